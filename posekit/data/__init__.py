@@ -1,0 +1,1 @@
+"""Data sets, one a file; each is reduced to the same `PoseSet` (see `poses`)."""
