@@ -1,0 +1,244 @@
+"""The CMU motion capture database in its official form, Acclaim skeletons (.asf) and motions (.amc).
+
+T frames. Angles in degrees and lengths in the database's unit (1 = 2.54 / 0.45 cm) in the files;
+world millimetres, z up, in what is returned (Acclaim's y is up: (x, y, z) becomes (x, -z, y)).
+A bone turns about its own axes C by the angles of the motion: R = R_parent C M C^-1, and ends at
+R (length * direction) from its parent's end, as the Acclaim format says.
+
+The database is free for all uses. Get `allasfamc.zip` from mocap.cs.cmu.edu.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from posekit.data.poses import Motion
+from posekit.skeleton import H36M17
+
+ACKNOWLEDGEMENT = (
+    "The data used in this project was obtained from mocap.cs.cmu.edu. "
+    "The database was created with funding from NSF EIA-0196217."
+)
+SOURCE = "get allasfamc.zip from mocap.cs.cmu.edu, unpack it and name its folder"
+UNIT = 25.4 / 0.45  # mm; skeletons and motions share it
+RECORDED = 120.0  # frames a second, of nearly all of the database
+
+# Where Human3.6M's 17 joints are: at the ends of these bones, in H36M17's order.
+ENDS = (
+    ("pelvis", "root"),
+    ("right_hip", "rhipjoint"),
+    ("right_knee", "rfemur"),
+    ("right_ankle", "rtibia"),
+    ("left_hip", "lhipjoint"),
+    ("left_knee", "lfemur"),
+    ("left_ankle", "ltibia"),
+    ("spine", "upperback"),
+    ("thorax", "lowerneck"),
+    ("neck_nose", "upperneck"),
+    ("head", "head"),
+    ("left_shoulder", "lclavicle"),
+    ("left_elbow", "lhumerus"),
+    ("left_wrist", "lradius"),
+    ("right_shoulder", "rclavicle"),
+    ("right_elbow", "rhumerus"),
+    ("right_wrist", "rradius"),
+)
+
+
+@dataclass(frozen=True)
+class Bone:
+    """One bone of an Acclaim skeleton, in the pose in which all angles are zero."""
+
+    parent: str
+    offset: Float[np.ndarray, "3"]  # from the parent's end to its own, mm
+    axes: Float[np.ndarray, "3 3"]  # C: its own axes in the world's
+    angles: tuple[int, ...]  # the axes (0 x, 1 y, 2 z) it turns about, in the motion's order
+
+
+def performers(folder: Path | str) -> tuple[str, ...]:
+    """Names of the performers (01, 02, ...) in `folder` or up to three folders below.
+
+    Raises FileNotFoundError when there is none, ValueError when one lies there twice.
+    """
+    return tuple(_skeleton_files(Path(folder)))
+
+
+def motion_files(folder: Path | str, performer: str) -> list[Path]:
+    """The .amc files of a performer, beside the skeleton; FileNotFoundError when there is none."""
+    skeletons = _skeleton_files(Path(folder))
+    if performer not in skeletons:
+        raise ValueError(f"{folder}: no performer {performer!r}; there are {list(skeletons)}")
+    beside = skeletons[performer].parent
+    if not (files := sorted(beside.glob(f"{performer}_*.amc"))):
+        raise FileNotFoundError(f"{beside}: no motions {performer}_*.amc; {SOURCE}")
+    return files
+
+
+def load(
+    folder: Path | str,
+    performers: Iterable[str] | None = None,
+    *,
+    rate: float = 50.0,
+    recorded: float = RECORDED,
+    centred: bool = False,
+) -> list[Motion]:
+    """Every motion of the performers (all of them by default), as Human3.6M's 17 joints.
+
+    A motion's subject is its performer ("01"), its action the file's name ("01_06"), its take 1.
+    Positions are interpolated linearly from `recorded` to `rate` frames a second, starting with
+    the first frame. `centred` moves each motion, horizontally, so that the range of its pelvis
+    is centred on the origin. Errors name the file: FileNotFoundError when there is nothing,
+    ValueError when a file is cut off, is not Acclaim's, or holds what is not a number.
+    """
+    skeletons = _skeleton_files(Path(folder))
+    motions = []
+    for performer in skeletons if performers is None else performers:
+        files = motion_files(folder, performer)
+        bones = read_skeleton(skeletons[performer])
+        for file in files:
+            joints = _resample(read_joints(file, bones), recorded, rate)
+            if centred:
+                joints = joints - _middle(joints)
+            points = torch.from_numpy(joints.astype(np.float32))
+            motions.append(Motion(performer, file.stem, 1, H36M17, points, rate))
+    return motions
+
+
+def read_skeleton(path: Path | str) -> dict[str, Bone]:
+    """The bones of an .asf file by name, parents before their children."""
+    text = Path(path).read_text(encoding="latin-1")
+    sections = _sections(text)
+    if missing := {"units", "bonedata", "hierarchy"} - set(sections):
+        raise ValueError(f"{path}: no section {sorted(missing)}: not a whole .asf file; {SOURCE}")
+    units = dict(re.findall(r"(\w+)\s+(\S+)", sections["units"]))
+    if (units.get("length"), units.get("angle")) != ("0.45", "deg"):
+        raise ValueError(f"{path}: units {units}; the database has length 0.45 and angle deg")
+    try:
+        shapes = [_shape(block) for block in _blocks(sections["bonedata"])]
+        bones = {name: shape for name, *shape in shapes}
+        pairs = [line.split() for line in _blocks(sections["hierarchy"])[0].splitlines()]
+        return {child: Bone(p, *bones[child]) for p, *kids in filter(None, pairs) for child in kids}
+    except (KeyError, ValueError, IndexError) as error:
+        raise ValueError(f"{path}: not a whole .asf file ({error!r}); {SOURCE}") from error
+
+
+def read_joints(path: Path | str, bones: dict[str, Bone]) -> Float[np.ndarray, "T 17 3"]:
+    """The 17 joints of an .amc file at the rate of the file, world mm, z up."""
+    tracks = _read_tracks(Path(path))
+    for name, bone in bones.items():
+        if bone.angles and tracks.get(name, np.empty((0, 0))).shape[1] != len(bone.angles):
+            raise ValueError(f"{path}: bone {name} does not fit the skeleton beside it")
+    if tracks.get("root", np.empty((0, 0))).shape[1] != 6:
+        raise ValueError(f"{path}: root needs 6 numbers a frame, TX TY TZ RX RY RZ")
+    ends = {"root": tracks["root"][:, :3] * UNIT}
+    turns = {"root": _turn(tracks["root"][:, 3:])}
+    for name, bone in bones.items():
+        turn = turns[bone.parent]
+        if bone.angles:
+            angles = np.zeros((len(turn), 3))
+            angles[:, list(bone.angles)] = tracks[name]
+            turn = turn @ (bone.axes @ _turn(angles) @ bone.axes.T)
+        turns[name] = turn
+        ends[name] = ends[bone.parent] + turn @ bone.offset
+    joints = np.stack([ends[end] for _, end in ENDS], axis=1)
+    return np.stack([joints[..., 0], -joints[..., 2], joints[..., 1]], axis=-1)
+
+
+def _skeleton_files(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    # The official archive unpacks to all_asfamc/subjects/01/01.asf.
+    for depth in ("*.asf", "*/*.asf", "*/*/*.asf", "*/*/*/*.asf"):
+        for file in sorted(folder.glob(depth)):
+            if file.stem in found:
+                raise ValueError(f"performer {file.stem} twice: {found[file.stem]} and {file}")
+            found[file.stem] = file
+    if not found:
+        raise FileNotFoundError(f"{folder}: no skeletons (.asf) here; {SOURCE}")
+    return dict(sorted(found.items()))
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The text after each `:keyword` of an .asf file."""
+    pieces = re.split(r"^:(\w+)", re.sub(r"#.*", "", text), flags=re.MULTILINE)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def _blocks(section: str) -> list[str]:
+    return re.findall(r"^\s*begin\b(.*?)^\s*end\b", section, flags=re.MULTILINE | re.DOTALL)
+
+
+def _shape(block: str) -> tuple[str, np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Name, offset, axes and angles of a bone, from its block of an .asf file."""
+    lines = {words[0]: words[1:] for words in map(str.split, block.splitlines()) if words}
+    *angles, order = lines["axis"]
+    if order != "XYZ":
+        raise ValueError(f"axis order {order} of {lines['name'][0]}; only XYZ is known")
+    offset = np.array(lines["direction"], dtype=float) * float(lines["length"][0]) * UNIT
+    axes = _turn(np.array([angles], dtype=float))[0]
+    turns = tuple(("rx", "ry", "rz").index(turn) for turn in lines.get("dof", []))
+    return lines["name"][0], offset, axes, turns
+
+
+def _read_tracks(path: Path) -> dict[str, Float[np.ndarray, "T K"]]:
+    """Each bone's K numbers in every frame of an .amc file.
+
+    Every frame lists the same bones in the same order, so the file is one table: the names are
+    checked against the first frame's and the rest is read at once.
+    """
+    text = "\n" + path.read_text(encoding="latin-1")
+    begin = re.search(r"\n\s*\d+\s*\n", text)
+    if begin is None:
+        raise ValueError(f"{path}: no frames: not a whole .amc file; {SOURCE}")
+    body = text[begin.start() :]
+    names = re.findall(r"\n([A-Za-z]\w*)", body)
+    first = re.split(r"\n\s*\d+\s*\n", body, maxsplit=2)[1].split("\n")
+    layout = [(words[0], len(words) - 1) for words in map(str.split, first) if words]
+    width = 1 + sum(count for _, count in layout)
+    try:
+        numbers = np.array(re.sub(r"\n[A-Za-z]\w*", " ", body).split(), dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; {SOURCE}") from error
+    count = len(numbers) // width
+    if len(numbers) % width or names != [name for name, _ in layout] * count:
+        raise ValueError(f"{path}: ends or breaks after {count} whole frames; {SOURCE}")
+    table = numbers.reshape(count, width)
+    if (np.diff(table[:, 0]) != 1).any():
+        raise ValueError(f"{path}: frames are not numbered one after the other; {SOURCE}")
+    if not np.isfinite(table).all():
+        raise ValueError(f"{path}: {(~np.isfinite(table)).sum()} values are not numbers; {SOURCE}")
+    columns = np.split(table[:, 1:], np.cumsum([count for _, count in layout])[:-1], axis=1)
+    return {name: column for (name, _), column in zip(layout, columns, strict=True)}
+
+
+def _turn(degrees: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "T 3 3"]:
+    """Rotations about fixed x, then y, then z."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(np.radians(degrees)).T, np.sin(np.radians(degrees)).T
+    rows = (
+        (cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx),
+        (sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx),
+        (-sy, cy * sx, cy * cx),
+    )
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def _resample(
+    joints: Float[np.ndarray, "T 17 3"], recorded: float, rate: float
+) -> Float[np.ndarray, "U 17 3"]:
+    step = recorded / rate
+    times = np.arange(int((len(joints) - 1) / step + 1e-9) + 1) * step
+    before = np.minimum(times.astype(int), len(joints) - 1)
+    after = np.minimum(before + 1, len(joints) - 1)
+    weight = (times - before)[:, None, None]
+    return joints[before] * (1 - weight) + joints[after] * weight
+
+
+def _middle(joints: Float[np.ndarray, "T 17 3"]) -> Float[np.ndarray, "3"]:
+    pelvis = joints[:, 0]
+    middle = (pelvis.min(axis=0) + pelvis.max(axis=0)) / 2
+    middle[2] = 0  # the floor stays where it is
+    return middle
