@@ -1,0 +1,102 @@
+"""Curves and intervals in matplotlib: the loss of a training, the error of each joint.
+
+J joints. Names are told apart by colour and by dash or marker.
+"""
+
+import numpy as np
+from matplotlib.figure import Figure as Picture
+from matplotlib.ticker import LogFormatter
+from scipy import stats
+from torch import Tensor
+
+# Okabe and Ito's colours: told apart with any colour vision, and in grey.
+BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#333333", "#9A9A9A"
+CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+
+
+def loss_curves(
+    series: dict[str, list[list[float | int]]], *, title: str = "Training loss", unit: str = ""
+) -> Picture:
+    """Loss by epoch, one line a name: the mean over its seeds in the band from least to most."""
+    drawing = Picture(figsize=(7, 4), dpi=100, layout="constrained")
+    axes = drawing.add_subplot()
+    for number, (name, runs) in enumerate(series.items()):
+        length = min(map(len, runs), default=0)
+        if length == 0:
+            raise ValueError(f"no loss to draw for {name!r}: give one list of numbers a seed")
+        values = np.array([run[:length] for run in runs], dtype=float)
+        epochs = np.arange(1, length + 1)
+        colour, dash = CYCLE[number % len(CYCLE)], ("-", "--", "-.")[number // len(CYCLE) % 3]
+        label = f"{name} ({_seeds(len(runs))})"
+        marker = "o" if length == 1 else None
+        axes.plot(epochs, values.mean(0), dash, color=colour, label=label, marker=marker)
+        axes.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.2, lw=0)
+    axes.set(xlabel="epoch", ylabel=f"loss ({unit})" if unit else "loss", yscale="log")
+    axes.set_title(f"{title}\nline: mean over seeds, band: least to most", fontsize=11)
+    for which in ("major", "minor"):  # 0.02, not 2 x 10^-2
+        formatter = LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.6))
+        getattr(axes.yaxis, f"set_{which}_formatter")(formatter)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    return _finish(axes)
+
+
+def error_per_joint(
+    errors: dict[str, np.ndarray | Tensor],
+    joints: tuple[str, ...],
+    *,
+    title: str = "Error by joint",
+    unit: str = "mm",
+) -> Picture:
+    """Mean error of every joint, one marker a name, with the 95 % t interval over seeds.
+
+    `errors` maps a name to (seeds, J) means, in `unit`. Raises ValueError where J is not the
+    number of joints.
+    """
+    height = 1.4 + len(joints) * (0.16 + 0.07 * len(errors))
+    drawing = Picture(figsize=(7, height), dpi=100, layout="constrained")
+    axes = drawing.add_subplot()
+    rows = np.arange(len(joints))
+    spread = 0.75 / max(len(errors), 1)
+    for number, (name, given) in enumerate(errors.items()):
+        values = np.atleast_2d(np.asarray(given, dtype=float))
+        if values.shape[1] != len(joints):
+            raise ValueError(f"{name!r} has {values.shape[1]} joints, the names {len(joints)}")
+        place = rows + (number - (len(errors) - 1) / 2) * spread
+        axes.errorbar(
+            values.mean(0),
+            place,
+            xerr=_half_width(values),
+            fmt="osD^vPX"[number % 7],
+            color=CYCLE[number % len(CYCLE)],
+            capsize=2,
+            markersize=4,
+            lw=1,
+            label=f"{name} ({_seeds(len(values))})",
+        )
+    axes.set_yticks(rows, [joint.replace("_", " ") for joint in joints])
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"error ({unit})")
+    axes.set_title(f"{title}\nbars: 95 % interval over seeds", fontsize=11)
+    return _finish(axes)
+
+
+def _half_width(values: np.ndarray) -> np.ndarray | None:
+    """Half of the 95 % t interval of the mean over the first axis; None for one seed."""
+    n = len(values)
+    if n < 2:
+        return None
+    return stats.t.ppf(0.975, n - 1) * values.std(0, ddof=1) / np.sqrt(n)
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed" if count == 1 else f"{count} seeds"
+
+
+def _finish(axes) -> Picture:
+    axes.grid(color="#E0E0E0", lw=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return axes.figure
