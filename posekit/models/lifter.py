@@ -1,0 +1,238 @@
+"""Networks that lift a 2D pose to 3D, all made of fully connected layers.
+
+`Martinez` is the baseline of Martinez et al. (ICCV 2017), `Cascade` the deep learners of
+EvoSkeleton (Li et al., CVPR 2020) that tran2022 calls its baseline, `GatedLifter` the two-stream
+network of Tran et al. (2022), read as its text allows. Used by notebooks/lifting.ipynb.
+
+B poses, J joints, C channels. Networks work on standardised numbers: 2 J in, 3 (J - 1) out, the
+root left out. `Lifter` puts pixels before them and millimetres after them.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+JOINTS = 17  # Human3.6M
+
+
+def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Linear, batch norm, ReLU and dropout: the one layer all these networks repeat."""
+    return nn.Sequential(
+        nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout)
+    )
+
+
+class Residual(nn.Module):
+    """Two layers around a shortcut (Martinez et al. 2017, Fig. 2)."""
+
+    def __init__(self, channels: int, dropout: float):
+        super().__init__()
+        layers = (_layer(channels, channels, dropout) for _ in range(2))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:
+        return x + self.layers(x)
+
+
+class DeepLearner(nn.Sequential):
+    """An embedding, `blocks` residual blocks and a linear head: one stage of EvoSkeleton."""
+
+    def __init__(
+        self,
+        inputs: int = 2 * JOINTS,
+        outputs: int = 3 * (JOINTS - 1),
+        *,
+        channels: int = 1024,
+        blocks: int = 2,
+        dropout: float = 0.5,
+    ):
+        residuals = (Residual(channels, dropout) for _ in range(blocks))
+        embedding = _layer(inputs, channels, dropout)
+        super().__init__(embedding, *residuals, nn.Linear(channels, outputs))
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        return [self]
+
+
+class _MaxNorm(nn.Module):
+    """A weight matrix scaled down to a Frobenius norm of 1 where it exceeds it."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight / weight.norm().clamp(min=1.0)
+
+
+class Martinez(nn.Module):
+    """The simple baseline as its authors trained it: 16 joints in, weights of norm 1 at most.
+
+    Its detector (stacked hourglass) has no joint between neck and head, so joint `skip` of
+    Human3.6M-17 is not looked at. Weights start from Kaiming's truncated normal.
+    """
+
+    def __init__(self, *, channels: int = 1024, dropout: float = 0.5, skip: int = 9):
+        super().__init__()
+        kept = [j for j in range(JOINTS) if j != skip]
+        columns = torch.tensor([2 * j + axis for j in kept for axis in range(2)])
+        self.register_buffer("columns", columns, persistent=False)
+        self.net = DeepLearner(2 * (JOINTS - 1), channels=channels, blocks=2, dropout=dropout)
+        for linear in [m for m in self.net.modules() if isinstance(m, nn.Linear)]:
+            nn.init.trunc_normal_(linear.weight, std=(2 / linear.in_features) ** 0.5)
+            nn.init.zeros_(linear.bias)
+            parametrize.register_parametrization(linear, "weight", _MaxNorm())
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        return [self]
+
+    def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
+        return self.net(x[:, self.columns])
+
+
+class Cascade(nn.Module):
+    """Deep learners in a row, each trained on what the ones before it left over.
+
+    EvoSkeleton (Li et al. 2020, Sec. 3.3): `stages` x `blocks` of 3 x 3 gave its fully-supervised
+    numbers, 2 x 2 is its default.
+    """
+
+    def __init__(self, stages: int, blocks: int, *, channels: int = 1024, dropout: float = 0.5):
+        super().__init__()
+        learners = (
+            DeepLearner(channels=channels, blocks=blocks, dropout=dropout) for _ in range(stages)
+        )
+        self.stages = nn.ModuleList(learners)
+
+    def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
+        return torch.stack([stage(x) for stage in self.stages]).sum(0)
+
+
+class GatedLifter(nn.Module):
+    """Tran et al. (2022), Sec. 2.1 and Fig. 2: a sigmoid-gated stream plus a plain one.
+
+        e   = embed(x)              2 J -> C
+        h   = 8 layers of e         C -> C
+        y_A = V_A sigmoid(h * e)    the stage that "takes the ideal from transformer"
+        y_B = V_B residual(embed'(x))
+        y   = W (y_A + y_B)
+
+    The text multiplies "2 x k and d by a skip connection", which no two tensors of 2 k and 1024
+    numbers allow; the embedding `e` is the skip that fits. What else the text leaves open:
+
+    gate: "product" sigmoid(h * e) as written; "input" e * sigmoid(h), the usual gate.
+    join: "joints" adds the streams at 3 k as Fig. 2 draws it; "channels" adds them at C.
+    learner_layers: 8 in the second stream ("similar to the first stage"), or 4.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int = 1024,
+        dropout: float = 0.5,
+        gate: Literal["product", "input"] = "product",
+        join: Literal["joints", "channels"] = "joints",
+        gate_layers: int = 8,
+        learner_layers: int = 8,
+    ):
+        if gate not in ("product", "input") or join not in ("joints", "channels"):
+            raise ValueError(
+                f"gate is 'product' or 'input', join 'joints' or 'channels': {gate=} {join=}"
+            )
+        if learner_layers % 2:
+            raise ValueError(f"a residual block has 2 layers: {learner_layers=} is odd")
+        super().__init__()
+        inputs, outputs = 2 * JOINTS, 3 * (JOINTS - 1)
+        self.gate = gate
+        self.embed_a = _layer(inputs, channels, dropout)
+        layers = (_layer(channels, channels, dropout) for _ in range(gate_layers))
+        self.stream_a = nn.Sequential(*layers)
+        self.embed_b = _layer(inputs, channels, dropout)
+        blocks = (Residual(channels, dropout) for _ in range(learner_layers // 2))
+        self.stream_b = nn.Sequential(*blocks)
+        if join == "joints":
+            self.head_a = nn.Linear(channels, outputs)
+            self.head_b = nn.Linear(channels, outputs)
+            self.final = nn.Linear(outputs, outputs)
+        else:
+            self.head_a, self.head_b = nn.Identity(), nn.Identity()
+            self.final = nn.Linear(channels, outputs)
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        return [self]
+
+    def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
+        embedded = self.embed_a(x)
+        hidden = self.stream_a(embedded)
+        if self.gate == "product":
+            gated = torch.sigmoid(hidden * embedded)
+        else:
+            gated = embedded * torch.sigmoid(hidden)
+        learned = self.stream_b(self.embed_b(x))
+        return self.final(self.head_a(gated) + self.head_b(learned))
+
+
+class MeanPose(nn.Module):
+    """The mean training pose, whatever the input: what a lifter must beat."""
+
+    stages = ()
+
+    def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
+        return x.new_zeros(len(x), 3 * (JOINTS - 1))
+
+
+class Lifter(nn.Module):
+    """A network between pixels and millimetres: every dimension standardised by training data.
+
+    As in the base code of both papers: z-scores of each coordinate, the root joint centred and
+    left out of the output.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        pose2d: Float[Tensor, "N J 2"],
+        centred: Float[Tensor, "N J 3"],
+        *,
+        root: int = 0,
+    ):
+        super().__init__()
+        self.network = network
+        self.body = [j for j in range(centred.shape[1]) if j != root]
+        for name, values in (("2d", pose2d.flatten(1)), ("3d", centred[:, self.body].flatten(1))):
+            values = values.double()  # float32 sums of a million poses lose the third digit
+            self.register_buffer(f"mean_{name}", values.mean(0).float())
+            self.register_buffer(f"std_{name}", values.std(0).clamp(min=1e-6).float())
+
+    def inputs(self, pose2d: Float[Tensor, "B J 2"]) -> Float[Tensor, "B C"]:
+        """Standardised 2D poses, as the network takes them."""
+        return (pose2d.flatten(1) - self.mean_2d) / self.std_2d
+
+    def targets(self, centred: Float[Tensor, "B J 3"]) -> Float[Tensor, "B D"]:
+        """Standardised 3D poses, as the network should give them."""
+        return (centred[:, self.body].flatten(1) - self.mean_3d) / self.std_3d
+
+    def forward(self, pose2d: Float[Tensor, "B J 2"]) -> Float[Tensor, "B J 3"]:
+        """3D poses relative to the root, mm, from pixels."""
+        output = self.network(self.inputs(pose2d)).float() * self.std_3d + self.mean_3d
+        pose = output.new_zeros(len(output), len(self.body) + 1, 3)
+        pose[:, self.body] = output.unflatten(1, (-1, 3))
+        return pose
+
+
+def fit(lifter: Lifter, pose2d, centred, train_stage) -> list:
+    """Train the stages of a lifter one after the other, each on the residual of those before it.
+
+    `train_stage(stage, inputs, targets, number)` trains one; returns what it returned for each.
+    """
+    with torch.no_grad():
+        inputs, left = lifter.inputs(pose2d), lifter.targets(centred)
+    histories = []
+    for number, stage in enumerate(lifter.network.stages):
+        histories.append(train_stage(stage, inputs, left, number))
+        with torch.no_grad():
+            stage.eval()
+            left = left - torch.cat([stage(part) for part in inputs.split(8192)])
+    return histories

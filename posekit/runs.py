@@ -1,0 +1,297 @@
+"""Run records: what was run, on what, with what, and what came out.
+
+A run is known by the hash of the code it depends on, its config, its seed and its data. Finished
+runs are returned at once, half-done ones go on where they stopped. Work is kept in a cache outside
+the tree (POSEKIT_CACHE, or the user's cache folder); records go to `out`/runs.
+"""
+
+import ast
+import fcntl
+import functools
+import hashlib
+import inspect
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import textwrap
+import time
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from posekit.files import write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the function of a run gives back.
+
+    `quantities` are rows (quantity, card, data, value); `series` named lists, such as losses.
+    """
+
+    quantities: Sequence[tuple[str, str, str, float]]
+    series: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    samples: int = 0
+    carried: float = 0.0  # seconds that earlier, interrupted starts had spent
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its record, and the folder with what it kept (weights, predictions)."""
+
+    record: dict
+    folder: Path
+
+
+def cache_folder() -> Path:
+    """Where runs are kept: POSEKIT_CACHE, or `posekit` in the user's cache folder."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("POSEKIT_CACHE") or base / "posekit")
+
+
+def run(
+    work: Callable[[dict, int, Path, Sequence], Measured],
+    *,
+    paper: str,
+    job: str,
+    size: str,
+    config: dict,
+    seed: int,
+    data: Sequence = (),
+    out: str | Path = "",
+    device: str = "cpu",
+) -> Run:
+    """Do `work(config, seed, folder, data)` once, and return it ever after.
+
+    `data` are the data sets the work looks at, the one it learns from first: their fingerprints
+    are part of the run's identity, the places they lie at are not. With `out` the record is copied to `out`/runs, where it takes
+    the place of an older run of the same job. Raises ValueError for a config that isn't plain
+    data or a quantity that isn't a finite number.
+    """
+    code = code_digest(work)
+    fingerprints = [
+        {"name": d.name, "version": d.version, "fingerprint": d.fingerprint()} for d in data
+    ]
+    identity = {"paper": paper, "job": job, "size": size, "config": config, "seed": seed}
+    try:
+        plain = json.dumps(identity | {"code": code, "data": fingerprints}, sort_keys=True)
+    except TypeError as error:
+        raise ValueError(f"{job}: the config must be plain data (JSON): {error}") from error
+    name = hashlib.sha256(plain.encode()).hexdigest()[:16]
+    folder = cache_folder() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        _wait_for(lock, job)
+        record = _read(folder / "record.json")
+        if record is None:
+            started = time.perf_counter()
+            measured = work(config, seed, folder, data)
+            record = {"id": name} | identity | {"code": code}
+            record |= {"data": fingerprints[0] if data else None, "tested_on": fingerprints[1:]}
+            record |= _provenance(device) | _cost(measured, started) | _results(measured, job)
+            write_text(folder / "record.json", _dump(record))
+    if out:
+        _publish(record, Path(out) / "runs")
+    return Run(record, folder)
+
+
+def _wait_for(lock, job: str) -> None:
+    """One process at a time works on a run; the lock goes with the process that held it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"{job}: another process is at this run; waiting for it", file=sys.stderr)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _read(path: Path) -> dict | None:
+    """The record at `path`; a damaged one counts as none, for it can be made again."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
+def _dump(record: dict) -> str:
+    """JSON with one quantity a line, so that a difference between two runs can be read."""
+    rows = {key: record.pop(key) for key in ("quantities", "series")}
+    text = json.dumps(record, indent=1).removesuffix("\n}")
+    lines = ",\n".join("  " + json.dumps(row) for row in rows["quantities"])
+    series = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in rows["series"].items())
+    record |= rows
+    return text + f',\n "quantities": [\n{lines}\n ],\n "series": {{\n{series}\n }}\n}}\n'
+
+
+def _publish(record: dict, folder: Path) -> None:
+    """Put the record beside the others, in place of older runs of the same job."""
+    write_text(folder / f"{record['id']}.json", _dump(record))
+    for other in folder.glob("*.json"):
+        if other.stem != record["id"] and (old := _read(other)) and key(old) == key(record):
+            other.unlink()
+
+
+def key(record: dict) -> tuple:
+    """What a ledger tells records apart by: two records of one key contradict each other."""
+    data = record["data"]["name"] if record.get("data") else ""
+    return (record["paper"], record["job"], record["size"], record["seed"], data)
+
+
+def _results(measured: Measured, job: str) -> dict:
+    rows = []
+    for quantity, card, data, value in measured.quantities:
+        if not np.isfinite(value):
+            raise ValueError(f"{job}: {quantity} ({card} on {data}) is {value}, not a number")
+        value = int(value) if isinstance(value, int) else float(f"{value:.6g}")
+        rows.append({"quantity": quantity, "card": card, "data": data, "value": value})
+    series = {name: [float(f"{v:.6g}") for v in values] for name, values in measured.series.items()}
+    return {"quantities": rows, "series": series}
+
+
+def _cost(measured: Measured, started: float) -> dict:
+    seconds = time.perf_counter() - started + measured.carried
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated() / 2**20
+    return {
+        "seconds": round(seconds, 2),
+        "samples_per_second": round(measured.samples / seconds, 1),
+        "peak_memory_mb": round(peak),
+        "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _provenance(device: str) -> dict:
+    def git(*words: str) -> str:
+        try:
+            command = ["git", "-C", str(ROOT), *words]
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        except (OSError, subprocess.CalledProcessError):
+            return ""  # not a clone: the code digest still tells which code it was
+
+    changed = git("status", "--porcelain", "--", "posekit", "notebooks", "pyproject.toml")
+    cuda = str(device).startswith("cuda")
+    return {
+        "commit": git("rev-parse", "HEAD").strip(),
+        "dirty": bool(changed.strip()),
+        "device": torch.cuda.get_device_name(device) if cuda else _processor(),
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__}
+        | {"numpy": np.__version__, "posekit": sys.modules["posekit"].__version__},
+    }
+
+
+@functools.cache
+def _processor() -> str:
+    """The processor's features matter more for the numbers than its marketing name."""
+    return f"cpu, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def code_digest(work: Callable) -> str:
+    """A hash of the code `work` depends on: itself, and every posekit module it can reach.
+
+    Comments, docstrings and formatting don't count. A function of a notebook may read plain data,
+    functions of that notebook and whatever posekit defines; ValueError names anything else.
+    """
+    parts: dict = {}
+    modules: set[str] = set()
+    _collect(work, parts, modules)
+    for module in sorted(_reachable(modules)):
+        parts[module] = _essence(Path(sys.modules[module].__file__).read_text(encoding="utf-8"))
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _collect(work: Callable, parts: dict, modules: set) -> None:
+    """Add the source of a function and of what it names to `parts`, its modules to `modules`."""
+    if work.__module__.startswith("posekit"):
+        modules.add(work.__module__)
+        return
+    if work.__qualname__ in parts:
+        return
+    parts[work.__qualname__] = _essence(textwrap.dedent(inspect.getsource(work)))
+    for name in sorted(_names(work.__code__) & work.__globals__.keys()):
+        try:
+            parts[f"{work.__qualname__}: {name}"] = _describe(
+                work.__globals__[name], parts, modules, work.__module__
+            )
+        except TypeError as error:
+            raise ValueError(
+                f"{work.__qualname__} reads {name!r}, whose content can't be part of the run's "
+                f"identity ({error}); hand it over through `config` or `data`"
+            ) from None
+
+
+def _describe(value, parts: dict, modules: set, notebook: str):
+    """`value` as plain data, its code added to `parts` and `modules`; TypeError if it has none."""
+
+    def inner(each):
+        return _describe(each, parts, modules, notebook)
+
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [inner(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): inner(v) for k, v in value.items()}
+    if isinstance(value, functools.partial):
+        return [inner(value.func), inner(value.args), inner(value.keywords)]
+    if isinstance(value, types.ModuleType):
+        modules |= {value.__name__} if value.__name__.startswith("posekit") else set()
+        return value.__name__
+    home = getattr(value, "__module__", "") or ""
+    if home.startswith("posekit"):
+        modules.add(home)
+        names = [n for n, v in vars(sys.modules[home]).items() if v is value]
+        if not names:
+            raise TypeError(f"a {type(value).__name__} made outside {home}")
+        return f"{home}.{names[0]}"
+    if inspect.isfunction(value) and home == notebook:
+        _collect(value, parts, modules)
+        return value.__qualname__
+    if inspect.isroutine(value) or inspect.isclass(value):
+        return f"{home}.{value.__qualname__}"  # another library: its version is in the record
+    raise TypeError(f"a {type(value).__name__}")
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """Global names that a function's code uses, inner functions included."""
+    inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    return set(code.co_names).union(*[_names(c) for c in inner])
+
+
+def _reachable(modules: set[str]) -> set[str]:
+    """These posekit modules and all that they import, directly or not."""
+    seen, todo = set(), list(modules)
+    while todo:
+        module = todo.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        tree = ast.parse(Path(sys.modules[module].__file__).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+            todo += [n for n in names if n.startswith("posekit") and n in sys.modules]
+    return seen - {"posekit"}
+
+
+def _essence(source: str) -> str:
+    """Source without what can't change a result: comments, formatting, docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        match node:
+            case ast.AST(body=[ast.Expr(value=ast.Constant()), *rest]):
+                node.body = rest
+    return ast.dump(tree)

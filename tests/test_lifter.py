@@ -1,0 +1,108 @@
+"""Lifters: parameter counts to the digit, shapes, gradients, and the standardisation."""
+
+import pytest
+import torch
+
+from posekit.models.lifter import Cascade, GatedLifter, Lifter, Martinez, MeanPose, fit
+
+
+def parameters(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("network", "count"),
+    [
+        (lambda: Cascade(1, 2), 4_293_680),
+        (lambda: Cascade(2, 2), 8_587_360),
+        (lambda: Cascade(3, 3), 19_190_928),
+        (lambda: GatedLifter(), 17_002_896),
+        (lambda: GatedLifter(join="channels"), 16_951_344),
+        (lambda: GatedLifter(learner_layers=4), 12_796_304),
+        (lambda: GatedLifter(gate="input"), 17_002_896),
+        (lambda: Martinez(), 4_293_680 - 2 * 1024),  # one joint fewer in
+    ],
+)
+def test_parameter_counts_equal_the_known_ones(network, count):
+    assert parameters(network()) == count
+
+
+NETWORKS = {
+    "cascade": lambda: Cascade(2, 1, channels=16),
+    "martinez": lambda: Martinez(channels=16),
+    "gated": lambda: GatedLifter(channels=16),
+    "gated input": lambda: GatedLifter(channels=16, gate="input"),
+    "gated channels": lambda: GatedLifter(channels=16, join="channels"),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_parameter_gets_a_gradient(name):
+    torch.manual_seed(0)
+    network = NETWORKS[name]()
+    network(torch.randn(64, 34)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_the_gate_is_the_sigmoid_of_the_product_with_the_embedding():
+    torch.manual_seed(0)
+    network = GatedLifter(channels=8).eval()
+    x = torch.randn(5, 34)
+    e = network.embed_a(x)
+    expected = network.head_a(1 / (1 + torch.exp(-network.stream_a(e) * e)))
+    expected = network.final(expected + network.head_b(network.stream_b(network.embed_b(x))))
+    torch.testing.assert_close(network(x), expected)
+
+
+def test_martinez_weights_keep_a_norm_of_one_at_most():
+    torch.manual_seed(0)
+    network = Martinez(channels=64)
+    linears = [m for m in network.modules() if isinstance(m, torch.nn.Linear)]
+    assert len(linears) == 6
+    assert all(m.weight.norm() <= 1 + 1e-6 for m in linears)
+
+
+def test_martinez_does_not_look_at_the_joint_its_detector_lacks():
+    network = Martinez(channels=16).eval()
+    x = torch.randn(3, 34)
+    changed = x.clone()
+    changed[:, 18:20] += 7.0
+    torch.testing.assert_close(network(x), network(changed), rtol=0, atol=0)
+
+
+def test_an_unknown_reading_is_refused():
+    with pytest.raises(ValueError, match="gate="):
+        GatedLifter(gate="softmax")
+    with pytest.raises(ValueError, match="odd"):
+        GatedLifter(learner_layers=7)
+
+
+def test_the_mean_pose_is_the_mean_of_the_training_poses():
+    torch.manual_seed(0)
+    centred = torch.randn(50, 17, 3) * 100
+    centred = centred - centred[:, :1]
+    lifter = Lifter(MeanPose(), torch.randn(50, 17, 2), centred)
+    torch.testing.assert_close(
+        lifter(torch.randn(2, 17, 2)), centred.mean(0).expand(2, -1, -1), atol=1e-3, rtol=0
+    )
+
+
+def test_standardised_targets_have_mean_zero_and_deviation_one():
+    torch.manual_seed(0)
+    centred = torch.randn(500, 17, 3) * 200 + 50
+    lifter = Lifter(MeanPose(), torch.randn(500, 17, 2), centred - centred[:, :1])
+    targets = lifter.targets(centred - centred[:, :1])
+    assert targets.shape == (500, 48)
+    torch.testing.assert_close(targets.mean(0), torch.zeros(48), atol=1e-5, rtol=0)
+    torch.testing.assert_close(targets.std(0), torch.ones(48), atol=1e-4, rtol=0)
+
+
+def test_a_cascade_fits_each_stage_to_what_is_left():
+    torch.manual_seed(0)
+    pose2d, centred = torch.randn(40, 17, 2), torch.randn(40, 17, 3)
+    lifter = Lifter(Cascade(2, 1, channels=8), pose2d, centred - centred[:, :1])
+    seen = []
+    fit(lifter, pose2d, centred - centred[:, :1], lambda *args: seen.append(args))
+    first, second = seen
+    with torch.no_grad():
+        torch.testing.assert_close(second[2], first[2] - first[0](first[1]))
