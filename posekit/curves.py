@@ -5,7 +5,7 @@ J joints. Names are told apart by colour and by dash or marker.
 
 import numpy as np
 from matplotlib.figure import Figure as Picture
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import LogLocator
 from scipy import stats
 from torch import Tensor
 
@@ -34,9 +34,9 @@ def loss_curves(
         axes.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.2, lw=0)
     axes.set(xlabel="epoch", ylabel=f"loss ({unit})" if unit else "loss", yscale="log")
     axes.set_title(f"{title}\nline: mean over seeds, band: least to most", fontsize=11)
-    for which in ("major", "minor"):  # 0.02, not 2 x 10^-2
-        formatter = LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.6))
-        getattr(axes.yaxis, f"set_{which}_formatter")(formatter)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
     axes.xaxis.get_major_locator().set_params(integer=True)
     return _finish(axes)
 
@@ -75,7 +75,7 @@ def error_per_joint(
             label=f"{name} ({_seeds(len(values))})",
         )
     axes.set_yticks(rows, [joint.replace("_", " ") for joint in joints])
-    axes.invert_yaxis()
+    axes.set_ylim(len(joints) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.set_xlabel(f"error ({unit})")
     axes.set_title(f"{title}\nbars: 95 % interval over seeds", fontsize=11)

@@ -46,7 +46,7 @@ def skeleton_3d(
     skeleton: Skeleton,
     *,
     title: str,
-    rate: float | int = 50.0,
+    rate: float = 50.0,
     world: bool = False,
     overlay: str = "truth",
 ) -> go.Figure:
@@ -94,12 +94,14 @@ def picture(figure: go.Figure, moments: int = MOMENTS) -> Picture:
     drawing.suptitle(figure.layout.title.text, fontsize=12)
     for column, number in enumerate(chosen):
         axes = drawing.add_subplot(1, count, column + 1, projection="3d")
-        moved = dict(zip(frames[number].traces, frames[number].data)) if frames else {}
+        moved = {}
+        if frames:
+            frame = frames[number]
+            moved = dict(zip(frame.traces, frame.data, strict=True))
+            axes.set_title(f"{figure.layout.sliders[0].steps[number].label} s", fontsize=10)
         for index, trace in enumerate(figure.data):
             _draw(axes, trace, moved.get(index, trace), legend=column == 0)
         _frame(axes, figure.layout.scene)
-        if frames:
-            axes.set_title(f"{figure.layout.sliders[0].steps[number].label} s", fontsize=10)
     handles, labels = drawing.axes[0].get_legend_handles_labels()
     if handles:
         drawing.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
@@ -271,6 +273,7 @@ def _labels(people: dict[str, Tensor], offsets: dict[str, Tensor]) -> go.Scatter
 
 def _scene(title: str, ranges: np.ndarray, count: int, duration: float) -> dict:
     """The layout: a cube of equal ranges, and buttons and a slider where there is motion."""
+    titles = ("right", "away", f"up (grid: {GRID} mm)")
     axes = {
         f"{letter}axis": {
             "range": span.tolist(),
@@ -284,7 +287,7 @@ def _scene(title: str, ranges: np.ndarray, count: int, duration: float) -> dict:
             "zeroline": False,
             "showspikes": False,
         }
-        for letter, span, name in zip("xyz", ranges, ("right", "away", f"up (grid: {GRID} mm)"))
+        for letter, span, name in zip("xyz", ranges, titles, strict=True)
     }
     layout = {
         "template": "none",
@@ -331,7 +334,7 @@ def _player(count: int, duration: float) -> dict:
 def _draw(axes, trace: go.Scatter3d, moved: go.Scatter3d, *, legend: bool) -> None:
     x, y, z = (np.asarray(values, dtype=float) for values in (moved.x, moved.y, moved.z))
     if trace.mode == "text":
-        for place in zip(x, y, z, trace.text):
+        for place in zip(x, y, z, trace.text, strict=True):
             axes.text(*place, ha="center", fontsize=10)
         return
     label = trace.name if legend and trace.showlegend is not False else None
