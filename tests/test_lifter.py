@@ -47,11 +47,11 @@ def test_every_parameter_gets_a_gradient(name):
 def test_the_gate_is_the_sigmoid_of_the_product_with_the_embedding():
     torch.manual_seed(0)
     network = GatedLifter(channels=8).eval()
-    x = torch.randn(5, 34)
-    e = network.embed_a(x)
-    expected = network.head_a(1 / (1 + torch.exp(-network.stream_a(e) * e)))
-    expected = network.final(expected + network.head_b(network.stream_b(network.embed_b(x))))
-    torch.testing.assert_close(network(x), expected)
+    gate, learner, x = network.gate_stage, network.learner_stage, torch.randn(5, 34)
+    e = gate.embed(x)
+    gated = gate.head(1 / (1 + torch.exp(-gate.layers(e) * e)))
+    learned = learner.head(learner.blocks(learner.embed(x)))
+    torch.testing.assert_close(network(x), network.final(gated + learned))
 
 
 def test_martinez_weights_keep_a_norm_of_one_at_most():
@@ -71,7 +71,7 @@ def test_martinez_does_not_look_at_the_joint_its_detector_lacks():
 
 
 def test_an_unknown_reading_is_refused():
-    with pytest.raises(ValueError, match="gate="):
+    with pytest.raises(ValueError, match="gate is"):
         GatedLifter(gate="softmax")
     with pytest.raises(ValueError, match="odd"):
         GatedLifter(learner_layers=7)

@@ -8,7 +8,8 @@ B poses, J joints, C channels. Networks work on standardised numbers: 2 J in, 3 
 root left out. `Lifter` puts pixels before them and millimetres after them.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 JOINTS = 17  # Human3.6M
+T = TypeVar("T")
 
 
 def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
@@ -109,13 +111,46 @@ class Cascade(nn.Module):
         return torch.stack([stage(x) for stage in self.stages]).sum(0)
 
 
+class GateStream(nn.Module):
+    """The stage of Tran et al. that "takes the ideal from transformer": a gated MLP."""
+
+    def __init__(
+        self, outputs: int | None, *, channels: int, dropout: float, layers: int, gate: str
+    ):
+        super().__init__()
+        self.gate = gate
+        self.embed = _layer(2 * JOINTS, channels, dropout)
+        self.layers = nn.Sequential(*(_layer(channels, channels, dropout) for _ in range(layers)))
+        self.head = nn.Linear(channels, outputs) if outputs else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
+        embedded = self.embed(x)
+        hidden = self.layers(embedded)
+        if self.gate == "product":
+            return self.head(torch.sigmoid(hidden * embedded))
+        return self.head(embedded * torch.sigmoid(hidden))
+
+
+class LearnerStream(nn.Module):
+    """The other stage: fully connected layers only, in residual blocks as its base has them."""
+
+    def __init__(self, outputs: int | None, *, channels: int, dropout: float, layers: int):
+        super().__init__()
+        self.embed = _layer(2 * JOINTS, channels, dropout)
+        self.blocks = nn.Sequential(*(Residual(channels, dropout) for _ in range(layers // 2)))
+        self.head = nn.Linear(channels, outputs) if outputs else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
+        return self.head(self.blocks(self.embed(x)))
+
+
 class GatedLifter(nn.Module):
     """Tran et al. (2022), Sec. 2.1 and Fig. 2: a sigmoid-gated stream plus a plain one.
 
         e   = embed(x)              2 J -> C
         h   = 8 layers of e         C -> C
-        y_A = V_A sigmoid(h * e)    the stage that "takes the ideal from transformer"
-        y_B = V_B residual(embed'(x))
+        y_A = V_A sigmoid(h * e)    the gate stage
+        y_B = V_B blocks(embed'(x)) the learner stage
         y   = W (y_A + y_B)
 
     The text multiplies "2 x k and d by a skip connection", which no two tensors of 2 k and 1024
@@ -124,6 +159,8 @@ class GatedLifter(nn.Module):
     gate: "product" sigmoid(h * e) as written; "input" e * sigmoid(h), the usual gate.
     join: "joints" adds the streams at 3 k as Fig. 2 draws it; "channels" adds them at C.
     learner_layers: 8 in the second stream ("similar to the first stage"), or 4.
+
+    Raises ValueError for a reading that isn't one of these.
     """
 
     def __init__(
@@ -131,47 +168,31 @@ class GatedLifter(nn.Module):
         *,
         channels: int = 1024,
         dropout: float = 0.5,
-        gate: Literal["product", "input"] = "product",
-        join: Literal["joints", "channels"] = "joints",
+        gate: str = "product",
+        join: str = "joints",
         gate_layers: int = 8,
         learner_layers: int = 8,
     ):
-        if gate not in ("product", "input") or join not in ("joints", "channels"):
-            raise ValueError(
-                f"gate is 'product' or 'input', join 'joints' or 'channels': {gate=} {join=}"
-            )
+        if gate not in ("product", "input"):
+            raise ValueError(f"gate is 'product' or 'input', not {gate!r}")
+        if join not in ("joints", "channels"):
+            raise ValueError(f"join is 'joints' or 'channels', not {join!r}")
         if learner_layers % 2:
             raise ValueError(f"a residual block has 2 layers: {learner_layers=} is odd")
         super().__init__()
-        inputs, outputs = 2 * JOINTS, 3 * (JOINTS - 1)
-        self.gate = gate
-        self.embed_a = _layer(inputs, channels, dropout)
-        layers = (_layer(channels, channels, dropout) for _ in range(gate_layers))
-        self.stream_a = nn.Sequential(*layers)
-        self.embed_b = _layer(inputs, channels, dropout)
-        blocks = (Residual(channels, dropout) for _ in range(learner_layers // 2))
-        self.stream_b = nn.Sequential(*blocks)
-        if join == "joints":
-            self.head_a = nn.Linear(channels, outputs)
-            self.head_b = nn.Linear(channels, outputs)
-            self.final = nn.Linear(outputs, outputs)
-        else:
-            self.head_a, self.head_b = nn.Identity(), nn.Identity()
-            self.final = nn.Linear(channels, outputs)
+        outputs = 3 * (JOINTS - 1)
+        wide = {"channels": channels, "dropout": dropout}
+        head = outputs if join == "joints" else None
+        self.gate_stage = GateStream(head, layers=gate_layers, gate=gate, **wide)
+        self.learner_stage = LearnerStream(head, layers=learner_layers, **wide)
+        self.final = nn.Linear(head or channels, outputs)
 
     @property
     def stages(self) -> list[nn.Module]:
         return [self]
 
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
-        embedded = self.embed_a(x)
-        hidden = self.stream_a(embedded)
-        if self.gate == "product":
-            gated = torch.sigmoid(hidden * embedded)
-        else:
-            gated = embedded * torch.sigmoid(hidden)
-        learned = self.stream_b(self.embed_b(x))
-        return self.final(self.head_a(gated) + self.head_b(learned))
+        return self.final(self.gate_stage(x) + self.learner_stage(x))
 
 
 class MeanPose(nn.Module):
@@ -222,7 +243,12 @@ class Lifter(nn.Module):
         return pose
 
 
-def fit(lifter: Lifter, pose2d, centred, train_stage) -> list:
+def fit(
+    lifter: Lifter,
+    pose2d: Float[Tensor, "N J 2"],
+    centred: Float[Tensor, "N J 3"],
+    train_stage: Callable[[nn.Module, Tensor, Tensor, int], T],
+) -> list[T]:
     """Train the stages of a lifter one after the other, each on the residual of those before it.
 
     `train_stage(stage, inputs, targets, number)` trains one; returns what it returned for each.
