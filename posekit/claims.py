@@ -3,16 +3,17 @@
 Read from papers/<slug>/: `printed.csv` (facts, each with where it stands), `claims.csv` (claims
 in terms of the quantities printed.csv names; an empty value names a quantity the paper gives no
 number for) and `aliases.csv` (which measured subject stands in for a printed one). A claim of
-several parts separates them by `;`. Margins for accuracy are in papers/margins.csv.
+several parts separates them by `;`. Margins for accuracy are in papers/metrics.csv.
 """
 
 import csv
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from posekit.expression import Interval, Node, Number, matches, names, parse
+from posekit.expression import Interval, Node, matches, names, parse
 
 FOLDER = Path(__file__).parent / "papers"
 KINDS = ("structure", "arithmetic", "ordering", "accuracy", "speed")
@@ -24,7 +25,7 @@ _PRINTED = ("quantity", "card", "data", "value", "unit", "where", "source")
 _CLAIMS = ("id", "where", "statement", "kind", "left", "relation", "right")
 _CLAIMS += ("by", "tolerance", "card", "needs", "note")
 _ALIASES = ("printed", "measured", "other", "why")
-_MARGINS = ("metric", "slice", "margin", "unit", "reason")
+_METRICS = ("metric", "slice", "better", "margin", "unit", "reason")
 
 
 @dataclass(frozen=True)
@@ -139,15 +140,27 @@ def load_paper(slug: str, folder: Path = FOLDER) -> Paper:
     return Paper(slug, printed, tuple(claims.values()), paper.aliases)
 
 
-def load_margins(folder: Path = FOLDER) -> dict[tuple[str, bool], tuple[float, str, str]]:
-    """(metric, is it a slice) -> (margin, unit, reason), written down before any run."""
-    margins = {}
-    for where, row in _rows(folder / "margins.csv", _MARGINS):
-        if row["slice"] not in ("", "*"):
-            raise ValueError(f"{where}: slice is empty (the average) or *, not {row['slice']!r}")
-        value = _number(row["margin"], where, "margin")
-        margins[row["metric"], row["slice"] == "*"] = (value, row["unit"], row["reason"])
-    return margins
+@dataclass(frozen=True)
+class Metric:
+    """Which way a metric is better, and the margin within which two values are the same."""
+
+    better: str
+    margin: float
+    unit: str
+    reason: str
+
+
+@cache
+def load_metrics(folder: Path = FOLDER) -> dict[tuple[str, bool], Metric]:
+    """(metric, is it a slice) -> Metric; the margins were written down before any run."""
+    metrics = {}
+    for where, row in _rows(folder / "metrics.csv", _METRICS):
+        _chosen(row["slice"], ("", "*"), "slice", where)
+        _chosen(row["better"], ("lower", "higher"), "direction", where)
+        margin = _number(row["margin"], where, "margin")
+        metric = Metric(row["better"], margin, row["unit"], row["reason"])
+        metrics[row["metric"], row["slice"] == "*"] = metric
+    return metrics
 
 
 def _rows(path: Path, columns: Iterable[str]) -> Iterable[tuple[str, dict[str, str]]]:
@@ -242,8 +255,8 @@ def _part(left: str, cells: dict[str, str], where: str, paper: Paper) -> Part:
     tolerance = _number(cells["tolerance"], where, "tolerance") if cells["tolerance"] else None
     text = f"{left} {relation} {cells['right']}"
     part = Part(sides[0], relation, sides[1], text, cells["by"], tolerance, cells["card"])
-    if isinstance(part.left, Number):
-        raise ValueError(f"{where}: the left side is a bare number; put the quantity there")
+    if not names(part.left):
+        raise ValueError(f"{where}: the left side names no quantity; put the quantity there")
     _check_names(part, where, paper)
     return part
 

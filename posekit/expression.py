@@ -187,7 +187,9 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _fault(text: str, what: str) -> ValueError:
-    remedy = "write numbers, quantities as metric/subject[/slice], min max mean sum abs rank, + - * /"
+    remedy = (
+        "write numbers, quantities as metric/subject[/slice], min max mean sum abs rank, + - * /"
+    )
     return ValueError(f"can't read the expression {text!r}: {what}; {remedy}")
 
 

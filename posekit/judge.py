@@ -1,0 +1,243 @@
+"""One comparison, judged: its best evidence, the rule that fits it, and what overrules it.
+
+The rules themselves are in posekit/statistics.py; this file says which applies. An audit that
+fails overrules every measurement; accuracy on the paper's data set is judged on that data alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posekit.audit import Audit, audit_part, short
+from posekit.claims import Claim, Metric, Paper, Part, load_metrics
+from posekit.evidence import SIZES, Measurements, Sample, samples
+from posekit.expression import Interval, Number, Quantity, compare
+from posekit.statistics import (
+    FEWEST,
+    MANY,
+    Judgement,
+    judge_accuracy,
+    judge_equivalence,
+    judge_ordering,
+    smallest_margin,
+)
+
+# Worst first: a claim of several parts gets the first of these that any part has.
+WORDS = ("inconsistent", "contradicted", "not derivable", "needs data", "needs hardware", "not run")
+WORDS += ("inconclusive", "supported", "reproduced", "quoted")
+
+_EVIDENCE = ("E1", "E2", "E3", "E4", "E5", "E6")
+
+
+@dataclass
+class Finding:
+    """What is known of one part of a claim: the cells of its row, and the sample behind them."""
+
+    verdict: str
+    audit: Audit
+    printed: str = ""
+    measured: str = ""
+    low: str = ""
+    high: str = ""
+    n: str = ""
+    margin: str = ""
+    evidence: str = ""
+    data: str = ""
+    notes: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)  # quantities nothing measured
+    sample: Sample | None = None
+
+
+def find(paper: Paper, claim: Claim, part: Part, found: Measurements) -> Finding:
+    """Judge one part: measurements first, then what overrules them."""
+    audit = audit_part(paper, part)
+    word, _ = claim.needs
+    printed = _printed(paper, part, audit)
+    if word == "quoted":
+        return Finding("quoted", audit, printed)
+    if claim.kind == "arithmetic":
+        return _arithmetic(audit, printed)
+    finding = _measure(paper, claim, part, audit, found)
+    finding.printed = printed
+    if audit.outcome == "fails":
+        if finding.sample:
+            finding.notes.insert(0, f"by measurement {finding.verdict} ({finding.evidence})")
+        finding.verdict, finding.evidence, finding.lacking = "inconsistent", "E0", []
+    elif word == "not derivable":
+        finding.verdict = word
+    return finding
+
+
+def _arithmetic(audit: Audit, printed: str) -> Finding:
+    words = {"holds": "reproduced", "fails": "inconsistent", "undecided": "inconclusive"}
+    return Finding(words.get(audit.outcome, "not derivable"), audit, printed, evidence="E0")
+
+
+def _printed(paper: Paper, part: Part, audit: Audit) -> str:
+    if part.relation != "=":
+        return short(audit.left.value - audit.right.value) if audit.outcome else ""
+    if isinstance(part.right, Number):
+        return part.right.text
+    return short(audit.right.value) if audit.outcome else ""
+
+
+def _measure(paper: Paper, claim: Claim, part: Part, audit: Audit, found: Measurements) -> Finding:
+    """The verdict of the best evidence there is; the rest is named in the notes."""
+    home = _home(paper, part)
+    drawn = samples(paper, part, found, claim.kind)
+    if claim.kind == "accuracy":
+        drawn = [s for s in drawn if s.level(home) in ("E5", "E6")]
+    if claim.kind == "speed" and part.relation == "=" and isinstance(part.right, Number):
+        drawn = []  # a printed time holds for the paper's device only
+    if not drawn:
+        known = {name for name, _, _ in found.values}
+        return _unmeasured(paper, claim, part, audit, known)
+    best, *rest = sorted(drawn, key=lambda s: _rank(s, home), reverse=True)
+    finding = _judge(claim, part, audit, best, home)
+    for data in dict.fromkeys(s.data for s in rest if s.data != best.data):
+        other = _judge(claim, part, audit, next(s for s in rest if s.data == data), home)
+        finding.notes.append(f"on {data} ({other.evidence}, n = {other.n}): {_result(other)}")
+    finding.notes += _readings(paper, claim, part, audit, found, best)
+    return finding
+
+
+def _home(paper: Paper, part: Part) -> str:
+    """The data set the paper's numbers belong to."""
+    entries = (paper.find(q, part.card) for name in part.names for q in paper.expand(part, name))
+    return next((e.data for e in entries if e.data), "")
+
+
+def _rank(sample: Sample, home: str) -> tuple[int, bool, int]:
+    """Better evidence first, then enough seeds, then the larger size."""
+    level = _EVIDENCE.index(sample.level(home))
+    return level, len(sample.seeds) >= FEWEST, SIZES.index(sample.size)
+
+
+def _unmeasured(paper: Paper, claim: Claim, part: Part, audit: Audit, known: set[str]) -> Finding:
+    """The verdict where nothing fit to decide was measured, and what is lacking."""
+    if claim.needs[0]:
+        return Finding(claim.needs[0], audit)
+    home = _home(paper, part)
+    if claim.kind == "accuracy" and home:
+        return Finding("needs data", audit, notes=[f"needs data: {home}"])
+    if claim.kind == "speed" and part.relation == "=" and isinstance(part.right, Number):
+        return Finding("needs hardware", audit, notes=["a time belongs to the paper's device"])
+    lacking = []
+    for name in part.names:
+        wanted = [paper.measured_name(q) for q in paper.expand(part, name)]
+        absent = [q for q in wanted if q not in known]
+        if claim.kind == "ordering" and "*" in name:  # one competitor is enough
+            absent = [name] if absent == wanted else []
+        lacking += absent
+    notes = [] if lacking else ["measured, but never at one size, seed and data set"]
+    return Finding("not run", audit, notes=notes, lacking=lacking)
+
+
+def _judge(claim: Claim, part: Part, audit: Audit, sample: Sample, home: str) -> Finding:
+    level = sample.level(home)
+    if claim.kind == "structure":
+        finding = _counted(part, audit, sample)
+    elif part.relation == "=":
+        finding = _equal(claim, part, audit, sample, level)
+    else:
+        finding = _ordered(part, audit, sample, level)
+    finding.evidence, finding.data, finding.sample = level, sample.data, sample
+    finding.n = str(len(sample.seeds))
+    if sample.data:
+        finding.notes.append(f"size {sample.size}")
+    if sample.missing:
+        finding.notes.append(f"quoted only, not measured: {_subjects(sample.missing)}")
+    return finding
+
+
+def _subjects(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(name.split("/")[1] for name in names))
+
+
+def _counted(part: Part, audit: Audit, sample: Sample) -> Finding:
+    """Structure: every count agrees with the printed one, at the precision it is printed with."""
+    exact = part.tolerance is not None
+    outcomes = {
+        compare(
+            left, part.relation, Interval.exact(right.value) if exact else right, part.tolerance
+        )
+        for left, right in zip(sample.left, sample.right)
+    }
+    word = "reproduced" if outcomes == {"holds"} else "contradicted"
+    sides = sample.left if part.relation == "=" else sample.differences
+    values = dict.fromkeys(short(v.value if isinstance(v, Interval) else v) for v in sides)
+    pair = f"counted {short(sample.left[0].value)} {part.relation} {short(sample.right[0].value)}"
+    return Finding(word, audit, measured=" / ".join(values), notes=[pair])
+
+
+def _ordered(part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
+    side = -1 if part.relation.startswith("<") else 1
+    rows = np.array([sample.differences], float).T
+    if len(rows) >= MANY and len(sample.subjects) > 1:
+        rows = np.array(list(sample.subjects.values()), float).T
+    judged = judge_ordering(rows, side, level)
+    finding = _filled(judged, audit)
+    e = judged.estimate
+    if e.n > 1:
+        finding.notes.append(f"{e.n} seeds could show {short((e.high - e.low) / 2)}")
+    if sample.subjects:
+        means = (f"{s} {short(float(np.mean(v)))}" for s, v in sample.subjects.items())
+        finding.notes.append(f"by test subject: {', '.join(means)}")
+    if part.by:
+        finding.notes.append(f"the paper says by {part.by}: only the direction is judged")
+    if level == "E1":
+        devices = dict.fromkeys(r.device for r in sample.records)
+        finding.notes.append(f"timed on {', '.join(devices)}")
+    return finding
+
+
+def _equal(claim: Claim, part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
+    """A value against its printed number, or two measured values said to be the same."""
+    margin = part.tolerance if part.tolerance is not None else _metric(part).margin
+    if claim.kind == "accuracy":
+        values = np.array([left.value for left in sample.left])
+        judged = judge_accuracy(values, sample.right[0].value, margin, level)
+    else:
+        judged = judge_equivalence(np.array(sample.differences, float), 0.0, margin, level)
+    finding = _filled(judged, audit)
+    finding.margin = short(margin)
+    if 1 < judged.estimate.n < FEWEST:
+        least = smallest_margin(judged.estimate.spread, judged.estimate.n)
+        finding.notes.append(f"{judged.estimate.n} seeds could prove {short(least)}")
+    return finding
+
+
+def _metric(part: Part) -> Metric:
+    name = part.left.name if isinstance(part.left, Quantity) else part.names[0]
+    metric, _, *rest = name.split("/")
+    known = load_metrics()
+    if (metric, bool(rest)) not in known:
+        raise ValueError(f"papers/metrics.csv has no margin for {metric} ({name}); write one down")
+    return known[metric, bool(rest)]
+
+
+def _filled(judged: Judgement, audit: Audit) -> Finding:
+    e = judged.estimate
+    ends = ["" if np.isnan(v) else short(v) for v in (e.low, e.high)]
+    return Finding(judged.verdict, audit, "", short(e.mean), *ends, notes=[judged.reason])
+
+
+def _result(finding: Finding) -> str:
+    ends = f" [{finding.low}, {finding.high}]" if finding.low else ""
+    return f"{finding.verdict}, {finding.measured}{ends}"
+
+
+def _readings(
+    paper: Paper, claim: Claim, part: Part, audit: Audit, found: Measurements, best: Sample
+) -> list[str]:
+    """What the comparison gives when another measured subject stands in for the printed one."""
+    named = {q.split("/")[1] for name in part.names for q in paper.expand(part, name)}
+    aliases = [paper.aliases[s] for s in sorted(named & set(paper.aliases))]
+    notes = [f"as the competitor stands {a.measured}" for a in aliases]
+    for reading in [reading for alias in aliases for reading in alias.other]:
+        drawn = samples(paper, part, found, claim.kind, reading)
+        for sample in (s for s in drawn if (s.data, s.size) == (best.data, best.size)):
+            other = _judge(claim, part, audit, sample, _home(paper, part))
+            notes.append(f"with {reading} in its place: {_result(other)}")
+    return notes

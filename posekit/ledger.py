@@ -1,0 +1,152 @@
+"""The ledger: each claim of a paper, what was measured of it, and a verdict from a closed list.
+
+Claims and printed numbers come from posekit/claims.py, the audit of the paper by its own
+numbers from audit.py, measurements from evidence.py, the decision from judge.py.
+`printed`, `measured`, `low` and `high` are the value itself where a claim states a value, and left
+minus right where it compares two quantities; parts of one claim are separated by `;`.
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from posekit.audit import audit_claim, short
+from posekit.claims import Claim, Paper, Part, load_paper, slugs
+from posekit.evidence import SIZES, Measurements, Record, Sample
+from posekit.files import write_text
+from posekit.judge import WORDS, find
+from posekit.statistics import estimate
+
+COLUMNS = ["id", "paper", "where", "kind", "statement", "printed", "measured", "low", "high", "n"]
+COLUMNS += ["margin", "evidence", "verdict", "card", "data", "runs", "note", "audit"]
+
+
+def verdicts(paper: str | Paper, records: Iterable[Record]) -> pd.DataFrame:
+    """One row a claim, in the paper's order, every cell a string; columns are `COLUMNS`."""
+    paper = load_paper(paper) if isinstance(paper, str) else paper
+    found = Measurements(records, paper.slug)
+    return pd.DataFrame([_row(paper, claim, found) for claim in paper.claims], columns=COLUMNS)
+
+
+def ledger(records: Iterable[Record], papers: Iterable[str] = ()) -> pd.DataFrame:
+    """The rows of several papers, or of all there are."""
+    records = list(records)
+    return pd.concat([verdicts(slug, records) for slug in papers or slugs()], ignore_index=True)
+
+
+def write(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a ledger as csv: the same rows give the same bytes. OSError names path and remedy."""
+    write_text(Path(path), frame.to_csv(index=False, lineterminator="\n"))
+
+
+def counts(frame: pd.DataFrame) -> pd.Series:
+    """How many claims got each verdict word, best first, all words of the closed list."""
+    return frame["verdict"].value_counts().reindex(WORDS[::-1], fill_value=0)
+
+
+def measured(paper: str, records: Iterable[Record]) -> pd.DataFrame:
+    """Every measured quantity with mean and interval over seeds, on whatever data.
+
+    Columns quantity, card, data, size, n, mean, low, high. This is where studio numbers are
+    shown: an accuracy claim about the paper's data set never takes them.
+    """
+    found = Measurements(records, paper)
+    rows = []
+    for (name, card, data), seeds in sorted(found.values.items()):
+        for size in SIZES:
+            values = [value for (z, _), (value, _) in sorted(seeds.items()) if z == size]
+            if values:
+                e = estimate(np.array(values)[:, None])
+                rows.append((name, card, data, size, e.n, e.mean, e.low, e.high))
+    columns = ["quantity", "card", "data", "size", "n", "mean", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def why(claim_id: str, records: Iterable[Record]) -> str:
+    """Everything behind a verdict, as text. Raises ValueError for an id that no paper has."""
+    paper, claim = _find(claim_id)
+    found = Measurements(records, paper.slug)
+    row = _row(paper, claim, found)
+    lines = [f"{claim.id}  {claim.statement}", f"  where     {claim.where} ({claim.kind})"]
+    for part in claim.parts:
+        lines += [f"  claim     {part.text}" + (f"  [{part.card}]" if part.card else "")]
+        lines += _printed_lines(paper, part)
+        lines += _sample_lines(find(paper, claim, part, found).sample)
+    lines += [f"  audit     {row['audit'] or 'nothing printed to hold it against'}"]
+    if row["measured"]:
+        interval = f" [{row['low']}, {row['high']}]" if row["low"] else ""
+        lines += [f"  measured  {row['measured']}{interval}, n = {row['n']}"]
+    lines += [
+        f"  verdict   {row['verdict']}" + (f" ({row['evidence']})" if row["evidence"] else "")
+    ]
+    return "\n".join(lines + [f"  note      {note}" for note in row["note"].split("; ") if note])
+
+
+def _find(claim_id: str) -> tuple[Paper, Claim]:
+    known = {}
+    for paper in map(load_paper, slugs()):
+        known |= {claim.id: (paper, claim) for claim in paper.claims}
+    if claim_id not in known:
+        near = difflib.get_close_matches(claim_id, known, 3, 0.5)
+        hint = f"near: {', '.join(near)}; " if near else ""
+        raise ValueError(f"no claim {claim_id!r} ({hint}papers: {', '.join(slugs())})")
+    return known[claim_id]
+
+
+def _printed_lines(paper: Paper, part: Part) -> list[str]:
+    entries = [paper.find(q, part.card) for name in part.names for q in paper.expand(part, name)]
+    return [
+        f"  printed   {e.quantity} = {e.text or '(no number)'} {e.unit}, {e.where}, {e.source}"
+        for e in entries
+    ]
+
+
+def _sample_lines(sample: Sample | None) -> list[str]:
+    if sample is None:
+        return []
+    lines = [f"  compared  {', '.join(sample.used)}"]
+    lines += [f"  run       {r.file} ({r.job}, seed {r.seed}, {r.device})" for r in sample.records]
+    for seed, left, right in zip(sample.seeds, sample.left, sample.right):
+        pair = f"{short(left.value)} against {short(right.value)}"
+        lines.append(f"  seed {seed:<4} {pair}, difference {short(left.value - right.value)}")
+    for subject, values in sample.subjects.items():
+        lines.append(f"  {subject:<9} differences {', '.join(short(v) for v in values)}")
+    return lines
+
+
+def _row(paper: Paper, claim: Claim, found: Measurements) -> dict[str, str]:
+    parts = [find(paper, claim, part, found) for part in claim.parts]
+    word, detail = claim.needs
+    verdict = min((f.verdict for f in parts), key=WORDS.index) if parts else word
+    cells = {name: _joined(getattr(f, name) for f in parts) for name in COLUMNS[5:11]}
+    notes = [f"{word}: {detail}" if detail and word == verdict else detail]
+    lacking = list(dict.fromkeys(name for f in parts for name in f.lacking))
+    notes += [f"not measured: {', '.join(lacking)}"] if lacking else []
+    notes += [note for f in parts for note in f.notes] + [claim.note]
+    records = [r.id for f in parts if f.sample for r in f.sample.records]
+    return cells | {
+        "id": claim.id,
+        "paper": paper.slug,
+        "where": claim.where,
+        "kind": claim.kind,
+        "statement": claim.statement,
+        "evidence": _once(f.evidence for f in parts),
+        "verdict": verdict,
+        "card": _once(part.card for part in claim.parts),
+        "data": _once(f.data for f in parts),
+        "runs": " ".join(sorted(set(records))),
+        "note": _once(notes),
+        "audit": audit_claim(paper, claim),
+    }
+
+
+def _joined(cells: Iterable[str]) -> str:
+    cells = list(cells)
+    return "; ".join(cells) if any(cells) else ""
+
+
+def _once(words: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(word for word in words if word))
