@@ -245,20 +245,21 @@ class Camera:
         """The (x, y) that `_distort` brings to (u, v), NaN where none was found."""
         (k1, k2, k3), (p1, p2) = self.radial.tolist(), self.tangential.tolist()
         x, y = u, v
-        for _ in range(NEWTON_STEPS):
+        for step in range(NEWTON_STEPS + 1):
             r2 = x * x + y * y
             s = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + p1 * y + p2 * x
             du, dv = s * x + p2 * r2 - u, s * y + p1 * r2 - v
-            if not ((du.abs() > CONVERGED) | (dv.abs() > CONVERGED)).any():
-                break
             ds = 2 * (k1 + r2 * (2 * k2 + r2 * 3 * k3))  # the radial part's slope is (ds x, ds y)
             a, b = s + x * (ds * x + p2) + 2 * p2 * x, x * (ds * y + p1) + 2 * p2 * y
             c, d = y * (ds * x + p2) + 2 * p1 * x, s + y * (ds * y + p1) + 2 * p1 * y
             det = a * d - b * c
+            off = torch.maximum(du.abs(), dv.abs())
+            if step == NEWTON_STEPS or not (off > CONVERGED).any():
+                break
             x, y = x - (d * du - b * dv) / det, y - (a * dv - c * du) / det
-        du, dv = self._distort(x, y)
-        lost = ~(((du - u).abs() < LOST) & ((dv - v).abs() < LOST))
-        return x.masked_fill(lost, torch.nan), y.masked_fill(lost, torch.nan)
+        # Past its fold the polynomial is no lens: it meets pixels there from the wrong side.
+        found = (off < LOST) & (s > 0) & (det > 0)
+        return x.masked_fill(~found, torch.nan), y.masked_fill(~found, torch.nan)
 
 
 def _numbers(values: Any, *shape: int) -> Tensor:

@@ -215,7 +215,7 @@ _LSP12 = (
 )
 
 LSP14 = _skeleton("LSP-14", _LSP12.format("neck", "neck") + "neck head_top<neck")
-"""Leeds Sports Pose (Johnson and Everingham, 2010). It has no pelvis: the tree starts at the neck."""
+"""Leeds Sports Pose (Johnson and Everingham, 2010). Without a pelvis, the neck is the root."""
 
 COCO17 = _skeleton(
     "COCO-17",
