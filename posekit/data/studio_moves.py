@@ -1,0 +1,509 @@
+"""What the studio's motion programs are composed of: postures, steps, gait, and arms.
+
+T frames. Lengths of postures are shares of the actor's leg, angles of postures and zones are in
+degrees, times in seconds.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posekit.data.anatomy import SIDES, Body
+from posekit.data.studio_rig import Arm, Foot, Hold, Tracks
+from posekit.data.studio_signals import RATE, keyframes, noise, pulses, schedule
+
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one actor moves."""
+
+    tempo: float  # of everything, 1 is the mean
+    size: float  # of gestures
+    lean: float  # degrees, trunk forward
+    head: float  # degrees, head forward
+    swing: float  # of the arms in walking
+    width: float  # of the stance, shares of a leg
+    toes: float  # degrees outward
+    elbows: float  # degrees outward
+    dominant: str
+    restless: float  # how much posture wanders
+
+
+@dataclass
+class Actor:
+    """Who plays, for how long, and with which dice."""
+
+    rng: np.random.Generator
+    body: Body
+    style: Style
+    frames: int
+
+    def times(self, least: float, most: float, first: float = 0.0) -> np.ndarray:
+        """Moments for the next move, at this actor's tempo."""
+        tempo = self.style.tempo
+        return schedule(self.rng, self.frames, (least / tempo, most / tempo), first)
+
+    def among(self, weights: dict[str, float]) -> str:
+        """One of the names, by weight."""
+        p = np.array(list(weights.values()), dtype=float)
+        return str(self.rng.choice(list(weights), p=p / p.sum()))
+
+
+def style(rng: np.random.Generator) -> Style:
+    """An actor's style."""
+    return Style(
+        tempo=rng.uniform(0.85, 1.2),
+        size=rng.uniform(0.75, 1.2),
+        lean=rng.uniform(-3, 9),
+        head=rng.uniform(-6, 14),
+        swing=rng.uniform(0.6, 1.4),
+        width=rng.uniform(0.09, 0.16),
+        toes=rng.uniform(2, 18),
+        elbows=rng.uniform(-15, 25),
+        dominant="left" if rng.uniform() < 0.25 else "right",
+        restless=rng.uniform(0.7, 1.4),
+    )
+
+
+def other(side: str) -> str:
+    """The other side."""
+    return "right" if side == "left" else "left"
+
+
+# ---------------------------------------------------------------- postures of hips, legs and trunk
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where one ankle is, seen from between the feet, and how its foot and knee turn."""
+
+    ahead: float
+    out: float
+    lift: float = 0.0
+    toes: float = 8.0  # outward
+    pitch: float = 0.0  # heel up
+    spread: float = 0.0  # knee outward
+
+
+@dataclass(frozen=True)
+class Posture:
+    """Hips, legs and trunk at one moment."""
+
+    height: float  # of the hips, share of their height in upright standing
+    left: Stand
+    right: Stand
+    ahead: float = 0.0  # of the hips
+    aside: float = 0.0  # to the left
+    pitch: float = 0.0
+    roll: float = 0.0
+    trunk: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+def perform(
+    actor: Actor,
+    times: np.ndarray,
+    postures: list[Posture],
+    places: np.ndarray,
+    yaws: np.ndarray,
+    seconds: np.ndarray,
+) -> Tracks:
+    """Hips, feet and trunk going from posture to posture; a foot that has to move is lifted.
+
+    `places` (K, 2) mm and `yaws` (K,) rad say where between the feet lies; the k-th posture is
+    reached at `times[k]` after a move of `seconds[k]`.
+    """
+    body, frames = actor.body, actor.frames
+    leg, upright = body.leg, body.leg + body.ankle_height
+
+    def track(values, lag=0.0):
+        return keyframes(times - lag * seconds, np.array(values), seconds * (1 - lag), frames)
+
+    turns = np.stack([np.cos(yaws), np.sin(yaws), -np.sin(yaws), np.cos(yaws)], 1).reshape(-1, 2, 2)
+    offsets = np.array([(p.ahead, p.aside) for p in postures]) * leg
+    hips = places + np.einsum("kij,ki->kj", turns, offsets)
+    trunk = np.radians([p.trunk for p in postures])
+    feet = {}
+    for n, side in enumerate(SIDES):
+        feet[side] = _steps(actor, side, n, times, postures, places, yaws, turns, seconds)
+    return Tracks(
+        xy=track(hips),
+        yaw=track(yaws),
+        height=track([p.height for p in postures]) * upright,
+        pitch=track(np.radians([p.pitch for p in postures])),
+        roll=track(np.radians([p.roll for p in postures])),
+        trunk=track(trunk, 0.15),
+        head=np.zeros((frames, 3)),
+        feet=feet,
+        arms={},
+    )
+
+
+def _steps(actor, side, n, times, postures, places, yaws, turns, seconds) -> Foot:
+    """One foot's way through the postures: both feet in turn, each in half of the time."""
+    outward = 1.0 if side == "left" else -1.0
+    stands = [getattr(p, side) for p in postures]
+    body, leg, frames = actor.body, actor.body.leg, actor.frames
+    flat = np.array([(s.ahead, s.out * outward) for s in stands]) * leg
+    shifts = np.array([_shift(body, s.pitch) for s in stands])
+    flat[:, 0] -= shifts[:, 0]
+    ground = places + np.einsum("kij,ki->kj", turns, flat)
+    heights = body.ankle_height + np.array([s.lift * leg for s in stands]) - shifts[:, 1]
+    angles = yaws + outward * np.radians([s.toes for s in stands])
+    first = actor.rng.integers(0, 2, len(times))
+    ends = times - np.where((first + n) % 2 == 0, HALF, 0.0) * seconds
+    spans = HALF * seconds
+    moved = np.linalg.norm(np.diff(ground, axis=0, prepend=ground[:1]), axis=1)
+    moved += 100 * np.abs(np.diff(angles, prepend=angles[0]))
+    clock = np.arange(frames) / RATE
+    lift, planted = np.zeros(frames), np.ones(frames, bool)
+    for end, span, far in zip(ends[1:], spans[1:], moved[1:], strict=True):
+        share = np.clip((clock - end + span) / span, 0, 1)
+        lift += np.minimum(90, 0.3 * far) * np.sin(np.pi * share) ** 2
+        planted &= ~((share > 0) & (share < 1))
+
+    def track(values):
+        return keyframes(ends, values, spans, frames)
+
+    ankle = np.column_stack([track(ground), track(heights) + lift])
+    pitch = track(np.radians([s.pitch for s in stands]))
+    spread = track(np.radians([s.spread for s in stands]))
+    return Foot(ankle, track(angles), pitch, spread, planted)
+
+
+def _shift(body: Body, pitch: float) -> tuple[float, float]:
+    """How far tipping a foot this much would carry its ankle, where it isn't to stand on its ball."""
+    if abs(pitch) <= 60:
+        return 0.0, 0.0
+    toe = np.array([0.075, 0, -0.027]) * body.stature
+    lever = (
+        np.array([-toe[0], -toe[2]])
+        if pitch > 0
+        else (np.array([0.03 * body.stature, body.ankle_height]))
+    )
+    c, s = np.cos(np.radians(pitch)), np.sin(np.radians(pitch))
+    return tuple(np.array([c * lever[0] + s * lever[1], c * lever[1] - s * lever[0]]) - lever)
+
+
+def wander(
+    actor: Actor, count: int, step: float, turn: float, home: float = 900.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places (K, 2) and headings (K,) that change a little from one posture to the next."""
+    rng = actor.rng
+    places, yaws = np.zeros((count, 2)), np.zeros(count)
+    places[0], yaws[0] = rng.uniform(-home, home, 2) * 0.7, rng.uniform(-np.pi, np.pi)
+    for k in range(1, count):
+        moves = rng.uniform() < 0.6
+        places[k] = places[k - 1] + moves * rng.normal(0, step, 2)
+        places[k] *= min(1.0, home / max(np.linalg.norm(places[k]), 1.0))
+        yaws[k] = yaws[k - 1] + moves * np.clip(rng.normal(0, turn), -1.2, 1.2)
+    return places, yaws
+
+
+def play(
+    actor: Actor,
+    kinds: dict[str, float],
+    every: tuple[float, float],
+    *,
+    seconds: tuple[float, float] = (0.8, 1.6),
+    step: float = 120.0,
+    turn: float = 0.35,
+) -> Tracks:
+    """Postures drawn from `kinds` (name of a function of POSTURES: weight), one after the other."""
+    times = actor.times(*every)
+    postures = [POSTURES[actor.among(kinds)](actor) for _ in times]
+    places, yaws = wander(actor, len(times), step, turn)
+    spans = actor.rng.uniform(*seconds, len(times)) / actor.style.tempo
+    spans[1:] = np.minimum(spans[1:], 0.95 * np.diff(times))
+    return perform(actor, times, postures, places, yaws, spans)
+
+
+def _pair(rng, ahead, out, **kw) -> tuple[Stand, Stand]:
+    """Two feet alike but for chance."""
+
+    def one():
+        return Stand(
+            ahead + rng.normal(0, 0.03), out + rng.normal(0, 0.02), toes=rng.uniform(0, 25), **kw
+        )
+
+    return one(), one()
+
+
+def stand(actor: Actor) -> Posture:
+    """Upright, weight somewhere between the feet."""
+    rng, s = actor.rng, actor.style
+    shift, stagger = rng.normal(0, 0.035) * s.restless, rng.normal(0, 0.06)
+    feet = [
+        Stand(
+            way * stagger,
+            s.width + rng.normal(0, 0.02),
+            toes=s.toes + rng.normal(0, 5),
+            spread=rng.normal(5, 4),
+        )
+        for way in (1, -1)
+    ]
+    trunk = (s.lean + rng.normal(0, 3), -80 * shift + rng.normal(0, 2), rng.normal(0, 6))
+    return Posture(
+        rng.uniform(0.965, 0.995),
+        *feet,
+        rng.normal(0.01, 0.015),
+        shift,
+        rng.normal(3, 3),
+        60 * shift + rng.normal(0, 1),
+        trunk,
+    )
+
+
+def wide(actor: Actor) -> Posture:
+    """Feet far apart."""
+    rng = actor.rng
+    feet = _pair(rng, 0, rng.uniform(0.2, 0.38))
+    trunk = (actor.style.lean + rng.normal(3, 6), rng.normal(0, 8), rng.normal(0, 10))
+    aside, height = rng.normal(0, 0.08), rng.uniform(0.8, 0.96)
+    return Posture(height, *feet, 0.0, aside, rng.normal(4, 5), rng.normal(0, 3), trunk)
+
+
+def lunge(actor: Actor) -> Posture:
+    """One foot well before the other."""
+    rng = actor.rng
+    far, deep = rng.uniform(0.18, 0.5), rng.uniform(0, 1)
+    front = Stand(far, rng.uniform(0.06, 0.14), toes=rng.uniform(0, 15))
+    back = Stand(
+        -far,
+        rng.uniform(0.08, 0.16),
+        toes=rng.uniform(5, 30),
+        pitch=rng.uniform(5, 45) * (far > 0.3),
+    )
+    trunk = (rng.normal(8, 10), rng.normal(0, 6), rng.normal(0, 12))
+    feet = (front, back) if rng.uniform() < 0.5 else (back, front)
+    height = 0.97 - 0.35 * far - 0.2 * deep * far
+    return Posture(height, *feet, rng.normal(0.05, 0.06), 0, rng.normal(8, 6), 0, trunk)
+
+
+def bow(actor: Actor) -> Posture:
+    """Bent forward, hips behind the feet for balance."""
+    rng = actor.rng
+    deep = rng.uniform(0.25, 1)
+    feet = _pair(rng, 0, rng.uniform(0.1, 0.22))
+    trunk = (deep * rng.uniform(25, 60), rng.normal(0, 6), rng.normal(0, 10))
+    height = rng.uniform(0.88, 0.97) - 0.1 * deep * rng.uniform()
+    return Posture(height, *feet, -0.17 * deep, 0, deep * rng.uniform(20, 55), 0, trunk)
+
+
+def squat(actor: Actor) -> Posture:
+    """Crouched, heels up where it's deep."""
+    rng = actor.rng
+    deep = rng.uniform(0, 1)
+    heel = rng.uniform(15, 40) if deep > 0.55 else 0.0
+    feet = _pair(rng, 0, rng.uniform(0.12, 0.24), pitch=heel, spread=rng.uniform(8, 35))
+    trunk = (rng.uniform(5, 40), rng.normal(0, 6), rng.normal(0, 10))
+    ahead = -0.18 + 0.06 * (heel > 0)
+    return Posture(0.75 - 0.4 * deep, *feet, ahead, 0, rng.uniform(0, 30), 0, trunk)
+
+
+def kneel(actor: Actor) -> Posture:
+    """On one knee or on both, upright or sitting on the heels."""
+    rng = actor.rng
+    leg, upright = actor.body.leg, actor.body.leg + actor.body.ankle_height
+    down = Stand(-0.46, rng.uniform(0.08, 0.14), -0.01, pitch=rng.choice([85, 150]))
+    trunk = (rng.uniform(-3, 30), rng.normal(0, 6), rng.normal(0, 10))
+    if rng.uniform() < 0.55:
+        front = Stand(rng.uniform(0.38, 0.55), rng.uniform(0.08, 0.2), spread=rng.uniform(0, 25))
+        feet = (front, down) if rng.uniform() < 0.5 else (down, front)
+        height = (0.56 * leg) / upright
+        return Posture(height, *feet, 0.02, 0, rng.normal(2, 5), 0, trunk)
+    if rng.uniform() < 0.5:
+        return Posture((0.56 * leg) / upright, down, down, 0.02, 0, rng.normal(0, 6), 0, trunk)
+    heels = Stand(-0.10, rng.uniform(0.08, 0.14), -0.01, pitch=150, spread=rng.uniform(0, 20))
+    return Posture(0.30 * leg / upright, heels, heels, -0.05, 0, rng.normal(5, 6), 0, trunk)
+
+
+def chair(actor: Actor) -> Posture:
+    """On a seat some 45 cm high."""
+    rng = actor.rng
+    kind = rng.uniform()
+    near = rng.uniform(0.34, 0.62)
+    feet = list(_pair(rng, near, rng.uniform(0.08, 0.2), spread=rng.uniform(0, 20)))
+    if kind < 0.22:  # one leg over the other
+        over = Stand(near + 0.14, -0.10, 0.27, 5, rng.uniform(10, 30), -12)
+        feet[rng.integers(2)] = over
+    elif kind < 0.34:  # an ankle on the other knee
+        feet[rng.integers(2)] = Stand(0.38, -0.10, 0.48, 55, 10, 55)
+    elif kind < 0.5:  # legs stretched, or drawn back under the seat
+        ahead = rng.choice([0.78, 0.16])
+        pitch = 0.0 if ahead > 0.5 else 35.0
+        feet = list(_pair(rng, ahead, rng.uniform(0.08, 0.16), pitch=pitch))
+    slump = rng.uniform(-18, 14)
+    trunk = (rng.uniform(0, 32) - 0.4 * slump, rng.normal(0, 7), rng.normal(0, 9))
+    return Posture(
+        540.0 / (actor.body.leg + actor.body.ankle_height),
+        *feet,
+        0,
+        0,
+        slump,
+        rng.normal(0, 2),
+        trunk,
+    )
+
+
+def floor(actor: Actor) -> Posture:
+    """On the ground: cross-legged, legs long, knees up, leaning back, or on the heels."""
+    rng = actor.rng
+    height = 105.0 / (actor.body.leg + actor.body.ankle_height)
+    low = -0.015
+    kind = rng.uniform()
+    trunk = (rng.uniform(5, 40), rng.normal(0, 7), rng.normal(0, 9))
+    if kind < 0.3:
+        feet = (Stand(0.34, -0.06, low, 60, 20, 68), Stand(0.24, -0.04, low, 60, 20, 68))
+        feet = feet if rng.uniform() < 0.5 else feet[::-1]
+        return Posture(height, *feet, 0, 0, rng.uniform(-15, 0), 0, trunk)
+    if kind < 0.65:
+        long = Stand(rng.uniform(0.85, 0.98), rng.uniform(0.06, 0.25), low, 10, -65, 10)
+        bent = Stand(rng.uniform(0.38, 0.6), rng.uniform(0.08, 0.18), spread=rng.uniform(0, 25))
+        feet = [(long, long), (bent, long), (long, bent), (bent, bent)][rng.integers(4)]
+        back = rng.uniform(0, 30)
+        trunk = (rng.uniform(5, 35) - 0.6 * back, trunk[1], trunk[2])
+        return Posture(height, *feet, 0, 0, -8 - back, 0, trunk)
+    if kind < 0.8:
+        side = rng.choice([-1, 1])  # both knees to one side, feet to the other
+        feet = [
+            Stand(0.22, 0.34 * side, low, 40, 70, -50 * side),
+            Stand(0.38, 0.02 * side, low, 40, 70, 55 * side),
+        ]
+        trunk = (trunk[0], -10.0 * side, trunk[2])
+        return Posture(height, feet[0], feet[1], 0, 0, -8, -6.0 * side, trunk)
+    if kind < 0.9:
+        return kneel(actor)
+    bent = Stand(rng.uniform(0.4, 0.6), rng.uniform(0.1, 0.2), spread=rng.uniform(0, 15))
+    return Posture(height, bent, bent, 0, 0, rng.uniform(-60, -35), 0, (rng.uniform(5, 20), 0, 0))
+
+
+POSTURES = {
+    "stand": stand, "wide": wide, "lunge": lunge, "bow": bow, "squat": squat, "kneel": kneel,
+    "chair": chair, "floor": floor,
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- arms
+
+# Where hands go: azimuth outward from straight ahead, elevation, reach, elbow's swivel
+ZONES = {
+    "rest": ((-10, 60), (-88, -74), (0.93, 0.98), (-20, 20)),
+    "talk": ((-35, 40), (-62, -15), (0.45, 0.72), (-5, 45)),
+    "open": ((10, 75), (-45, 5), (0.55, 0.9), (-10, 35)),
+    "point": ((-35, 95), (-25, 45), (0.85, 0.985), (-10, 40)),
+    "up": ((-30, 110), (40, 85), (0.7, 0.985), (-20, 30)),
+    "hip": ((65, 100), (-83, -74), (0.62, 0.70), (45, 75)),
+    "belly": ((-50, -20), (-62, -45), (0.62, 0.75), (5, 30)),
+    "across": ((-50, -30), (-35, -10), (0.50, 0.62), (15, 40)),
+    "face": ((-30, -5), (0, 22), (0.42, 0.55), (0, 40)),
+    "back": ((150, 200), (-82, -62), (0.75, 0.9), (10, 40)),
+    "side": ((70, 105), (-25, 25), (0.8, 0.985), (-20, 20)),
+    "pocket": ((30, 70), (-84, -78), (0.82, 0.88), (10, 40)),
+    "nape": ((40, 80), (38, 58), (0.45, 0.55), (20, 50)),
+    "down": ((-40, 50), (-80, -45), (0.85, 0.985), (-10, 30)),
+}
+
+
+def _zone(rng: np.random.Generator, name: str, size: float) -> np.ndarray:
+    low, high = np.array(ZONES[name], dtype=float).T
+    az, el, reach, swivel = rng.uniform(low, high)
+    reach = np.clip(0.75 + (reach - 0.75) * (size if name in ("talk", "open") else 1), 0.4, 0.985)
+    az, el = np.radians([az, el])
+    x, y, z = np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)
+    return np.array([x, y, z, reach, np.radians(swivel)])
+
+
+def gesture(
+    actor: Actor,
+    zones: dict[str, float],
+    every: tuple[float, float],
+    *,
+    seconds: tuple[float, float] = (0.35, 0.8),
+    hang: float = 0.5,
+    like: Arm | None = None,
+) -> Arm:
+    """An arm going from one random place of `zones` to another; or with `like`, as a twin does."""
+    rng, s = actor.rng, actor.style
+    if like is None:
+        times = actor.times(*every)
+        values = np.array([_zone(rng, actor.among(zones), s.size) for _ in times])
+        spans = rng.uniform(*seconds, len(times)) / s.tempo
+        spans[1:] = np.minimum(spans[1:], 0.95 * np.diff(times))
+        track = keyframes(times, values, spans, actor.frames)
+    else:
+        track = np.column_stack([like.direction, like.reach, like.swivel])
+        late = int(rng.uniform(0, 0.15) * RATE)
+        track = np.concatenate([track[:1].repeat(late, 0), track])[: actor.frames]
+        track = track + 0.12 * noise(rng, actor.frames, 1.0, 0.5, 5) * (1, 1, 1, 0.2, 1)
+    return _arm(actor, track, hang)
+
+
+def _arm(actor: Actor, track: np.ndarray, hang: float) -> Arm:
+    """An arm from direction, reach, swivel (T, 5), with the actor's elbows and living noise."""
+    rng, frames = actor.rng, actor.frames
+    direction = track[:, :3] + noise(rng, frames, 0.035, 0.8, 3) + noise(rng, frames, 0.008, 3, 3)
+    direction += rng.normal(0, 0.04, 3)
+    reach = np.clip(track[:, 3] + noise(rng, frames, 0.012, 0.8), 0.32, 0.99)
+    elbows = np.radians(actor.style.elbows + rng.normal(0, 8))
+    swivel = track[:, 4] + elbows + noise(rng, frames, 0.1, 0.5)
+    length = np.linalg.norm(direction, axis=1, keepdims=True)
+    return Arm(direction / np.maximum(length, 0.05), reach, swivel, np.full(frames, hang))
+
+
+def hold(
+    actor: Actor,
+    arm: Arm,
+    frame: str,
+    place: tuple[float, float, float],
+    *,
+    weight: np.ndarray | None = None,
+    swivel: float = 0.0,
+    wobble: float = 8.0,
+) -> None:
+    """Keep a hand at a place of a bone's frame (mm), always or by `weight`."""
+    rng, frames = actor.rng, actor.frames
+    weight = np.ones(frames) if weight is None else weight
+    path = np.array(place) + rng.normal(0, 12, 3) + noise(rng, frames, wobble, 0.7, 3)
+    elbow = np.radians(swivel + actor.style.elbows + rng.normal(0, 8))
+    arm.holds.append(Hold(frame, path, weight, elbow))
+
+
+def cycles(
+    actor: Actor, every: tuple[float, float], stay: tuple[float, float], rise=(0.5, 0.9)
+) -> np.ndarray:
+    """A weight that comes and goes, as a hand to the mouth."""
+    rng = actor.rng
+    times = actor.times(*every, first=rng.uniform(0.3, every[1] * 0.6))
+    tempo = actor.style.tempo
+    ups = rng.uniform(*rise, len(times)) / tempo
+    return pulses(times, ups, rng.uniform(*stay, len(times)) / tempo, actor.frames)
+
+
+def look(
+    actor: Actor, *, twist: float = 15.0, flexion: float = 0.0, rate: float = 0.5
+) -> np.ndarray:
+    """Where the head turns: glances that rest, and small noise (T, 3)."""
+    rng, frames = actor.rng, actor.frames
+    times = actor.times(0.7 / rate * 0.5, 2.4 / rate * 0.5)
+    spread = np.radians([7.0, 4.0, twist])
+    values = rng.normal(0, 1, (len(times), 3)) * spread
+    spans = np.full(len(times), 0.4) / actor.style.tempo
+    spans[1:] = np.minimum(spans[1:], 0.95 * np.diff(times))
+    head = keyframes(times, values, spans, frames) + np.radians(noise(rng, frames, 2.0, 0.7, 3))
+    head[:, 0] += np.radians(actor.style.head + flexion)
+    return head
+
+
+def breathe(actor: Actor, tracks: Tracks, amount: float = 1.0) -> Tracks:
+    """The small movements of a body that is never at rest."""
+    rng, frames = actor.rng, actor.frames
+    amount *= actor.style.restless
+    tracks.xy = tracks.xy + noise(rng, frames, 7 * amount, 0.35, 2)
+    tracks.yaw = tracks.yaw + np.radians(noise(rng, frames, 2.0 * amount, 0.35))
+    tracks.height = tracks.height + noise(rng, frames, 3 * amount, 0.4)
+    tracks.pitch = tracks.pitch + np.radians(noise(rng, frames, 1.2 * amount, 0.4))
+    tracks.roll = tracks.roll + np.radians(noise(rng, frames, 0.8 * amount, 0.4))
+    tracks.trunk = tracks.trunk + np.radians(noise(rng, frames, 2.5 * amount, 0.35, 3))
+    return tracks

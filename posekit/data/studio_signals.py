@@ -1,0 +1,89 @@
+"""Smooth random signals over time, of which the studio's motions are made.
+
+T frames at RATE a second. Angles in radians.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+RATE = 50.0
+
+
+def noise(
+    rng: np.random.Generator, frames: int, sd: float, hertz: float, width: int | None = None
+) -> np.ndarray:
+    """Gaussian noise of standard deviation `sd` without content above some `hertz`: (T[, width]).
+
+    Its spectrum falls like a damped mass on a spring, 1 / (1 + (f / hertz)^4) in power, which is
+    smooth enough to be differentiated twice. The signal isn't periodic: it is cut out of a longer
+    one.
+    """
+    length = 2 * frames + 64
+    shape = (length // 2 + 1,) if width is None else (length // 2 + 1, width)
+    frequency = np.fft.rfftfreq(length, 1 / RATE)
+    amplitude = 1 / np.sqrt(1 + (frequency / hertz) ** 4) / (1 + (frequency / (3 * hertz)) ** 2)
+    amplitude[0] = amplitude[1]
+    # variance of the inverse transform: (2 sum a^2 - a0^2) / length^2 x 2 for complex weights
+    power = 4 * (amplitude**2).sum() / length**2
+    weights = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    column = amplitude if width is None else amplitude[:, None]
+    return (sd / np.sqrt(power)) * np.fft.irfft(weights * column, length, axis=0)[:frames]
+
+
+def ease(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """The minimum-jerk course from 0 to 1 (Flash and Hogan, 1985)."""
+    x = np.clip(x, 0.0, 1.0)
+    return x * x * x * (10.0 + x * (6.0 * x - 15.0))
+
+
+def keyframes(
+    times: Float[np.ndarray, " K"],
+    values: np.ndarray,
+    durations: Float[np.ndarray, " K"],
+    frames: int,
+) -> np.ndarray:
+    """Values (K[, ...]) reached at `times` (s) by minimum-jerk moves of `durations` (s): (T[, ...]).
+
+    Between a move's end and the next one's start the value rests. Moves may overlap: they add.
+    """
+    values = np.asarray(values, dtype=float)
+    clock = np.arange(frames) / RATE
+    signal = np.broadcast_to(values[0], (frames, *values.shape[1:])).copy()
+    for k in range(1, len(values)):
+        share = ease((clock - times[k] + durations[k]) / durations[k])
+        signal += share.reshape(-1, *[1] * (values.ndim - 1)) * (values[k] - values[k - 1])
+    return signal
+
+
+def pulses(
+    times: np.ndarray, rise: np.ndarray, hold: np.ndarray, frames: int
+) -> Float[np.ndarray, " T"]:
+    """A weight that goes from 0 to 1 before each of `times` (s), stays `hold` s, and goes back."""
+    clock = np.arange(frames) / RATE
+    weight = np.zeros(frames)
+    for start, up, stay in zip(times, rise, hold, strict=True):
+        bump = ease((clock - start + up) / up) * (1 - ease((clock - start - stay) / up))
+        weight = np.maximum(weight, bump)
+    return weight
+
+
+def schedule(
+    rng: np.random.Generator, frames: int, every: tuple[float, float], first: float = 0.0
+) -> Float[np.ndarray, " K"]:
+    """Random times (s), `every` (least, most) apart, from `first` to the end of the take."""
+    end, times = frames / RATE + every[1], [first]
+    while times[-1] < end:
+        times.append(times[-1] + rng.uniform(*every))
+    return np.array(times)
+
+
+def smooth(signal: np.ndarray, seconds: float) -> np.ndarray:
+    """The signal under a Gaussian window of standard deviation `seconds`, ends held."""
+    reach = max(1, int(3 * seconds * RATE))
+    window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (seconds * RATE)) ** 2)
+    window /= window.sum()
+    pad = [(reach, reach)] + [(0, 0)] * (signal.ndim - 1)
+    long = np.pad(signal, pad, mode="edge")
+    flat = long.reshape(len(long), -1)
+    out = np.stack([np.convolve(column, window, "valid") for column in flat.T], axis=1)
+    return out.reshape(signal.shape)
