@@ -148,7 +148,7 @@ def test_projection_is_human36ms_formula(camera):
 
 
 def test_a_point_on_the_axis_is_the_principal_point_and_one_beside_it_is_computed_by_hand():
-    lens = Intrinsics("hand", (1000, 2000), (500, 400), (0.5, 0.25, 0.125), (0.25, 0.125))
+    lens = Intrinsics("hand", (1000.0, 2000.0), (500.0, 400.0), (0.5, 0.25, 0.125), (0.25, 0.125))
     camera = lens.at(torch.eye(3), torch.zeros(3))
     points = torch.tensor([[0.0, 0.0, 7.0], [2.0, 0.0, 2.0]])
     # x = 1, y = 0, r2 = 1: s = 1 + .5 + .25 + .125 + p2 = 2
@@ -193,7 +193,8 @@ def test_back_projection_undoes_projection_over_the_whole_picture_and_around_it(
 
 def test_where_no_ray_meets_a_pixel_there_is_nan_not_a_wrong_point():
     # x (1 - x^2) never exceeds 0.385: the pixel at 0.6 focal lengths sees nothing.
-    lens = Intrinsics("fold", (1000, 1000), (0, 0), (-1, 0, 0)).at(torch.eye(3), torch.zeros(3))
+    lens = Intrinsics("fold", (1000.0, 1000.0), (0.0, 0.0), (-1.0, 0.0, 0.0))
+    lens = lens.at(torch.eye(3), torch.zeros(3))
     pixels = torch.tensor([[300.0, 0.0], [600.0, 0.0], [torch.nan, 0.0]])
     points = lens.back_project(pixels, torch.ones(3))
     assert lens.project(points[0]).tolist() == pytest.approx([300, 0], abs=1e-4)
