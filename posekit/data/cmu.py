@@ -68,12 +68,17 @@ def performers(folder: Path | str) -> tuple[str, ...]:
     return tuple(_skeleton_files(Path(folder)))
 
 
-def motion_files(folder: Path | str, performer: str) -> list[Path]:
-    """The .amc files of a performer, beside the skeleton; FileNotFoundError when there is none."""
+def skeleton_file(folder: Path | str, performer: str) -> Path:
+    """The .asf file of a performer; ValueError names the performers there are."""
     skeletons = _skeleton_files(Path(folder))
     if performer not in skeletons:
         raise ValueError(f"{folder}: no performer {performer!r}; there are {list(skeletons)}")
-    beside = skeletons[performer].parent
+    return skeletons[performer]
+
+
+def motion_files(folder: Path | str, performer: str) -> list[Path]:
+    """The .amc files of a performer, beside the skeleton; FileNotFoundError when there is none."""
+    beside = skeleton_file(folder, performer).parent
     if not (files := sorted(beside.glob(f"{performer}_*.amc"))):
         raise FileNotFoundError(f"{beside}: no motions {performer}_*.amc; {SOURCE}")
     return files
@@ -95,12 +100,10 @@ def load(
     is centred on the origin. Errors name the file: FileNotFoundError when there is nothing,
     ValueError when a file is cut off, is not Acclaim's, or holds what is not a number.
     """
-    skeletons = _skeleton_files(Path(folder))
     motions = []
-    for performer in skeletons if performers is None else performers:
-        files = motion_files(folder, performer)
-        bones = read_skeleton(skeletons[performer])
-        for file in files:
+    for performer in _skeleton_files(Path(folder)) if performers is None else performers:
+        bones = read_skeleton(skeleton_file(folder, performer))
+        for file in motion_files(folder, performer):
             joints = _resample(read_joints(file, bones), recorded, rate)
             if centred:
                 joints = joints - _middle(joints)
