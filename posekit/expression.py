@@ -33,7 +33,7 @@ class Interval:
 
     @classmethod
     def exact(cls, value: float) -> "Interval":
-        return cls(value, value, value)
+        return cls(float(value), float(value), float(value))
 
     @classmethod
     def printed(cls, text: str) -> "Interval":

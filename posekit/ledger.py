@@ -10,15 +10,13 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from posekit.audit import audit_claim, short
 from posekit.claims import Claim, Paper, Part, load_paper, slugs
-from posekit.evidence import SIZES, Measurements, Record, Sample
+from posekit.evidence import Measurements, Record, Sample
 from posekit.files import write_text
 from posekit.judge import WORDS, find
-from posekit.statistics import estimate
 
 COLUMNS = ["id", "paper", "where", "kind", "statement", "printed", "measured", "low", "high", "n"]
 COLUMNS += ["margin", "evidence", "verdict", "card", "data", "runs", "note", "audit"]
@@ -45,24 +43,6 @@ def write(frame: pd.DataFrame, path: str | Path) -> None:
 def counts(frame: pd.DataFrame) -> pd.Series:
     """How many claims got each verdict word, best first, all words of the closed list."""
     return frame["verdict"].value_counts().reindex(WORDS[::-1], fill_value=0)
-
-
-def measured(paper: str, records: Iterable[Record]) -> pd.DataFrame:
-    """Every measured quantity with mean and interval over seeds, on whatever data.
-
-    Columns quantity, card, data, size, n, mean, low, high. This is where studio numbers are
-    shown: an accuracy claim about the paper's data set never takes them.
-    """
-    found = Measurements(records, paper)
-    rows = []
-    for (name, card, data), seeds in sorted(found.values.items()):
-        for size in SIZES:
-            values = [value for (z, _), (value, _) in sorted(seeds.items()) if z == size]
-            if values:
-                e = estimate(np.array(values)[:, None])
-                rows.append((name, card, data, size, e.n, e.mean, e.low, e.high))
-    columns = ["quantity", "card", "data", "size", "n", "mean", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def why(claim_id: str, records: Iterable[Record]) -> str:
