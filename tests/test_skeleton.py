@@ -97,6 +97,36 @@ def test_human36m_is_the_moving_part_of_the_32_joints_with_known_parents():
     assert H36M17.parents == (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
 
 
+def test_smpls_tree_and_sides_are_the_models():
+    # The model's kintree_table, and where SPIN's JOINT_MAP finds the joints it takes from it
+    tree = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+    assert SMPL24.parents == tree
+    ours = dict(zip(LSP14.joints, taken(SMPL24, LSP14), strict=True))
+    right = {"ankle": 8, "knee": 5, "wrist": 21, "elbow": 19, "shoulder": 17}
+    left = {"ankle": 7, "knee": 4, "wrist": 20, "elbow": 18, "shoulder": 16}
+    assert {joint: ours["right_" + joint] for joint in right} == right
+    assert {joint: ours["left_" + joint] for joint in left} == left
+
+
+def test_mpi_inf_3dhps_tree_is_the_releases():
+    one_based = [3, 1, 4, 5, 5, 2, 6, 7, 6, 9, 10, 11, 12, 6, 14, 15, 16, 17, 5, 19, 20, 21, 22]
+    one_based += [5, 24, 25, 26, 27]  # mpii_get_joint_set.m, the pelvis its own parent
+    ours = [child if parent < 0 else parent for child, parent in enumerate(MPI_INF_3DHP28.parents)]
+    assert [parent + 1 for parent in ours] == one_based
+
+
+def test_openposes_joints_come_first_in_spins_49():
+    labels = """Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle
+        LHip LKnee LAnkle REye LEye REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"""
+    sides = {"left": "L", "right": "R", "openpose": ""}
+    ours = [
+        "".join(sides.get(word, word.capitalize()) for word in joint.split("_"))
+        for joint in SPIN49.joints[:25]
+    ]
+    assert ours == labels.split()
+    assert SPIN49.joints[25:] == SPIN24.joints
+
+
 def test_mirrors_are_the_published_flips():
     assert list(SPIN24.mirror) == J24_FLIP
     assert list(SPIN49.mirror) == J25_FLIP + [25 + i for i in J24_FLIP]
@@ -152,6 +182,8 @@ def test_spin_reads_mpi_inf_3dhp_with_its_own_stand_ins():
 def test_the_relevant_joints_of_mpi_inf_3dhp_are_the_first_of_muco():
     assert taken(MPI_INF_3DHP28, MPI_INF_3DHP17) == RELEVANT
     assert MUCO21.joints[:17] == MPI_INF_3DHP17.joints
+    # and MuCo's all 21 are its "extended" ones
+    assert taken(MPI_INF_3DHP28, MUCO21) == RELEVANT + [17, 12, 27, 22]
 
 
 def test_moon_joins_human36m_mpii_and_coco_as_the_stand_ins_do():
