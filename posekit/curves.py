@@ -53,7 +53,7 @@ def error_per_joint(
     `errors` maps a name to (seeds, J) means, in `unit`. Raises ValueError where J is not the
     number of joints.
     """
-    height = 1.4 + len(joints) * (0.16 + 0.07 * len(errors))
+    height = 1.4 + len(joints) * (0.14 + 0.05 * len(errors))
     drawing = Picture(figsize=(7, height), dpi=100, layout="constrained")
     axes = drawing.add_subplot()
     rows = np.arange(len(joints))

@@ -1,0 +1,96 @@
+"""Tables and numbers as text: one table, written in Markdown for code hosts or in HTML."""
+
+import html
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDEST = 10  # columns that a code host shows without a scroll bar
+
+
+@dataclass(frozen=True)
+class Link:
+    """Text that leads somewhere; `target` is relative to the results folder."""
+
+    text: str
+    target: str
+
+
+Cell = str | Link | tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under a head; columns whose head starts with '>' hold numbers."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def __post_init__(self):
+        if len(self.head) > WIDEST:
+            raise ValueError(f"{len(self.head)} columns: more than {WIDEST} can't be read")
+        for row in self.rows:
+            if len(row) != len(self.head):
+                raise ValueError(f"a row of {len(row)} cells under {len(self.head)} heads: {row}")
+
+    def markdown(self) -> str:
+        """A pipe table, numbers on the right."""
+        lines = [_piped(escape(name.removeprefix(">")) for name in self.head)]
+        lines.append(_piped("--:" if name.startswith(">") else "---" for name in self.head))
+        lines += [_piped(_markdown(cell) for cell in row) for row in self.rows]
+        return "\n".join(lines) + "\n"
+
+    def html(self) -> str:
+        """The same as an HTML table."""
+        style = [' class="n"' if name.startswith(">") else "" for name in self.head]
+        heads = [html.escape(name.removeprefix(">")) for name in self.head]
+        lines = ["<table>", _row("th", heads, style)]
+        lines += [_row("td", map(_html, row), style) for row in self.rows]
+        return "\n".join([*lines, "</table>"]) + "\n"
+
+
+def number(value: float, like: float | None = None) -> str:
+    """A number as people write it, with as many decimals as a number of the size of `like`."""
+    if math.isnan(value):
+        return ""
+    size = abs(value if like is None else like)
+    if size >= 1000 or (like is None and value == round(value)):
+        return f"{value:,.0f}"
+    if size >= 1:
+        return f"{value:.1f}" if size >= 100 else f"{value:.2f}"
+    return f"{value:.3g}" if like is None else f"{value:.3f}"
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is, in a table too."""
+    text = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\|*_`\[\]~])", r"\\\1", text)
+
+
+def _piped(cells) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _links(cell: Cell) -> Sequence[Link]:
+    return (cell,) if isinstance(cell, Link) else cell
+
+
+def _markdown(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return escape(cell)
+    return " ".join(f"[{escape(link.text)}]({link.target})" for link in _links(cell))
+
+
+def _html(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return html.escape(cell)
+    return " ".join(
+        f'<a href="{html.escape(link.target)}">{html.escape(link.text)}</a>'
+        for link in _links(cell)
+    )
+
+
+def _row(tag: str, cells, style: Sequence[str]) -> str:
+    inside = (f"<{tag}{css}>{cell}</{tag}>" for cell, css in zip(cells, style, strict=True))
+    return "<tr>" + "".join(inside) + "</tr>"

@@ -1,0 +1,264 @@
+"""Results: generated whole, the same every time, and nothing in them written by hand."""
+
+import csv
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from posekit.claims import FOLDER, slugs
+from posekit.ledger import WORDS
+from posekit.measured import cost_table
+from posekit.report import EVIDENCE, MEANING, render, write
+from posekit.tables import Link, Table, number
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+ACTIONS = ("Directions", "Walking")
+CARDS = ("h36m-martinez-p1", "h36m-martinez-p2")
+ERRORS = {"ours": (50.0, 51.0, 53.0), "martinez": (60.0, 61.0, 62.0)}
+
+
+def record(model: str, seed: int, **changes) -> dict:
+    """A finished run of one model on the studio, 1 mm worse on each further action."""
+    rows = [
+        {"quantity": name, "card": card, "data": "studio", "value": ERRORS[model][seed] + more}
+        for card in CARDS
+        for more, name in enumerate(f"mpjpe/{model}{s}" for s in ("", "/Directions", "/Walking"))
+    ]
+    rows.append({"quantity": f"params/{model}", "card": "", "data": "", "value": 4293680})
+    return {
+        "id": f"{list(ERRORS).index(model):08x}{seed:08x}",
+        "paper": "tran2022",
+        "job": f"lifter/{model}",
+        "size": "small",
+        "seed": seed,
+        "config": {},
+        "data": {"name": "studio", "version": "1", "fingerprint": "0"},
+        "device": "cpu",
+        "seconds": 10.0 + seed,
+        "samples_per_second": 9000.0,
+        "peak_memory_mb": 900.0,
+        "quantities": rows,
+        "series": {},
+    } | changes
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """A results folder with three seeds of two models and a figure."""
+    for model in ERRORS:
+        for seed in range(3):
+            keep(tmp_path, record(model, seed))
+    (tmp_path / "figures").mkdir()
+    for name in ("tran2022-a-pose.png", "tran2022-a-pose.html", "tran2022-loss.png"):
+        (tmp_path / "figures" / name).write_text(name)
+    return tmp_path
+
+
+def keep(folder: Path, run: dict) -> None:
+    (folder / "runs").mkdir(exist_ok=True)
+    (folder / "runs" / f"{run['id']}.json").write_text(json.dumps(run))
+
+
+def table_under(markdown: str, title: str) -> list[dict[str, str]]:
+    """The first table after a heading, by column."""
+    after = markdown.split(title, 1)[1].splitlines()
+    start = next(i for i, line in enumerate(after) if line.startswith("|"))
+    lines = []
+    for line in after[start:]:
+        if not line.startswith("|"):
+            break
+        lines.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return [dict(zip(lines[0], cells, strict=True)) for cells in lines[2:]]
+
+
+def test_a_table_gives_mean_and_t_interval_over_seeds(results):
+    page = render(results)[results / "tran2022.md"]
+    rows = table_under(page, "### `h36m-martinez-p1` slice by slice on `studio`")
+    assert [row["Slice"] for row in rows] == ["trained on", "average", *ACTIONS]
+    low, high = stats.t.interval(0.95, 2, np.mean(ERRORS["ours"]), stats.sem(ERRORS["ours"]))
+    assert rows[1]["ours"] == f"{np.mean(ERRORS['ours']):.2f} ± {(high - low) / 2:.2f}"
+    assert rows[3]["martinez"] == f"63.00 ± {stats.t.ppf(0.975, 2) / 3**0.5:.2f}"
+
+
+def test_studio_numbers_are_headed_as_such_and_never_stand_beside_printed_ones(results):
+    page = render(results)[results / "tran2022.md"]
+    titles = [line for line in page.splitlines() if line.startswith("### ")]
+    assert titles and all("generated data, not Human3.6M" in title for title in titles)
+    assert "must not be put beside printed ones" in page
+    for row in table_under(page, "## Claims"):
+        if row["Printed"] == "50.6":
+            assert row["Ours"] == ""
+
+
+def test_a_page_tells_verdicts_as_the_ledger_has_them(results):
+    write(results)
+    page = (results / "tran2022.md").read_text()
+    with (results / "ledger.csv").open(newline="") as file:
+        ledger = {row["id"]: row for row in csv.DictReader(file)}
+    shown = table_under(page, "## Claims")
+    own = [row for row in ledger.values() if row["verdict"] != "quoted"]
+    assert [(r["Id"], r["Verdict"]) for r in shown] == [(r["id"], r["verdict"]) for r in own]
+    overview = (results / "README.md").read_text()
+    counts = {row["Word"]: int(row["tran2022"]) for row in table_under(overview, "## Verdicts")}
+    assert sum(counts.values()) == len(ledger)
+    assert counts["quoted"] == len(ledger) - len(own)
+
+
+def test_a_claim_leads_to_the_runs_behind_it(results):
+    page = render(results)[results / "tran2022.md"]
+    rows = [row for row in table_under(page, "## Claims") if row["Runs"]]
+    assert rows
+    for row in rows:
+        for target in re.findall(r"\]\(([^)#]*)\)", row["Runs"]):
+            assert (results / target).is_file()
+
+
+def test_every_link_of_every_page_leads_somewhere(results):
+    write(results)
+    for page in results.glob("*.md"):
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            path, _, heading = target.partition("#")
+            assert (results / path).exists(), f"{page.name}: {target}"
+            titles = (
+                re.findall(r"^#+ (.*)", (results / path).read_text(), re.MULTILINE)
+                if heading
+                else []
+            )
+            anchors = [title.lower().replace(" ", "-") for title in titles]
+            assert not heading or heading in anchors
+
+
+def test_the_page_for_browsers_is_whole_and_stays_inside_results(results):
+    write(results)
+
+    class Links(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.targets, self.open = [], []
+
+        def handle_starttag(self, tag, attrs):
+            self.targets += [value for name, value in attrs if name in ("href", "src")]
+            if tag not in ("meta", "img"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+    links = Links()
+    links.feed((results / "index.html").read_text())
+    assert links.open == []
+    assert "figures/tran2022-a-pose.html" in links.targets
+    for target in links.targets:
+        assert (results / target.partition("#")[0]).is_file(), target
+
+
+def test_writing_twice_changes_nothing(results):
+    written = write(results)
+    first = {path: path.read_bytes() for path in written}
+    assert written == write(results)
+    assert first == {path: path.read_bytes() for path in written}
+    assert sorted(p.name for p in results.iterdir() if p.is_file()) == sorted(
+        p.name for p in written
+    )
+
+
+def test_the_order_of_files_and_their_ids_change_nothing_but_links(results, tmp_path_factory):
+    other = tmp_path_factory.mktemp("renamed")
+    for path in sorted((results / "runs").iterdir()):
+        run = json.loads(path.read_text())
+        keep(other, run | {"id": run["id"][::-1]})
+    pages = [render(folder)[folder / "tran2022.md"] for folder in (results, other)]
+    first, second = (
+        table_under(page, "### `h36m-martinez-p1` slice by slice on `studio`") for page in pages
+    )
+    assert first == second
+
+
+def test_a_paper_without_runs_has_a_page_all_the_same(tmp_path):
+    texts = render(tmp_path)
+    for slug in slugs():
+        assert f"[{slug}]({slug}.md)" in texts[tmp_path / "README.md"]
+        assert "## Measured errors" not in texts[tmp_path / f"{slug}.md"]
+        assert "## What the audit found" in texts[tmp_path / f"{slug}.md"]
+
+
+def test_a_new_paper_needs_nothing_but_its_tables(tmp_path):
+    folder = tmp_path / "papers" / "new"
+    folder.mkdir(parents=True)
+    for path in FOLDER.glob("*.csv"):
+        (tmp_path / "papers" / path.name).write_bytes(path.read_bytes())
+    for name in ("printed.csv", "claims.csv"):
+        head = (FOLDER / "tran2022" / name).read_text().splitlines()[0]
+        (folder / name).write_text(head + "\n")
+    texts = render(tmp_path / "results", tmp_path / "papers")
+    assert texts[tmp_path / "results" / "new.md"].startswith("# new\n")
+
+
+def test_smoke_runs_never_enter_a_table(results):
+    before = render(results)
+    keep(results, record("ours", 0, id="f" * 16, size="smoke"))
+    assert render(results) == before
+
+
+def test_costs_are_means_over_the_runs_of_a_job(results):
+    from posekit.evidence import load_records
+
+    table = cost_table(load_records(results / "runs"))
+    [row] = [row for row in table.rows if row[0] == "lifter/ours"]
+    assert row[3:7] == ("3", "11.0", "9,000", "900")
+
+
+def test_a_results_folder_that_cannot_be_written_is_named(results):
+    (results / "index.html").mkdir()  # root may write anywhere, but never a file over a folder
+    with pytest.raises(OSError, match=r"index\.html.*choose another folder"):
+        write(results)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_results_folder_without_permission_is_named(results):
+    results.chmod(0o500)
+    with pytest.raises(OSError, match="choose another folder"):
+        write(results)
+
+
+def test_a_damaged_record_is_named(results):
+    (results / "runs" / "broken.json").write_text('{"id": ')
+    with pytest.raises(ValueError, match=r"broken\.json"):
+        render(results)
+
+
+def test_every_verdict_word_and_evidence_level_is_explained():
+    assert set(MEANING) == set(WORDS)
+    assert list(EVIDENCE) == [f"E{level}" for level in range(7)]
+
+
+def test_text_from_tables_cannot_break_a_table_or_a_page():
+    table = Table(("A", ">B"), (("a|b <i> *x* [y](z)", Link("run", "runs/1.json")),))
+    assert table.markdown().splitlines() == [
+        "| A | B |",
+        "| --- | --: |",
+        r"| a\|b &lt;i&gt; \*x\* \[y\](z) | [run](runs/1.json) |",
+    ]
+    assert "<i>" not in table.html()
+    with pytest.raises(ValueError, match="11 columns"):
+        Table(("x",) * 11, ())
+
+
+def test_numbers_are_as_long_as_they_are_worth():
+    values = (17002896.0, 57.1234, 0.04567, 3.0, 123.45, float("nan"), -2188032.0)
+    shown = ["17,002,896", "57.12", "0.0457", "3", "123.5", "", "-2,188,032"]
+    assert list(map(number, values)) == shown
+    assert [number(v, 12.3) for v in (0.04567, 12.0)] == ["0.05", "12.00"]
+
+
+@pytest.mark.skipif(not (RESULTS / "ledger.csv").exists(), reason="results/ is not there yet")
+def test_the_committed_results_are_what_the_records_give():
+    for path, text in render(RESULTS).items():
+        there = path.read_text(encoding="utf-8") if path.is_file() else ""
+        assert there == text, f"{path} differs: run `posekit report`, or revert what was edited"
