@@ -37,7 +37,7 @@ def _standing(actor: Actor, kinds=UPRIGHT, every=(1.8, 4.5), **moves) -> Tracks:
 
 
 def _seated(actor: Actor, every=(2.0, 5.0)) -> Tracks:
-    return breathe(actor, play(actor, {"chair": 1}, every, step=0.0, turn=0.06), 0.8)
+    return breathe(actor, play(actor, {"chair": 1}, every, seconds=(1.2, 2.0), step=0.0, turn=0.06), 0.8)
 
 
 def _arms(actor: Actor, zones, every, *, twins=0.35, **kw):

@@ -95,14 +95,15 @@ def _path(rng, pace: np.ndarray, area: tuple[float, float]) -> tuple[np.ndarray,
         ahead = goal - place
         far = np.hypot(*ahead)
         wish = (np.arctan2(ahead[1], ahead[0]) - angle + np.pi) % (2 * np.pi) - np.pi
-        most = (0.5 + 1.1 * min(1.0, v / 800)) * min(1.0, v / 300)
-        rate += 0.06 * (np.clip(1.8 * wish, -most, most) - rate)
+        most = (0.5 + 1.2 * min(1.0, v / 800)) * min(1.0, v / 300)
+        rate += 0.08 * (np.clip(2.5 * wish, -most, most) - rate)
         angle += rate / RATE
         place = place + v / RATE * np.array([np.cos(angle), np.sin(angle)])
-        if far < 500:
+        if far < 600:
             goal = goals[t]
         xy[t], heading[t] = place, angle
-    return xy, heading
+    taken = xy[PAD:-PAD]
+    return xy - (taken.min(0) + taken.max(0)) / 2, heading
 
 
 def _foot(actor, side, start, phase, xy, heading, pace, duty, run) -> Foot:

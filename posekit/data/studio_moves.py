@@ -212,7 +212,12 @@ def play(
 ) -> Tracks:
     """Postures drawn from `kinds` (name of a function of POSTURES: weight), one after the other."""
     times = actor.times(*every)
-    postures = [POSTURES[actor.among(kinds)](actor) for _ in times]
+    names = [actor.among(kinds)]
+    for _ in times[1:]:  # to the ground and up again over a squat
+        name = actor.among(kinds)
+        ground = (names[-1] == "floor") != (name == "floor") and "squat" not in (name, names[-1])
+        names.append("squat" if ground else name)
+    postures = [POSTURES[name](actor) for name in names]
     places, yaws = wander(actor, len(times), step, turn)
     spans = actor.rng.uniform(*seconds, len(times)) / actor.style.tempo
     spans[1:] = np.minimum(spans[1:], 0.95 * np.diff(times))
@@ -306,7 +311,9 @@ def kneel(actor: Actor) -> Posture:
     """On one knee or on both, upright or sitting on the heels."""
     rng = actor.rng
     leg, upright = actor.body.leg, actor.body.leg + actor.body.ankle_height
-    down = Stand(-0.46, rng.uniform(0.08, 0.14), -0.01, pitch=rng.choice([85, 150]))
+    tucked = rng.uniform() < 0.5  # toes under the foot, or the instep on the floor
+    back, lift, pitch = (-0.42, 0.08, 80) if tucked else (-0.46, -0.01, 165)
+    down = Stand(back, rng.uniform(0.08, 0.14), lift, pitch=pitch)
     trunk = (rng.uniform(-3, 30), rng.normal(0, 6), rng.normal(0, 10))
     if rng.uniform() < 0.55:
         front = Stand(rng.uniform(0.38, 0.55), rng.uniform(0.08, 0.2), spread=rng.uniform(0, 25))
@@ -315,7 +322,7 @@ def kneel(actor: Actor) -> Posture:
         return Posture(height, *feet, 0.02, 0, rng.normal(2, 5), 0, trunk)
     if rng.uniform() < 0.5:
         return Posture((0.56 * leg) / upright, down, down, 0.02, 0, rng.normal(0, 6), 0, trunk)
-    heels = Stand(-0.10, rng.uniform(0.08, 0.14), -0.01, pitch=150, spread=rng.uniform(0, 20))
+    heels = Stand(-0.10, rng.uniform(0.08, 0.14), -0.01, pitch=165, spread=rng.uniform(0, 20))
     return Posture(0.30 * leg / upright, heels, heels, -0.05, 0, rng.normal(5, 6), 0, trunk)
 
 
@@ -368,13 +375,11 @@ def floor(actor: Actor) -> Posture:
     if kind < 0.8:
         side = rng.choice([-1, 1])  # both knees to one side, feet to the other
         feet = [
-            Stand(0.22, 0.34 * side, low, 40, 70, -50 * side),
-            Stand(0.38, 0.02 * side, low, 40, 70, 55 * side),
+            Stand(0.22, 0.34 * side, low, 40, 25, -50 * side),
+            Stand(0.38, 0.02 * side, low, 40, 25, 55 * side),
         ]
         trunk = (trunk[0], -10.0 * side, trunk[2])
         return Posture(height, feet[0], feet[1], 0, 0, -8, -6.0 * side, trunk)
-    if kind < 0.9:
-        return kneel(actor)
     bent = Stand(rng.uniform(0.4, 0.6), rng.uniform(0.1, 0.2), spread=rng.uniform(0, 15))
     return Posture(height, bent, bent, 0, 0, rng.uniform(-60, -35), 0, (rng.uniform(5, 20), 0, 0))
 
@@ -410,9 +415,7 @@ def _zone(rng: np.random.Generator, name: str, size: float) -> np.ndarray:
     low, high = np.array(ZONES[name], dtype=float).T
     az, el, reach, swivel = rng.uniform(low, high)
     reach = np.clip(0.75 + (reach - 0.75) * (size if name in ("talk", "open") else 1), 0.4, 0.985)
-    az, el = np.radians([az, el])
-    x, y, z = np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)
-    return np.array([x, y, z, reach, np.radians(swivel)])
+    return np.array([np.radians(az), np.radians(el), reach, np.radians(swivel)])
 
 
 def gesture(
@@ -431,7 +434,9 @@ def gesture(
         values = np.array([_zone(rng, actor.among(zones), s.size) for _ in times])
         spans = rng.uniform(*seconds, len(times)) / s.tempo
         spans[1:] = np.minimum(spans[1:], 0.95 * np.diff(times))
-        track = keyframes(times, values, spans, actor.frames)
+        az, el, reach, swivel = keyframes(times, values, spans, actor.frames).T
+        x, y, z = np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)
+        track = np.column_stack([x, y, z, reach, swivel])
     else:
         track = np.column_stack([like.direction, like.reach, like.swivel])
         late = int(rng.uniform(0, 0.15) * RATE)

@@ -83,6 +83,15 @@ def turn(axis: str, angle: np.ndarray) -> np.ndarray:
     return matrix
 
 
+def about(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Rotation matrices (T, 3, 3) about unit axes (T, 3), by Rodrigues' formula."""
+    x, y, z = axis.T
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
+    s, c = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
+    return np.eye(3) + s * cross + (1 - c) * (cross @ cross)
+
+
 def bend(angles: np.ndarray) -> np.ndarray:
     """Flexion, lateral bend and twist (T, 3) as rotations: twist first, flexion last."""
     flexion, lateral, twist = angles.T
@@ -166,7 +175,10 @@ def ankle(foot: Foot, body: Body) -> np.ndarray:
     ahead = np.where(foot.pitch > 0, -toe[0], 0.03 * body.stature)
     lever = np.stack([ahead, np.zeros_like(up), up], axis=1)
     tipped = apply(turn("y", foot.pitch), lever) - lever
-    return foot.ankle + apply(turn("z", foot.yaw), tipped)
+    place = foot.ankle + apply(turn("z", foot.yaw), tipped)
+    lowest = 15.0 + toe[0] * np.sin(foot.pitch) - toe[2] * np.cos(foot.pitch)
+    place[:, 2] = np.maximum(place[:, 2], lowest)  # the ball stays above the floor
+    return place
 
 
 def _pelvis(pose: Pose, tracks: Tracks, ankles: dict[str, np.ndarray]) -> None:
@@ -220,7 +232,13 @@ def _leg(pose: Pose, tracks: Tracks, side: str, target: np.ndarray) -> None:
     start = pose.end(f"{side}_hip")
     middle = tracks.yaw + 0.5 * np.angle(np.exp(1j * (foot.yaw - tracks.yaw)))
     facing = middle + outward * foot.spread
-    pole = np.stack([np.cos(facing), np.sin(facing), np.full_like(facing, 0.35)], axis=1)
+    front = np.stack([np.cos(facing), np.sin(facing), np.zeros_like(facing)], axis=1)
+    # The leg's own direction turned by a right angle, towards the front: never along the leg.
+    d = unit(target - start)
+    steep = np.clip((-d[:, 2:] - 0.3) / 0.3, 0, 1)  # a level leg's knee bends up, not down
+    ahead = (d * front).sum(1, keepdims=True)
+    rise = 0.08 + np.where(ahead > 0, ahead, ahead * steep)
+    pole = (0.2 - d[:, 2:]) * front + rise * (0.0, 0.0, 1.0)
     first, second = body.length(f"{side}_knee"), body.length(f"{side}_ankle")
     most = np.radians(LIMITS["knee_flexion"][1])
     u, _, hinge, angle = two_bones(start, target, first, second, pole, most)
@@ -249,13 +267,15 @@ def _arm(pose: Pose, tracks: Tracks, side: str) -> None:
     v = (1 - hang) * apply(chest, arm.direction * mirror)
     v = unit(v + hang * apply(upright, arm.direction * mirror))
     reach, swivel = arm.reach * body.arm, arm.swivel
+    around = mirror * (0.7, 0.5, 0.0)
     rest = chest @ body.offsets[J[f"{side}_collar"]] + pose.at("smpl_spine3")
     rest = rest + chest @ body.offsets[J[f"{side}_shoulder"]]
     for hold in arm.holds:
         w = hold.weight
         line = _held(pose, hold, upright, mirror) - rest
         distance = np.linalg.norm(line, axis=1)
-        v = unit((1 - w)[:, None] * v + w[:, None] * unit(line))
+        v = (1 - w)[:, None] * v + w[:, None] * unit(line)
+        v = unit(v + (2 * w * (1 - w))[:, None] * apply(chest, around))  # not through the trunk
         reach, swivel = reach + w * (distance - reach), swivel + w * (hold.swivel - swivel)
     seen = np.swapaxes(chest, -1, -2)
     target = _outside(body, apply(seen, rest + v * reach[:, None] - pose.at("smpl_spine3")))
@@ -273,8 +293,19 @@ def _arm(pose: Pose, tracks: Tracks, side: str) -> None:
     upper = np.stack([np.cross(along, axis), along, axis], axis=2)
     pose.put(f"{side}_shoulder", upper)
     pose.put(f"{side}_elbow", upper @ turn("z", -outward * angle))
-    pose.put(f"{side}_wrist", pose.of(f"{side}_elbow"))
-    pose.put(f"{side}_hand_base", pose.of(f"{side}_elbow"))
+    hand = _above(pose.of(f"{side}_elbow"), outward, pose.end(f"{side}_wrist"), body)
+    pose.put(f"{side}_wrist", hand)
+    pose.put(f"{side}_hand_base", hand)
+
+
+def _above(forearm: np.ndarray, outward: float, wrist: np.ndarray, body: Body) -> np.ndarray:
+    """The forearm's rotation, the hand bent up at the wrist where it would go through the floor."""
+    line = outward * forearm[:, :, 1]
+    least = np.clip((25.0 - wrist[:, 2]) / body.length("left_hand_base"), -1, 0.5)
+    now = np.arcsin(np.clip(line[:, 2], -1, 1))
+    bent = np.maximum(np.arcsin(least) - now, 0)
+    axis = unit(np.cross(line, (0.0, 0.0, 1.0)))
+    return about(axis, bent) @ forearm
 
 
 def _held(pose: Pose, hold: Hold, upright: np.ndarray, mirror: np.ndarray) -> np.ndarray:
@@ -298,7 +329,10 @@ def _elbow(d: np.ndarray, swivel: np.ndarray) -> np.ndarray:
     """Where the elbow points when the hand lies at `d`: back, out and down, then swivelled."""
     up = np.maximum(d[:, 2], 0)
     across = np.maximum(-d[:, 1], 0)
-    pole = np.stack([-0.75 + 1.0 * up, 0.35 + 0.6 * up + 0.3 * across, -0.8 + 0.3 * up], axis=1)
+    back = np.maximum(-d[:, 0], 0)
+    x = -0.75 + 1.0 * up + 0.5 * back
+    y = 0.35 + 0.6 * up + 0.3 * across + 0.9 * back
+    pole = np.stack([x, y, -0.8 + 0.3 * up], axis=1)
     q = unit(pole - (pole * d).sum(1, keepdims=True) * d)
     return np.cos(swivel)[:, None] * q + np.sin(swivel)[:, None] * np.cross(d, q)
 
