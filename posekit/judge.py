@@ -168,7 +168,8 @@ def _counted(part: Part, audit: Audit, sample: Sample) -> Finding:
     sides = sample.left if part.relation == "=" else sample.differences
     values = dict.fromkeys(short(v.value if isinstance(v, Interval) else v) for v in sides)
     pair = f"counted {short(sample.left[0].value)} {part.relation} {short(sample.right[0].value)}"
-    return Finding(word, audit, measured=" / ".join(values), notes=[pair])
+    plain = isinstance(part.right, Number) and word == "reproduced"
+    return Finding(word, audit, measured=" / ".join(values), notes=[] if plain else [pair])
 
 
 def _ordered(part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
@@ -180,7 +181,7 @@ def _ordered(part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
     finding = _filled(judged, audit)
     e = judged.estimate
     if e.n > 1:
-        finding.notes.append(f"{e.n} seeds could show {short((e.high - e.low) / 2)}")
+        finding.notes.append(f"{e.n} seeds could show {(e.high - e.low) / 2:.2g}")
     if sample.subjects:
         means = (f"{s} {short(float(np.mean(v)))}" for s, v in sample.subjects.items())
         finding.notes.append(f"by test subject: {', '.join(means)}")
@@ -204,7 +205,7 @@ def _equal(claim: Claim, part: Part, audit: Audit, sample: Sample, level: str) -
     finding.margin = short(margin)
     if 1 < judged.estimate.n < FEWEST:
         least = smallest_margin(judged.estimate.spread, judged.estimate.n)
-        finding.notes.append(f"{judged.estimate.n} seeds could prove {short(least)}")
+        finding.notes.append(f"{judged.estimate.n} seeds could prove {least:.2g}")
     return finding
 
 
@@ -218,9 +219,14 @@ def _metric(part: Part) -> Metric:
 
 
 def _filled(judged: Judgement, audit: Audit) -> Finding:
+    """The estimate's cells, with as many digits as its interval has to say."""
     e = judged.estimate
-    ends = ["" if np.isnan(v) else short(v) for v in (e.low, e.high)]
-    return Finding(judged.verdict, audit, "", short(e.mean), *ends, notes=[judged.reason])
+    if np.isnan(e.low):
+        return Finding(judged.verdict, audit, measured=short(e.mean), notes=[judged.reason])
+    half = (e.high - e.low) / 2
+    digits = max(0, 2 - int(np.floor(np.log10(half)))) if half > 0 else 4
+    cells = (f"{v:.{digits}f}" for v in (e.mean, e.low, e.high))
+    return Finding(judged.verdict, audit, "", *cells, notes=[judged.reason])
 
 
 def _result(finding: Finding) -> str:
@@ -233,9 +239,9 @@ def _readings(
 ) -> list[str]:
     """What the comparison gives when another measured subject stands in for the printed one."""
     named = {q.split("/")[1] for name in part.names for q in paper.expand(part, name)}
-    aliases = [paper.aliases[s] for s in sorted(named & set(paper.aliases))]
-    notes = [f"as the competitor stands {a.measured}" for a in aliases]
-    for reading in [reading for alias in aliases for reading in alias.other]:
+    standing = {s: paper.aliases[s] for s in sorted(named & set(paper.aliases))}
+    notes = [f"{subject} is measured as {a.measured}" for subject, a in standing.items()]
+    for reading in [reading for a in standing.values() for reading in a.other]:
         drawn = samples(paper, part, found, claim.kind, reading)
         for sample in (s for s in drawn if (s.data, s.size) == (best.data, best.size)):
             other = _judge(claim, part, audit, sample, _home(paper, part))

@@ -16,7 +16,7 @@ from posekit.audit import audit_claim, short
 from posekit.claims import Claim, Paper, Part, load_paper, slugs
 from posekit.evidence import Measurements, Record, Sample
 from posekit.files import write_text
-from posekit.judge import WORDS, find
+from posekit.judge import WORDS, Finding, find
 
 COLUMNS = ["id", "paper", "where", "kind", "statement", "printed", "measured", "low", "high", "n"]
 COLUMNS += ["margin", "evidence", "verdict", "card", "data", "runs", "note", "audit"]
@@ -105,7 +105,7 @@ def _row(paper: Paper, claim: Claim, found: Measurements) -> dict[str, str]:
     notes = [f"{word}: {detail}" if detail and word == verdict else detail]
     lacking = list(dict.fromkeys(name for f in parts for name in f.lacking))
     notes += [f"not measured: {', '.join(lacking)}"] if lacking else []
-    notes += [note for f in parts for note in f.notes] + [claim.note]
+    notes += _part_notes(claim, parts) + [claim.note]
     records = [r.id for f in parts if f.sample for r in f.sample.records]
     return cells | {
         "id": claim.id,
@@ -113,7 +113,7 @@ def _row(paper: Paper, claim: Claim, found: Measurements) -> dict[str, str]:
         "where": claim.where,
         "kind": claim.kind,
         "statement": claim.statement,
-        "evidence": _once(f.evidence for f in parts),
+        "evidence": "E0" if verdict == "inconsistent" else _once(f.evidence for f in parts),
         "verdict": verdict,
         "card": _once(part.card for part in claim.parts),
         "data": _once(f.data for f in parts),
@@ -121,6 +121,14 @@ def _row(paper: Paper, claim: Claim, found: Measurements) -> dict[str, str]:
         "note": _once(notes),
         "audit": audit_claim(paper, claim),
     }
+
+
+def _part_notes(claim: Claim, parts: list[Finding]) -> list[str]:
+    """The notes of all parts; where several cards are compared, each under its card."""
+    if len({part.card for part in claim.parts}) < 2:
+        return [note for f in parts for note in f.notes]
+    pairs = zip(claim.parts, parts)
+    return [f"{part.card}: {', '.join(f.notes)}" for part, f in pairs if f.notes]
 
 
 def _joined(cells: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Each verdict word and rule on an example small enough to check by hand; tran2022 as a whole."""
+"""Each verdict word and rule on an example small enough to check by hand, and bad input."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from posekit.audit import findings
 from posekit.claims import load_paper
 from posekit.evidence import load_records
-from posekit.ledger import COLUMNS, WORDS, counts, ledger, verdicts, why, write
+from posekit.ledger import ledger, verdicts, why, write
 
 CARD = "h36m-martinez-p1"
 PRINTED = f"""\
@@ -147,7 +147,7 @@ def test_the_papers_own_numbers_overrule_every_measurement(judge):
     runs = [run(i, "human36m", dict(zip(names, (50 + i / 10, 60.0)))) for i in range(3)]
     row = judge(claim, *runs)
     assert (row.verdict, row.evidence) == ("inconsistent", "E0")
-    assert "by measurement reproduced (E6)" in row.note and row.measured == "-9.9"
+    assert "by measurement reproduced (E6)" in row.note and row.measured == "-9.900"
 
 
 def test_the_audit_names_who_breaks_a_best_of_all(judge):
@@ -175,9 +175,9 @@ def test_an_order_on_the_studio_is_supported_by_three_paired_seeds(judge):
     # differences -1.0 -1.1 -1.2 although the seeds themselves lie 10 apart
     row = judge(BETTER, *seeds("studio", ours=(59, 68.9, 78.8), cascade_3=(60, 70, 80)))
     assert (row.verdict, row.evidence, row.n, row.data) == ("supported", "E3", "3", "studio")
-    assert (row.printed, row.measured) == ("-0.3", "-1.1")
-    assert (float(row.low), float(row.high)) == pytest.approx((-1.3484, -0.8516), abs=1e-4)
-    assert "t interval, 3 seeds" in row.note and "seeds could show 0.248" in row.note
+    assert (row.printed, row.measured) == ("-0.3", "-1.100")
+    assert (float(row.low), float(row.high)) == pytest.approx((-1.3484, -0.8516), abs=5e-4)
+    assert "t interval, 3 seeds" in row.note and "seeds could show 0.25" in row.note
 
 
 def test_real_data_that_is_not_the_papers_supports_and_no_more(judge):
@@ -216,7 +216,7 @@ def test_the_better_evidence_decides_and_the_rest_is_told(judge):
     real = seeds("cmu", ours=(59, 68.9, 78.8), cascade_3=(60, 70, 80))
     row = judge(BETTER, *studio, *real)
     assert (row.verdict, row.data) == ("supported", "cmu")
-    assert "on studio (E3, n = 3): contradicted, 1.1 [0.8516, 1.3484]" in row.note
+    assert "on studio (E3, n = 3): contradicted, 1.100 [0.852, 1.348]" in row.note
 
 
 def test_best_of_the_table_counts_for_those_measured_and_lists_the_rest(judge):
@@ -227,7 +227,7 @@ def test_best_of_the_table_counts_for_those_measured_and_lists_the_rest(judge):
 def test_best_of_the_table_is_taken_against_the_best_of_each_seed(judge):
     values = {"ours": (59, 68.9, 78.8), "cascade_3": (60, 70, 80), "fang": (57, 66.8, 76.7)}
     row = judge(BEST, *seeds("studio", **values))
-    assert (row.verdict, row.measured) == ("contradicted", "2.0667")  # 2, 2.1, 2.1 behind fang
+    assert (row.verdict, row.measured) == ("contradicted", "2.067")  # 2, 2.1, 2.1 behind fang
 
 
 def test_smoke_runs_decide_nothing(judge):
@@ -254,7 +254,7 @@ def test_twenty_seeds_are_bootstrapped_with_test_subjects_as_strata(judge):
         for i in range(21)
     ]
     row = judge(BETTER, *runs)
-    assert row.verdict == "supported" and row.measured == "-0.9"
+    assert row.verdict == "supported" and float(row.measured) == pytest.approx(-0.9)
     assert "bootstrap-t over 21 seeds, 2 test subjects as strata" in row.note
 
 
@@ -394,90 +394,7 @@ def test_a_damaged_record_is_refused_with_its_file_and_the_remedy(tmp_path, text
         load_records(tmp_path)
 
 
-# tran2022
-
-
-@pytest.fixture(scope="module")
-def tran() -> pd.DataFrame:
-    return verdicts("tran2022", [])
-
-
-@pytest.fixture(scope="session")
-def papers(shared) -> Path:
-    folder = shared.parent / "papers"
-    if not folder.is_dir():
-        pytest.skip("../shared/papers is not here: the tables are compared with it only")
-    return folder
-
-
-def test_every_claim_has_a_verdict_of_the_closed_list(tran):
-    assert list(tran.columns) == COLUMNS
-    assert tran["id"].tolist() == [f"tran2022-{i:03d}" for i in range(1, 296)]
-    assert set(tran["verdict"]) <= set(WORDS)
-    assert counts(tran).sum() == 295
-
-
-def test_without_runs_nothing_is_reproduced_and_nothing_measured(tran):
-    assert not set(tran["verdict"]) & {"reproduced", "supported", "contradicted", "inconclusive"}
-    assert not tran["measured"].any()
-
-
-def test_all_claims_are_those_of_the_shared_list(tran, papers):
-    shared = pd.read_csv(papers / "claims" / "tran2022.csv", keep_default_na=False)
-    for column in ("id", "statement", "where", "kind"):
-        assert tran[column].tolist() == shared[column].tolist()
-
-
-ACTIONS = ["Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing"]
-ACTIONS += ["Purchases", "Sitting", "SittingDown", "Smoking", "Waiting", "WalkDog", "Walking"]
-ACTIONS += ["WalkTogether", ""]
-
-
-@pytest.mark.parametrize("protocol", ["1", "2"])
-def test_every_printed_number_is_that_of_the_shared_tables(papers, protocol):
-    table = pd.read_csv(papers / "tables" / f"tran2022_table1_protocol{protocol}.csv", dtype=str)
-    printed = load_paper("tran2022").printed
-    seen = 0
-    for _, row in table.iterrows():
-        subject = row.iloc[0].split()[0].lower().replace("our", "ours")
-        for action, text in zip(ACTIONS, row.iloc[1:17]):
-            name = f"mpjpe/{subject}/{action}".rstrip("/")
-            entry = printed.get((name, f"h36m-martinez-p{protocol}"))
-            assert (entry.text if entry else None) == (None if pd.isna(text) else text), name
-            seen += entry is not None
-    assert seen == sum(card == f"h36m-martinez-p{protocol}" for _, card in printed)
-
-
-def test_the_audit_finds_the_papers_known_mistakes_by_itself(tran):
-    found = findings(load_paper("tran2022"))
-    claims = found[found["what"] == "claim"]["name"].tolist()
-    # best for SittingDown and for WalkDog, better than the baseline in P2, no true 2D used
-    assert claims == ["tran2022-027", "tran2022-029", "tran2022-034", "tran2022-035"]
-    assert set(tran[tran["verdict"] == "inconsistent"]["id"]) == set(claims)
-    audits = tran.set_index("id")["audit"]
-    assert "moon 54.2" in audits["tran2022-027"]
-    assert "moon 42.5, yang 43.6" in audits["tran2022-029"]
-    assert "38.3 < 38.0 fails" in audits["tran2022-034"]
-    assert "place 3 of 9 printed behind yang 37.7, li 38.0" in audits["tran2022-019"]
-
-
-def test_the_audit_finds_the_averages_that_are_not_means():
-    found = findings(load_paper("tran2022"))
-    rows = found[found["what"] == "average"]
-    # summed by hand from the table: 907.7, 869.4, 836.6, 808.4 in P1, 621.7 and 555.0 in P2
-    means = [907.7 / 15, 869.4 / 15, 836.6 / 15, 808.4 / 15, 621.7 / 15, 555.0 / 15]
-    assert [float(text.rsplit(" ", 1)[1]) for text in rows["finding"]] == pytest.approx(
-        means, abs=0.006
-    )
-    subjects = [name.split("/")[1] for name in rows["name"]]
-    assert subjects == ["fang", "yang", "pavlakos", "moon", "pavlakos", "yang"]
-
-
-def test_claims_that_hold_on_the_printed_numbers_are_left_open(tran):
-    rows = tran.set_index("id")
-    for number in (20, 23, 24, 25, 26, 28, 30, 31, 32, 33):
-        row = rows.loc[f"tran2022-{number:03d}"]
-        assert row.verdict == "not run" and "holds" in row.audit
+# What is told and written
 
 
 def test_why_shows_statement_numbers_seeds_rule_and_verdict(tmp_path):
@@ -489,7 +406,7 @@ def test_why_shows_statement_numbers_seeds_rule_and_verdict(tmp_path):
         "by 0.3, claimed 0.3: holds",
         "68.9 against 70, difference -1.1",
         "0000000000000001.json",
-        "measured  -1.1 [-1.3484, -0.8516], n = 3",
+        "measured  -1.100 [-1.348, -0.852], n = 3",
         "t interval, 3 seeds: on the claimed side of zero",
         "verdict   supported (E3)",
     ):
