@@ -21,15 +21,14 @@ from torch import Tensor
 from posekit.curves import BLACK, BLUE, GREY, VERMILION, error_per_joint, loss_curves
 from posekit.files import write_text, write_whole
 from posekit.skeleton import Skeleton
+from posekit.stills import GRID, picture
 
 __all__ = ["error_per_joint", "loss_curves", "mimebundle", "picture", "save", "show"]
 __all__ += ["skeleton_3d", "to_display"]
 
 SIDES = {"right": VERMILION, "left": BLUE, "middle": BLACK}
 DISPLAY_RATE = 25.0  # frames a second that a browser redraws in 3D without falling behind
-GRID = 500  # mm
 EYE = {"x": 0.5, "y": -1.75, "z": 0.42}  # on the camera's side, a step to the right
-MOMENTS = 3  # frames of an animation that its picture shows
 
 
 def to_display(pose: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
@@ -83,29 +82,6 @@ def skeleton_3d(
         ]
     figure.update_layout(_scene(title, ranges, count, 1000 * step / rate))
     return figure
-
-
-def picture(figure: go.Figure, moments: int = MOMENTS) -> Picture:
-    """The 3D lines of a Plotly figure drawn by matplotlib, at up to `moments` of its frames."""
-    frames = list(figure.frames)
-    count = min(moments, len(frames)) if frames else 1
-    chosen = np.linspace(0, max(len(frames) - 1, 0), count).round().astype(int)
-    drawing = Picture(figsize=(4.2 * count, 4.6), dpi=100, layout="constrained")
-    drawing.suptitle(figure.layout.title.text, fontsize=12)
-    for column, number in enumerate(chosen):
-        axes = drawing.add_subplot(1, count, column + 1, projection="3d")
-        moved = {}
-        if frames:
-            frame = frames[number]
-            moved = dict(zip(frame.traces, frame.data, strict=True))
-            axes.set_title(f"{figure.layout.sliders[0].steps[number].label} s", fontsize=10)
-        for index, trace in enumerate(figure.data):
-            _draw(axes, trace, moved.get(index, trace), legend=column == 0)
-        _frame(axes, figure.layout.scene)
-    handles, labels = drawing.axes[0].get_legend_handles_labels()
-    if handles:
-        drawing.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    return drawing
 
 
 def show(figure: go.Figure | Picture, still: Picture | None = None) -> None:
@@ -329,33 +305,6 @@ def _player(count: int, duration: float) -> dict:
             | {"currentvalue": {"prefix": "time ", "suffix": " s"}, "pad": {"t": 0}}
         ],
     }
-
-
-def _draw(axes, trace: go.Scatter3d, moved: go.Scatter3d, *, legend: bool) -> None:
-    x, y, z = (np.asarray(values, dtype=float) for values in (moved.x, moved.y, moved.z))
-    if trace.mode == "text":
-        for place in zip(x, y, z, trace.text, strict=True):
-            axes.text(*place, ha="center", fontsize=10)
-        return
-    label = trace.name if legend and trace.showlegend is not False else None
-    size = 2.5 if "markers" in trace.mode else 0
-    style = {"color": trace.line.color, "lw": trace.line.width / 2.8, "label": label}
-    axes.plot(x, y, z, marker="o", markersize=size, **style)
-
-
-def _frame(axes, scene: go.layout.Scene) -> None:
-    """The same cube, seen from the same side, as Plotly's scene."""
-    eye = scene.camera.eye
-    axes.set(xlim=scene.xaxis.range, ylim=scene.yaxis.range, zlim=scene.zaxis.range)
-    axes.set_box_aspect((1, 1, 1), zoom=1.2)
-    axes.set_proj_type("persp", focal_length=1.6)
-    axes.view_init(
-        elev=np.degrees(np.arctan2(eye.z, np.hypot(eye.x, eye.y))),
-        azim=np.degrees(np.arctan2(eye.y, eye.x)),
-    )
-    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        low, high = axis.get_view_interval()
-        axis.set_ticks(np.arange(np.ceil(low / GRID), np.floor(high / GRID) + 1) * GRID, labels=[])
 
 
 def _page(figure: go.Figure, name: str) -> str:

@@ -261,4 +261,4 @@ def test_numbers_are_as_long_as_they_are_worth():
 def test_the_committed_results_are_what_the_records_give():
     for path, text in render(RESULTS).items():
         there = path.read_text(encoding="utf-8") if path.is_file() else ""
-        assert there == text, f"{path} differs: run `posekit report`, or revert what was edited"
+        assert there == text, f"{path} differs: run `posekit render`, or revert what was edited"
