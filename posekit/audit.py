@@ -143,7 +143,7 @@ def _average(paper: Paper, entry: Printed) -> tuple[str, str]:
         return "", ""
     if len(values) < len(slices):
         return "", f"average not checked: {len(values)} of {len(slices)} cells printed"
-    mean = sum(values[1:], values[0]) / Interval.exact(len(values))
+    mean = sum(values[1:], values[0]) / Interval.exact(float(len(values)))
     outcome = compare(mean, "=", entry.value)
     is_not = "is the" if outcome == "holds" else "is not the"
     return (

@@ -33,7 +33,7 @@ class Interval:
 
     @classmethod
     def exact(cls, value: float) -> "Interval":
-        return cls(float(value), float(value), float(value))
+        return cls(value, value, value)
 
     @classmethod
     def printed(cls, text: str) -> "Interval":
@@ -263,7 +263,7 @@ def _call(node: Call, lookup: Lookup) -> Interval:
         choose = min if node.function == "min" else max
         return Interval(*(choose(getattr(v, k) for v in values) for k in ("value", "low", "high")))
     total = sum(values[1:], values[0])
-    return total if node.function == "sum" else total / Interval.exact(len(values))
+    return total if node.function == "sum" else total / Interval.exact(float(len(values)))
 
 
 def _rank(own: Interval, others: list[Interval]) -> Interval:

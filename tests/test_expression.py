@@ -118,12 +118,12 @@ def test_printed_numbers_are_compared_up_to_rounding(left, relation, right, outc
 
 def test_a_count_meets_the_printed_precision():
     printed = Interval.printed("4.07e6")
-    assert compare(Interval.exact(4_073_248), "=", printed) == "holds"
-    assert compare(Interval.exact(4_075_001), "=", printed) == "fails"
+    assert compare(Interval.exact(4_073_248.0), "=", printed) == "holds"
+    assert compare(Interval.exact(4_075_001.0), "=", printed) == "fails"
 
 
 def test_exact_numbers_leave_no_doubt():
-    assert compare(Interval.exact(8), "<", Interval.exact(8)) == "fails"
+    assert compare(Interval.exact(8.0), "<", Interval.exact(8.0)) == "fails"
     assert compare(Interval.exact(0.3), "=", Interval.exact(0.1 + 0.2)) == "holds"
 
 
