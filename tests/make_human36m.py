@@ -4,6 +4,7 @@ Everything here follows the published descriptions of the formats, not the code 
 """
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ def takes():
     return [(s, a, t) for s in SUBJECTS for a in ACTIONS for t in (1, 2)]
 
 
+@cache
 def world(subject, action, take):
     """(FRAMES, 32, 3) mm, z up: 32 points about a place in the studio."""
     seed = [SUBJECTS.index(subject), ACTIONS.index(action), take]
@@ -50,6 +52,7 @@ def world(subject, action, take):
     return place + rng.normal(0, 300, (FRAMES, 32, 3))
 
 
+@cache
 def cameras(subject):
     """Four cameras about the studio, looking at its middle, a little different for each subject."""
     made = []
@@ -64,6 +67,7 @@ def cameras(subject):
     return made
 
 
+@cache
 def truth(subject, action, take, camera: Camera):
     """(camera mm, px) of the 17 joints, float64."""
     points = torch.from_numpy(world(subject, action, take)[:, USED])

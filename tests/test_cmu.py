@@ -136,7 +136,7 @@ def test_resampling_keeps_the_speed_and_starts_with_the_first_frame(tmp_path):
     write(tmp_path, {"01": motion_text([(0.1 * i, 20, 0, 0, 0, 0) for i in range(25)])})
     (motion,) = cmu.load(tmp_path)
     assert joint(motion, "pelvis")[:, 0] == pytest.approx(0.24 * UNIT * np.arange(11))
-    (whole,) = cmu.load(tmp_path, rate=120)
+    (whole,) = cmu.load(tmp_path, rate=120.0)
     assert len(whole.joints) == 25 and whole.rate == 120
 
 

@@ -21,7 +21,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _guarded(place: Path, file: BinaryIO, size: int) -> Any:
+def _guarded(place: Path, file: io.BufferedIOBase, size: int) -> Any:
     try:
         return _read_npy(file, size)
     except Refused as error:
@@ -100,7 +100,7 @@ def _guarded(place: Path, file: BinaryIO, size: int) -> Any:
         raise ValueError(f"{place}: {type(error).__name__}: {error}; {AGAIN}") from error
 
 
-def _read_npy(file: BinaryIO, size: int) -> Any:
+def _read_npy(file: io.BufferedIOBase, size: int) -> Any:
     magic = file.read(8)
     if magic[:6] != MAGIC:
         raise ValueError(f"begins with {magic[:6]!r}: not a numpy file")
