@@ -171,6 +171,13 @@ def test_absurd_shapes_and_indices_take_no_memory(tmp_path):
         arrays.read(save_stream(tmp_path / "c.npy", memo))
 
 
+@pytest.mark.parametrize("depth", [5000, 3_000_000])
+def test_bottomless_nesting_is_an_error_and_not_a_crash(tmp_path, depth):
+    stream = b"\x80\x02}N" + b"\x85" * depth + b"K\x01s."  # a key in tuples in tuples ...
+    with pytest.raises(ValueError, match=r"a\.npy"):
+        arrays.read(save_stream(tmp_path / "a.npy", stream))
+
+
 def test_parts_that_are_shared_do_not_multiply(tmp_path):
     value = [0]
     for _ in range(60):

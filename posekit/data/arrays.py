@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 MAX_BYTES = 8 * 1024**3  # of one array or archive member; Human3.6M's largest take is far below
+MAX_TUPLES = 100_000  # Python overflows its stack over millions, one inside the other
 PLAIN = re.compile(r"[biufcSU]\d{1,6}|\?")  # kinds of numbers and strings
 MAGIC = b"\x93NUMPY"
 AGAIN = "it is damaged or only half downloaded; get it again"
@@ -130,6 +131,7 @@ def _unpickle(stream: bytes) -> Any:
 
 def _check_opcodes(stream: bytes) -> None:
     """Refuse names before anything is built, and memory that the stream itself can't fill."""
+    tuples = 0
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream), start=1):
         if opcode.name in ("GLOBAL", "INST"):
             _known(*argument.split(" ", 1))
@@ -137,6 +139,9 @@ def _check_opcodes(stream: bytes) -> None:
             raise Refused(f"its pickle numbers {argument} values after {count} steps")
         elif opcode.name in ("PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER"):
             raise Refused(f"its pickle refers outside itself ({opcode.name})")
+        tuples += opcode.name.startswith("TUPLE")
+        if tuples > MAX_TUPLES:
+            raise Refused(f"its pickle has more than {MAX_TUPLES} tuples")
 
 
 class _Unpickler(pickle.Unpickler):
