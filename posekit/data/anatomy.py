@@ -129,8 +129,8 @@ def _markers(offsets: np.ndarray, height: float) -> tuple[tuple[int, ...], np.nd
         "pelvis": ("pelvis", offsets[J["left_hip"]] * (1, 0, 1)),  # the middle of the hips
         "spine": ("smpl_spine2", np.array([-0.004, 0, -0.034]) * height),
         "thorax": ("smpl_spine3", np.array([-0.016, 0, 0.090]) * height),
-        "neck_nose": ("smpl_neck", np.array([0.030, 0, 0.042]) * height),
-        "head": ("smpl_head", np.array([0.006, 0, 0.062]) * height),
+        "neck_nose": ("smpl_neck", np.array([0.018, 0, 0.044]) * height),
+        "head": ("smpl_head", np.array([-0.004, 0, 0.062]) * height),
     }
     joints, places = [], np.zeros((17, 3))
     for index, name in enumerate(H36M17.joints):

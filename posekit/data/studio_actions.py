@@ -37,7 +37,9 @@ def _standing(actor: Actor, kinds=UPRIGHT, every=(1.8, 4.5), **moves) -> Tracks:
 
 
 def _seated(actor: Actor, every=(2.0, 5.0)) -> Tracks:
-    return breathe(actor, play(actor, {"chair": 1}, every, seconds=(1.2, 2.0), step=0.0, turn=0.06), 0.8)
+    return breathe(
+        actor, play(actor, {"chair": 1}, every, seconds=(1.2, 2.0), step=0.0, turn=0.06), 0.8
+    )
 
 
 def _arms(actor: Actor, zones, every, *, twins=0.35, **kw):
@@ -55,7 +57,12 @@ def _sides(actor: Actor, main, off):
 
 def directions(actor: Actor, take: int) -> Tracks:
     """Pointing the way, near and far, and turning to it."""
-    tracks = _standing(actor, {"stand": 4, "lunge": 0.5, "wide": 0.5}, (1.5, 3.5), turn=0.6)
+    tracks = _standing(
+        actor,
+        {"stand": 4, "lunge": 0.7, "wide": 0.6, "bow": 0.4, "balance": 0.3},
+        (1.5, 3.5),
+        turn=0.6,
+    )
     zones = {"point": 5, "rest": 2, "up": 0.7, "talk": 1, "open": 1, "side": 1}
     quiet = {"rest": 3, "hip": 1, "point": 1, "talk": 1, "pocket": 0.5}
     main = gesture(actor, zones, (0.8, 2.2), hang=0.3)
@@ -88,7 +95,7 @@ def eating(actor: Actor, take: int) -> Tracks:
 
 def greeting(actor: Actor, take: int) -> Tracks:
     """Waving, bowing, reaching out a hand, open arms."""
-    kinds = {"stand": 4, "bow": 0.8 if take == 1 else 1.6, "lunge": 0.8}
+    kinds = {"stand": 4, "bow": 0.8 * take, "lunge": 0.8, "balance": 0.4}
     tracks = _standing(actor, kinds, (1.3, 3.0), turn=0.6)
     main = gesture(actor, {"up": 3, "point": 2, "open": 2, "rest": 2, "side": 1}, (0.8, 2.2))
     waves = cycles(actor, (3.0, 5.0), (0.8, 2.0))
@@ -148,7 +155,15 @@ def photo(actor: Actor, take: int) -> Tracks:
 
 def posing(actor: Actor, take: int) -> Tracks:
     """Showing off: one posture after another, whole body, held for a moment."""
-    kinds = {"stand": 2.5, "wide": 2, "lunge": 2, "bow": 0.6, "squat": 0.8, "kneel": 0.6}
+    kinds = {
+        "stand": 2,
+        "wide": 2,
+        "lunge": 2,
+        "balance": 1.5,
+        "bow": 1,
+        "squat": 0.8,
+        "kneel": 0.6,
+    }
     tracks = _standing(actor, kinds, (1.4, 3.0), turn=0.7)
     zones = {"hip": 2, "up": 2.5, "side": 1.5, "open": 1, "nape": 1, "rest": 1, "across": 0.8,
              "point": 1, "back": 0.6, "face": 0.5, "talk": 0.5}  # fmt: skip
@@ -190,7 +205,7 @@ def sitting_down(actor: Actor, take: int) -> Tracks:
         lean = (-260 - actor.rng.uniform(0, 90), 190 + actor.rng.uniform(0, 120), -40)
         hold(actor, arm, "upright", lean, weight=weight, wobble=3)
         knees = cycles(actor, (3.0, 6.0), (1.0, 3.0)) * low * (1 - weight)
-        hold(actor, arm, f"{side}_knee", (30, 10, actor.rng.uniform(0, 120)), weight=knees)
+        hold(actor, arm, f"{side}_knee", (60, 20, actor.rng.uniform(-220, -40)), weight=knees)
     return _with(actor, tracks, left, right, look(actor, twist=18))
 
 
@@ -242,8 +257,8 @@ def walk_dog(actor: Actor, take: int) -> Tracks:
 
 def walking(actor: Actor, take: int) -> Tracks:
     """Walking round the studio, slow and brisk, in some takes breaking into a run."""
-    run = take == 2 and actor.rng.uniform() < 0.3
-    tracks, phase, pace = walk(actor, (1.6, 2.4) if run else (0.7, 1.7), run=run)
+    run = take == 2 and actor.rng.uniform() < 0.45
+    tracks, phase, pace = walk(actor, (1.6, 2.9) if run else (0.7, 1.7), run=run)
     arms = (swing(actor, side, phase, pace, run) for side in SIDES)
     return _with(actor, tracks, *arms, look(actor, twist=10))
 

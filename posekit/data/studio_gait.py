@@ -159,7 +159,7 @@ def _ride(actor, phase, pace, xy, heading, feet, duty, run) -> Tracks:
     sway = (28 - 14 * size) * np.cos(2 * np.pi * middle) * rng.uniform(0.6, 1.3)
     upright = body.leg + body.ankle_height
     bob = 20 * size * np.cos(4 * np.pi * middle) * (-2.2 if run else 1)
-    height = (0.93 if run else rng.uniform(0.968, 0.985)) * upright - 10 * size + bob
+    height = (0.93 if run else rng.uniform(0.985, 1.0)) * upright - 10 * size + bob
     turn = np.radians(5.0) * rng.uniform(0.6, 1.5) * size
     yaw = heading - turn * np.cos(stride)
     roll = -np.radians(4.0) * size * rng.uniform(0.5, 1.3) * np.sin(2 * np.pi * (middle + 0.06) * 1)

@@ -61,7 +61,7 @@ def style(rng: np.random.Generator) -> Style:
         swing=rng.uniform(0.6, 1.4),
         width=rng.uniform(0.09, 0.16),
         toes=rng.uniform(2, 18),
-        elbows=rng.uniform(-15, 25),
+        elbows=rng.uniform(-20, 14),
         dominant="left" if rng.uniform() < 0.25 else "right",
         restless=rng.uniform(0.7, 1.4),
     )
@@ -219,6 +219,11 @@ def play(
         names.append("squat" if ground else name)
     postures = [POSTURES[name](actor) for name in names]
     places, yaws = wander(actor, len(times), step, turn)
+    for k in range(1, len(names)):  # nobody steps while kneeling down
+        if {"kneel", "floor"} & {names[k - 1], names[k]}:
+            shift, spin = places[k] - places[k - 1], yaws[k] - yaws[k - 1]
+            places[k:] -= shift
+            yaws[k:] -= spin
     spans = actor.rng.uniform(*seconds, len(times)) / actor.style.tempo
     spans[1:] = np.minimum(spans[1:], 0.95 * np.diff(times))
     return perform(actor, times, postures, places, yaws, spans)
@@ -248,9 +253,9 @@ def stand(actor: Actor) -> Posture:
         )
         for way in (1, -1)
     ]
-    trunk = (s.lean + rng.normal(0, 3), -80 * shift + rng.normal(0, 2), rng.normal(0, 6))
+    trunk = (s.lean + rng.normal(0, 5), -80 * shift + rng.normal(0, 4), rng.normal(0, 8))
     return Posture(
-        rng.uniform(0.965, 0.995),
+        rng.uniform(0.975, 1.0),
         *feet,
         rng.normal(0.01, 0.015),
         shift,
@@ -284,6 +289,33 @@ def lunge(actor: Actor) -> Posture:
     feet = (front, back) if rng.uniform() < 0.5 else (back, front)
     height = 0.97 - 0.35 * far - 0.2 * deep * far
     return Posture(height, *feet, rng.normal(0.05, 0.06), 0, rng.normal(8, 6), 0, trunk)
+
+
+def balance(actor: Actor) -> Posture:
+    """On one leg, the other knee raised, or its foot stretched out."""
+    rng = actor.rng
+    below = Stand(rng.normal(0, 0.03), rng.uniform(-0.02, 0.05), spread=rng.uniform(0, 10))
+    if rng.uniform() < 0.5:
+        free = Stand(
+            rng.uniform(0.0, 0.45),
+            rng.uniform(0.05, 0.25),
+            rng.uniform(0.15, 0.55),
+            pitch=rng.uniform(-10, 35),
+            spread=rng.uniform(0, 30),
+        )
+    else:
+        free = Stand(
+            rng.uniform(-0.6, -0.3),
+            rng.uniform(0.05, 0.3),
+            rng.uniform(0.1, 0.45),
+            pitch=rng.uniform(35, 58),
+        )
+    left = rng.uniform() < 0.5
+    lean = rng.normal(0, 8) + (20 * rng.uniform() if free.ahead < 0 else 0)
+    trunk = (lean, rng.normal(0, 8), rng.normal(0, 10))
+    feet = (below, free) if left else (free, below)
+    aside = 0.05 if left else -0.05
+    return Posture(rng.uniform(0.9, 0.985), *feet, 0, aside, rng.normal(4, 8), 0, trunk)
 
 
 def bow(actor: Actor) -> Posture:
@@ -385,7 +417,7 @@ def floor(actor: Actor) -> Posture:
 
 
 POSTURES = {
-    "stand": stand, "wide": wide, "lunge": lunge, "bow": bow, "squat": squat, "kneel": kneel,
+    "stand": stand, "wide": wide, "lunge": lunge, "balance": balance, "bow": bow, "squat": squat, "kneel": kneel,
     "chair": chair, "floor": floor,
 }  # fmt: skip
 
@@ -394,7 +426,7 @@ POSTURES = {
 
 # Where hands go: azimuth outward from straight ahead, elevation, reach, elbow's swivel
 ZONES = {
-    "rest": ((-10, 60), (-88, -74), (0.93, 0.98), (-20, 20)),
+    "rest": ((-40, 60), (-88, -74), (0.93, 0.98), (-20, 20)),
     "talk": ((-35, 40), (-62, -15), (0.45, 0.72), (-5, 45)),
     "open": ((10, 75), (-45, 5), (0.55, 0.9), (-10, 35)),
     "point": ((-35, 95), (-25, 45), (0.85, 0.985), (-10, 40)),
@@ -433,7 +465,7 @@ def gesture(
         times = actor.times(*every)
         values = np.array([_zone(rng, actor.among(zones), s.size) for _ in times])
         spans = rng.uniform(*seconds, len(times)) / s.tempo
-        spans[1:] = np.minimum(spans[1:], 0.95 * np.diff(times))
+        spans[1:] *= 0.7 + 0.5 * np.abs(np.diff(values[:, :2], axis=0)).max(1)  # far takes longer
         az, el, reach, swivel = keyframes(times, values, spans, actor.frames).T
         x, y, z = np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)
         track = np.column_stack([x, y, z, reach, swivel])
@@ -510,5 +542,5 @@ def breathe(actor: Actor, tracks: Tracks, amount: float = 1.0) -> Tracks:
     tracks.height = tracks.height + noise(rng, frames, 3 * amount, 0.4)
     tracks.pitch = tracks.pitch + np.radians(noise(rng, frames, 1.2 * amount, 0.4))
     tracks.roll = tracks.roll + np.radians(noise(rng, frames, 0.8 * amount, 0.4))
-    tracks.trunk = tracks.trunk + np.radians(noise(rng, frames, 2.5 * amount, 0.35, 3))
+    tracks.trunk = tracks.trunk + np.radians(noise(rng, frames, 3.5 * amount, 0.35, 3))
     return tracks

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posekit.data.anatomy import LIMITS, SIDES, Body, J
+from posekit.data.studio_signals import ease
 from posekit.skeleton import SMPL24
 
 SPINE = (("smpl_spine1", 0.40), ("smpl_spine2", 0.35), ("smpl_spine3", 0.25))
@@ -188,7 +189,7 @@ def _pelvis(pose: Pose, tracks: Tracks, ankles: dict[str, np.ndarray]) -> None:
     for side in SIDES:
         hip = apply(rotation, body.offsets[J[f"{side}_hip"]] * (0, 1, 0))
         apart = np.linalg.norm(tracks.xy + hip[:, :2] - ankles[side][:, :2], axis=1)
-        rise = np.sqrt(np.maximum((0.988 * body.leg) ** 2 - apart**2, (0.2 * body.leg) ** 2))
+        rise = np.sqrt(np.maximum((0.997 * body.leg) ** 2 - apart**2, (0.2 * body.leg) ** 2))
         highest.append(ankles[side][:, 2] + rise - hip[:, 2])
     heights = np.stack([tracks.height, *highest])
     soft = heights.min(0) - 5.0 * np.log(np.exp(-(heights - heights.min(0)) / 5.0).sum(0))
@@ -204,10 +205,13 @@ def two_bones(
     second: float,
     pole: np.ndarray,
     most: float,
+    floor: tuple[float, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Directions of both bones, the hinge's axis and its angle; the middle joint lies at `pole`.
 
-    The angle is held between 1.5 degrees and `most`; the end then falls short of the target.
+    The angle is held between 1.5 degrees and `most`; the end then falls short of the target. The
+    middle joint swivels about the line from start to target where it would go below the
+    height of `floor`, towards its direction (T, 3).
     """
     line = target - start
     length = np.linalg.norm(line, axis=1)
@@ -220,10 +224,25 @@ def two_bones(
     q = unit(pole - (pole * d).sum(1, keepdims=True) * d)
     cos_a = np.clip((first**2 + length**2 - second**2) / (2 * first * length), -1, 1)
     sin_a = np.sqrt(1 - cos_a**2)
+    if floor is not None:
+        least = (floor[0] - start[:, 2]) / first - cos_a * d[:, 2]
+        q = _raise(q, d, least / np.maximum(sin_a, 1e-3), floor[1])
     u = cos_a[:, None] * d + sin_a[:, None] * q
     v = (length[:, None] * d - first * u) / second
     angle = np.arccos(np.clip((u * v).sum(1), -1, 1))
     return u, v, np.cross(q, d), angle
+
+
+def _raise(q: np.ndarray, d: np.ndarray, least: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """`q`, turned about `d` towards `out` until its height is `least`, as far as that can be."""
+    level = np.hypot(d[:, 0], d[:, 1])
+    up = unit(np.array([0.0, 0.0, 1.0]) - d[:, 2:] * d)
+    side = np.cross(d, up)
+    c = (q * up).sum(1)
+    raised = np.maximum(c, np.minimum(least / np.maximum(level, 1e-3), 1.0))
+    way = np.where((side * out).sum(1) < 0, -1.0, 1.0)
+    s = way * np.sqrt(np.maximum(1 - raised**2, 0))
+    return np.where((raised > c)[:, None], raised[:, None] * up + s[:, None] * side, q)
 
 
 def _leg(pose: Pose, tracks: Tracks, side: str, target: np.ndarray) -> None:
@@ -232,16 +251,20 @@ def _leg(pose: Pose, tracks: Tracks, side: str, target: np.ndarray) -> None:
     start = pose.end(f"{side}_hip")
     middle = tracks.yaw + 0.5 * np.angle(np.exp(1j * (foot.yaw - tracks.yaw)))
     facing = middle + outward * foot.spread
+    straight = np.stack([np.cos(middle), np.sin(middle), np.zeros_like(middle)], axis=1)
     front = np.stack([np.cos(facing), np.sin(facing), np.zeros_like(facing)], axis=1)
+    out = outward * np.stack([-straight[:, 1], straight[:, 0], 0 * middle], axis=1)
     # The leg's own direction turned by a right angle, towards the front: never along the leg.
     d = unit(target - start)
     steep = np.clip((-d[:, 2:] - 0.3) / 0.3, 0, 1)  # a level leg's knee bends up, not down
-    ahead = (d * front).sum(1, keepdims=True)
-    rise = 0.08 + np.where(ahead > 0, ahead, ahead * steep)
-    pole = (0.2 - d[:, 2:]) * front + rise * (0.0, 0.0, 1.0)
+    ahead = (d * straight).sum(1, keepdims=True)
+    spread = np.sin(foot.spread)[:, None] ** 2
+    rise = 0.08 + np.where(ahead > 0, ahead * (1 - spread), ahead * steep)
+    aside = 1.2 * (1 - steep) * np.maximum(-ahead, 0)
+    pole = (0.2 - d[:, 2:] + 0.5 * spread) * front + rise * (0.0, 0.0, 1.0) + aside * out
     first, second = body.length(f"{side}_knee"), body.length(f"{side}_ankle")
     most = np.radians(LIMITS["knee_flexion"][1])
-    u, _, hinge, angle = two_bones(start, target, first, second, pole, most)
+    u, _, hinge, angle = two_bones(start, target, first, second, pole, most, floor=(45.0, out))
     thigh = np.stack([np.cross(hinge, -u), hinge, -u], axis=2)
     pose.put(f"{side}_hip", thigh)
     pose.put(f"{side}_knee", thigh @ turn("y", angle))
@@ -271,9 +294,9 @@ def _arm(pose: Pose, tracks: Tracks, side: str) -> None:
     rest = chest @ body.offsets[J[f"{side}_collar"]] + pose.at("smpl_spine3")
     rest = rest + chest @ body.offsets[J[f"{side}_shoulder"]]
     for hold in arm.holds:
-        w = hold.weight
         line = _held(pose, hold, upright, mirror) - rest
         distance = np.linalg.norm(line, axis=1)
+        w = hold.weight * ease((distance / body.arm - 0.2) / 0.2)  # let go of what is too near
         v = (1 - w)[:, None] * v + w[:, None] * unit(line)
         v = unit(v + (2 * w * (1 - w))[:, None] * apply(chest, around))  # not through the trunk
         reach, swivel = reach + w * (distance - reach), swivel + w * (hold.swivel - swivel)
@@ -326,21 +349,22 @@ def _collar(pose: Pose, side: str, d: np.ndarray, reach: np.ndarray, outward: fl
 
 
 def _elbow(d: np.ndarray, swivel: np.ndarray) -> np.ndarray:
-    """Where the elbow points when the hand lies at `d`: back, out and down, then swivelled."""
-    up = np.maximum(d[:, 2], 0)
-    across = np.maximum(-d[:, 1], 0)
-    back = np.maximum(-d[:, 0], 0)
-    x = -0.75 + 1.0 * up + 0.5 * back
-    y = 0.35 + 0.6 * up + 0.3 * across + 0.9 * back
-    pole = np.stack([x, y, -0.8 + 0.3 * up], axis=1)
-    q = unit(pole - (pole * d).sum(1, keepdims=True) * d)
+    """Where the elbow points when the hand lies at `d`, swivelled.
+
+    Below a hand held straight ahead; elsewhere carried along by the shortest rotation, which puts
+    it behind a hanging arm and before a raised one and is singular only straight back.
+    """
+    x, y, z = d.T
+    q = np.stack([z, y * z / (1.02 + x), z * z / (1.02 + x) - 1], axis=1)
+    q = unit(q - (q * d).sum(1, keepdims=True) * d)
+    swivel = swivel + 0.2 + 0.5 * np.maximum(z, 0) + 0.25 * np.maximum(-y, 0)
     return np.cos(swivel)[:, None] * q + np.sin(swivel)[:, None] * np.cross(d, q)
 
 
 def _outside(body: Body, place: np.ndarray) -> np.ndarray:
     """Wrists pushed out of the trunk, an upright ellipse about the chest."""
-    half = np.array([0.080, 0.105]) * body.stature
-    middle = place[:, :2] - (0.005 * body.stature, 0)
+    half = np.array([0.150, 0.105]) * body.stature
+    middle = place[:, :2] + (0.065 * body.stature, 0)  # from its back, so that hands go forward
     inside = np.maximum(np.linalg.norm(middle / half, axis=1), 1e-3)
     z = place[:, 2] / body.stature
     within = np.clip((0.12 - z) / 0.04, 0, 1) * np.clip((z + 0.30) / 0.06, 0, 1)
