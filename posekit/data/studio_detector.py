@@ -27,7 +27,7 @@ _SCALES = {
 SCALES = np.array([_SCALES.get(j.split("_")[-1], _SCALES.get(j)) for j in H36M17.joints])
 FREEDOM = 3.0
 LAG = 0.15  # s
-PIXELS = 2.35  # scale of one coordinate's error for a person 500 px tall
+PIXELS = 2.6  # scale of one coordinate's error for a person of mean size in the picture
 SWAPS_A_MINUTE = 1.2  # of a pair of arms or of legs
 MISSES_A_MINUTE = 0.5  # of one joint
 LIMBS = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
@@ -43,7 +43,7 @@ def detections(
     _swap(found, rng, rate)
     _miss(found, rng, rate)
     tall = np.ptp(true[..., 1], axis=1)[:, None, None] + np.ptp(true[..., 0], axis=1)[:, None, None]
-    size = np.clip(tall / 700.0, 0.4, 2.0)
+    size = np.clip(tall / 450.0, 0.4, 2.0)
     return torch.from_numpy(found + size * _errors(rng, len(true), rate)).to(pixels.dtype)
 
 

@@ -40,11 +40,12 @@ def walk(
     rng, style, body = actor.rng, actor.style, actor.body
     frames = actor.frames + 2 * PAD
     times = actor.times(1.5, 4.0)
+    area = (350.0, 500.0) if run else area
     pace = keyframes(times, rng.uniform(*speed, len(times)), np.full(len(times), 1.2), frames)
     pace *= 1000 * np.sqrt(style.tempo)
     pace *= 1 + noise(rng, frames, 0.04, 0.5)
     # step length = 0.39 m s x cadence (steps a second), so cadence = sqrt(speed / 0.39)
-    ratio = 390.0 * (body.stature / 1700) * (1.25 if run else 1.0) * rng.uniform(0.88, 1.12)
+    ratio = 390.0 * (body.stature / 1700) * (1.25 if run else 0.95) * rng.uniform(0.88, 1.1)
     cadence = np.sqrt(pace / ratio) / 2
     phase = rng.uniform() + np.concatenate([[0], np.cumsum(cadence[:-1])]) / RATE
     go = np.ones(frames)
@@ -119,9 +120,10 @@ def _foot(actor, side, start, phase, xy, heading, pace, duty, run) -> Foot:
     facing = _extend(middles, grid, heading)
     n = len(middles)
     apart = (0.35 * style.width * (0.6 if run else 1)) * body.leg + rng.normal(0, 8, n) + 12
+    aim = 10 - 80 * min(1.0, pace.mean() / 1300)  # feet land less far before than they leave behind
     normal = np.stack([-np.sin(facing), np.cos(facing)], axis=1)
     ahead = np.stack([np.cos(facing), np.sin(facing)], axis=1)
-    spot = spot + outward * apart[:, None] * normal + (15 + rng.normal(0, 12, n))[:, None] * ahead
+    spot = spot + outward * apart[:, None] * normal + (aim + rng.normal(0, 12, n))[:, None] * ahead
     facing = facing + outward * np.radians(0.7 * style.toes + rng.normal(0, 2.5, n))
     share = strides - count
     swing = np.clip((share - duty) / (1 - duty), 0, 1)
@@ -133,8 +135,8 @@ def _foot(actor, side, start, phase, xy, heading, pace, duty, run) -> Foot:
     # Winter's stride has 62 % stance: stretch the curve so that its toe-off falls on this one's
     stretched = np.where(share < duty, 0.62 * share / duty, 0.62 + 0.38 * swing)
     pitch = np.radians(SOLE(stretched)) * size
-    lift = (45 + 90 * run) * size * np.sin(np.pi * swing) ** 1.5 + 25 * size * np.sin(
-        np.pi * np.clip(swing * 1.6, 0, 1)
+    lift = (30 + 90 * run) * size * np.sin(np.pi * swing) ** 1.5 + 60 * size * np.sin(
+        np.pi * np.clip(swing * 1.5, 0, 1)
     )
     ankle = np.column_stack([ground, body.ankle_height + lift])
     spread = np.full(len(phase), np.radians(rng.normal(3, 3)))
@@ -158,9 +160,9 @@ def _ride(actor, phase, pace, xy, heading, feet, duty, run) -> Tracks:
     normal = np.stack([-np.sin(heading), np.cos(heading)], axis=1)
     sway = (28 - 14 * size) * np.cos(2 * np.pi * middle) * rng.uniform(0.6, 1.3)
     upright = body.leg + body.ankle_height
-    bob = 20 * size * np.cos(4 * np.pi * middle) * (-2.2 if run else 1)
-    height = (0.93 if run else rng.uniform(0.985, 1.0)) * upright - 10 * size + bob
-    turn = np.radians(5.0) * rng.uniform(0.6, 1.5) * size
+    bob = 8 * size * np.cos(4 * np.pi * middle) * (-2.2 if run else 1)
+    height = (0.93 if run else (1 - 0.034 * size) * rng.uniform(0.985, 1.0)) * upright + bob
+    turn = np.radians(6.0) * rng.uniform(0.6, 1.5) * size
     yaw = heading - turn * np.cos(stride)
     roll = -np.radians(4.0) * size * rng.uniform(0.5, 1.3) * np.sin(2 * np.pi * (middle + 0.06) * 1)
     trunk = np.zeros((frames, 3))

@@ -56,8 +56,8 @@ def style(rng: np.random.Generator) -> Style:
     return Style(
         tempo=rng.uniform(0.85, 1.2),
         size=rng.uniform(0.75, 1.2),
-        lean=rng.uniform(-3, 9),
-        head=rng.uniform(-6, 14),
+        lean=rng.uniform(-5, 8),
+        head=rng.uniform(-10, 8),
         swing=rng.uniform(0.6, 1.4),
         width=rng.uniform(0.09, 0.16),
         toes=rng.uniform(2, 18),
@@ -259,7 +259,7 @@ def stand(actor: Actor) -> Posture:
         *feet,
         rng.normal(0.01, 0.015),
         shift,
-        rng.normal(3, 3),
+        rng.normal(2, 5),
         60 * shift + rng.normal(0, 1),
         trunk,
     )
@@ -344,7 +344,7 @@ def kneel(actor: Actor) -> Posture:
     rng = actor.rng
     leg, upright = actor.body.leg, actor.body.leg + actor.body.ankle_height
     tucked = rng.uniform() < 0.5  # toes under the foot, or the instep on the floor
-    back, lift, pitch = (-0.42, 0.08, 80) if tucked else (-0.46, -0.01, 165)
+    back, lift, pitch = (-0.42, 0.08, 80) if tucked else (-0.46, -0.01, 150)
     down = Stand(back, rng.uniform(0.08, 0.14), lift, pitch=pitch)
     trunk = (rng.uniform(-3, 30), rng.normal(0, 6), rng.normal(0, 10))
     if rng.uniform() < 0.55:
@@ -354,7 +354,7 @@ def kneel(actor: Actor) -> Posture:
         return Posture(height, *feet, 0.02, 0, rng.normal(2, 5), 0, trunk)
     if rng.uniform() < 0.5:
         return Posture((0.56 * leg) / upright, down, down, 0.02, 0, rng.normal(0, 6), 0, trunk)
-    heels = Stand(-0.10, rng.uniform(0.08, 0.14), -0.01, pitch=165, spread=rng.uniform(0, 20))
+    heels = Stand(-0.10, rng.uniform(0.08, 0.14), -0.01, pitch=150, spread=rng.uniform(0, 20))
     return Posture(0.30 * leg / upright, heels, heels, -0.05, 0, rng.normal(5, 6), 0, trunk)
 
 
@@ -540,7 +540,7 @@ def breathe(actor: Actor, tracks: Tracks, amount: float = 1.0) -> Tracks:
     tracks.xy = tracks.xy + noise(rng, frames, 7 * amount, 0.35, 2)
     tracks.yaw = tracks.yaw + np.radians(noise(rng, frames, 2.0 * amount, 0.35))
     tracks.height = tracks.height + noise(rng, frames, 3 * amount, 0.4)
-    tracks.pitch = tracks.pitch + np.radians(noise(rng, frames, 1.2 * amount, 0.4))
-    tracks.roll = tracks.roll + np.radians(noise(rng, frames, 0.8 * amount, 0.4))
+    tracks.pitch = tracks.pitch + np.radians(noise(rng, frames, 2.0 * amount, 0.4))
+    tracks.roll = tracks.roll + np.radians(noise(rng, frames, 1.2 * amount, 0.4))
     tracks.trunk = tracks.trunk + np.radians(noise(rng, frames, 3.5 * amount, 0.35, 3))
     return tracks

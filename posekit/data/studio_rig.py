@@ -11,9 +11,10 @@ hold have y *outward*, so the same numbers serve both sides. Radians.
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
 from posekit.data.anatomy import LIMITS, SIDES, Body, J
-from posekit.data.studio_signals import ease
+from posekit.data.studio_signals import ease, smooth
 from posekit.skeleton import SMPL24
 
 SPINE = (("smpl_spine1", 0.40), ("smpl_spine2", 0.35), ("smpl_spine3", 0.25))
@@ -159,14 +160,57 @@ class Pose:
 def solve(tracks: Tracks, body: Body) -> Pose:
     """The body moving as the tracks say."""
     pose = Pose(body, tracks.frames)
-    ankles = {side: ankle(tracks.feet[side], body) for side in SIDES}
-    _pelvis(pose, tracks, ankles)
-    for side in SIDES:
-        _leg(pose, tracks, side, ankles[side])
+    _lower(pose, tracks)
+    if _yield(pose, tracks):
+        _lower(pose, tracks)
     _trunk(pose, tracks)
     for side in SIDES:
         _arm(pose, tracks, side)
+    _float(pose)
     return pose
+
+
+def _lower(pose: Pose, tracks: Tracks) -> None:
+    ankles = {side: ankle(tracks.feet[side], pose.body) for side in SIDES}
+    _pelvis(pose, tracks, ankles)
+    for side in SIDES:
+        _leg(pose, tracks, side, ankles[side])
+
+
+def _yield(pose: Pose, tracks: Tracks) -> bool:
+    """Where hips or ankles would bend too far, tip the pelvis back and lift the heels instead."""
+    too_far = []
+    for side in SIDES:
+        foot = tracks.feet[side]
+        dorsal = _flexion(pose.of(f"{side}_knee"), pose.of(f"{side}_ankle")[:, :, 0], (2, 0))
+        much = _excess(dorsal, "ankle_flexion") * (foot.pitch > -0.1)
+        foot.pitch = foot.pitch + much
+        thigh = -pose.of(f"{side}_hip")[:, :, 2]
+        too_far += [much, _excess(_flexion(pose.of("pelvis"), thigh, (0, 2)), "hip_flexion")]
+    tip = np.maximum(too_far[1], too_far[3])
+    tracks.pitch = tracks.pitch - tip
+    tracks.trunk = tracks.trunk + 0.8 * tip[:, None] * (1.0, 0.0, 0.0)
+    return any(much.any() for much in too_far)
+
+
+def _flexion(base: np.ndarray, v: np.ndarray, axes: tuple[int, int]) -> np.ndarray:
+    """The sagittal angle of `v` in the axes of `base`: the thigh's from straight down, the foot's
+    from straight ahead."""
+    seen = apply(np.swapaxes(base, -1, -2), v)
+    up, ahead = (seen[:, 2], seen[:, 0])
+    return np.arctan2(up, ahead) if axes == (2, 0) else np.arctan2(ahead, -up)
+
+
+def _excess(angle: np.ndarray, movement: str) -> np.ndarray:
+    much = np.maximum(angle - np.radians(LIMITS[movement][1] - 4), 0)
+    return smooth(maximum_filter1d(much, 9), 0.08) if much.any() else much
+
+
+def _float(pose: Pose) -> None:
+    """Raise the body by the centimetre or two that limits of the knees may push it into the floor."""
+    need = np.maximum(8.0 - pose.places[..., 2].min(axis=1), 0)
+    if need.any():
+        pose.places[..., 2] += smooth(maximum_filter1d(need, 17), 0.05)[:, None]
 
 
 def ankle(foot: Foot, body: Body) -> np.ndarray:
