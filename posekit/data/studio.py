@@ -28,11 +28,11 @@ from posekit.camera import HUMAN36M_INTRINSICS, Camera
 from posekit.data.anatomy import SUBJECTS, Body, body
 from posekit.data.poses import Motion, PoseSet, film
 from posekit.data.studio_actions import PROGRAMS
+from posekit.data.studio_actor import Actor, style
 from posekit.data.studio_detector import detections
-from posekit.data.studio_moves import Actor, style
 from posekit.data.studio_rig import Pose, solve
 from posekit.data.studio_signals import RATE
-from posekit.skeleton import H36M17, SMPL24
+from posekit.skeleton import H36M17
 
 VERSION = "1"
 ACTIONS = tuple(PROGRAMS)
@@ -208,6 +208,3 @@ def _dice(*key: int) -> np.random.Generator:
 def _known(what: str, name: str, names: Iterable[str]) -> None:
     if name not in names:
         raise ValueError(f"no {what} {name!r} in the studio; it has {', '.join(names)}")
-
-
-JOINTS = SMPL24.joints

@@ -8,17 +8,10 @@ for every actor and take.
 import numpy as np
 
 from posekit.data.anatomy import SIDES
+from posekit.data.studio_actor import Actor, other
+from posekit.data.studio_arms import cycles, gesture, hold, look
 from posekit.data.studio_gait import swing, walk
-from posekit.data.studio_moves import (
-    Actor,
-    breathe,
-    cycles,
-    gesture,
-    hold,
-    look,
-    other,
-    play,
-)
+from posekit.data.studio_postures import breathe, play
 from posekit.data.studio_rig import Tracks
 
 UPRIGHT = {"stand": 1.0}
@@ -228,7 +221,7 @@ def smoking(actor: Actor, take: int) -> Tracks:
 
 
 def waiting(actor: Actor, take: int) -> Tracks:
-    """Weight from foot to foot, looking around, arms crossed or in the pockets, a glance at the watch."""
+    """Weight from foot to foot, looking around, arms crossed or in the pockets."""
     if take == 2 and actor.rng.uniform() < 0.4:
         tracks, _, _ = walk(actor, (0.3, 0.8), pauses=0.7)
     else:

@@ -11,8 +11,9 @@ The phase counts strides: the left heel strikes at whole numbers, the right at h
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from posekit.data.studio_moves import Actor, Arm, breathe
-from posekit.data.studio_rig import Foot, Tracks
+from posekit.data.studio_actor import Actor
+from posekit.data.studio_postures import breathe
+from posekit.data.studio_rig import Arm, Foot, Tracks
 from posekit.data.studio_signals import RATE, keyframes, noise, smooth
 
 PAD = 100  # frames walked before and after the take
@@ -144,7 +145,7 @@ def _foot(actor, side, start, phase, xy, heading, pace, duty, run) -> Foot:
 
 
 def _extend(at: np.ndarray, grid: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Linear interpolation, continued beyond the last value at the mean slope of the last stride."""
+    """Linear interpolation, continued beyond the last value at the last stride's mean slope."""
     last = np.searchsorted(grid, grid[-1] - 1.0)
     slope = (values[-1] - values[last]) / max(grid[-1] - grid[last], 1e-3)
     return np.interp(at, grid, values) + slope * np.maximum(at - grid[-1], 0)
@@ -198,7 +199,7 @@ def swing(actor: Actor, side: str, phase: np.ndarray, pace: np.ndarray, run: boo
     bent = 95 if run else 16 + rng.uniform(0, 14)
     elbow = np.radians(bent + 12 * size * (wave + 0.4) + noise(rng, frames, 3.0, 0.6))
     elbow = np.clip(elbow, 0.1, 2.2)
-    out = np.radians(rng.uniform(5, 13) + noise(rng, frames, 1.5, 0.5))
+    out = np.radians(rng.uniform(2, 9) + noise(rng, frames, 1.5, 0.5))
     # upper arm and forearm nearly equal: the hand lies half the elbow's angle ahead of the elbow
     ahead = flexion + 0.47 * elbow
     direction = np.stack(

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from posekit.data.anatomy import LIMITS, SIDES, Body, J
+from posekit.data.studio_rotations import about, apply, bend, turn, unit
 from posekit.data.studio_signals import ease, smooth
 from posekit.skeleton import SMPL24
 
@@ -23,7 +24,7 @@ NECK = (("smpl_neck", 0.5), ("smpl_head", 0.5))
 
 @dataclass
 class Foot:
-    """Where a foot stands: its ankle were the sole flat, and how the foot tips about ball or heel."""
+    """Where a foot stands: its ankle were the sole flat, and how it tips about ball or heel."""
 
     ankle: np.ndarray  # (T, 3) world
     yaw: np.ndarray  # (T,)
@@ -71,43 +72,6 @@ class Tracks:
     def frames(self) -> int:
         """How many frames."""
         return len(self.yaw)
-
-
-def turn(axis: str, angle: np.ndarray) -> np.ndarray:
-    """Rotation matrices (T, 3, 3) about x, y or z."""
-    c, s = np.cos(angle), np.sin(angle)
-    matrix = np.zeros((*np.shape(angle), 3, 3))
-    i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
-    k = 3 - i - j
-    matrix[..., k, k] = 1
-    matrix[..., i, i] = matrix[..., j, j] = c
-    matrix[..., i, j], matrix[..., j, i] = -s, s
-    return matrix
-
-
-def about(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Rotation matrices (T, 3, 3) about unit axes (T, 3), by Rodrigues' formula."""
-    x, y, z = axis.T
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
-    s, c = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
-    return np.eye(3) + s * cross + (1 - c) * (cross @ cross)
-
-
-def bend(angles: np.ndarray) -> np.ndarray:
-    """Flexion, lateral bend and twist (T, 3) as rotations: twist first, flexion last."""
-    flexion, lateral, twist = angles.T
-    return turn("y", flexion) @ turn("x", -lateral) @ turn("z", twist)
-
-
-def unit(v: np.ndarray) -> np.ndarray:
-    """Vectors at length one."""
-    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
-
-
-def apply(matrix: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Rotated vectors: (T, 3, 3) and (3,) or (T, 3)."""
-    return np.einsum("tij,tj->ti", matrix, np.broadcast_to(v, (len(matrix), 3)))
 
 
 def clamp(angles: np.ndarray, part: str) -> np.ndarray:
@@ -182,23 +146,20 @@ def _yield(pose: Pose, tracks: Tracks) -> bool:
     too_far = []
     for side in SIDES:
         foot = tracks.feet[side]
-        dorsal = _flexion(pose.of(f"{side}_knee"), pose.of(f"{side}_ankle")[:, :, 0], (2, 0))
-        much = _excess(dorsal, "ankle_flexion") * (foot.pitch > -0.1)
+        toes = _seen(pose.of(f"{side}_knee"), pose.of(f"{side}_ankle")[:, :, 0])
+        thigh = _seen(pose.of("pelvis"), -pose.of(f"{side}_hip")[:, :, 2])
+        much = _excess(np.arctan2(toes[:, 2], toes[:, 0]), "ankle_flexion") * (foot.pitch > -0.1)
         foot.pitch = foot.pitch + much
-        thigh = -pose.of(f"{side}_hip")[:, :, 2]
-        too_far += [much, _excess(_flexion(pose.of("pelvis"), thigh, (0, 2)), "hip_flexion")]
+        too_far += [much, _excess(np.arctan2(thigh[:, 0], -thigh[:, 2]), "hip_flexion")]
     tip = np.maximum(too_far[1], too_far[3])
     tracks.pitch = tracks.pitch - tip
     tracks.trunk = tracks.trunk + 0.8 * tip[:, None] * (1.0, 0.0, 0.0)
     return any(much.any() for much in too_far)
 
 
-def _flexion(base: np.ndarray, v: np.ndarray, axes: tuple[int, int]) -> np.ndarray:
-    """The sagittal angle of `v` in the axes of `base`: the thigh's from straight down, the foot's
-    from straight ahead."""
-    seen = apply(np.swapaxes(base, -1, -2), v)
-    up, ahead = (seen[:, 2], seen[:, 0])
-    return np.arctan2(up, ahead) if axes == (2, 0) else np.arctan2(ahead, -up)
+def _seen(base: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Vectors (T, 3) in the axes of the rotations `base` (T, 3, 3)."""
+    return apply(np.swapaxes(base, -1, -2), v)
 
 
 def _excess(angle: np.ndarray, movement: str) -> np.ndarray:
@@ -207,7 +168,7 @@ def _excess(angle: np.ndarray, movement: str) -> np.ndarray:
 
 
 def _float(pose: Pose) -> None:
-    """Raise the body by the centimetre or two that limits of the knees may push it into the floor."""
+    """Raise the body by the centimetre or two that a knee's limit may push it into the floor."""
     need = np.maximum(8.0 - pose.places[..., 2].min(axis=1), 0)
     if need.any():
         pose.places[..., 2] += smooth(maximum_filter1d(need, 17), 0.05)[:, None]
@@ -401,7 +362,7 @@ def _elbow(d: np.ndarray, swivel: np.ndarray) -> np.ndarray:
     x, y, z = d.T
     q = np.stack([z, y * z / (1.02 + x), z * z / (1.02 + x) - 1], axis=1)
     q = unit(q - (q * d).sum(1, keepdims=True) * d)
-    swivel = swivel + 0.2 + 0.5 * np.maximum(z, 0) + 0.25 * np.maximum(-y, 0)
+    swivel = swivel + 0.12 + 0.5 * np.maximum(z, 0) + 0.25 * np.maximum(-y, 0)
     return np.cos(swivel)[:, None] * q + np.sin(swivel)[:, None] * np.cross(d, q)
 
 

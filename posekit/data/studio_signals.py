@@ -42,7 +42,7 @@ def keyframes(
     durations: Float[np.ndarray, " K"],
     frames: int,
 ) -> np.ndarray:
-    """Values (K[, ...]) reached at `times` (s) by minimum-jerk moves of `durations` (s): (T[, ...]).
+    """Values (K[, ...]) reached at `times` (s) by minimum-jerk moves of `durations` (s).
 
     Between a move's end and the next one's start the value rests. Moves may overlap: they add.
     """
