@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from posekit.data.poses import PoseSet
 from posekit.metrics import align, auc, centre, joint_errors, pck, rescale_bones
 from posekit.skeleton import MIDPOINTS, Skeleton
 
@@ -174,3 +175,19 @@ def evaluate(
         f"{card.metric}/{part}" if part else card.metric: number
         for part, number in card.average(errors, frames[taken]).items()
     }
+
+
+def quantities(
+    subject: str, pred: Float[Tensor, "N J 3"], poses: PoseSet, cards: Sequence[Card]
+) -> list[tuple[str, str, str, float]]:
+    """What a record says of the method `subject` on these poses: quantity, card, data, value.
+
+    "mpjpe" becomes "mpjpe/SUBJECT", "mpjpe/Directions" becomes "mpjpe/SUBJECT/Directions".
+    """
+    rows = []
+    for card in cards:
+        for name, value in evaluate(card, pred, poses.centred, poses.frames).items():
+            metric, _, part = name.partition("/")
+            quantity = "/".join(filter(None, (metric, subject, part)))
+            rows.append((quantity, card.name, poses.name, value))
+    return rows

@@ -11,10 +11,10 @@ actions that are absent a card is silent; the frames that are there are averaged
 
 from dataclasses import replace
 
-from posekit.card import Card, evaluate
+from posekit.card import Card, evaluate, quantities
 from posekit.skeleton import H36M17, MPI_INF_3DHP17
 
-__all__ = ["CARDS", "Card", "evaluate"]
+__all__ = ["CARDS", "Card", "evaluate", "quantities"]
 
 _LSP_OF_H36M = (
     *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
@@ -129,6 +129,18 @@ _MUPOTS = Card(
     mean_over="subjects",
 )
 
+_CMU = Card(
+    name="cmu-p1",
+    rule="Every performer, camera and frame that is there: mean distance of 17 joints from the "
+    "truth after both pelvises are put on one another; mean of each motion, then mean of the "
+    "motions.",
+    source="posekit, 2026: the rule of h36m-martinez-p1 on CMU motion capture, whose motions are "
+    "the actions",
+    skeleton=H36M17,
+    joints=H36M17.joints,
+    mean_over="actions",
+)
+
 _AREA = "As {}, with the mean over the thresholds 0, 5, ..., 150 mm (a perfect result is 96.77 %)."
 
 CARDS = {
@@ -197,6 +209,14 @@ CARDS = {
         _3DHP,
         _3DPCK,
         replace(_3DPCK, name="3dhp-auc", rule=_AREA.format("3dhp-pck"), metric="auc"),
+        _CMU,
+        replace(
+            _CMU,
+            name="cmu-p2",
+            rule="As cmu-p1, after each prediction is aligned on all 17 joints by a rotation, a "
+            "translation and a scale.",
+            alignment="similarity",
+        ),
         _MUPOTS,
         replace(_MUPOTS, name="mupots-moon-auc", rule=_AREA.format("mupots-moon"), metric="auc"),
         replace(

@@ -19,6 +19,8 @@ from tqdm.auto import tqdm as notebook_tqdm
 
 from posekit.files import write_whole
 
+OPTIMISER = torch.optim.Adam  # with its defaults, beta 0.9 and 0.999: of Kingma and Ba
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -81,7 +83,7 @@ def train(
     device: str | torch.device = "cpu",
     label: str = "training",
 ) -> History:
-    """Train `network` in place with Adam and return its losses.
+    """Train `network` in place and return its losses.
 
     With a `checkpoint` path the state is kept there every `checkpoint_seconds`, and a second call
     goes on from it: weights, optimiser, schedule, random states and the position in the data.
@@ -89,7 +91,7 @@ def train(
     """
     device = torch.device(device)
     network.to(device).train()
-    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate)
+    optimiser = OPTIMISER(network.parameters(), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, recipe.drops, recipe.factor)
     torch.manual_seed(seed)  # dropout; the order of the data has its own generator
     history, first_epoch, first_step, total = History(), 0, 0, 0.0

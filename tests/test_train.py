@@ -59,19 +59,17 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     assert not same(results[0], results[2])
 
 
-def test_the_rate_drops_where_the_recipe_says():
-    rates, seen = [], torch.optim.Adam
+def test_the_rate_drops_where_the_recipe_says(monkeypatch):
+    rates = []
 
-    class Spy(seen):
+    class Spy(torch.optim.Adam):
         def step(self, *args):
             rates.append(self.param_groups[0]["lr"])
             return super().step(*args)
 
-    torch.optim.Adam = Spy
-    try:
-        train(network(), problem(), replace(RECIPE, batch=120), loss=nn.functional.mse_loss, seed=0)
-    finally:
-        torch.optim.Adam = seen
+    monkeypatch.setattr("posekit.train.OPTIMISER", Spy)
+    whole = replace(RECIPE, batch=120)
+    train(network(), problem(), whole, loss=nn.functional.mse_loss, seed=0)
     assert rates == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3])
 
 

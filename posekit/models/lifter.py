@@ -8,16 +8,12 @@ B poses, J joints, C channels. Networks work on standardised numbers: 2 J in, 3 
 root left out. `Lifter` puts pixels before them and millimetres after them.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 JOINTS = 17  # Human3.6M
-T = TypeVar("T")
 
 
 def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
@@ -227,6 +223,14 @@ class Lifter(nn.Module):
             self.register_buffer(f"mean_{name}", values.mean(0).float())
             self.register_buffer(f"std_{name}", values.std(0).clamp(min=1e-6).float())
 
+    @classmethod
+    def restored(cls, network: nn.Module, state: dict[str, Tensor]) -> "Lifter":
+        """A lifter as its `state_dict` says, around a network of the same shape."""
+        joints = len(state["mean_2d"]) // 2
+        lifter = cls(network, torch.zeros(2, joints, 2), torch.zeros(2, joints, 3))
+        lifter.load_state_dict(state)
+        return lifter.eval()
+
     def inputs(self, pose2d: Float[Tensor, "B J 2"]) -> Float[Tensor, "B C"]:
         """Standardised 2D poses, as the network takes them."""
         return (pose2d.flatten(1) - self.mean_2d) / self.std_2d
@@ -241,24 +245,3 @@ class Lifter(nn.Module):
         pose = output.new_zeros(len(output), len(self.body) + 1, 3)
         pose[:, self.body] = output.unflatten(1, (-1, 3))
         return pose
-
-
-def fit(
-    lifter: Lifter,
-    pose2d: Float[Tensor, "N J 2"],
-    centred: Float[Tensor, "N J 3"],
-    train_stage: Callable[[nn.Module, Tensor, Tensor, int], T],
-) -> list[T]:
-    """Train the stages of a lifter one after the other, each on the residual of those before it.
-
-    `train_stage(stage, inputs, targets, number)` trains one; returns what it returned for each.
-    """
-    with torch.no_grad():
-        inputs, left = lifter.inputs(pose2d), lifter.targets(centred)
-    histories = []
-    for number, stage in enumerate(lifter.network.stages):
-        histories.append(train_stage(stage, inputs, left, number))
-        with torch.no_grad():
-            stage.eval()
-            left = left - torch.cat([stage(part) for part in inputs.split(8192)])
-    return histories

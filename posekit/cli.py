@@ -1,0 +1,145 @@
+"""`posekit ...`: reproduce papers, and ask what came out."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posekit.runs import ROOT
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+data_app = typer.Typer(no_args_is_help=True, help="Data sets on this machine.")
+app.add_typer(data_app, name="data")
+
+RESULTS = ROOT / "results"
+SIZES = ("smoke", "small", "gpu", "paper")
+Out = Annotated[Path, typer.Option(help="The folder results go to and are read from.")]
+
+
+@app.command()
+def reproduce(
+    papers: Annotated[list[str] | None, typer.Argument(help="Slugs; none means all.")] = None,
+    size: Annotated[str, typer.Option(help=", ".join(SIZES))] = "small",
+    seeds: Annotated[int, typer.Option(help="How many, from 0 on.", min=1)] = 3,
+    data: Annotated[
+        list[str] | None, typer.Option(help="NAME=DIR, for each data set you have.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda; empty takes the best there is.")] = "",
+    param: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, another parameter of the notebook.")
+    ] = None,
+    out: Out = RESULTS,
+    dry_run: Annotated[bool, typer.Option(help="Print the papermill commands only.")] = False,
+) -> None:
+    """Run the notebooks of papers with papermill and write their results.
+
+    Finished runs are not done again; a killed one goes on where it stopped.
+    """
+    from posekit import report
+    from posekit import reproduce as jobs
+
+    if size not in SIZES:
+        raise ValueError(f"no size {size!r}; there are {', '.join(SIZES)}")
+    out = out.resolve()
+    known = jobs.notebooks()
+    parameters = {"size": size, "seeds": seeds, "data": ",".join(map(_absolute, data or []))}
+    parameters |= {"out": str(out), "device": device} | dict(map(_pair, param or []))
+    chosen = {paper: jobs.notebook_of(paper) for paper in papers or known}
+    for notebook in chosen.values():
+        jobs.check_parameters(notebook, parameters)
+    for paper, notebook in chosen.items():
+        if dry_run:
+            print(jobs.command(notebook, parameters))
+            continue
+        print(f"{paper}: running {notebook.name} at size {size}, {seeds} seeds", flush=True)
+        jobs.reproduce(paper, parameters, out)
+    if dry_run:
+        return
+    report.write(out)
+    _print_counts(out, list(chosen))
+    print(f"\nresults: {out / 'README.md'}")
+    for paper in chosen:
+        print(f"         {out / f'{paper}.md'}")
+
+
+@app.command()
+def status(out: Out = RESULTS) -> None:
+    """How many claims of each paper got which verdict."""
+    from posekit.claims import slugs
+
+    _print_counts(out, slugs())
+
+
+def _print_counts(out: Path, papers: list[str]) -> None:
+    from posekit.evidence import load_records
+    from posekit.ledger import counts, verdicts
+
+    records = load_records(out / "runs")
+    for paper in papers:
+        found = counts(verdicts(paper, records))
+        print(f"\n{paper}: {found.sum()} claims")
+        for word, count in found[found > 0].items():
+            print(f"  {count:5d}  {word}")
+
+
+@app.command()
+def why(claim: str, out: Out = RESULTS) -> None:
+    """What is behind the verdict of CLAIM, such as tran2022-021."""
+    from posekit import ledger
+    from posekit.evidence import load_records
+
+    print(ledger.why(claim, load_records(out / "runs")))
+
+
+@app.command()
+def render(out: Out = RESULTS) -> None:
+    """Write the tables again from the run records, without running anything."""
+    from posekit import report
+
+    report.write(out)
+    print(f"results: {out / 'README.md'}")
+
+
+@app.command()
+def bench() -> None:
+    """Measure posekit's own speed, side by side with the usual way of doing the same."""
+    from posekit import bench as benchmarks
+
+    benchmarks.main()
+
+
+@data_app.command("check")
+def data_check(name: str, folder: Path) -> None:
+    """What is in FOLDER of data set NAME, what is missing, and where to get it."""
+    from posekit.data.check import check
+
+    found = check(name, folder)
+    print(found)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _absolute(text: str) -> str:
+    """NAME=DIR with the folder made absolute: the notebook runs in another one."""
+    name, folder = _pair(text)
+    path = Path(folder).expanduser().resolve()
+    if not path.is_dir():
+        raise FileNotFoundError(f"--data {text}: there is no folder {path}")
+    return f"{name}={path}"
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (separator and name and value):
+        raise ValueError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value
+
+
+def main() -> None:
+    """Run the command; errors that people can mend come as one line, without a traceback."""
+    try:
+        app()
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"posekit: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,137 @@
+"""Experiments on lifters: train on one data set, test on it and on others, by protocol cards.
+
+N poses, J joints. The work functions here are what `runs.run` does once and remembers; their
+config is {"network", "shape", "recipe", "device", "cards"}, `networks` maps names to constructors.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from posekit.data.poses import PoseSet
+from posekit.files import write_whole
+from posekit.models.lifter import JOINTS, Lifter
+from posekit.protocols import CARDS, quantities
+from posekit.runs import Measured, Run, cache_folder
+from posekit.structure import latencies, parameters
+from posekit.train import History, Recipe, train
+
+Networks = Mapping[str, Callable[..., nn.Module]]
+WEIGHTS = "lifter.pt"
+
+
+def experiment(
+    networks: Networks, config: dict, seed: int, folder: Path, data: Sequence[PoseSet]
+) -> Measured:
+    """Train on the first data set, test on the others, keep the weights in `folder`."""
+    learn, *tests = data
+    lifter, history = _trained(networks, config, seed, folder, learn)
+    write_whole(folder / WEIGHTS, lambda path: torch.save(lifter.cpu().state_dict(), path))
+    rows = [row for test in tests for row in _tested(config, lifter, test, config["network"])]
+    return _measured(rows, [history])
+
+
+def transfer(
+    networks: Networks, config: dict, seed: int, folder: Path, data: Sequence[PoseSet]
+) -> Measured:
+    """Test the lifter that run `config["trained"]` kept on the other data sets of `data`."""
+    lifter = _restored(networks, config, cache_folder() / config["trained"])
+    tests = data[1:]
+    return Measured([row for t in tests for row in _tested(config, lifter, t, config["network"])])
+
+
+def leave_one_out(
+    networks: Networks, config: dict, seed: int, folder: Path, data: Sequence[PoseSet]
+) -> Measured:
+    """Test on each performer what the others taught; what a lifter of this very data can reach."""
+    (poses,) = data
+    performers = sorted(poses.frames["subject"].astype(str).unique())
+    pred, histories = torch.zeros_like(poses.pose3d), []
+    for performer in performers:
+        own = (poses.frames["subject"] == performer).to_numpy(copy=True)
+        place = folder / performer
+        place.mkdir(exist_ok=True)
+        lifter, history = _trained(networks, config, seed, place, poses.where(~own))
+        pred[torch.from_numpy(own)] = lift(lifter, poses.where(own).pose2d)
+        histories.append(history)
+    rows = quantities(config["subject"], pred, poses, [CARDS[name] for name in config["cards"]])
+    return _measured(rows, histories)
+
+
+def latency(
+    networks: Networks, config: dict, seed: int, folder: Path, data: Sequence[PoseSet]
+) -> Measured:
+    """Milliseconds of one forward pass of `config["batch"]` poses, of every network that learns."""
+    built = {name: build() for name, build in networks.items()}
+    timed = {name: network for name, network in built.items() if parameters(network)}
+    x = torch.randn(config["batch"], 2 * JOINTS)
+    times = latencies(timed, x, rounds=config["rounds"])
+    return Measured([(f"latency_ms/{name}", "", "", ms) for name, ms in times.items()])
+
+
+def lift(lifter: Lifter, pose2d: Float[Tensor, "N J 2"]) -> Float[Tensor, "N J 3"]:
+    """3D poses of any number of 2D poses, mm relative to the root, on the CPU."""
+    device = next(lifter.buffers()).device
+    lifter.eval()
+    with torch.inference_mode():
+        return torch.cat([lifter(part.to(device)).cpu() for part in pose2d.split(8192)]).clone()
+
+
+def restore(networks: Networks, run: Run) -> Lifter:
+    """The trained lifter of a finished `experiment`."""
+    return _restored(networks, run.record["config"], run.folder)
+
+
+def _restored(networks: Networks, config: dict, folder: Path) -> Lifter:
+    path = folder / WEIGHTS
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is gone; delete {folder} and run the notebook again")
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    return Lifter.restored(networks[config["network"]](**config["shape"]), state)
+
+
+def _trained(
+    networks: Networks, config: dict, seed: int, folder: Path, poses: PoseSet
+) -> tuple[Lifter, History]:
+    """A lifter taught by `poses`; the stages of a cascade one after the other, each on what the
+    ones before it left over."""
+    torch.manual_seed(seed)
+    network = networks[config["network"]](**config["shape"])
+    lifter = Lifter(network, poses.pose2d, poses.centred).to(config["device"])
+    recipe = Recipe(**{**config["recipe"], "drops": tuple(config["recipe"]["drops"])})
+    whole = History()
+    with torch.no_grad():
+        inputs = lifter.inputs(poses.pose2d.to(config["device"]))
+        left = lifter.targets(poses.centred.to(config["device"]))
+    for number, stage in enumerate(network.stages):
+        history = train(
+            stage,
+            TensorDataset(inputs, left),
+            recipe,
+            loss=nn.functional.mse_loss,
+            seed=seed,
+            checkpoint=folder / f"stage{number}.pt",
+            device=config["device"],
+            label=f"{config['network']}, seed {seed}, stage {number + 1}/{len(network.stages)}",
+        )
+        whole.losses += history.losses
+        for name in ("seconds", "carried", "samples"):
+            setattr(whole, name, getattr(whole, name) + getattr(history, name))
+        with torch.no_grad():
+            left = left - torch.cat([stage(part) for part in inputs.split(8192)])
+    return lifter.eval(), whole
+
+
+def _tested(config: dict, lifter: Lifter, poses: PoseSet, subject: str) -> list:
+    cards = [CARDS[name] for name in config["cards"][poses.name]]
+    return quantities(subject, lift(lifter, poses.pose2d), poses, cards)
+
+
+def _measured(rows: list, histories: Sequence[History]) -> Measured:
+    losses = {"loss" if n == 0 else f"loss{n}": h.losses for n, h in enumerate(histories)}
+    samples, carried = (sum(getattr(h, name) for h in histories) for name in ("samples", "carried"))
+    return Measured(rows, losses, samples, carried)
