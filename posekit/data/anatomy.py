@@ -70,13 +70,13 @@ class Body:
 
 # stature mm, woman, legs, arms, trunk, shoulders, hips: relative to the mean of the sex
 _BUILDS = {
-    "S1": (1662, True, 1.02, 0.99, 0.99, 0.98, 1.02),
-    "S5": (1597, True, 0.98, 0.97, 1.02, 0.96, 1.04),
-    "S6": (1742, False, 0.99, 1.02, 1.01, 1.00, 0.95),
-    "S7": (1689, True, 1.01, 0.96, 1.00, 1.02, 0.98),
-    "S8": (1838, False, 1.03, 1.01, 0.98, 1.05, 1.00),
-    "S9": (1779, False, 1.00, 1.00, 1.00, 1.02, 0.98),
-    "S11": (1703, False, 0.98, 1.01, 1.02, 0.98, 1.03),
+    "S1": (1662.0, True, 1.02, 0.99, 0.99, 0.98, 1.02),
+    "S5": (1597.0, True, 0.98, 0.97, 1.02, 0.96, 1.04),
+    "S6": (1742.0, False, 0.99, 1.02, 1.01, 1.00, 0.95),
+    "S7": (1689.0, True, 1.01, 0.96, 1.00, 1.02, 0.98),
+    "S8": (1838.0, False, 1.03, 1.01, 0.98, 1.05, 1.00),
+    "S9": (1779.0, False, 1.00, 1.00, 1.00, 1.02, 0.98),
+    "S11": (1703.0, False, 0.98, 1.01, 1.02, 0.98, 1.03),
 }
 SUBJECTS = tuple(_BUILDS)
 
@@ -92,8 +92,8 @@ def body(subject: str) -> Body:
     stature, woman, legs, arms, trunk, shoulders, hips = _BUILDS[subject]
     segments, reference = (_WOMEN, 1735.0) if woman else (_MEN, 1741.0)
     scale = {name: mm / reference * stature for name, mm in segments.items()}
-    if woman:  # de Leva ends women's thighs at a hip 40 mm lower than Drillis and Contini's 0.53 H
-        scale["thigh"] *= 1.08
+    if woman:  # de Leva ends women's thighs at a hip 50 mm lower than Drillis and Contini's 0.53 H
+        scale["thigh"] *= 1.13
     offsets = np.zeros((24, 3))
     height = trunk * stature
     # Human3.6M's hips lie farther apart than the centres of rotation, nearer to the trochanters,
@@ -118,7 +118,7 @@ def body(subject: str) -> Body:
     return Body(stature, offsets, 0.039 * stature, *_markers(offsets, height))
 
 
-def _set(offsets: np.ndarray, part: str, left: tuple[float, float, float]) -> None:
+def _set(offsets: np.ndarray, part: str, left: tuple) -> None:
     offsets[J[f"left_{part}"]] = left
     offsets[J[f"right_{part}"]] = np.array(left) * (1, -1, 1)
 

@@ -1,6 +1,7 @@
 """Who plays in the studio: an actor's body, style, and dice."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -33,12 +34,12 @@ class Actor:
     style: Style
     frames: int
 
-    def times(self, least: float, most: float, first: float = 0.0) -> np.ndarray:
+    def times(self, least: Real, most: Real, first: Real = 0.0) -> np.ndarray:
         """Moments for the next move, at this actor's tempo."""
         tempo = self.style.tempo
         return schedule(self.rng, self.frames, (least / tempo, most / tempo), first)
 
-    def among(self, weights: dict[str, float]) -> str:
+    def among(self, weights: dict[str, Real]) -> str:
         """One of the names, by weight."""
         p = np.array(list(weights.values()), dtype=float)
         return str(self.rng.choice(list(weights), p=p / p.sum()))

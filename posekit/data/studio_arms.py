@@ -3,6 +3,8 @@
 T frames. Angles of zones in degrees, times in seconds, lengths in mm.
 """
 
+from numbers import Real
+
 import numpy as np
 
 from posekit.data.studio_actor import Actor
@@ -28,7 +30,7 @@ ZONES = {
 }
 
 
-def _zone(rng: np.random.Generator, name: str, size: float) -> np.ndarray:
+def _zone(rng: np.random.Generator, name: str, size: Real) -> np.ndarray:
     low, high = np.array(ZONES[name], dtype=float).T
     az, el, reach, swivel = rng.uniform(low, high)
     reach = np.clip(0.75 + (reach - 0.75) * (size if name in ("talk", "open") else 1), 0.4, 0.985)
@@ -37,11 +39,11 @@ def _zone(rng: np.random.Generator, name: str, size: float) -> np.ndarray:
 
 def gesture(
     actor: Actor,
-    zones: dict[str, float],
-    every: tuple[float, float],
+    zones: dict[str, Real],
+    every: tuple[Real, Real],
     *,
-    seconds: tuple[float, float] = (0.35, 0.8),
-    hang: float = 0.5,
+    seconds: tuple[Real, Real] = (0.35, 0.8),
+    hang: Real = 0.5,
     like: Arm | None = None,
 ) -> Arm:
     """An arm going from one random place of `zones` to another; or with `like`, as a twin does."""
@@ -62,7 +64,7 @@ def gesture(
     return _arm(actor, track, hang)
 
 
-def _arm(actor: Actor, track: np.ndarray, hang: float) -> Arm:
+def _arm(actor: Actor, track: np.ndarray, hang: Real) -> Arm:
     """An arm from direction, reach, swivel (T, 5), with the actor's elbows and living noise."""
     rng, frames = actor.rng, actor.frames
     direction = track[:, :3] + noise(rng, frames, 0.035, 0.8, 3) + noise(rng, frames, 0.008, 3, 3)
@@ -78,11 +80,11 @@ def hold(
     actor: Actor,
     arm: Arm,
     frame: str,
-    place: tuple[float, float, float],
+    place: tuple | np.ndarray,
     *,
     weight: np.ndarray | None = None,
-    swivel: float = 0.0,
-    wobble: float = 8.0,
+    swivel: Real = 0.0,
+    wobble: Real = 8.0,
 ) -> None:
     """Keep a hand at a place of a bone's frame (mm), always or by `weight`."""
     rng, frames = actor.rng, actor.frames
@@ -93,7 +95,7 @@ def hold(
 
 
 def cycles(
-    actor: Actor, every: tuple[float, float], stay: tuple[float, float], rise=(0.5, 0.9)
+    actor: Actor, every: tuple[Real, Real], stay: tuple[Real, Real], rise=(0.5, 0.9)
 ) -> np.ndarray:
     """A weight that comes and goes, as a hand to the mouth."""
     rng = actor.rng
@@ -103,9 +105,7 @@ def cycles(
     return pulses(times, ups, rng.uniform(*stay, len(times)) / tempo, actor.frames)
 
 
-def look(
-    actor: Actor, *, twist: float = 15.0, flexion: float = 0.0, rate: float = 0.5
-) -> np.ndarray:
+def look(actor: Actor, *, twist: Real = 15.0, flexion: Real = 0.0, rate: Real = 0.5) -> np.ndarray:
     """Where the head turns: glances that rest, and small noise (T, 3)."""
     rng, frames = actor.rng, actor.frames
     times = actor.times(0.7 / rate * 0.5, 2.4 / rate * 0.5)

@@ -8,6 +8,8 @@ Human Gait". Cadence follows from speed by the constant walk ratio of Sekiya and
 The phase counts strides: the left heel strikes at whole numbers, the right at halves.
 """
 
+from numbers import Real
+
 import numpy as np
 from scipy.interpolate import CubicSpline
 
@@ -28,10 +30,10 @@ SOLE = CubicSpline(_SOLE[:, 0] / 100, _SOLE[:, 1], bc_type="periodic")
 
 def walk(
     actor: Actor,
-    speed: tuple[float, float],
+    speed: tuple[Real, Real],
     *,
-    pauses: float = 0.0,
-    area: tuple[float, float] = (1100.0, 1500.0),
+    pauses: Real = 0.0,
+    area: tuple[Real, Real] = (1100.0, 1500.0),
     run: bool = False,
 ) -> tuple[Tracks, np.ndarray, np.ndarray]:
     """A walk about the middle of the studio: tracks without arms, phase (T,), speed (T,) mm/s.
@@ -64,7 +66,7 @@ def walk(
     return _crop(tracks, cut), phase[cut], pace[cut]
 
 
-def _pause(rng, phase: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+def _pause(rng, phase: np.ndarray, share: Real) -> tuple[np.ndarray, np.ndarray]:
     """The phase with stops, each while both feet are down; and a weight that's 0 in them."""
     frames, out, go = len(phase), phase.copy(), np.ones(len(phase))
     at = PAD + int(rng.uniform(0, 150))
@@ -86,7 +88,7 @@ def _pause(rng, phase: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray
     return out, np.clip(rate, 0, 1.3)
 
 
-def _path(rng, pace: np.ndarray, area: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def _path(rng, pace: np.ndarray, area: tuple[Real, Real]) -> tuple[np.ndarray, np.ndarray]:
     """Positions (T, 2) and headings (T,): steering towards one random goal after another."""
     half = np.array(area)
     xy, heading = np.empty((len(pace), 2)), np.empty(len(pace))
@@ -97,7 +99,7 @@ def _path(rng, pace: np.ndarray, area: tuple[float, float]) -> tuple[np.ndarray,
         ahead = goal - place
         far = np.hypot(*ahead)
         wish = (np.arctan2(ahead[1], ahead[0]) - angle + np.pi) % (2 * np.pi) - np.pi
-        most = (0.5 + 1.2 * min(1.0, v / 800)) * min(1.0, v / 300)
+        most = 0.7 * np.sqrt(v / 390)  # 40 degrees a step
         rate += 0.08 * (np.clip(2.5 * wish, -most, most) - rate)
         angle += rate / RATE
         place = place + v / RATE * np.array([np.cos(angle), np.sin(angle)])
@@ -162,7 +164,7 @@ def _ride(actor, phase, pace, xy, heading, feet, duty, run) -> Tracks:
     sway = (28 - 14 * size) * np.cos(2 * np.pi * middle) * rng.uniform(0.6, 1.3)
     upright = body.leg + body.ankle_height
     bob = 8 * size * np.cos(4 * np.pi * middle) * (-2.2 if run else 1)
-    height = (0.93 if run else (1 - 0.034 * size) * rng.uniform(0.985, 1.0)) * upright + bob
+    height = (0.93 if run else (1 - 0.030 * size) * rng.uniform(0.985, 1.0)) * upright + bob
     turn = np.radians(6.0) * rng.uniform(0.6, 1.5) * size
     yaw = heading - turn * np.cos(stride)
     roll = -np.radians(4.0) * size * rng.uniform(0.5, 1.3) * np.sin(2 * np.pi * (middle + 0.06) * 1)

@@ -4,6 +4,8 @@ T frames, K postures. Lengths are shares of the actor's leg, angles degrees, tim
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 
@@ -64,9 +66,10 @@ def perform(
     offsets = np.array([(p.ahead, p.aside) for p in postures]) * leg
     hips = places + np.einsum("kij,ki->kj", turns, offsets)
     trunk = np.radians([p.trunk for p in postures])
+    first = _first(actor.rng, postures)
     feet = {}
     for n, side in enumerate(SIDES):
-        feet[side] = _steps(actor, side, n, times, postures, places, yaws, turns, seconds)
+        feet[side] = _steps(actor, side, first + n, times, postures, places, yaws, turns, seconds)
     return Tracks(
         xy=track(hips),
         yaw=track(yaws),
@@ -80,7 +83,17 @@ def perform(
     )
 
 
-def _steps(actor, side, n, times, postures, places, yaws, turns, seconds) -> Foot:
+def _first(rng: np.random.Generator, postures: list[Posture]) -> np.ndarray:
+    """Which foot steps first, 0 the left: one that is in the air; last, one that will be."""
+    first = rng.integers(0, 2, len(postures))
+    for k, (before, after) in enumerate(pairwise(postures), start=1):
+        lead = (before.left.lift - after.left.lift) - (before.right.lift - after.right.lift)
+        if abs(lead) > 0.05:
+            first[k] = int(lead < 0)
+    return first
+
+
+def _steps(actor, side, order, times, postures, places, yaws, turns, seconds) -> Foot:
     """One foot's way through the postures: both feet in turn, each in half of the time."""
     outward = 1.0 if side == "left" else -1.0
     stands = [getattr(p, side) for p in postures]
@@ -91,8 +104,7 @@ def _steps(actor, side, n, times, postures, places, yaws, turns, seconds) -> Foo
     ground = places + np.einsum("kij,ki->kj", turns, flat)
     heights = body.ankle_height + np.array([s.lift * leg for s in stands]) - shifts[:, 1]
     angles = yaws + outward * np.radians([s.toes for s in stands])
-    first = actor.rng.integers(0, 2, len(times))
-    ends = times - np.where((first + n) % 2 == 0, HALF, 0.0) * seconds
+    ends = times - np.where(order % 2 == 0, HALF, 0.0) * seconds
     spans = HALF * seconds
     moved = np.linalg.norm(np.diff(ground, axis=0, prepend=ground[:1]), axis=1)
     moved += 100 * np.abs(np.diff(angles, prepend=angles[0]))
@@ -112,7 +124,7 @@ def _steps(actor, side, n, times, postures, places, yaws, turns, seconds) -> Foo
     return Foot(ankle, track(angles), pitch, spread, planted)
 
 
-def _shift(body: Body, pitch: float) -> tuple[float, float]:
+def _shift(body: Body, pitch: Real) -> tuple[Real, Real]:
     """How far tipping a foot this much carries its ankle, where it isn't to stand on its ball."""
     if abs(pitch) <= 60:
         return 0.0, 0.0
@@ -127,7 +139,7 @@ def _shift(body: Body, pitch: float) -> tuple[float, float]:
 
 
 def wander(
-    actor: Actor, count: int, step: float, turn: float, home: float = 900.0
+    actor: Actor, count: int, step: Real, turn: Real, home: Real = 900.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Places (K, 2) and headings (K,) that change a little from one posture to the next."""
     rng = actor.rng
@@ -143,12 +155,12 @@ def wander(
 
 def play(
     actor: Actor,
-    kinds: dict[str, float],
-    every: tuple[float, float],
+    kinds: dict[str, Real],
+    every: tuple[Real, Real],
     *,
-    seconds: tuple[float, float] = (0.8, 1.6),
-    step: float = 120.0,
-    turn: float = 0.35,
+    seconds: tuple[Real, Real] = (0.8, 1.6),
+    step: Real = 120.0,
+    turn: Real = 0.35,
 ) -> Tracks:
     """Postures drawn from `kinds` (name of a function of POSTURES: weight), one after the other."""
     times = actor.times(*every)
@@ -156,7 +168,8 @@ def play(
     for _ in times[1:]:  # to the ground and up again over a squat
         name = actor.among(kinds)
         ground = (names[-1] == "floor") != (name == "floor") and "squat" not in (name, names[-1])
-        names.append("squat" if ground else name)
+        name = "squat" if ground else name
+        names.append("stand" if name == names[-1] == "balance" else name)
     postures = [POSTURES[name](actor) for name in names]
     places, yaws = wander(actor, len(times), step, turn)
     for k in range(1, len(names)):  # nobody steps while kneeling down
@@ -174,7 +187,10 @@ def _pair(rng, ahead, out, **kw) -> tuple[Stand, Stand]:
 
     def one():
         return Stand(
-            ahead + rng.normal(0, 0.03), out + rng.normal(0, 0.02), toes=rng.uniform(0, 25), **kw
+            ahead + rng.normal(0.0, 0.03),
+            out + rng.normal(0.0, 0.02),
+            toes=rng.uniform(0.0, 25.0),
+            **kw,
         )
 
     return one(), one()
@@ -187,9 +203,9 @@ def stand(actor: Actor) -> Posture:
     feet = [
         Stand(
             way * stagger,
-            s.width + rng.normal(0, 0.02),
-            toes=s.toes + rng.normal(0, 5),
-            spread=rng.normal(5, 4),
+            s.width + rng.normal(0.0, 0.02),
+            toes=s.toes + rng.normal(0.0, 5.0),
+            spread=rng.normal(5.0, 4.0),
         )
         for way in (1, -1)
     ]
@@ -199,8 +215,8 @@ def stand(actor: Actor) -> Posture:
         *feet,
         rng.normal(0.01, 0.015),
         shift,
-        rng.normal(2, 5),
-        60 * shift + rng.normal(0, 1),
+        rng.normal(2.0, 5.0),
+        60.0 * shift + rng.normal(0.0, 1.0),
         trunk,
     )
 
@@ -208,64 +224,64 @@ def stand(actor: Actor) -> Posture:
 def wide(actor: Actor) -> Posture:
     """Feet far apart."""
     rng = actor.rng
-    feet = _pair(rng, 0, rng.uniform(0.2, 0.38))
+    feet = _pair(rng, 0.0, rng.uniform(0.2, 0.38))
     trunk = (actor.style.lean + rng.normal(3, 6), rng.normal(0, 8), rng.normal(0, 10))
     aside, height = rng.normal(0, 0.08), rng.uniform(0.8, 0.96)
-    return Posture(height, *feet, 0.0, aside, rng.normal(4, 5), rng.normal(0, 3), trunk)
+    return Posture(height, *feet, 0.0, aside, rng.normal(4.0, 5.0), rng.normal(0.0, 3.0), trunk)
 
 
 def lunge(actor: Actor) -> Posture:
     """One foot well before the other."""
     rng = actor.rng
     far, deep = rng.uniform(0.18, 0.5), rng.uniform(0, 1)
-    front = Stand(far, rng.uniform(0.06, 0.14), toes=rng.uniform(0, 15))
+    front = Stand(far, rng.uniform(0.06, 0.14), toes=rng.uniform(0.0, 15.0))
     back = Stand(
         -far,
         rng.uniform(0.08, 0.16),
-        toes=rng.uniform(5, 30),
-        pitch=rng.uniform(5, 45) * (far > 0.3),
+        toes=rng.uniform(5.0, 30.0),
+        pitch=rng.uniform(5.0, 45.0) * (far > 0.3),
     )
     trunk = (rng.normal(8, 10), rng.normal(0, 6), rng.normal(0, 12))
     feet = (front, back) if rng.uniform() < 0.5 else (back, front)
     height = 0.97 - 0.35 * far - 0.2 * deep * far
-    return Posture(height, *feet, rng.normal(0.05, 0.06), 0, rng.normal(8, 6), 0, trunk)
+    return Posture(height, *feet, rng.normal(0.05, 0.06), 0.0, rng.normal(8.0, 6.0), 0.0, trunk)
 
 
 def balance(actor: Actor) -> Posture:
     """On one leg, the other knee raised, or its foot stretched out."""
     rng = actor.rng
-    below = Stand(rng.normal(0, 0.03), rng.uniform(-0.02, 0.05), spread=rng.uniform(0, 10))
+    below = Stand(rng.normal(0.0, 0.03), rng.uniform(-0.02, 0.05), spread=rng.uniform(0.0, 10.0))
     if rng.uniform() < 0.5:
         free = Stand(
             rng.uniform(0.0, 0.45),
             rng.uniform(0.05, 0.25),
             rng.uniform(0.15, 0.55),
-            pitch=rng.uniform(-10, 35),
-            spread=rng.uniform(0, 30),
+            pitch=rng.uniform(-10.0, 35.0),
+            spread=rng.uniform(0.0, 30.0),
         )
     else:
         free = Stand(
             rng.uniform(-0.6, -0.3),
             rng.uniform(0.05, 0.3),
             rng.uniform(0.1, 0.45),
-            pitch=rng.uniform(35, 58),
+            pitch=rng.uniform(35.0, 58.0),
         )
     left = rng.uniform() < 0.5
     lean = rng.normal(0, 8) + (20 * rng.uniform() if free.ahead < 0 else 0)
     trunk = (lean, rng.normal(0, 8), rng.normal(0, 10))
     feet = (below, free) if left else (free, below)
     aside = 0.05 if left else -0.05
-    return Posture(rng.uniform(0.9, 0.985), *feet, 0, aside, rng.normal(4, 8), 0, trunk)
+    return Posture(rng.uniform(0.9, 0.985), *feet, 0.0, aside, rng.normal(4.0, 8.0), 0.0, trunk)
 
 
 def bow(actor: Actor) -> Posture:
     """Bent forward, hips behind the feet for balance."""
     rng = actor.rng
     deep = rng.uniform(0.25, 1)
-    feet = _pair(rng, 0, rng.uniform(0.1, 0.22))
+    feet = _pair(rng, 0.0, rng.uniform(0.1, 0.22))
     trunk = (deep * rng.uniform(25, 60), rng.normal(0, 6), rng.normal(0, 10))
     height = rng.uniform(0.88, 0.97) - 0.1 * deep * rng.uniform()
-    return Posture(height, *feet, -0.17 * deep, 0, deep * rng.uniform(20, 55), 0, trunk)
+    return Posture(height, *feet, -0.17 * deep, 0.0, deep * rng.uniform(20.0, 55.0), 0.0, trunk)
 
 
 def squat(actor: Actor) -> Posture:
@@ -273,10 +289,10 @@ def squat(actor: Actor) -> Posture:
     rng = actor.rng
     deep = rng.uniform(0, 1)
     heel = rng.uniform(15, 40) if deep > 0.55 else 0.0
-    feet = _pair(rng, 0, rng.uniform(0.12, 0.24), pitch=heel, spread=rng.uniform(8, 35))
+    feet = _pair(rng, 0.0, rng.uniform(0.12, 0.24), pitch=heel, spread=rng.uniform(8.0, 35.0))
     trunk = (rng.uniform(5, 40), rng.normal(0, 6), rng.normal(0, 10))
     ahead = -0.18 + 0.06 * (heel > 0)
-    return Posture(0.75 - 0.4 * deep, *feet, ahead, 0, rng.uniform(0, 30), 0, trunk)
+    return Posture(0.75 - 0.4 * deep, *feet, ahead, 0.0, rng.uniform(0.0, 30.0), 0.0, trunk)
 
 
 def kneel(actor: Actor) -> Posture:
@@ -284,18 +300,22 @@ def kneel(actor: Actor) -> Posture:
     rng = actor.rng
     leg, upright = actor.body.leg, actor.body.leg + actor.body.ankle_height
     tucked = rng.uniform() < 0.5  # toes under the foot, or the instep on the floor
-    back, lift, pitch = (-0.42, 0.08, 80) if tucked else (-0.46, -0.01, 150)
+    back, lift, pitch = (-0.42, 0.08, 80.0) if tucked else (-0.46, -0.01, 150.0)
     down = Stand(back, rng.uniform(0.08, 0.14), lift, pitch=pitch)
     trunk = (rng.uniform(-3, 30), rng.normal(0, 6), rng.normal(0, 10))
     if rng.uniform() < 0.55:
-        front = Stand(rng.uniform(0.38, 0.55), rng.uniform(0.08, 0.2), spread=rng.uniform(0, 25))
+        front = Stand(
+            rng.uniform(0.38, 0.55), rng.uniform(0.08, 0.2), spread=rng.uniform(0.0, 25.0)
+        )
         feet = (front, down) if rng.uniform() < 0.5 else (down, front)
         height = (0.56 * leg) / upright
-        return Posture(height, *feet, 0.02, 0, rng.normal(2, 5), 0, trunk)
+        return Posture(height, *feet, 0.02, 0.0, rng.normal(2.0, 5.0), 0.0, trunk)
     if rng.uniform() < 0.5:
-        return Posture((0.56 * leg) / upright, down, down, 0.02, 0, rng.normal(0, 6), 0, trunk)
-    heels = Stand(-0.10, rng.uniform(0.08, 0.14), -0.01, pitch=150, spread=rng.uniform(0, 20))
-    return Posture(0.30 * leg / upright, heels, heels, -0.05, 0, rng.normal(5, 6), 0, trunk)
+        return Posture(
+            (0.56 * leg) / upright, down, down, 0.02, 0.0, rng.normal(0.0, 6.0), 0.0, trunk
+        )
+    heels = Stand(-0.10, rng.uniform(0.08, 0.14), -0.01, pitch=150.0, spread=rng.uniform(0.0, 20.0))
+    return Posture(0.30 * leg / upright, heels, heels, -0.05, 0.0, rng.normal(5.0, 6.0), 0.0, trunk)
 
 
 def chair(actor: Actor) -> Posture:
@@ -303,14 +323,14 @@ def chair(actor: Actor) -> Posture:
     rng = actor.rng
     kind = rng.uniform()
     near = rng.uniform(0.34, 0.62)
-    feet = list(_pair(rng, near, rng.uniform(0.08, 0.2), spread=rng.uniform(0, 20)))
+    feet = list(_pair(rng, near, rng.uniform(0.08, 0.2), spread=rng.uniform(0.0, 20.0)))
     if kind < 0.22:  # one leg over the other
-        over = Stand(near + 0.14, -0.10, 0.27, 5, rng.uniform(10, 30), -12)
+        over = Stand(near + 0.14, -0.10, 0.27, 5.0, rng.uniform(10.0, 30.0), -12.0)
         feet[rng.integers(2)] = over
     elif kind < 0.34:  # an ankle on the other knee
-        feet[rng.integers(2)] = Stand(0.38, -0.10, 0.48, 55, 10, 55)
+        feet[rng.integers(2)] = Stand(0.38, -0.10, 0.48, 55.0, 10.0, 55.0)
     elif kind < 0.5:  # legs stretched, or drawn back under the seat
-        ahead = rng.choice([0.78, 0.16])
+        ahead = float(rng.choice([0.70, 0.16]))
         pitch = 0.0 if ahead > 0.5 else 35.0
         feet = list(_pair(rng, ahead, rng.uniform(0.08, 0.16), pitch=pitch))
     slump = rng.uniform(-18, 14)
@@ -318,10 +338,10 @@ def chair(actor: Actor) -> Posture:
     return Posture(
         540.0 / (actor.body.leg + actor.body.ankle_height),
         *feet,
-        0,
-        0,
+        0.0,
+        0.0,
         slump,
-        rng.normal(0, 2),
+        rng.normal(0.0, 2.0),
         trunk,
     )
 
@@ -334,26 +354,38 @@ def floor(actor: Actor) -> Posture:
     kind = rng.uniform()
     trunk = (rng.uniform(5, 40), rng.normal(0, 7), rng.normal(0, 9))
     if kind < 0.3:
-        feet = (Stand(0.34, -0.06, low, 60, 20, 68), Stand(0.24, -0.04, low, 60, 20, 68))
+        feet = (
+            Stand(0.34, -0.06, low, 60.0, 20.0, 68.0),
+            Stand(0.24, -0.04, low, 60.0, 20.0, 68.0),
+        )
         feet = feet if rng.uniform() < 0.5 else feet[::-1]
-        return Posture(height, *feet, 0, 0, rng.uniform(-15, 0), 0, trunk)
+        return Posture(height, *feet, 0.0, 0.0, rng.uniform(-15.0, 0.0), 0.0, trunk)
     if kind < 0.65:
-        long = Stand(rng.uniform(0.85, 0.98), rng.uniform(0.06, 0.25), low, 10, -65, 10)
-        bent = Stand(rng.uniform(0.38, 0.6), rng.uniform(0.08, 0.18), spread=rng.uniform(0, 25))
+        long = Stand(rng.uniform(0.85, 0.98), rng.uniform(0.06, 0.25), low, 10.0, -65.0, 10.0)
+        bent = Stand(rng.uniform(0.38, 0.6), rng.uniform(0.08, 0.18), spread=rng.uniform(0.0, 25.0))
         feet = [(long, long), (bent, long), (long, bent), (bent, bent)][rng.integers(4)]
         back = rng.uniform(0, 30)
         trunk = (rng.uniform(5, 35) - 0.6 * back, trunk[1], trunk[2])
-        return Posture(height, *feet, 0, 0, -8 - back, 0, trunk)
+        return Posture(height, *feet, 0.0, 0.0, -8.0 - back, 0.0, trunk)
     if kind < 0.8:
         side = rng.choice([-1, 1])  # both knees to one side, feet to the other
         feet = [
-            Stand(0.22, 0.34 * side, low, 40, 25, -50 * side),
-            Stand(0.38, 0.02 * side, low, 40, 25, 55 * side),
+            Stand(0.22, 0.34 * side, low, 40.0, 25.0, -50.0 * side),
+            Stand(0.38, 0.02 * side, low, 40.0, 25.0, 55.0 * side),
         ]
         trunk = (trunk[0], -10.0 * side, trunk[2])
-        return Posture(height, feet[0], feet[1], 0, 0, -8, -6.0 * side, trunk)
-    bent = Stand(rng.uniform(0.4, 0.6), rng.uniform(0.1, 0.2), spread=rng.uniform(0, 15))
-    return Posture(height, bent, bent, 0, 0, rng.uniform(-60, -35), 0, (rng.uniform(5, 20), 0, 0))
+        return Posture(height, feet[0], feet[1], 0.0, 0.0, -8.0, -6.0 * side, trunk)
+    bent = Stand(rng.uniform(0.4, 0.6), rng.uniform(0.1, 0.2), spread=rng.uniform(0.0, 15.0))
+    return Posture(
+        height,
+        bent,
+        bent,
+        0.0,
+        0.0,
+        rng.uniform(-60.0, -35.0),
+        0.0,
+        (rng.uniform(5.0, 20.0), 0.0, 0.0),
+    )
 
 
 POSTURES = {
@@ -362,7 +394,7 @@ POSTURES = {
 }  # fmt: skip
 
 
-def breathe(actor: Actor, tracks: Tracks, amount: float = 1.0) -> Tracks:
+def breathe(actor: Actor, tracks: Tracks, amount: Real = 1.0) -> Tracks:
     """The small movements of a body that is never at rest."""
     rng, frames = actor.rng, actor.frames
     amount *= actor.style.restless

@@ -38,7 +38,7 @@ class Hold:
     """A hand kept at a place of `frame`: a joint's name, `upright`, or `world`."""
 
     frame: str
-    place: np.ndarray  # (3,) or (T, 3), mm
+    place: np.ndarray  # (T, 3), mm
     weight: np.ndarray  # (T,)
     swivel: float = 0.0
 
@@ -301,7 +301,7 @@ def _arm(pose: Pose, tracks: Tracks, side: str) -> None:
     for hold in arm.holds:
         line = _held(pose, hold, upright, mirror) - rest
         distance = np.linalg.norm(line, axis=1)
-        w = hold.weight * ease((distance / body.arm - 0.2) / 0.2)  # let go of what is too near
+        w = hold.weight * ease((distance / body.arm - 0.1) / 0.12)  # let go of what is too near
         v = (1 - w)[:, None] * v + w[:, None] * unit(line)
         v = unit(v + (2 * w * (1 - w))[:, None] * apply(chest, around))  # not through the trunk
         reach, swivel = reach + w * (distance - reach), swivel + w * (hold.swivel - swivel)

@@ -3,6 +3,8 @@
 T frames at RATE a second. Angles in radians.
 """
 
+from numbers import Real
+
 import numpy as np
 from jaxtyping import Float
 
@@ -10,7 +12,7 @@ RATE = 50.0
 
 
 def noise(
-    rng: np.random.Generator, frames: int, sd: float, hertz: float, width: int | None = None
+    rng: np.random.Generator, frames: int, sd: Real, hertz: Real, width: int | None = None
 ) -> np.ndarray:
     """Gaussian noise of standard deviation `sd` without content above some `hertz`: (T[, width]).
 
@@ -68,7 +70,7 @@ def pulses(
 
 
 def schedule(
-    rng: np.random.Generator, frames: int, every: tuple[float, float], first: float = 0.0
+    rng: np.random.Generator, frames: int, every: tuple[Real, Real], first: Real = 0.0
 ) -> Float[np.ndarray, " K"]:
     """Random times (s), `every` (least, most) apart, from `first` to the end of the take."""
     end, times = frames / RATE + every[1], [first]
@@ -77,7 +79,7 @@ def schedule(
     return np.array(times)
 
 
-def smooth(signal: np.ndarray, seconds: float) -> np.ndarray:
+def smooth(signal: np.ndarray, seconds: Real) -> np.ndarray:
     """The signal under a Gaussian window of standard deviation `seconds`, ends held."""
     reach = max(1, int(3 * seconds * RATE))
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (seconds * RATE)) ** 2)
