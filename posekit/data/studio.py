@@ -5,11 +5,23 @@ actions of Human3.6M (Ionescu et al., 2014), two takes each, at 50 frames a seco
 cameras. Everything follows from the seed: a take is the same bytes whatever else is generated
 with it. Splits and names are Human3.6M's, so the same code reads either.
 
-What it is: joint trajectories of programs, random in timing, targets, posture and style, on
-bodies of published proportions whose joints keep to published ranges. What it is not: recordings
-of people; no forces, no contact but feet and floor, no hands, no faces; a dozen kinds of posture
-where people have thousands. Numbers measured on it compare methods; they don't predict errors on
-Human3.6M.
+Data card. What it is: joint trajectories of programs, random in timing, targets, posture and
+style, on bodies of published proportions, with knees, elbows, trunk and neck held to published
+ranges, hips and ankles tipped back towards theirs, and shoulders guided but not held. Feet are
+planned first and stay where they are planted. What it is not: recordings of people; no forces
+and no balance, no contact but feet and floor (hands may pass through thighs), no hands, no faces,
+no objects; nine kinds of posture and two of gait where people have thousands.
+
+How near real motion it comes, against 19 CMU recordings at 50 Hz (four performers: walking,
+running, jumping, playground, sword, football), poses centred on the hips and facing forward:
+spread of wrists 1.0, elbows 0.9, knees and ankles 1.25, shoulders 0.7 times the real one; 99th
+percentile of speed 0.95 at wrists and ankles and 0.84 at the pelvis, of acceleration 0.35 to 0.7
+(recordings carry noise). The generated pose nearest to a real one lies 97 mm away in rms over the
+joints, bodies unscaled; the nearest pose of another real performer, 73 to 121 mm. The walk is
+crouched: at 1.3 m/s the knee bends 57 to 68 degrees in swing (65 in Winter, 1991) but 26 to 30,
+not 10 to 20, in middle stance. Lying, jumping, climbing and hanging are missing.
+
+Numbers measured on it compare methods; they don't predict errors on Human3.6M.
 
 T frames, 24 joints of SMPL's rig. World: mm, z up, floor at 0. SMPL's rest frame: x left, y up,
 z forward.
