@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.utils.data import TensorDataset
 
 from posekit.data.poses import PoseSet
@@ -66,11 +67,19 @@ def latency(
     networks: Networks, config: dict, seed: int, folder: Path, data: Sequence[PoseSet]
 ) -> Measured:
     """Milliseconds of one forward pass of `config["batch"]` poses, of every network that learns."""
-    built = {name: build() for name, build in networks.items()}
+    built = {name: _as_deployed(build()) for name, build in networks.items()}
     timed = {name: network for name, network in built.items() if parameters(network)}
     x = torch.randn(config["batch"], 2 * JOINTS)
     times = latencies(timed, x, rounds=config["rounds"])
     return Measured([(f"latency_ms/{name}", "", "", ms) for name, ms in times.items()])
+
+
+def _as_deployed(network: nn.Module) -> nn.Module:
+    """A network whose weights hold what its training computed anew at every step."""
+    for module in network.modules():
+        if parametrize.is_parametrized(module):
+            parametrize.remove_parametrizations(module, "weight")
+    return network
 
 
 def lift(lifter: Lifter, pose2d: Float[Tensor, "N J 2"]) -> Float[Tensor, "N J 3"]:

@@ -6,29 +6,37 @@ the tree (POSEKIT_CACHE, or the user's cache folder); records go to `out`/runs.
 """
 
 import ast
+import contextlib
+import ctypes
 import fcntl
 import functools
 import hashlib
 import inspect
 import json
+import multiprocessing
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import textwrap
 import time
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from posekit.files import write_text
+from posekit.train import keep_freed_memory, progress
 
+Key = TypeVar("Key")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -59,7 +67,55 @@ def cache_folder() -> Path:
     return Path(os.environ.get("POSEKIT_CACHE") or base / "posekit")
 
 
-def run(
+@dataclass(frozen=True)
+class Job:
+    """One piece of work, known by its identity; `run` does it unless it was done before."""
+
+    work: Callable[[dict, int, Path, Sequence], Measured]
+    identity: dict
+    data: Sequence
+    out: str
+    device: str
+
+    @property
+    def id(self) -> str:
+        plain = json.dumps(self.identity, sort_keys=True)
+        return hashlib.sha256(plain.encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> Path:
+        return cache_folder() / self.id
+
+    @property
+    def done(self) -> bool:
+        return _read(self.folder / "record.json") is not None
+
+    def run(self) -> Run:
+        """The finished run; a half-done one goes on where it stopped."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock, _one_thread(self.device):
+            _wait_for(lock, self.identity["job"])
+            record = _read(self.folder / "record.json")
+            if record is None:
+                record = self._record()
+                write_text(self.folder / "record.json", _dump(record))
+        if self.out:
+            _publish(record, Path(self.out) / "runs")
+        return Run(record, self.folder)
+
+    def _record(self) -> dict:
+        started = time.perf_counter()
+        config, seed, name = (self.identity[k] for k in ("config", "seed", "job"))
+        measured = self.work(config, seed, self.folder, self.data)
+        fingerprints = self.identity["data"]
+        record = {"id": self.id} | self.identity
+        record |= {"data": next(iter(fingerprints), None), "tested_on": fingerprints[1:]}
+        return (
+            record | _provenance(self.device) | _cost(measured, started) | _results(measured, name)
+        )
+
+
+def job(
     work: Callable[[dict, int, Path, Sequence], Measured],
     *,
     paper: str,
@@ -70,39 +126,71 @@ def run(
     data: Sequence = (),
     out: str | Path = "",
     device: str = "cpu",
-) -> Run:
-    """Do `work(config, seed, folder, data)` once, and return it ever after.
+) -> Job:
+    """The job of doing `work(config, seed, folder, data)` once, to be remembered ever after.
 
     `data` are the data sets the work looks at, the one it learns from first: their fingerprints
-    are part of the run's identity, the places they lie at are not. With `out` the record is copied to `out`/runs, where it takes
-    the place of an older run of the same job. Raises ValueError for a config that isn't plain
-    data or a quantity that isn't a finite number.
+    are part of the run's identity, the places they lie at are not. With `out` the record is
+    copied to `out`/runs, where it takes the place of an older run of the same job. Raises
+    ValueError for a config that isn't plain data.
     """
-    code = code_digest(work)
-    fingerprints = [
+    identity = {"paper": paper, "job": job, "size": size, "seed": seed, "config": config}
+    identity["code"] = code_digest(work)
+    identity["data"] = [
         {"name": d.name, "version": d.version, "fingerprint": d.fingerprint()} for d in data
     ]
-    identity = {"paper": paper, "job": job, "size": size, "config": config, "seed": seed}
     try:
-        plain = json.dumps(identity | {"code": code, "data": fingerprints}, sort_keys=True)
+        json.dumps(identity)
     except TypeError as error:
         raise ValueError(f"{job}: the config must be plain data (JSON): {error}") from error
-    name = hashlib.sha256(plain.encode()).hexdigest()[:16]
-    folder = cache_folder() / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        _wait_for(lock, job)
-        record = _read(folder / "record.json")
-        if record is None:
-            started = time.perf_counter()
-            measured = work(config, seed, folder, data)
-            record = {"id": name} | identity | {"code": code}
-            record |= {"data": fingerprints[0] if data else None, "tested_on": fingerprints[1:]}
-            record |= _provenance(device) | _cost(measured, started) | _results(measured, job)
-            write_text(folder / "record.json", _dump(record))
-    if out:
-        _publish(record, Path(out) / "runs")
-    return Run(record, folder)
+    return Job(work, identity, data, str(out), device)
+
+
+def run(work: Callable[[dict, int, Path, Sequence], Measured], **about) -> Run:
+    """`job(...)` and at once its run. ValueError for a quantity that isn't a finite number."""
+    return job(work, **about).run()
+
+
+def run_all(jobs: Mapping[Key, Job], *, workers: int = 0) -> dict[Key, Run]:
+    """Do many jobs, `workers` at a time (0: one a core), each in a process of its own.
+
+    On a CPU a job has one thread wherever it runs, so its numbers don't depend on how many cores
+    there are, and a busy machine slows it no more than it must.
+    """
+    workers = min(workers or os.cpu_count() or 1, sum(not job.done for job in jobs.values()))
+    if workers < 2:
+        return {key: job.run() for key, job in progress(jobs.items(), "runs", len(jobs))}
+    spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's dead threads
+    with ProcessPoolExecutor(workers, spawn, _start_worker, (os.getpid(),)) as pool:
+        todo = {pool.submit(job.run): job for job in jobs.values() if not job.done}
+        for finished in progress(as_completed(todo), "runs", len(todo)):
+            try:
+                finished.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return {key: job.run() for key, job in jobs.items()}
+
+
+def _start_worker(parent: int) -> None:
+    """Die with the process that started this one, even if that was killed."""
+    os.environ["POSEKIT_HEADLESS"] = "1"
+    keep_freed_memory()
+    if sys.platform == "linux":
+        die_with_parent = 1  # PR_SET_PDEATHSIG of prctl.h
+        ctypes.CDLL(None).prctl(die_with_parent, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+@contextlib.contextmanager
+def _one_thread(device: str) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if device == "cpu" else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _wait_for(lock, job: str) -> None:

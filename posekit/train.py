@@ -56,11 +56,11 @@ def pick_device(name: str = "") -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"no device {name!r} here ({error}); leave `device` empty") from error
     if name == "cpu":
-        _keep_freed_memory()
+        keep_freed_memory()
     return torch.device(name)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc keep freed blocks: without it, page faults take up to half of a CPU step."""
     if sys.platform != "linux":
         return

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import sys
 import textwrap
 
@@ -134,3 +135,35 @@ def test_the_code_digest_reaches_through_imports():
 
     reached = runs._reachable({"posekit.train"})
     assert "posekit.files" in reached and "posekit.models.lifter" not in reached
+
+
+def where(config, seed, folder, data):
+    import torch
+
+    numbers = [("pid/x", "", "", os.getpid()), ("threads/x", "", "", torch.get_num_threads())]
+    return Measured(numbers)
+
+
+def fail(config, seed, folder, data):
+    raise ValueError("seed 1 is bad" if seed == 1 else "another")
+
+
+def values(run_):
+    return {q["quantity"]: q["value"] for q in run_.record["quantities"]}
+
+
+def test_many_jobs_run_beside_each_other_on_one_thread_each(tmp_path):
+    jobs = {seed: runs.job(where, seed=seed, out=tmp_path, **JOB) for seed in range(3)}
+    done = runs.run_all(jobs, workers=2)
+    assert list(done) == [0, 1, 2]
+    assert all(values(r)["threads/x"] == 1 for r in done.values())
+    assert os.getpid() not in {values(r)["pid/x"] for r in done.values()}
+    assert len(list((tmp_path / "runs").glob("*.json"))) == 3
+    again = runs.run_all(jobs, workers=2)
+    assert [values(r) for r in again.values()] == [values(r) for r in done.values()]
+
+
+def test_one_failing_job_of_many_is_told():
+    jobs = {seed: runs.job(fail, seed=seed, **JOB) for seed in range(2)}
+    with pytest.raises(ValueError, match="seed 1 is bad|another"):
+        runs.run_all(jobs, workers=2)
