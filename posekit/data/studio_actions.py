@@ -11,8 +11,8 @@ from posekit.data.anatomy import SIDES
 from posekit.data.studio_actor import Actor, other
 from posekit.data.studio_arms import cycles, gesture, hold, look
 from posekit.data.studio_gait import swing, walk
-from posekit.data.studio_postures import breathe, play
 from posekit.data.studio_rig import Tracks
+from posekit.data.studio_steps import breathe, play
 
 UPRIGHT = {"stand": 1.0}
 MOUTH = (135.0, 45.0, -45.0)  # the wrist of a hand at the mouth, from the head joint, mm

@@ -14,9 +14,9 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from posekit.data.studio_actor import Actor
-from posekit.data.studio_postures import breathe
 from posekit.data.studio_rig import Arm, Foot, Tracks
 from posekit.data.studio_signals import RATE, keyframes, noise, smooth
+from posekit.data.studio_steps import breathe
 
 PAD = 100  # frames walked before and after the take
 
