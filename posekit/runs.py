@@ -229,8 +229,12 @@ def _publish(record: dict, folder: Path) -> None:
 
 
 def counted(config: dict, seed: int, folder: Path, data: Sequence) -> Measured:
-    """The work of a run whose config is its result: counts that a notebook made by itself."""
-    return Measured([(name, "", "", value) for name, value in config.items()])
+    """The work of a run whose config is its result: what a notebook computed by itself.
+
+    The config maps a quantity to its value, or to [card, data, value].
+    """
+    rows = [(name, v) if isinstance(v, list) else (name, ["", "", v]) for name, v in config.items()]
+    return Measured([(name, *row) for name, row in rows])
 
 
 def key(record: dict) -> tuple:

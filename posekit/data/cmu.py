@@ -49,6 +49,9 @@ ENDS = (
     ("right_wrist", "rradius"),
 )
 
+PELVIS = H36M17.index("pelvis")
+HIPS = [H36M17.index(f"{side}_hip") for side in ("right", "left")]
+
 
 @dataclass(frozen=True)
 class Bone:
@@ -90,14 +93,14 @@ def load(
     *,
     rate: float = 50.0,
     recorded: float = RECORDED,
-    centred: bool = False,
+    hips: bool = False,
 ) -> list[Motion]:
     """Every motion of the performers (all of them by default), as Human3.6M's 17 joints.
 
     A motion's subject is its performer ("01"), its action the file's name ("01_06"), its take 1.
     Positions are interpolated linearly from `recorded` to `rate` frames a second, starting with
-    the first frame. `centred` moves each motion, horizontally, so that the range of its pelvis
-    is centred on the origin. Errors name the file: FileNotFoundError when there is nothing,
+    the first frame. Acclaim's root lies some 110 mm above the hips; `hips` puts the pelvis between
+    them, where Human3.6M has it. Errors name the file: FileNotFoundError when there is nothing,
     ValueError when a file is cut off, is not Acclaim's, or holds what is not a number.
     """
     motions = []
@@ -105,8 +108,8 @@ def load(
         bones = read_skeleton(skeleton_file(folder, performer))
         for file in motion_files(folder, performer):
             joints = _resample(read_joints(file, bones), recorded, rate)
-            if centred:
-                joints = joints - _middle(joints)
+            if hips:
+                joints[:, PELVIS] = joints[:, HIPS].mean(axis=1)
             points = torch.from_numpy(joints.astype(np.float32))
             motions.append(Motion(performer, file.stem, 1, H36M17, points, rate))
     return motions
@@ -238,10 +241,3 @@ def _resample(
     after = np.minimum(before + 1, len(joints) - 1)
     weight = (times - before)[:, None, None]
     return joints[before] * (1 - weight) + joints[after] * weight
-
-
-def _middle(joints: Float[np.ndarray, "T 17 3"]) -> Float[np.ndarray, "3"]:
-    pelvis = joints[:, 0]
-    middle = (pelvis.min(axis=0) + pelvis.max(axis=0)) / 2
-    middle[2] = 0  # the floor stays where it is
-    return middle
