@@ -58,7 +58,7 @@ def count_table(records: list[Record]) -> Table | None:
         return None
     shown = shared[: WIDEST - 1]
     rows = [
-        (subject, *(_cell(row.get(metric, {})) for metric in shown))
+        (subject, *(cell(row.get(metric, {})) for metric in shown))
         for subject, row in grid.items()
         if set(row) & set(shown)
     ]
@@ -142,13 +142,14 @@ def _split(corner: str, grid: Grid, trained: dict[str, str]) -> Iterator[Table]:
     models = list(dict.fromkeys(model for row in grid.values() for model in row))
     for start in range(0, len(models), MODELS):
         shown = models[start : start + MODELS]
-        rows = [(name, *(_cell(row.get(m, {})) for m in shown)) for name, row in grid.items()]
+        rows = [(name, *(cell(row.get(m, {})) for m in shown)) for name, row in grid.items()]
         if any(trained[m] for m in shown):
             rows.insert(0, ("trained on", *(trained[m] for m in shown)))
         yield Table((corner, *(f">{m}" for m in shown)), tuple(rows))
 
 
-def _cell(seeds: Seeds) -> str:
+def cell(seeds: Seeds) -> str:
+    """The mean over seeds and half of its 95 % t interval, as text."""
     if not seeds:
         return ""
     found = t_interval(np.array(list(seeds.values())))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from posekit.audit import findings
 from posekit.claims import FOLDER, load_paper, slugs
+from posekit.datacard import studio_card
 from posekit.evidence import Record, load_records
 from posekit.files import write_text
 from posekit.ledger import COLUMNS, verdicts
@@ -74,6 +75,7 @@ def render(results: Path | str, papers: Path = FOLDER) -> dict[Path, str]:
         "README.md": _overview(pages, results),
         "ledger.csv": table.to_csv(index=False, lineterminator="\n"),
         "index.html": index_page(pages),
+        "studio.md": studio_card(records),
     }
     texts |= {f"{page.slug}.md": story(page) for page in pages}
     return {results / name: text for name, text in sorted(texts.items())}
@@ -174,6 +176,7 @@ def _where_next(pages: list[Page], results: Path) -> list[str]:
     lines = [
         "- [index.html](index.html): the same for a browser, with figures to turn; works offline",
         "- [ledger.csv](ledger.csv): every claim, one row each",
+        "- [studio.md](studio.md): the data card of the generated data, and its distance from reality",
         "- [runs](runs): one file a run, with config, seed, versions, cost and all numbers",
     ]
     lines += [
