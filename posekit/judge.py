@@ -147,8 +147,17 @@ def _judge(claim: Claim, part: Part, audit: Audit, sample: Sample, home: str) ->
     if sample.data:
         finding.notes.append(f"size {sample.size}")
     if sample.missing:
-        finding.notes.append(f"quoted only, not measured: {_subjects(sample.missing)}")
+        _hold_back(finding, sample)
     return finding
+
+
+def _hold_back(finding: Finding, sample: Sample) -> None:
+    """Being ahead of some competitors does not show being ahead of all that the paper names."""
+    if finding.verdict in ("reproduced", "supported"):
+        rivals = _subjects(name for name in sample.used[1:])
+        finding.notes.insert(0, f"{finding.verdict} against {rivals} alone")
+        finding.verdict = "inconclusive"
+    finding.notes.append(f"quoted only, not measured: {_subjects(sample.missing)}")
 
 
 def _subjects(names: Iterable[str]) -> str:

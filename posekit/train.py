@@ -197,7 +197,7 @@ class _Lines:
 def progress(steps: Iterable, label: str, total: int | None = None, done: int = 0) -> Iterator:
     """`steps` with a progress bar: redrawn on a screen, a line every 10 s in a log file."""
     if os.environ.get("POSEKIT_HEADLESS") or not (_in_notebook() or sys.stderr.isatty()):
-        style = {"file": _Lines(), "mininterval": 10.0, "maxinterval": 10.0, "ncols": 90}
+        style = {"file": _Lines(), "delay": 5, "mininterval": 10, "maxinterval": 10, "ncols": 90}
         return tqdm(steps, label, total, initial=done, **style)
     return notebook_tqdm(steps, desc=label, total=total, initial=done, leave=False)
 

@@ -219,9 +219,13 @@ def test_the_better_evidence_decides_and_the_rest_is_told(judge):
     assert "on studio (E3, n = 3): contradicted, 1.100 [0.852, 1.348]" in row.note
 
 
-def test_best_of_the_table_counts_for_those_measured_and_lists_the_rest(judge):
-    row = judge(BEST, *seeds("studio", ours=(59, 68.9, 78.8), cascade_3=(60, 70, 80)))
-    assert row.verdict == "supported" and "quoted only, not measured: fang" in row.note
+def test_being_ahead_of_those_measured_leaves_best_of_the_table_open(judge):
+    values = {"ours": (59, 68.9, 78.8), "cascade_3": (60, 70, 80)}
+    row = judge(BEST, *seeds("studio", **values))
+    assert row.verdict == "inconclusive" and "supported against cascade" in row.note
+    assert "quoted only, not measured: fang" in row.note
+    row = judge(BEST, *seeds("studio", **values, fang=(62, 72.2, 81.9)))
+    assert row.verdict == "supported" and "quoted only" not in row.note
 
 
 def test_best_of_the_table_is_taken_against_the_best_of_each_seed(judge):
