@@ -1,12 +1,16 @@
 """Experiments on lifters: train on one data set, test on it and on others, by protocol cards.
 
-N poses, J joints. The work functions here are what `runs.run` does once and remembers; their
-config is {"network", "shape", "recipe", "device", "cards"}, `networks` maps names to constructors.
+N poses, J joints. `Study` is what a notebook asks; the work functions below it are what a run does
+once and remembers. Their config is {"network", "shape", "recipe", "device", "cards"}; `networks`
+maps names to constructors.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,14 +19,119 @@ from torch.utils.data import TensorDataset
 
 from posekit.data.poses import PoseSet
 from posekit.files import write_whole
-from posekit.models.lifter import JOINTS, Lifter
+from posekit.models.lifter import JOINTS, Lifter, MeanPose
 from posekit.protocols import CARDS, quantities
-from posekit.runs import Measured, Run, cache_folder
+from posekit.runs import Job, Measured, Run, cache_folder, counted, job, run_all
+from posekit.runs import run as run_now
 from posekit.structure import latencies, parameters
 from posekit.train import History, Recipe, train
 
 Networks = Mapping[str, Callable[..., nn.Module]]
+Runs = dict[tuple[str, int], Run]  # by network and seed
 WEIGHTS = "lifter.pt"
+
+
+@dataclass(frozen=True)
+class Study:
+    """The experiments of one notebook: the same networks, setting and seeds in all of them.
+
+    `setting` has channels, dropout, epochs, batch and drops. Every experiment returns its runs by
+    (network, seed); what was done before is not done again.
+    """
+
+    paper: str
+    networks: Networks
+    setting: Mapping
+    size: str
+    seeds: int
+    out: str
+    device: str
+
+    def train(self, learn: PoseSet, test: PoseSet, cards: Sequence[str]) -> Runs:
+        """Every network taught by `learn` and judged on `test`."""
+        config = {"cards": {test.name: list(cards)}}
+        work = partial(experiment, self.networks)
+        jobs = {
+            (name, seed): self._job(work, name, name, seed, [learn, test], config)
+            for seed in range(self.seeds)
+            for name in self.networks
+        }
+        return run_all(jobs, workers=self._workers)
+
+    def transfer(self, trained: Runs, learn: PoseSet, test: PoseSet, cards: Sequence[str]) -> Runs:
+        """The networks of `train(learn, ...)` judged on another data set."""
+        work = partial(transfer, self.networks)
+        jobs = {}
+        for (name, seed), run in trained.items():
+            config = {"cards": {test.name: list(cards)}, "trained": run.record["id"]}
+            title = f"{name} tested on {test.name}"
+            jobs[name, seed] = self._job(work, title, name, seed, [learn, test], config)
+        return run_all(jobs, workers=1)
+
+    def leave_one_out(self, name: str, poses: PoseSet, updates: int, cards: Sequence[str]) -> Runs:
+        """One network taught by `poses` itself, each performer judged by what the others taught.
+
+        The schedule is stretched so that about `updates` poses are seen, as the others saw. The
+        quantities are those of "NAME-on-DATA".
+        """
+        longer = max(1, round(updates / self.setting["epochs"] / len(poses)))
+        recipe = self._recipe | {
+            "epochs": longer * self.setting["epochs"],
+            "drops": [longer * epoch for epoch in self.setting["drops"]],
+        }
+        subject = f"{name}-on-{poses.name}"
+        config = {"cards": list(cards), "subject": subject, "recipe": recipe}
+        work, title = partial(leave_one_out, self.networks), f"{name} taught by {poses.name}"
+        jobs = {
+            (subject, seed): self._job(work, title, name, seed, [poses], config)
+            for seed in range(self.seeds)
+        }
+        return run_all(jobs, workers=self._workers)
+
+    def latency(self, *, batch: int, rounds: int) -> Runs:
+        """The time of one forward pass of every network at full size, measured once a seed."""
+        config = {"batch": batch, "rounds": rounds}
+        work = partial(latency, self.networks)
+        jobs = {
+            ("", seed): self._job(work, "latency", "", seed, [], config)
+            for seed in range(self.seeds)
+        }
+        return run_all(jobs, workers=1)
+
+    def note(self, title: str, rows: Sequence[tuple[str, str, str, int, float]]) -> None:
+        """Record what a notebook computed: quantity, card, data, seed, value."""
+        for seed in sorted({row[3] for row in rows}):
+            config = {name: [card, data, v] for name, card, data, s, v in rows if s == seed}
+            about = {"paper": self.paper, "size": self.size, "out": self.out}
+            run_now(counted, job=title, seed=seed, config=config, device=self.device, **about)
+
+    @property
+    def _workers(self) -> int:
+        return 1 if self.size == "smoke" or self.device != "cpu" else 0  # 0: one a core
+
+    @property
+    def _recipe(self) -> dict:
+        return {name: self.setting[name] for name in ("epochs", "batch", "drops")}
+
+    def _job(self, work, title: str, name: str, seed: int, data: Sequence, config: dict) -> Job:
+        shape = {key: self.setting[key] for key in ("channels", "dropout")}
+        if name:
+            learns = self.networks[name] is not MeanPose
+            own = {"network": name, "shape": shape if learns else {}, "recipe": self._recipe}
+            config = own | {"device": self.device} | config
+        about = {"paper": self.paper, "size": self.size, "out": self.out, "device": self.device}
+        return job(work, job=title, seed=seed, data=data, config=config, **about)
+
+
+def table(runs: Runs) -> pd.DataFrame:
+    """All quantities of some runs: network, seed, metric, slice, card, data, value."""
+    rows = []
+    for (_, seed), run in runs.items():
+        for row in run.record["quantities"]:
+            metric, network, *part = row["quantity"].split("/")
+            about = {"network": network, "seed": seed, "metric": metric, "slice": "/".join(part)}
+            rows.append(about | {name: row[name] for name in ("card", "data", "value")})
+    return pd.DataFrame(rows)
 
 
 def experiment(

@@ -109,3 +109,29 @@ def test_weights_that_are_gone_are_named():
     (trained.folder / lifting.WEIGHTS).unlink()
     with pytest.raises(FileNotFoundError, match="lifter.pt is gone; delete"):
         lifting.restore(NETWORKS, trained)
+
+
+def test_a_study_trains_transfers_and_compares(tmp_path):
+    setting = {"channels": 16, "dropout": 0.0, "epochs": 2, "batch": 64, "drops": [1]}
+    networks = {"mean-pose": MeanPose, "cascade": NETWORKS["cascade"]}
+    study = lifting.Study("tran2022", networks, setting, "smoke", 2, str(tmp_path / "out"), "cpu")
+    learn, test = poses("studio", ["S1", "S5"], 0), poses("studio", ["S9"], 1)
+    real = poses("cmu", ["01", "02"], 2)
+
+    trained = study.train(learn, test, ["h36m-martinez-p1"])
+    assert list(trained) == [(n, s) for s in (0, 1) for n in networks]
+    moved = study.transfer(trained, learn, real, ["cmu-p1"])
+    taught = study.leave_one_out("cascade", real, updates=4 * 2 * len(real), cards=["cmu-p1"])
+    losses = taught["cascade-on-cmu", 0].record["series"]
+    assert {len(v) for v in losses.values()} == {2 * 8}  # two stages, four times the epochs
+
+    rows = lifting.table(trained | moved | taught)
+    assert set(rows["network"]) == {"mean-pose", "cascade", "cascade-on-cmu"}
+    mean = rows[
+        (rows["network"] == "mean-pose") & (rows["card"] == "cmu-p1") & (rows["slice"] == "")
+    ]
+    assert mean["value"].nunique() == 1 and list(mean["seed"]) == [0, 1]
+
+    study.note("distance", [("studio_ratio/cascade", "cmu-p1", "cmu", s, 1.5) for s in (0, 1)])
+    records = list((tmp_path / "out" / "runs").glob("*.json"))
+    assert len(records) == 4 + 4 + 2 + 2
