@@ -9,6 +9,7 @@ import textwrap
 import pytest
 
 from posekit import runs
+from posekit.identity import _reachable, code_digest
 from posekit.runs import Measured, run
 
 
@@ -114,7 +115,7 @@ def digest_of(tmp_path, name, constant="LIMIT = 3", comment='"""Doc."""', number
         module = importlib.import_module(name)
     finally:
         sys.path.remove(str(tmp_path))
-    return runs.code_digest(module.work)
+    return code_digest(module.work)
 
 
 def test_the_code_digest_follows_what_the_function_reads(tmp_path):
@@ -133,8 +134,11 @@ def test_the_code_digest_reaches_through_imports():
     import posekit.models.lifter
     import posekit.train  # noqa: F401
 
-    reached = runs._reachable({"posekit.train"})
-    assert "posekit.files" in reached and "posekit.models.lifter" not in reached
+    reached = _reachable({"posekit.train"})
+    assert reached == {"posekit.train"}
+    reached = _reachable({"posekit.lifting"})
+    assert {"posekit.train", "posekit.models.lifter", "posekit.card", "posekit.camera"} <= reached
+    assert not reached & {"posekit.runs", "posekit.files", "posekit.ledger"}
 
 
 def where(config, seed, folder, data):
