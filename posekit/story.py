@@ -108,8 +108,16 @@ def _bullet(row: dict[str, str]) -> str:
     text = f"- {escape(row['statement'])} (`{row['id']}`): **{row['verdict']}**"
     if row["verdict"] == "inconsistent":
         return f"{text} by its own numbers, {escape(row['audit'])}"
-    parts = [row["evidence"], _ours(row)]
+    parts = [row["evidence"], _ours(row), *_restrictions(row)]
     return ", ".join([text, *(escape(part) for part in parts if part)])
+
+
+def _restrictions(row: dict[str, str]) -> list[str]:
+    """What keeps a verdict from being the whole truth, from the notes of the ledger."""
+    notes = row["note"].split("; ")
+    against = [n.split(" in its place")[0] for n in notes if " in its place: contradicted" in n]
+    found = [note for note in notes if note.endswith(" alone")]
+    return found + ([f"but contradicted {' and '.join(against)} in its place"] if against else [])
 
 
 def _reason(row: dict[str, str]) -> str:

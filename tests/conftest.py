@@ -1,8 +1,17 @@
-"""Real data for tests, where it lies beside the project."""
+"""What all tests share: shape checks, a cache of their own, and real data where it lies near."""
 
+import atexit
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# Notebooks' kernels inherit these: they too are checked, and leave the user's cache alone.
+os.environ.setdefault("POSEKIT_CHECK_SHAPES", "1")
+os.environ["POSEKIT_CACHE"] = tempfile.mkdtemp(prefix="posekit-tests-")
+atexit.register(shutil.rmtree, os.environ["POSEKIT_CACHE"], ignore_errors=True)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

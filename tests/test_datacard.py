@@ -25,4 +25,4 @@ def test_the_ratio_is_the_mean_over_seeds_with_its_interval(tmp_path):
         write(tmp_path, f"run{seed}", seed, rows)
     card = studio_card(load_records(tmp_path))
     # t(0.975, 2) = 4.303, standard error 0.1 / sqrt(3)
-    assert "| small | ours | 100 |  | 1.20 ± 0.25 |" in card
+    assert "| small | ours |  | 100 |  | 1.20 ± 0.25 |" in card
