@@ -98,7 +98,7 @@ class Study:
         }
         return run_all(jobs, workers=1)
 
-    def note(self, title: str, rows: Sequence[tuple[str, str, str, int, float]]) -> None:
+    def note(self, title: str, rows: Sequence[tuple[str, str, str, int, float | int]]) -> None:
         """Record what a notebook computed: quantity, card, data, seed, value."""
         for seed in sorted({row[3] for row in rows}):
             config = {name: [card, data, v] for name, card, data, s, v in rows if s == seed}

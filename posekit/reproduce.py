@@ -4,19 +4,25 @@ A notebook says in its metadata which paper it reproduces: {"posekit": {"paper":
 Its cell tagged `parameters` is its whole configuration.
 """
 
-import logging
 import os
+import re
+import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
 import papermill
+import zmq
 from nbconvert import HTMLExporter
+from traitlets.config import Config
 
 from posekit.files import write_text
 from posekit.runs import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
+# A kernel warns at every start if what it says goes over the wire in the open.
+ENCRYPTION = {"transport_encryption": "auto" if zmq.has("curve") else "disabled"}
 
 
 def notebooks() -> dict[str, Path]:
@@ -47,10 +53,11 @@ def check_parameters(notebook: Path, parameters: Mapping) -> None:
 
 
 def command(notebook: Path, parameters: Mapping) -> str:
-    """The papermill command that does the same by hand."""
-    words = [f"-p {name} {value!r}" for name, value in parameters.items()]
-    output = f"{notebook.stem}-out.ipynb"
-    return f"papermill {notebook.name} {output} --cwd {notebook.parent.name} {' '.join(words)}"
+    """The papermill command that does the same by hand, from any folder."""
+    words = ["papermill", notebook, f"{notebook.stem}-out.ipynb", "--cwd", notebook.parent]
+    for name, value in parameters.items():
+        words += ["-p", name, value]
+    return shlex.join(map(str, words))
 
 
 def reproduce(paper: str, parameters: Mapping, out: Path) -> Path:
@@ -65,27 +72,7 @@ def reproduce(paper: str, parameters: Mapping, out: Path) -> Path:
     part = executed.with_suffix(".part.ipynb")
     _make_folder(part.parent)
     os.environ["POSEKIT_HEADLESS"] = "1"
-    _log_outputs_only()
-    try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(part),
-            parameters=dict(parameters),
-            cwd=str(notebook.parent),
-            progress_bar=False,
-            log_output=True,
-            coalesce_streams=True,
-        )
-    except papermill.PapermillExecutionError as error:
-        raise RuntimeError(
-            f"{notebook.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}. "
-            f"Everything until there is in {part}"
-        ) from error
-    except RuntimeError as error:  # the kernel died: killed, or out of memory
-        raise RuntimeError(
-            f"the kernel of {notebook.name} died ({error}); run the same command again, it goes on "
-            "from the last checkpoint"
-        ) from error
+    _run(notebook, part, parameters)
     book = nbformat.read(part, 4)
     _check_whole(book, notebook)
     _clean(book, parameters)
@@ -93,6 +80,35 @@ def reproduce(paper: str, parameters: Mapping, out: Path) -> Path:
     write_text(executed.with_suffix(".html"), _page(book))
     part.unlink()
     return executed
+
+
+def _run(notebook: Path, part: Path, parameters: Mapping) -> None:
+    """Run all cells, showing what they print as they print it."""
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(part),
+            parameters=dict(parameters),
+            cwd=str(notebook.parent),
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            coalesce_streams=True,
+            config=Config(KernelManager=ENCRYPTION),
+            # Else what workers print comes twice: by itself, and through the kernel.
+            extra_arguments=["--IPKernelApp.capture_fd_output=False"],
+        )
+    except papermill.PapermillExecutionError as error:
+        begins = error.source.strip().partition("\n")[0]
+        raise RuntimeError(
+            f"{notebook.name} failed in cell [{error.exec_count}], `{begins}`: "
+            f"{error.ename}: {error.evalue}. Everything until there is in {part}"
+        ) from error
+    except RuntimeError as error:  # the kernel died: killed, or out of memory
+        raise RuntimeError(
+            f"the kernel of {notebook.name} died ({error}); run the same command again, it goes on "
+            "from the last checkpoint"
+        ) from error
 
 
 def _make_folder(folder: Path) -> None:
@@ -123,15 +139,28 @@ def _clean(book: nbformat.NotebookNode, parameters: Mapping) -> None:
         if "outputs" in cell:
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
         if "injected-parameters" in cell.metadata.get("tags", []):
-            for place in _paths(parameters):
-                cell.source = cell.source.replace(place, Path(place).name)
+            cell.id = "parameters-given"  # papermill's own is random
+    for place in sorted(_paths(parameters) | {str(ROOT)}, key=len, reverse=True):
+        whole = re.compile(rf"(?<![\w.-]){re.escape(place)}(?![\w-])")
+        book.cells = _replace(book.cells, whole, Path(place).name)
 
 
-def _paths(parameters: Mapping) -> list[str]:
+def _replace(part, pattern: re.Pattern, word: str):
+    """`part` of a notebook with `word` for every `pattern` in its texts."""
+    if isinstance(part, str):
+        return pattern.sub(lambda _: word, part)
+    if isinstance(part, list):
+        return [_replace(item, pattern, word) for item in part]
+    if isinstance(part, dict):
+        return type(part)({key: _replace(item, pattern, word) for key, item in part.items()})
+    return part
+
+
+def _paths(parameters: Mapping) -> set[str]:
     """Absolute paths among the parameters, `NAME=PATH` ones too."""
     texts = [v for v in parameters.values() if isinstance(v, str)]
     words = [word.split("=", 1)[-1] for text in texts for word in text.split(",")]
-    return [word for word in words if Path(word).is_absolute()]
+    return {word for word in words if Path(word).is_absolute() and Path(word).name}
 
 
 def _page(book: nbformat.NotebookNode) -> str:
@@ -139,26 +168,3 @@ def _page(book: nbformat.NotebookNode) -> str:
     local = {"mathjax_url": "", "require_js_url": "", "jupyter_widgets_base_url": ""}
     exporter = HTMLExporter(template_name="lab", embed_images=True, **local)
     return exporter.from_notebook_node(book)[0]
-
-
-def _log_outputs_only() -> None:
-    """Show what cells print as they print it, without papermill's own announcements."""
-    logger = logging.getLogger("papermill")
-    if logger.handlers:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    handler.terminator = ""
-    handler.addFilter(_is_output)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-
-
-def _is_output(record: logging.LogRecord) -> bool:
-    text = record.getMessage()
-    own = ("Executing", "Ending", "Input Notebook", "Output Notebook", "<")
-    if not text.strip() or text.startswith(own):
-        return False
-    record.msg, record.args = text.rstrip("\n") + "\n", ()
-    return True

@@ -44,10 +44,10 @@ class Measured:
     `quantities` are rows (quantity, card, data, value); `series` named lists, such as losses.
     """
 
-    quantities: Sequence[tuple[str, str, str, float]]
-    series: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    quantities: Sequence[tuple[str, str, str, float | int]]
+    series: Mapping[str, Sequence[float | int]] = field(default_factory=dict)
     samples: int = 0
-    carried: float = 0.0  # seconds that earlier, interrupted starts had spent
+    carried: float | int = 0.0  # seconds that earlier, interrupted starts had spent
 
 
 @dataclass(frozen=True)

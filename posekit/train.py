@@ -8,7 +8,7 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -194,7 +194,7 @@ class _Lines:
         sys.stderr.flush()
 
 
-def progress(steps: Iterable, label: str, total: int | None = None, done: int = 0) -> Iterator:
+def progress(steps: Iterable, label: str, total: int | None = None, done: int = 0) -> Iterable:
     """`steps` with a progress bar: redrawn on a screen, a line every 10 s in a log file."""
     if os.environ.get("POSEKIT_HEADLESS") or not (_in_notebook() or sys.stderr.isatty()):
         style = {"file": _Lines(), "delay": 5, "mininterval": 10, "maxinterval": 10, "ncols": 90}

@@ -1,0 +1,76 @@
+"""Notebooks: light, readable, and with outputs where outputs are compared."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from posekit.claims import slugs
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+BOOKS = {path.stem: nbformat.read(path, 4) for path in sorted(FOLDER.glob("*.ipynb"))}
+
+
+@pytest.fixture(params=BOOKS)
+def book(request):
+    return BOOKS[request.param]
+
+
+def code(book):
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def test_there_are_notebooks():
+    assert "lifting" in BOOKS
+
+
+def test_compared_cells_hold_outputs_and_no_other_cell_does(book):
+    """nbval passes a compared cell that has lost its outputs: only this test sees that."""
+    compared = [cell for cell in code(book) if "nbval-check-output" in tags(cell)]
+    assert len(compared) >= 3
+    for cell in code(book):
+        kept = cell in compared
+        assert bool(cell.outputs) == kept, cell.id
+        assert (cell.execution_count is not None) == kept, cell.id
+
+
+def test_the_parameters_are_typed_explained_and_few(book):
+    (cell,) = [cell for cell in code(book) if "parameters" in tags(cell)]
+    lines = cell.source.splitlines()
+    assert len(lines) <= 8
+    assert all(re.fullmatch(r"\w+: (str|int) = \S+  # \S.*", line) for line in lines)
+    assert lines[0].startswith('size: str = "smoke"')
+
+
+def test_a_notebook_names_the_paper_it_reproduces(book):
+    assert book.metadata["posekit"]["paper"] in slugs()
+
+
+def test_cells_are_short_and_their_code_is_the_library_s(book):
+    for cell in code(book):
+        lines = cell.source.splitlines()
+        assert len(lines) <= 32, f"{cell.id}: {len(lines)} lines"
+        assert max(map(len, lines)) <= 100, cell.id
+        assert not [line for line in lines if line.startswith(("!", "%"))], cell.id
+        nodes = list(ast.walk(ast.parse(cell.source)))
+        assert not [n for n in nodes if isinstance(n, ast.ClassDef | ast.FunctionDef)], cell.id
+        assert "sys.path" not in cell.source
+
+
+def test_cell_ids_are_fixed_and_unique(book):
+    ids = [cell.id for cell in book.cells]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"(text|code)-\d\d", name) for name in ids)
+
+
+def test_prose_stands_before_every_section(book):
+    assert book.cells[0].cell_type == "markdown"
+    headings = [c.source for c in book.cells if c.cell_type == "markdown" and "## " in c.source]
+    assert len(headings) >= 8
+    assert all(len(text.split()) > 15 for text in headings)
