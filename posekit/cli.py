@@ -42,10 +42,13 @@ def reproduce(
     if size not in SIZES:
         raise ValueError(f"no size {size!r}; there are {', '.join(SIZES)}")
     out = out.resolve()
-    known = jobs.notebooks()
     parameters = {"size": size, "seeds": seeds, "data": ",".join(map(_absolute, data or []))}
-    parameters |= {"out": str(out), "device": device} | dict(map(_pair, param or []))
-    chosen = {paper: jobs.notebook_of(paper) for paper in papers or known}
+    parameters |= {"out": str(out), "device": device}
+    more = dict(map(_pair, param or []))
+    if twice := sorted(more.keys() & parameters):
+        raise ValueError(f"--param {twice[0]}=...: that is what the option --{twice[0]} is for")
+    parameters |= more
+    chosen = {paper: jobs.notebook_of(paper) for paper in papers or jobs.notebooks()}
     for notebook in chosen.values():
         jobs.check_parameters(notebook, parameters)
     for paper, notebook in chosen.items():
@@ -72,10 +75,9 @@ def status(out: Out = RESULTS) -> None:
 
 
 def _print_counts(out: Path, papers: list[str]) -> None:
-    from posekit.evidence import load_records
     from posekit.ledger import counts, verdicts
 
-    records = load_records(out / "runs")
+    records = _records(out)
     for paper in papers:
         found = counts(verdicts(paper, records))
         print(f"\n{paper}: {found.sum()} claims")
@@ -83,13 +85,20 @@ def _print_counts(out: Path, papers: list[str]) -> None:
             print(f"  {count:5d}  {word}")
 
 
+def _records(out: Path) -> list:
+    from posekit.evidence import load_records
+
+    if out.is_file():
+        raise NotADirectoryError(f"{out} is a file, not a folder of results; choose another --out")
+    return load_records(out / "runs")
+
+
 @app.command()
 def why(claim: str, out: Out = RESULTS) -> None:
     """What is behind the verdict of CLAIM, such as tran2022-021."""
     from posekit import ledger
-    from posekit.evidence import load_records
 
-    print(ledger.why(claim, load_records(out / "runs")))
+    print(ledger.why(claim, _records(out)))
 
 
 @app.command()
