@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -14,8 +16,13 @@ BOOKS = {path.stem: nbformat.read(path, 4) for path in sorted(FOLDER.glob("*.ipy
 
 
 @pytest.fixture(params=BOOKS)
-def book(request):
-    return BOOKS[request.param]
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def book(name):
+    return BOOKS[name]
 
 
 def code(book):
@@ -55,12 +62,18 @@ def test_a_notebook_names_the_paper_it_reproduces(book):
 def test_cells_are_short_and_their_code_is_the_library_s(book):
     for cell in code(book):
         lines = cell.source.splitlines()
-        assert len(lines) <= 32, f"{cell.id}: {len(lines)} lines"
+        assert len(lines) <= 26, f"{cell.id}: {len(lines)} lines"
         assert max(map(len, lines)) <= 100, cell.id
         assert not [line for line in lines if line.startswith(("!", "%"))], cell.id
         nodes = list(ast.walk(ast.parse(cell.source)))
         assert not [n for n in nodes if isinstance(n, ast.ClassDef | ast.FunctionDef)], cell.id
-        assert "sys.path" not in cell.source
+        assert "sys.path" not in cell.source, cell.id
+
+
+def test_a_notebook_imports_what_it_uses_and_nothing_else(name):
+    ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", FOLDER / f"{name}.ipynb"]
+    done = subprocess.run(ruff, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_cell_ids_are_fixed_and_unique(book):
