@@ -30,7 +30,8 @@ def index_page(pages: list[Page]) -> str:
 <h1>posekit results</h1>
 <p>{html.escape(STUDIO)}</p>
 <p><a href="ledger.csv">every claim with its verdict (ledger.csv)</a> ·
-<a href="README.md">what the words mean (README.md)</a></p>
+<a href="README.md">what the words mean (README.md)</a> ·
+<a href="studio.md">what the studio is (studio.md)</a></p>
 {body}
 </body></html>
 """
