@@ -27,9 +27,10 @@ INTRODUCTION = (
 MEANING = {
     "reproduced": "counts equal the printed ones, printed arithmetic holds, or, on the paper's own "
     "data with 3 seeds or more, the number lies within the margin or the order is as claimed",
-    "supported": "on other data than the paper's (E3, E4) the order is as claimed, with 3 seeds or "
-    "more and the whole interval on the claimed side",
-    "inconclusive": "the interval reaches across zero or the margin, or there are under 3 seeds",
+    "supported": "on other data than the paper's (E3, E4), or timed on another device, the order is "
+    "as claimed, with 3 seeds or more and the whole interval on the claimed side",
+    "inconclusive": "the interval reaches across zero or the margin, there are under 3 seeds, or "
+    "only some of the methods that the claim is about were measured",
     "contradicted": "the interval lies on the other side, or our count is not the printed one",
     "inconsistent": "the paper's own printed numbers contradict the claim",
     "not derivable": "what is published does not determine it",
