@@ -1,0 +1,331 @@
+"""What the studio's people look like: skin, hair, faces and clothes, painted on any SMPL body.
+
+A look is a handful of numbers. Clothes are cut in the T pose of the body's template, by place and
+not by triangle, so that a sleeve ends in a clean line at any mesh resolution. Loose clothes and
+hair also stand off the body (`bulk`).
+
+Skin follows a straight path through the six types of Fitzpatrick (1988), colours as in common
+charts; cloth is half muted (black, white, grey, blue, brown) and half any hue.
+
+N points of the body's surface, V vertices. Places: the template in its T pose, mm, x left, y up,
+z forward. Colours: linear, red, green, blue, the share of light given back.
+"""
+
+import colorsys
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float
+
+from posekit.skeleton import SMPL24
+
+TOPS = {"tank": 0.08, "short": 0.4, "half": 0.12, "long": 0.4}
+BOTTOMS = {"briefs": 0.04, "shorts": 0.2, "knee": 0.11, "trousers": 0.65}
+PATTERNS = {"plain": 0.55, "hoops": 0.1, "stripes": 0.07, "checks": 0.09, "dots": 0.04,
+            "print": 0.1, "blotches": 0.05}  # fmt: skip
+HAIR = {"short": 0.5, "long": 0.27, "bald": 0.08, "cap": 0.15}
+SKIN = ("f6d7c3", "edc3a5", "d9a47e", "b97f56", "8c5a3a", "573827", "3a261c")
+HAIRS = ("17120f", "2a1c14", "4a2f1e", "6d4a2f", "9a7142", "c9a86a", "8a8580", "d8d5d0", "7a3a1e")
+MUTED = ("15161a", "26282e", "3a3d44", "6c6f75", "a9abae", "e8e8e6", "f4f2ec", "1f2c4a", "2f4468",
+         "46618b", "7f98b5", "5b4632", "8a7356", "c5b490", "3c4630", "5d2328")  # fmt: skip
+CELLS = 64  # of the noise volume along each side
+
+
+@dataclass(frozen=True)
+class Cloth:
+    """A material and what is printed on it."""
+
+    pattern: str
+    colours: Float[np.ndarray, "3 3"]  # ground, figure, accent
+    scale: float  # mm, of the pattern
+    duty: float  # share of the pattern's period that has the second colour
+    wrinkles: float  # how far folds tip the surface, 0 to 1
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one person looks. Lengths are shares of the limb they run along."""
+
+    skin: Float[np.ndarray, "3"]
+    hair: Float[np.ndarray, "3"]
+    lips: Float[np.ndarray, "3"]
+    hair_style: str
+    hair_bulk: float  # mm
+    beard: bool
+    top: Cloth
+    sleeve: float  # 0 ends at the shoulder, 1 at the elbow, 2 at the wrist
+    neckline: float  # mm below the base of the neck, in front
+    hem: float  # mm below the hip joints; above where negative
+    top_bulk: float  # mm
+    tucked: bool
+    bottom: Cloth
+    leg: float  # 0 ends at the hip, 1 at the knee, 2 at the ankle
+    bottom_bulk: float  # mm
+    shoe: Float[np.ndarray, "3"]
+    sole: Float[np.ndarray, "3"]
+    sock: Float[np.ndarray, "3"]
+    sock_height: float  # mm above the ankle
+    seed: int  # of the noise in cloth and skin
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The landmarks of a body's template that clothes are cut by."""
+
+    joints: Float[np.ndarray, "24 3"]
+    eyes: Float[np.ndarray, "2 3"]
+    nose: Float[np.ndarray, "3"]
+    top: float  # of the head
+
+    def at(self, joint: str) -> np.ndarray:
+        """Where a joint of SMPL24 is."""
+        return self.joints[SMPL24.index(joint)]
+
+
+def draw(rng: np.random.Generator) -> Look:
+    """A person at random."""
+    tone = rng.beta(1.1, 1.4)
+    skin = _between(SKIN, tone) * rng.uniform(0.9, 1.08)
+    hair = _linear(HAIRS[int(rng.integers(len(HAIRS) if tone < 0.45 else 4))])
+    top, bottom = _among(rng, TOPS), _among(rng, BOTTOMS)
+    sleeves = {"tank": (-0.15, 0.0), "short": (0.35, 0.75), "half": (0.9, 1.25), "long": (1.85, 2)}
+    legs = {"briefs": (0.08, 0.2), "shorts": (0.4, 0.75), "knee": (0.9, 1.3), "trousers": (1.8, 2)}
+    style = _among(rng, HAIR)
+    same = rng.random() < 0.08  # overalls, suits, track suits
+    upper = _cloth(rng)
+    return Look(
+        skin=skin,
+        hair=_cloth_colour(rng) if style == "cap" else hair,
+        lips=skin * (0.86, 0.6, 0.6),
+        hair_style=style,
+        hair_bulk=0.0 if style == "bald" else rng.uniform(8, 30),
+        beard=bool(style != "long" and rng.random() < 0.2),
+        top=upper,
+        sleeve=rng.uniform(*sleeves[top]),
+        neckline=rng.uniform(-25, 60) if top != "tank" else rng.uniform(30, 90),
+        hem=rng.uniform(-30, 110),
+        top_bulk=rng.gamma(2.5, 4.0),
+        tucked=bool(rng.random() < 0.3),
+        bottom=upper if same else _cloth(rng, plain=0.85),
+        leg=rng.uniform(*legs[bottom]),
+        bottom_bulk=rng.gamma(2.5, 3.5),
+        shoe=_cloth_colour(rng),
+        sole=_linear("e9e9e6") if rng.random() < 0.5 else _linear("1c1c1e"),
+        sock=_linear("efefec") if rng.random() < 0.6 else _cloth_colour(rng),
+        sock_height=rng.uniform(-20, 130),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def bulk(look: Look, figure: Figure, places: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, " V"]:
+    """How far clothes and hair stand off the skin at each vertex, mm, along its normal."""
+    x, y = np.abs(places[:, 0]), places[:, 1]
+    top = look.top_bulk * _soft(_top(look, figure, places), 15.0)
+    bottom = look.bottom_bulk * _soft(_bottom(look, figure, places), 15.0)
+    # A shirt hangs from chest and shoulder blades: most of the room is around the waist.
+    chest, waist = figure.at("smpl_spine3")[1], figure.at("smpl_spine1")[1]
+    low = np.clip((chest - y) / (chest - waist), 0, 1)
+    trunk = x < figure.at("left_shoulder")[0]
+    top = np.where(trunk, top * (0.5 + 0.8 * low), top)
+    shoes = 6.0 * _soft(figure.at("left_ankle")[1] - 25 - y, 10.0)
+    hair = look.hair_bulk * _soft(_hair(look, figure, places), 12.0)
+    return np.maximum.reduce([top, bottom, shoes, hair]).astype(np.float32)
+
+
+def paint(
+    look: Look, figure: Figure, places: Float[np.ndarray, "N 3"]
+) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N 3"]]:
+    """Colours at these places of the body, and how folds tip the surface there (add to normals)."""
+    places = places.astype(np.float32, copy=False)
+    fine = _noise(places, 9.0, look.seed)
+    colours = look.skin * (1 + 0.05 * fine[:, :1])
+    tips = 0.04 * fine
+    _face(colours, look, figure, places)
+    layers = [
+        (_bottom(look, figure, places) > 0, look.bottom),
+        (_top(look, figure, places) > 0, look.top),
+    ]
+    _feet(colours, look, figure, places)
+    for covered, cloth in layers[::-1] if look.tucked else layers:
+        chosen = np.flatnonzero(covered)
+        if len(chosen):
+            colours[chosen] = _dye(cloth, figure, places[chosen], look.seed)
+            folds = _noise(places[chosen] * (1.0, 0.45, 1.0), 26.0, look.seed + 1)
+            tips[chosen] = cloth.wrinkles * folds
+    hair = np.flatnonzero(_hair(look, figure, places) > 0)
+    if len(hair):
+        strands = _noise(places[hair] * (1.0, 0.2, 1.0), 3.0, look.seed + 2)
+        colours[hair] = look.hair * (1 + 0.25 * strands[:, :1])
+        tips[hair] = 0.25 * strands
+    return np.clip(colours, 0.0, 1.0).astype(np.float32), tips.astype(np.float32)
+
+
+def _top(look: Look, figure: Figure, places: np.ndarray) -> np.ndarray:
+    """mm inside the top garment; negative outside."""
+    x, y, z = np.abs(places[:, 0]), places[:, 1], places[:, 2]
+    shoulder, elbow, wrist = (figure.at(f"left_{j}")[0] for j in ("shoulder", "elbow", "wrist"))
+    ends = (2 * shoulder - elbow, shoulder, elbow, wrist)
+    end = np.interp(look.sleeve, (-1, 0, 1, 2), ends)
+    neck = figure.at("smpl_neck")[1] + 22
+    front = np.clip(z / 60, 0, 1)
+    opening = neck - look.neckline * front * np.clip(1 - x / 95, 0, 1) - 0.12 * x
+    collar = np.where(x < 130, opening - y, 1e3)
+    hem = figure.at("left_hip")[1] - look.hem
+    return np.minimum(np.minimum(end - x, y - hem), collar)
+
+
+def _bottom(look: Look, figure: Figure, places: np.ndarray) -> np.ndarray:
+    """mm inside the trousers; negative outside."""
+    y = places[:, 1]
+    hip, knee, ankle = (figure.at(f"left_{joint}")[1] for joint in ("hip", "knee", "ankle"))
+    end = np.interp(look.leg, (0, 1, 2), (hip - 60, knee, ankle + 5))
+    waist = hip + 95
+    return np.minimum(y - end, waist - y)
+
+
+def _hair(look: Look, figure: Figure, places: np.ndarray) -> np.ndarray:
+    """mm inside hair or cap; negative outside."""
+    if look.hair_style == "bald":
+        return np.full(len(places), -1.0)
+    x, y, z = np.abs(places[:, 0]), places[:, 1], places[:, 2]
+    eyes, head = figure.eyes.mean(0), figure.at("smpl_head")
+    forehead = eyes[1] + 0.48 * (figure.top - eyes[1])
+    if look.hair_style == "cap":
+        return y - (eyes[1] + 0.3 * (figure.top - eyes[1]))
+    nape = {"short": head[1] + 5, "long": figure.at("smpl_neck")[1] - 90}[look.hair_style]
+    # From the face backwards the line falls from the forehead past the ears to the nape.
+    ear = 0.35 * eyes[2] + 0.65 * figure.joints[SMPL24.index("smpl_head"), 2]
+    back = np.clip((eyes[2] - 12 - z) / max(eyes[2] - 12 - ear, 1.0), 0, 1)
+    line = forehead + (nape - forehead) * back**1.5
+    inside = y - line
+    # Long hair ends on the back, not on the arms.
+    return np.where(y < figure.at("smpl_neck")[1], np.minimum(inside, 85 - x), inside)
+
+
+def _face(colours: np.ndarray, look: Look, figure: Figure, places: np.ndarray) -> None:
+    """Eyes, brows, lips and beard, in place."""
+    left, right = figure.eyes
+    ahead = (places[:, 2] > figure.eyes[:, 2].mean() - 45) & (places[:, 1] > figure.nose[1] - 90)
+    chosen = np.flatnonzero(ahead & (places[:, 1] < left[1] + 35))
+    spots = places[chosen]
+    chin = figure.nose[1] - 34
+    if look.beard:
+        low = spots[:, 1] < figure.nose[1] - 14
+        colours[chosen[low]] = 0.6 * look.hair + 0.4 * look.skin
+
+    def ellipse(x: float, y: float, width: float, height: float) -> np.ndarray:
+        return ((spots[:, 0] - x) / width) ** 2 + ((spots[:, 1] - y) / height) ** 2 < 1
+
+    colours[chosen[ellipse(figure.nose[0], chin, 25, 7)]] = look.lips
+    for eye in (left, right):
+        colours[chosen[ellipse(eye[0], eye[1] + 17, 18, 4)]] = 0.7 * look.hair + 0.1 * look.skin
+        colours[chosen[ellipse(eye[0], eye[1], 14, 7)]] = (0.62, 0.58, 0.55)
+        colours[chosen[ellipse(eye[0], eye[1], 6.5, 6.5)]] = (0.03, 0.02, 0.015)
+
+
+def _feet(colours: np.ndarray, look: Look, figure: Figure, places: np.ndarray) -> None:
+    """Socks and shoes, in place."""
+    y, ankle = places[:, 1], figure.at("left_ankle")[1]
+    ground = ankle - 75
+    colours[y < ankle + look.sock_height] = look.sock
+    colours[y < ankle - 8] = look.shoe
+    colours[y < ground + 18] = look.sole
+
+
+def _dye(cloth: Cloth, figure: Figure, places: np.ndarray, seed: int) -> np.ndarray:
+    """The colours of a cloth at these places."""
+    ground, second, accent = cloth.colours
+    arm = np.abs(places[:, 0]) > figure.at("left_shoulder")[0]
+    # `along` runs down the trunk, the legs and the arms, `across` goes around them.
+    along = np.where(arm, np.abs(places[:, 0]), places[:, 1])
+    across = np.where(arm, places[:, 1], places[:, 0] + 0.6 * places[:, 2])
+    a, b = along / cloth.scale % 1, across / cloth.scale % 1
+    weave = 1 + 0.06 * _noise(places, 14.0, seed + 3)[:, :1]
+    match cloth.pattern:
+        case "plain":
+            share = np.zeros(len(places), dtype=bool)
+        case "hoops":
+            share = a < cloth.duty
+        case "stripes":
+            share = b < cloth.duty
+        case "checks":
+            share = (a < cloth.duty) ^ (b < cloth.duty)
+        case "dots":
+            share = (a - 0.5) ** 2 + (b - 0.5) ** 2 < 0.1
+        case "blotches":
+            share = _noise(places, 0.6 * cloth.scale, seed + 4)[:, 0] > 0.25
+        case _:  # a print on the chest
+            middle = figure.at("smpl_spine3")[1] - 10
+            wide, high = 1.1 * cloth.scale + 40, 0.8 * cloth.scale + 30
+            front = (places[:, 2] > 0) & ~arm
+            share = front & (np.abs(places[:, 0]) < wide) & (np.abs(along - middle) < high)
+            inner = share & (_noise(places, 22.0, seed + 5)[:, 1] > 0.1)
+            return (
+                np.where(inner[:, None], accent, np.where(share[:, None], second, ground)) * weave
+            )
+    return np.where(share[:, None], second, ground) * weave
+
+
+def _cloth(rng: np.random.Generator, plain: float | None = None) -> Cloth:
+    pattern = "plain" if plain and rng.random() < plain else _among(rng, PATTERNS)
+    return Cloth(
+        pattern=pattern,
+        colours=np.stack([_cloth_colour(rng) for _ in range(3)]),
+        scale=rng.uniform(22, 90),
+        duty=rng.uniform(0.15, 0.6),
+        wrinkles=rng.uniform(0.12, 0.42),
+    )
+
+
+def _cloth_colour(rng: np.random.Generator) -> np.ndarray:
+    if rng.random() < 0.55:
+        colour = _linear(MUTED[int(rng.integers(len(MUTED)))])
+    else:
+        hue, dull, value = rng.random(), rng.uniform(0.25, 0.95), rng.uniform(0.25, 0.95)
+        colour = _decode(np.array(colorsys.hsv_to_rgb(hue, dull, value)))
+    return np.clip(colour * rng.uniform(0.8, 1.2), 0.012, 0.85)
+
+
+def _among(rng: np.random.Generator, weights: dict[str, float]) -> str:
+    p = np.array(list(weights.values()))
+    return list(weights)[int(rng.choice(len(p), p=p / p.sum()))]
+
+
+def _between(colours: tuple[str, ...], share: float) -> np.ndarray:
+    table = np.stack([_linear(colour) for colour in colours])
+    place = share * (len(table) - 1)
+    return np.stack([np.interp(place, np.arange(len(table)), table[:, c]) for c in range(3)])
+
+
+def _linear(code: str) -> np.ndarray:
+    """Linear light of an sRGB colour written in hexadecimals."""
+    return _decode(np.array([int(code[k : k + 2], 16) for k in (0, 2, 4)]) / 255)
+
+
+def _decode(srgb: np.ndarray) -> np.ndarray:
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def _soft(inside: np.ndarray, width: float) -> np.ndarray:
+    """0 outside, 1 from `width` mm inside on."""
+    return np.clip(inside / width, 0, 1)
+
+
+@cache
+def _volume() -> np.ndarray:
+    """Smooth noise without seams, three channels of mean 0 and standard deviation 0.5."""
+    rng = np.random.Generator(np.random.Philox(64))
+    spectrum = np.fft.rfftn(rng.standard_normal((3, CELLS, CELLS, CELLS)), axes=(1, 2, 3))
+    k = np.fft.fftfreq(CELLS)[:, None, None], np.fft.fftfreq(CELLS)[:, None], None
+    radius2 = k[0] ** 2 + k[1] ** 2 + np.fft.rfftfreq(CELLS) ** 2
+    smooth = np.fft.irfftn(spectrum * np.exp(-radius2 * 60), s=(CELLS,) * 3, axes=(1, 2, 3))
+    smooth *= 0.5 / smooth.std(axis=(1, 2, 3), keepdims=True)
+    return np.ascontiguousarray(np.moveaxis(smooth, 0, -1), dtype=np.float32).reshape(-1, 3)
+
+
+def _noise(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    """Three channels of smooth noise at these places; features are about `scale` mm wide."""
+    shift = np.random.Generator(np.random.Philox(seed)).integers(CELLS, size=3)
+    i, j, k = ((places * (4 / scale)).astype(np.int32) + shift).T % CELLS
+    return _volume()[(i * CELLS + j) * CELLS + k]
