@@ -22,7 +22,7 @@ BRIGHTEST = 2.0  # linear light that every exposure burns out
 class Lens:
     """The settings of one photograph."""
 
-    exposure: float = 1.0  # factor on light
+    exposure: float | None = None  # mean light of the picture, metered; None: as it comes
     balance: tuple[float, float, float] = (1.0, 1.0, 1.0)  # factors on red, green, blue
     contrast: float = 0.0  # 0: plain sRGB, 1: a strong S curve
     saturation: float = 1.0  # 0: grey
@@ -35,14 +35,14 @@ class Lens:
     jpeg: int = 0  # quality 1 to 100; 0 leaves the picture as it is
 
 
-def draw(rng: np.random.Generator, *, light: float) -> Lens:
-    """Settings as photographs have them, exposed for a mean light of `light`."""
+def draw(rng: np.random.Generator) -> Lens:
+    """Settings as photographs have them."""
     roll = rng.random(8)
     warm = rng.normal(0, 0.06)
     night = roll[0] < 0.15
     grain = rng.uniform(0.3, 1.0) if night else rng.uniform(0, 0.3)
     return Lens(
-        exposure=float(np.exp(rng.normal(-1.35, 0.28)) / max(light, 1e-3)),
+        exposure=float(np.exp(rng.normal(-1.45, 0.28))),
         balance=(1 + warm, 1 + rng.normal(0, 0.015), 1 - warm),
         contrast=rng.uniform(0, 0.8),
         saturation=0.0 if roll[1] < 0.03 else rng.uniform(0.7, 1.25),
@@ -73,7 +73,10 @@ def expose(light: Float[np.ndarray, "H W 3"], lens: Lens) -> UInt8[np.ndarray, "
         raise ValueError(f"JPEG quality {lens.jpeg} is not between 0 and 100")
     height, width = light.shape[:2]
     light = _blur(np.ascontiguousarray(light, dtype=np.float32), lens)
-    light = light * (np.float32(lens.exposure) * np.array(lens.balance, dtype=np.float32))
+    # The meter ignores what would burn out in any case, such as the sun and lamps.
+    metered = np.minimum(light, BRIGHTEST).mean() if lens.exposure is not None else 1.0
+    gain = (lens.exposure or 1.0) / max(metered, 1e-4)
+    light = light * (np.float32(gain) * np.array(lens.balance, dtype=np.float32))
     if lens.vignette:
         light *= 1 - np.float32(lens.vignette) * _corners(height, width)
     if lens.saturation != 1:

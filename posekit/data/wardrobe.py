@@ -283,7 +283,7 @@ def _cloth_colour(rng: np.random.Generator) -> np.ndarray:
         colour = _linear(MUTED[int(rng.integers(len(MUTED)))])
     else:
         hue, dull, value = rng.random(), rng.uniform(0.25, 0.95), rng.uniform(0.25, 0.95)
-        colour = _decode(np.array(colorsys.hsv_to_rgb(hue, dull, value)))
+        colour = decode(np.array(colorsys.hsv_to_rgb(hue, dull, value)))
     return np.clip(colour * rng.uniform(0.8, 1.2), 0.012, 0.85)
 
 
@@ -300,10 +300,11 @@ def _between(colours: tuple[str, ...], share: float) -> np.ndarray:
 
 def _linear(code: str) -> np.ndarray:
     """Linear light of an sRGB colour written in hexadecimals."""
-    return _decode(np.array([int(code[k : k + 2], 16) for k in (0, 2, 4)]) / 255)
+    return decode(np.array([int(code[k : k + 2], 16) for k in (0, 2, 4)]) / 255)
 
 
-def _decode(srgb: np.ndarray) -> np.ndarray:
+def decode(srgb: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
+    """Linear light of sRGB values, both from 0 to 1 (IEC 61966-2-1)."""
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 

@@ -1,0 +1,78 @@
+"""Who is in the pictures: dressed bodies, the studio's actors and people made up for one picture.
+
+V vertices of the body, S shape numbers. World: mm, z up, floor at 0. Rest frame: mm, x left, y up,
+z forward.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from posekit.body import Body, Rest
+from posekit.data import studio, wardrobe
+from posekit.data.anatomy import SUBJECTS
+from posekit.data.anatomy import body as skeleton_of
+from posekit.data.dice import dice
+from posekit.render import normals
+from posekit.skeleton import SMPL24
+
+
+@dataclass(frozen=True)
+class Person:
+    """One dressed body in a pose, standing in the world."""
+
+    rest: Rest  # of one naked body
+    dressed: Float[Tensor, "1 V 3"]  # the same with clothes and hair
+    look: wardrobe.Look
+    shape: Float[Tensor, " S"]
+    rotations: Float[Tensor, "24 3 3"]  # of the joints to their parents; the root's to the world
+    translation: Float[Tensor, "3"]  # of the root joint
+    markers: Float[Tensor, "17 3"] | None = None  # Human3.6M's joints, where the studio knows them
+
+    def moved(self, by: Float[Tensor, "3"]) -> "Person":
+        """The person elsewhere in the world."""
+        markers = None if self.markers is None else self.markers + by
+        return replace(self, translation=self.translation + by, markers=markers)
+
+
+@lru_cache(maxsize=8)
+def figure(body: Body) -> wardrobe.Figure:
+    """Where clothes are cut on this body; found on its surface, so that any SMPL body will do."""
+    rest = body.rest(torch.zeros(1, body.shapes))
+    vertices, joints = rest.vertices[0].numpy(), rest.joints[0].numpy()
+    top = vertices[:, 1].max()
+    head = vertices[vertices[:, 1] > joints[SMPL24.index("smpl_head"), 1]]
+    middle = head[np.abs(head[:, 0]) < 12]
+    nose = middle[middle[:, 2].argmax()]
+    # Eyes: a quarter of the way from the tip of the nose to the top of the head, 63 mm apart (the
+    # mean distance of pupils in ANSUR II), sunk behind the tip.
+    height = top - nose[1]
+    eyes = nose + np.array([[31.5, 0.25 * height, -28.0], [-31.5, 0.25 * height, -28.0]])
+    return wardrobe.Figure(joints, eyes, nose, float(top))
+
+
+@lru_cache(maxsize=8)
+def places(body: Body) -> Float[np.ndarray, "V 3"]:
+    """Where each vertex is on the template: the coordinates in which clothes are cut."""
+    return body.rest(torch.zeros(1, body.shapes)).vertices[0].numpy()
+
+
+def dress(body: Body, rest: Rest, look: wardrobe.Look) -> Float[Tensor, "1 V 3"]:
+    """The surface of the body with what it wears."""
+    off = wardrobe.bulk(look, figure(body), places(body))
+    return rest.vertices + torch.from_numpy(off)[:, None] * normals(rest.vertices, body.faces)
+
+
+@lru_cache(maxsize=32)
+def actor(subject: str, body: Body) -> Person:
+    """An actor of the studio in own clothes, at rest in the middle."""
+    offsets = torch.from_numpy(skeleton_of(subject).offsets @ studio.SMPL_AXES).float()
+    shape, rest = body.tailor(offsets)
+    look = wardrobe.draw(dice(4, SUBJECTS.index(subject)))
+    return Person(
+        rest, dress(body, rest, look), look, shape, torch.eye(3).repeat(24, 1, 1), torch.zeros(3)
+    )

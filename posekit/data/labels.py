@@ -1,0 +1,86 @@
+"""What is known of a person in a photograph: joints, which of them one sees, box, body and masks.
+
+J joints. World: mm, z up. Camera: mm. Pixels of the shot.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch
+from posekit.data.photograph import Scene, Shot, outline, pixels_of, pose
+from posekit.skeleton import H36M17, SMPL24, SPIN24, Skeleton, convert
+
+LIMB = 160.0  # mm a joint may lie under the skin that is seen in its place
+KNOWN = Skeleton(
+    "studio",
+    tuple(dict.fromkeys((*H36M17.joints, *SPIN24.joints, *SMPL24.joints))),
+    (-1, *[0] * (len({*H36M17.joints, *SPIN24.joints, *SMPL24.joints}) - 1)),
+)
+"""Every joint that the studio can label."""
+
+
+def joints(scene: Scene, who: int, skeleton: Skeleton) -> Float[Tensor, "J 3"]:
+    """One person's joints in the world, NaN where the studio has none of that name."""
+    person = scene.people[who]
+    posed = pose(replace(scene, people=(person,)), naked=True)
+    if skeleton == SMPL24:
+        return posed.joints[0]
+    named = dict(zip(SMPL24.joints, posed.joints[0], strict=True))
+    for known in (SPIN24, H36M17):
+        regressed = scene.body.joints(posed.vertices, known)[0]
+        named |= dict(zip(known.joints, regressed, strict=True))
+    if person.markers is not None:
+        named |= dict(zip(H36M17.joints, person.markers, strict=True))
+    return convert(torch.stack([named[name] for name in KNOWN.joints]), KNOWN, skeleton).pose
+
+
+def label(shot: Shot, who: int, skeleton: Skeleton, index: int) -> Batch:
+    """One person of a shot as a batch of one, with silhouette and parts."""
+    scene, person = shot.scene, shot.scene.people[who]
+    camera = scene.camera
+    world = joints(scene, who, skeleton)
+    known = world.isfinite().all(1)
+    seen = camera.world_to_camera(world.nan_to_num(0.0))
+    pixels = pixels_of(camera, seen, shot.affine)
+    visible = _visible(shot, who, pixels, seen[:, 2]).where(known, torch.tensor(UNKNOWN))
+    box = outline(scene, who, shot.affine)
+    turn = camera.rotation.float()
+    rotations = person.rotations.clone()
+    rotations[0] = turn @ rotations[0]
+    mask = shot.owner == who
+    return Batch(
+        skeleton=skeleton,
+        index=torch.tensor([index]),
+        images=torch.from_numpy(shot.image).permute(2, 0, 1)[None].contiguous(),
+        boxes=torch.from_numpy(box).float()[None],
+        joints2d=pixels.where(known[:, None], torch.tensor(0.0))[None],
+        visible=visible[None].to(torch.uint8),
+        intrinsics=torch.from_numpy(shot.intrinsics).float()[None],
+        joints3d=seen.where(known[:, None], torch.tensor(0.0))[None],
+        has_joints3d=torch.tensor([True]),
+        rotations=rotations[None],
+        shape=person.shape[None],
+        translation=camera.world_to_camera(person.translation)[None],
+        has_body=torch.tensor([True]),
+        masks=torch.from_numpy(mask.astype(np.uint8))[None],
+        parts=torch.from_numpy(np.where(mask, shot.parts, 0).astype(np.uint8))[None],
+    )
+
+
+def _visible(
+    shot: Shot, who: int, pixels: Float[Tensor, "J 2"], depth: Float[Tensor, " J"]
+) -> UInt8[Tensor, " J"]:
+    """SEEN where nothing but a limb's own thickness lies before the joint, else HIDDEN."""
+    height, width = shot.owner.shape
+    x, y = pixels.round().long().numpy().T
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    x, y = np.where(inside, x, 0), np.where(inside, y, 0)
+    gap = depth.numpy() - shot.front[y, x]
+    # Another person's skin may be nearer by less than a limb and still be in the way.
+    own = np.isin(shot.owner[y, x], (who, -1))
+    seen = inside & (gap < np.where(own, LIMB, 0.0)) & (shot.hidden[y, x] < 0.5)
+    return torch.from_numpy(np.where(seen, SEEN, HIDDEN).astype(np.uint8))

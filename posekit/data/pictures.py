@@ -1,0 +1,116 @@
+"""Pictures on their way to a network: samples by index, loaded by workers, kept on disk if wished.
+
+A data set of pictures answers one question, `sample(index)`, and the answer depends on nothing but
+the index: batches, workers and order change no byte.
+"""
+
+import hashlib
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from posekit.data.batch import Batch, join
+from posekit.files import write_whole
+from posekit.skeleton import Skeleton
+
+
+class Pictures(ABC):
+    """Pictures of one person each, by index."""
+
+    skeleton: Skeleton
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def sample(self, index: int) -> Batch:
+        """One picture as a batch of one; the same bytes for the same index."""
+
+    def __getitem__(self, indices: Iterable[int] | Tensor) -> Batch:
+        """The pictures of these indices, in order; IndexError names one that is not there."""
+        chosen = [int(index) for index in indices]
+        if wrong := [index for index in chosen if not 0 <= index < len(self)]:
+            raise IndexError(f"no picture {wrong[0]}: there are {len(self)}, counted from 0")
+        return join([self.sample(index) for index in chosen])
+
+    def fingerprint(self) -> str:
+        """A short hash of the first, middle and last pictures with their labels."""
+        digest = hashlib.sha256(f"{len(self)} {self.skeleton.name}".encode())
+        for index in sorted({0, len(self) // 2, len(self) - 1}):
+            digest.update(_pack(self.sample(index)))
+        return digest.hexdigest()[:16]
+
+
+def loader(
+    pictures: Pictures, batches: Sequence[Sequence[int]], *, workers: int = 0
+) -> Iterator[Batch]:
+    """`batches` of indices as `Batch`es, drawn ahead by `workers` processes of one thread each."""
+    return iter(
+        DataLoader(
+            pictures,
+            sampler=batches,
+            batch_size=None,
+            num_workers=workers,
+            worker_init_fn=_alone,
+            prefetch_factor=2 if workers else None,
+        )
+    )
+
+
+def _alone(_worker: int) -> None:
+    """One thread a worker: more of them only wait for each other."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+class Cached(Pictures):
+    """Pictures that are drawn once and then read from `folder`, at most `limit` bytes of them.
+
+    A sample's file begins with the SHA-256 of the rest; one that does not match is drawn and
+    written again. Other pictures go to another subfolder, named after their fingerprint.
+    """
+
+    def __init__(self, pictures: Pictures, folder: Path | str, limit: int = 10 * 2**30):
+        self.pictures, self.skeleton = pictures, pictures.skeleton
+        self.folder = Path(folder) / pictures.fingerprint()
+        # Samples are all of one size, so the bound is a number of samples: no worker need ask
+        # another how much there is by now.
+        self.kept = int(limit // len(_pack(pictures.sample(0)))) if len(pictures) else 0
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def sample(self, index: int) -> Batch:
+        if index >= self.kept:
+            return self.pictures.sample(index)
+        path = self.folder / f"{index // 1000:04d}" / f"{index:08d}.sample"
+        if path.is_file() and (known := _unpack(path.read_bytes(), self.skeleton)):
+            return known
+        batch = self.pictures.sample(index)
+        write_whole(path, lambda part: part.write_bytes(_pack(batch)))
+        return batch
+
+
+def _pack(batch: Batch) -> bytes:
+    stream = io.BytesIO()
+    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    tensors = {name: v.numpy() for name, v in values.items() if isinstance(v, Tensor)}
+    np.savez(stream, **tensors)
+    content = stream.getvalue()
+    return hashlib.sha256(content).digest() + content
+
+
+def _unpack(packed: bytes, skeleton: Skeleton) -> Batch | None:
+    """The sample, or None if a byte of it is not as it was written."""
+    if hashlib.sha256(packed[32:]).digest() != packed[:32]:
+        return None
+    with np.load(io.BytesIO(packed[32:]), allow_pickle=False) as arrays:
+        return Batch(skeleton, **{name: torch.from_numpy(arrays[name]) for name in arrays.files})

@@ -1,0 +1,125 @@
+"""The studio's frames as pictures: the same actors, actions, takes and cameras as its poses.
+
+Row by row the pictures are those of `studio.load` with the same arguments: their 3D joints are that
+frame's, through the same cameras and lenses. Actors wear the same clothes in all their takes, as
+Human3.6M's do, and play in one hall; `clothes="any"` and `place="any"` give every picture others.
+
+Pictures: px. World: mm, z up, floor at 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from posekit import body as bodies
+from posekit.body import Body
+from posekit.crop import crop_affine
+from posekit.data import lens, studio, wardrobe
+from posekit.data.batch import Batch
+from posekit.data.cast import actor, dress
+from posekit.data.dice import dice
+from posekit.data.labels import label
+from posekit.data.photograph import Scene, outline, shoot
+from posekit.data.pictures import Pictures
+from posekit.data.rooms import stage
+from posekit.skeleton import H36M17, Skeleton
+
+HALL = 2_000.0  # mm around the middle that stays free for the actors
+CHOICES = ("own", "any")
+
+
+class StudioPictures(Pictures):
+    """Crops of the studio's frames.
+
+    ValueError for clothes or place other than "own" and "any", or subjects there are not.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[str] = studio.TRAIN,
+        *,
+        frames: int = 600,
+        every: int = 50,
+        size: int = 256,
+        skeleton: Skeleton = H36M17,
+        body: Body | None = None,
+        clothes: str = "own",
+        place: str = "own",
+        seed: int = 0,
+    ):
+        for name, choice in (("clothes", clothes), ("place", place)):
+            if choice not in CHOICES:
+                raise ValueError(f"{name} is 'own' or 'any', not {choice!r}")
+        self.subjects, self.length, self.every = tuple(subjects), frames, every
+        self.size, self.skeleton, self.seed = size, skeleton, seed
+        self.body = bodies.free() if body is None else body
+        self.clothes, self.place = clothes, place
+
+    @cached_property
+    def _takes(self) -> list[studio.Performance]:
+        return [
+            studio.performance(subject, action, take, self.length, self.seed)
+            for subject in self.subjects
+            for action in studio.ACTIONS
+            for take in (1, 2)
+        ]
+
+    @property
+    def _moments(self) -> int:
+        """Frames of a take that become pictures."""
+        return -(-self.length // self.every)
+
+    def __len__(self) -> int:
+        takes = len(self.subjects) * len(studio.ACTIONS) * 2
+        return takes * len(studio.CAMERAS) * self._moments
+
+    @cached_property
+    def frames(self) -> pd.DataFrame:
+        """Of each picture the subject, action, take, camera and frame, as in a `PoseSet`."""
+        rows = [
+            (p.subject, p.action, p.take, camera, frame)
+            for p in self._takes
+            for camera in studio.CAMERAS
+            for frame in range(0, self.length, self.every)
+        ]
+        return pd.DataFrame(rows, columns=["subject", "action", "take", "camera", "frame"])
+
+    def sample(self, index: int) -> Batch:
+        rest, moment = divmod(index, self._moments)
+        number, camera = divmod(rest, len(studio.CAMERAS))
+        scene = self._scene(self._takes[number], moment * self.every, camera, index)
+        box = outline(scene, 0)
+        affine = crop_affine(tuple(box.tolist()), (self.size, self.size)).numpy()
+        shot = shoot(scene, affine, self.size, self.size, scene.camera.size)
+        return label(shot, 0, self.skeleton, index)
+
+    def _scene(self, take: studio.Performance, frame: int, camera: int, index: int) -> Scene:
+        person = replace(
+            actor(take.subject, self.body),
+            rotations=_single(take.rotations[frame]),
+            translation=_single(take.translation[frame]),
+            markers=_single(take.h36m[frame]),
+        )
+        rng = dice(self.seed, 12, index)
+        if self.clothes == "any":
+            look = wardrobe.draw(rng)
+            person = replace(person, look=look, dressed=dress(self.body, person.rest, look))
+        clear = [(0.0, 0.0, HALL)]
+        if self.place == "any":
+            around = stage(rng, clear=[(*person.translation[:2].tolist(), 450.0)], reach=6_000.0)
+            settings = lens.draw(rng)
+        else:
+            around = stage(dice(self.seed, 13), "hall", clear=clear, reach=6_000.0)
+            settings = lens.still(lens.draw(dice(self.seed, 14, camera)), index)
+        view = studio.cameras(take.subject)[camera]
+        return Scene(self.body, (person,), view, around, around.lights, settings)
+
+
+def _single(array: Float[np.ndarray, "*N"]) -> Float[Tensor, "*N"]:
+    return torch.from_numpy(array).float()

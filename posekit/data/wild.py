@@ -1,0 +1,200 @@
+"""Single pictures of strangers: the studio's answer to MPII, COCO and Leeds Sports Pose.
+
+Every picture has people, clothes, surroundings, camera and light of its own. Poses are moments of
+the studio's takes (train and test from its training and test actors), loosened joint by joint and
+sometimes tumbled, on bodies of random shape; hands may then pass through thighs, and feet through
+the floor by some centimetres. The cut follows the usual rule (`crop_affine`): a square around the person's
+box and some more, black where it reaches over the photograph's edge.
+
+World: mm, z up, floor at 0. Pictures: px.
+"""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from posekit import body as bodies
+from posekit.body import Body, Rest
+from posekit.camera import Camera, Intrinsics
+from posekit.crop import crop_affine
+from posekit.data import lens, studio, wardrobe
+from posekit.data.batch import Batch, join
+from posekit.data.cast import Person, dress
+from posekit.data.dice import dice
+from posekit.data.labels import label
+from posekit.data.occluders import shapes
+from posekit.data.photograph import Patch, Scene, outline, shoot
+from posekit.data.pictures import Pictures
+from posekit.data.rooms import stage
+from posekit.skeleton import SPIN24, Skeleton
+
+SPLITS = {"train": studio.TRAIN, "test": studio.TEST}
+EVERY = 10  # frames of a take between two moments
+FRAME = (640, 480)  # px, of a photograph lying on its side
+LOOSE = 7.0  # degrees, standard deviation of what is added to each joint
+TUMBLED = 0.07  # share of people who lie, hang, or stand on their heads
+JUMPING = 0.06  # share of people in the air
+APART = 700.0  # mm between two people
+ROOM = 450.0  # mm around a person where no furniture stands
+COVERED = 0.3  # share of pictures with something before the person
+VISIBLE = 0.01  # share of the crop in which the person must be seen, else it is drawn anew
+ATTEMPTS = 5
+
+
+class Wild(Pictures):
+    """Crops of single pictures, one labelled person each.
+
+    `people` is the most there can be in a picture. ValueError for another split than "train" and
+    "test".
+    """
+
+    def __init__(
+        self,
+        split: str = "train",
+        count: int = 20_000,
+        *,
+        size: int = 256,
+        skeleton: Skeleton = SPIN24,
+        body: Body | None = None,
+        people: int = 4,
+        backgrounds: object | None = None,
+        seed: int = 0,
+    ):
+        if split not in SPLITS:
+            raise ValueError(f"no split {split!r} of the wild pictures; there are train and test")
+        self.split, self.count, self.size, self.skeleton = split, count, size, skeleton
+        self.body = bodies.free() if body is None else body
+        self.people, self.backgrounds, self.seed = people, backgrounds, seed
+
+    def __len__(self) -> int:
+        return self.count
+
+    def sample(self, index: int) -> Batch:
+        for attempt in range(ATTEMPTS):
+            scene, frame, box = self._scene(index, attempt)
+            affine = crop_affine(tuple(box.tolist()), (self.size, self.size)).numpy()
+            shot = shoot(scene, affine, self.size, self.size, frame)
+            if (shot.owner == 0).mean() > VISIBLE:
+                break
+        return label(shot, 0, self.skeleton, index)
+
+    def photograph(self, index: int) -> Batch:
+        """A whole picture, once for every person in it."""
+        scene, (width, height), _ = self._scene(index, 0)
+        shot = shoot(scene, np.eye(3), height, width)
+        return join([label(shot, k, self.skeleton, index) for k in range(len(scene.people))])
+
+    def _scene(self, index: int, attempt: int) -> tuple[Scene, tuple[int, int], np.ndarray]:
+        """What is photographed, the photograph's size, and the first person's box, px."""
+        rng = dice(self.seed, 11, list(SPLITS).index(self.split), index, attempt)
+        people = [_stranger(rng, self.body, self.split)]
+        while len(people) < self.people and rng.random() < 0.35:
+            people.append(_beside(people, _stranger(rng, self.body, self.split), rng))
+        frame = FRAME if rng.random() < 0.6 else FRAME[::-1]
+        camera = _camera(rng, people[0], frame)
+        people = [p for k, p in enumerate(people) if k == 0 or _before(camera, p)]
+        clear = [(*p.translation[:2].tolist(), ROOM) for p in people]
+        around = stage(rng, clear=clear, reach=float(camera.centre[:2].norm()) + 500.0)
+        behind = around if self.backgrounds is None else self.backgrounds.drawn(rng)
+        scene = Scene(self.body, tuple(people), camera, behind, around.lights, lens.draw(rng))
+        box = outline(scene, 0)
+        if rng.random() < COVERED:
+            scene = replace(scene, patches=_patches(rng, box))
+        return scene, frame, box
+
+
+@cache
+def _moments(split: str) -> Float[Tensor, "M 24 3 3"]:
+    """Poses of the split's actors, every so often from every take."""
+    takes = [
+        studio.performance(subject, action, take).rotations[::EVERY]
+        for subject in SPLITS[split]
+        for action in studio.ACTIONS
+        for take in (1, 2)
+    ]
+    return torch.from_numpy(np.concatenate(takes)).float()
+
+
+def _stranger(rng: np.random.Generator, body: Body, split: str) -> Person:
+    """Somebody who has never been here, standing in the middle."""
+    shape = torch.from_numpy(rng.normal(0, 0.9, body.shapes).clip(-2.2, 2.2)).float()
+    rest, look = body.rest(shape[None]), wardrobe.draw(rng)
+    moments = _moments(split)
+    loose = np.radians(LOOSE) * rng.standard_normal((24, 3))
+    rotations = moments[rng.integers(len(moments))] @ roma.rotvec_to_rotmat(
+        torch.from_numpy(loose).float()
+    )
+    if rng.random() < TUMBLED:
+        rotations[0] = roma.unitquat_to_rotmat(_unit(rng.standard_normal(4)))
+    yaw = torch.tensor([0.0, 0.0, rng.uniform(0, 2 * np.pi)])
+    rotations[0] = roma.rotvec_to_rotmat(yaw) @ rotations[0]
+    dressed = dress(body, rest, look)
+    person = Person(rest, dressed, look, shape, rotations, torch.zeros(3))
+    lowest = body.pose(Rest(dressed, rest.joints), rotations[None], torch.zeros(1, 3))
+    jump = rng.uniform(50, 500) if rng.random() < JUMPING else 0.0
+    return person.moved(torch.tensor([0.0, 0.0, jump - float(lowest.vertices[..., 2].min())]))
+
+
+def _unit(numbers: np.ndarray) -> Tensor:
+    return torch.from_numpy(numbers / np.linalg.norm(numbers)).float()
+
+
+def _beside(people: list[Person], person: Person, rng: np.random.Generator) -> Person:
+    """The person somewhere near the others, but apart from each."""
+    while True:
+        angle, far = rng.uniform(0, 2 * np.pi), APART + rng.gamma(2.0, 600.0)
+        at = torch.tensor([far * np.cos(angle), far * np.sin(angle), 0.0]).float()
+        if all((p.translation - at)[:2].norm() > APART for p in people):
+            return person.moved(at)
+
+
+def _camera(rng: np.random.Generator, person: Person, frame: tuple[int, int]) -> Camera:
+    """Somewhere around the person, who fills a quarter of the frame's height or more than all."""
+    away = np.exp(rng.uniform(np.log(1900), np.log(8000)))
+    high = rng.normal(1450, 350) if rng.random() < 0.85 else rng.uniform(250, 3600)
+    angle = rng.uniform(0, 2 * np.pi)
+    width, height = frame
+    focal = np.exp(rng.uniform(np.log(0.3), np.log(1.1))) * height * away / 1750
+    target = person.translation.double().numpy()
+    centre = target + (away * np.cos(angle), away * np.sin(angle), 0)
+    centre[2] = np.clip(high, 250, 3600)
+    # The person stands off the middle of the frame, more so the smaller it is in it.
+    drift = rng.normal(0, 0.13, 2) * (width, height) * away / focal
+    forward = target - centre
+    right = np.cross(forward, (0.0, 0.0, 1.0))
+    right /= np.linalg.norm(right)
+    forward += drift[0] * right + (0, 0, drift[1])
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, (0.0, 0.0, 1.0))
+    right /= np.linalg.norm(right)
+    down = np.cross(forward, right)
+    roll = np.radians(rng.normal(0, 3))
+    right, down = (
+        np.cos(roll) * right + np.sin(roll) * down,
+        np.cos(roll) * down - np.sin(roll) * right,
+    )
+    middle = ((width - 1) / 2, (height - 1) / 2)
+    lens_of = Intrinsics("wild", (focal, focal), middle, size=frame)
+    return lens_of.at(torch.from_numpy(np.stack([right, down, forward])), torch.from_numpy(centre))
+
+
+def _before(camera: Camera, person: Person) -> bool:
+    """Whether all of a person is well before the camera."""
+    return float(camera.world_to_camera(person.translation)[2]) > 1500
+
+
+def _patches(rng: np.random.Generator, box: np.ndarray) -> tuple[Patch, ...]:
+    """Things that cover some of the box (left, top, width, height)."""
+    patches = []
+    for picture in shapes(rng, int(rng.integers(1, 3))):
+        side = box[2:].max() * rng.uniform(0.12, 0.5)
+        middle = box[:2] + box[2:] * rng.uniform(0.1, 0.9, 2)
+        high, wide = picture.shape[:2]
+        scale = side / max(high, wide)
+        patches.append(Patch(picture, *(middle - scale * np.array([wide, high]) / 2), scale))
+    return tuple(patches)
