@@ -129,6 +129,19 @@ def data_check(name: str, folder: Path) -> None:
         raise typer.Exit(1)
 
 
+@data_app.command("convert-smpl")
+def data_convert_smpl(
+    file: Annotated[Path, typer.Argument(help="Your licensed model, a .pkl file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The npz to write; beside FILE, if not given.")
+    ] = None,
+) -> None:
+    """Turn an SMPL model into an npz of plain arrays; nothing inside FILE is run."""
+    from posekit.data.smpl import convert
+
+    print(convert(file, out))
+
+
 def _absolute(text: str) -> str:
     """NAME=DIR with the folder made absolute: the notebook runs in another one."""
     name, folder = _pair(text)

@@ -51,7 +51,7 @@ def same(ours, theirs):
     return ours == theirs
 
 
-@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("protocol", range(6))
 def test_dictionaries_of_arrays_come_back_as_numpy_reads_them(tmp_path, protocol):
     path = save_object(tmp_path / "a.npy", DATA, protocol)
     theirs = np.load(path, allow_pickle=True).item()
@@ -86,6 +86,18 @@ def test_a_stream_of_python_2_is_understood(tmp_path):
         + raw
         + b"tbs."
     )
+    assert same(arrays.read(save_stream(tmp_path / "a.npy", stream)), {"pose": np.array([1, -2.5])})
+
+
+def test_a_text_stream_of_python_2_is_understood(tmp_path):
+    raw = repr(np.array([1.0, -2.5]).tobytes())[1:].encode()  # escaped, as both Pythons do it
+    stream = (
+        b"(dS'pose'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+        b"(I1\n(I2\ntcnumpy\ndtype\n(S'f8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\nS"
+        + raw
+        + b"\ntbs."
+    )
+    assert b"\\xf0" in raw  # no ASCII
     assert same(arrays.read(save_stream(tmp_path / "a.npy", stream)), {"pose": np.array([1, -2.5])})
 
 
@@ -169,6 +181,16 @@ def test_absurd_shapes_and_indices_take_no_memory(tmp_path):
     memo = b"\x80\x02Nr" + struct.pack("<I", 2**31) + b"."
     with pytest.raises(arrays.Refused, match="numbers 2147483648 values"):
         arrays.read(save_stream(tmp_path / "c.npy", memo))
+
+
+def test_tuples_that_would_take_ages_to_hash_are_refused(tmp_path):
+    key = None
+    for _ in range(60):
+        key = (key, key)
+    doubling = b"\x80\x02}N" + b"2\x86" * 60 + b"Ns."
+    for stream in (pickle.dumps([key], protocol=2), doubling):
+        with pytest.raises(arrays.Refused, match=r"a\.npy.*a tuple of more than 10000000 parts"):
+            arrays.read(save_stream(tmp_path / "a.npy", stream))
 
 
 @pytest.mark.parametrize("depth", [5000, 3_000_000])
