@@ -8,21 +8,27 @@ ten principal components, as SMPL describes the people it was made from (Loper e
 
 - Men and women in equal numbers, statures as in ANSUR II (Gordon et al., 2014), 18 to 90 years.
 - MakeHuman's 31 bones become SMPL's 24 by adding up the weights of those that SMPL lacks.
-- Limb joints are MakeHuman's. Pelvis, spine and collars, whose places are a matter of convention,
-  go where the studio's skeletons have them (`posekit.data.anatomy`), scaled to the trunk.
+- Limb joints are MakeHuman's. Pelvis, spine, collars and the base of the fingers, whose places are
+  a matter of convention, go where the studio's skeletons have them (`posekit.data.anatomy`), scaled
+  to the trunk, and the trunk's weights cross over at the new joints of the spine.
 - The coarse mesh is regressed on the fine one's coefficients: the same person at both resolutions.
-- Regressors are solved for, not measured: see `_Points`.
+- Regressors are fitted to bodies in the studio's poses, to where their own points then are.
 
 Baking twice on a machine gives the same bytes. Dimensions: N people, V vertices, B bones,
 S shape components, K points. Metres, x left, y up, z forward, the pelvis at the origin.
 """
 
+from itertools import product
 from pathlib import Path
 
 import anny
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 
+from posekit.bodies import REGRESSOR
+from posekit.body import MM, Body, load
+from posekit.data import studio
 from posekit.data.anatomy import body
 from posekit.data.studio import SMPL_AXES
 from posekit.skeleton import H36M17, SMPL24, SPIN24
@@ -42,6 +48,9 @@ _BONES = (
 )
 BONES = [words.split() for words in _BONES.split(",")]
 J = {name: SMPL24.index(name) for name in SMPL24.joints}
+RIG = ("rig pelvis", *SMPL24.joints[1:])  # "pelvis" is the middle of the hips
+STUDIO_MARKERS = ("pelvis", "spine", "thorax", "neck_nose", "head")
+BLEND = 0.09  # m: MakeHuman's vertebrae pass 10 to 90% of the weight on in 2 x 6 cm
 LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 
 
@@ -61,20 +70,21 @@ def main() -> None:
     for name, model in models.items():
         weights = _weights(model)
         if name != "free_full":
-            vertices, joints = _t_pose(model, people, weights)
+            vertices, _ = _t_pose(model, people, weights)
         shapes = _linear(vertices, scores)
-        error = np.linalg.norm(
-            np.einsum("ns,svc->nvc", _with_one(scores), shapes) - vertices, axis=2
-        )
-        arrays = _arrays(shapes, points, weights, model.get_triangular_faces().numpy())
         path = Path(__file__).with_name(f"{name}.npz")
+        weights = _respread(weights, shapes[0], joints.mean(axis=0))
+        arrays = _arrays(shapes, weights, model.get_triangular_faces().numpy(), points)
         np.savez_compressed(path, **arrays)
-        stored = np.concatenate([arrays["v_template"][None], _moved(arrays["shapedirs"])])
-        lost = np.linalg.norm(np.einsum("ns,svc->nvc", _with_one(scores), stored - shapes), axis=2)
+        arrays |= _regressors(load(path), points)
+        np.savez_compressed(path, **arrays)
+        drawn = np.einsum("ns,svc->nvc", _with_one(scores), shapes)
+        error = 1e3 * np.linalg.norm(drawn - vertices, axis=2)
+        lost = np.einsum("ns,svc->nvc", _with_one(scores), _shapes(arrays)) - drawn
         print(
-            f"{path.name}: {len(weights)} vertices, {path.stat().st_size / 1e3:.0f} kB; mm from the "
-            f"people drawn: mean {error.mean() * 1e3:.2f}, 99% {np.quantile(error, 0.99) * 1e3:.2f}; "
-            f"lost by rounding: mean {lost.mean() * 1e3:.3f}, most {lost.max() * 1e3:.3f}"
+            f"{path.name}: {len(weights)} vertices, {path.stat().st_size / 1e3:.0f} kB; mm from "
+            f"the people drawn: mean {error.mean():.2f}, 99% {np.quantile(error, 0.99):.2f}; lost "
+            f"by rounding: at most {1e3 * np.linalg.norm(lost, axis=2).max():.3f}"
         )
 
 
@@ -123,10 +133,22 @@ def _weights(model: anny.Anny) -> np.ndarray:
     return merged / merged.sum(axis=1, keepdims=True)
 
 
+def _respread(weights: np.ndarray, vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """The trunk's weights shared out anew along the spine: each joint takes over, as the vertex
+    lies higher, between `BLEND` below and above it."""
+    spine = [J["pelvis"], J["smpl_spine1"], J["smpl_spine2"], J["smpl_spine3"]]
+    above = ((vertices[:, None, 1] - joints[spine, 1]) / (2 * BLEND) + 0.5).clip(0, 1)
+    above = above**2 * (3 - 2 * above)
+    above[:, 0] = 1.0
+    spread = weights.copy()
+    spread[:, spine] = (above - np.pad(above[:, 1:], ((0, 0), (0, 1)))) * weights[:, spine].sum(
+        axis=1, keepdims=True
+    )
+    return spread
+
+
 def _mirror(vertices: np.ndarray) -> np.ndarray:
     """For each vertex the one on the other side."""
-    from scipy.spatial import cKDTree
-
     distance, twin = cKDTree(vertices).query(vertices * (-1, 1, 1))
     if distance.max() > 1e-3 or (twin[twin] != np.arange(len(twin))).any():
         raise ValueError(f"the mesh is not symmetric: {distance.max():.4f} m off")
@@ -179,7 +201,7 @@ def _turns(heads: np.ndarray) -> np.ndarray:
 
 
 def _conventional(placed: np.ndarray) -> np.ndarray:
-    """Joints with pelvis, spine and collars where the studio's skeletons have them."""
+    """Joints with pelvis, spine, collars and hands where the studio's skeletons have them."""
     reference, up = _reference()
     joints = placed.copy()
     hips = placed[:, [J["left_hip"], J["right_hip"]]].mean(axis=1)
@@ -198,6 +220,8 @@ def _conventional(placed: np.ndarray) -> np.ndarray:
         share = bone[0] / reference[J[f"{side}_shoulder"], 0]
         back = np.stack([share * shoulder[:, 0], *(size * bone[1:]).T], axis=1)
         joints[:, J[f"{side}_collar"]] = shoulder - back
+        hand = reference[J[f"{side}_hand_base"]] - reference[J[f"{side}_wrist"]]
+        joints[:, J[f"{side}_hand_base"]] = placed[:, J[f"{side}_wrist"]] + size * hand
     return joints
 
 
@@ -239,66 +263,52 @@ def _linear(values: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.concatenate([mean[None], components])
 
 
-def _points(shapes, joints, model) -> dict[str, tuple[np.ndarray, tuple[int, ...]]]:
-    """Every named point of the regressors: mean and components (1 + S, 3), and its bones.
-
-    A joint lies on two bones, its own and its parent's; all else moves with one.
-    """
-    reference, _ = _reference()
-    studio = body("S9")
-    size = (joints[:, J["smpl_neck"], 1] - joints[:, 0, 1]) / reference[J["smpl_neck"], 1]
-    points = {
-        name: (joints[:, j], (j, max(SMPL24.parents[j], 0)) if j else (0,)) for name, j in J.items()
-    }
-    points["rig pelvis"] = points["pelvis"]
-    for name in ("spine", "thorax", "neck_nose", "head"):
+def _points(shapes, joints, model) -> dict[str, tuple[np.ndarray, int | None]]:
+    """Every named point of the regressors: mean and components (1 + S, 3), and the bone that moves
+    it, None for the middle of two others."""
+    _, up = _reference()
+    actor = body("S9")
+    size = (joints[:, J["smpl_neck"], 1] - joints[:, 0, 1]) / up
+    points = {name: (joints[:, j], j) for name, j in J.items()}
+    points[RIG[0]] = points["pelvis"]
+    for name in STUDIO_MARKERS:
         marker = H36M17.index(name)
-        bone = studio.markers[marker]
-        place = studio.marker_offsets[marker] @ SMPL_AXES
-        points[name] = (joints[:, bone] + size[:, None] * place, (bone,))
-    hips = (joints[:, J["left_hip"]] + joints[:, J["right_hip"]]) / 2
+        bone = actor.markers[marker]
+        place = actor.marker_offsets[marker] @ SMPL_AXES
+        points[name] = (joints[:, bone] + size[:, None] * place, bone)
+    points["pelvis"] = ((joints[:, J["left_hip"]] + joints[:, J["right_hip"]]) / 2, 0)
     shoulders = (joints[:, J["left_shoulder"]] + joints[:, J["right_shoulder"]]) / 2
-    points["pelvis"] = (hips, (0,))
-    points["mid_shoulders"] = (shoulders, ())  # the mean of two other points
+    points["mid_shoulders"] = (shoulders, None)
     points["neck"] = points["smpl_neck"]
     crown = shapes[:, np.argmax(shapes[0, :, 1])] * (0, 1, 1)
-    points["head_top"] = (crown, (J["smpl_head"],))
+    points["head_top"] = (crown, J["smpl_head"])
     face = anny.KeypointsRegressor.coco(model)
     for label, row in zip(face.labels, face.regression_weights.numpy(), strict=True):
         if label in SPIN24.joints[19:]:
-            points[label] = (np.einsum("v,svc->sc", row, shapes), (J["smpl_head"],))
+            points[label] = (np.einsum("v,svc->sc", row, shapes), J["smpl_head"])
     return points
 
 
-def _arrays(shapes, points, weights, faces) -> dict[str, np.ndarray]:
-    """What the file holds: SMPL's keys, small types, and the regressors by skeleton."""
-    template = np.round(shapes[0] * 2**17) / 2**17  # to 8 um: shorter files
+def _arrays(shapes, weights, faces, points) -> dict[str, np.ndarray]:
+    """SMPL's keys, in small types. The joint regressor is provisional: of least norm."""
     arrays = {
-        "v_template": template.astype(np.float32),
+        "v_template": (np.round(shapes[0] * 2**17) / 2**17).astype(np.float32),  # 8 um
         "shapedirs": np.moveaxis(shapes[1:], 0, 2).astype(np.float16),
         "weights": _rounded(weights),
         "f": faces.astype(np.uint16),
         "kintree_table": np.array([SMPL24.parents, range(24)], dtype=np.int32),
     }
-    stored = np.concatenate([template[None], _moved(arrays["shapedirs"])])
-    fit = {
-        name: _regress(stored, arrays["weights"], *point)
-        for name, point in points.items()
-        if point[1]
-    }
-    fit["mid_shoulders"] = (fit["left_shoulder"] + fit["right_shoulder"]) / 2
-    rig = ("rig pelvis", *SMPL24.joints[1:])
-    for key, names in (
-        ("J_regressor", rig),
-        (f"regressor_{H36M17.name}", H36M17.joints),
-        (f"regressor_{SPIN24.name}", SPIN24.joints),
-    ):
-        arrays[key] = np.stack([fit[name] for name in names]).astype(np.float32)
-    return arrays
+    goals = np.stack([points[name][0] for name in RIG], axis=1)  # (1 + S, 24, 3)
+    rows = _shapes(arrays).transpose(0, 2, 1).reshape(-1, len(weights))
+    rows = np.concatenate([np.ones((1, len(weights))), rows])
+    wanted = np.concatenate([np.ones((1, 24)), goals.transpose(0, 2, 1).reshape(-1, 24)])
+    return arrays | {"J_regressor": np.linalg.lstsq(rows, wanted, rcond=None)[0].T}
 
 
-def _moved(directions: np.ndarray) -> np.ndarray:
-    return np.moveaxis(directions.astype(np.float64), 2, 0)
+def _shapes(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Mean and components (1 + S, V, 3) as they are stored."""
+    directions = np.moveaxis(arrays["shapedirs"].astype(np.float64), 2, 0)
+    return np.concatenate([arrays["v_template"][None].astype(np.float64), directions])
 
 
 def _rounded(weights: np.ndarray) -> np.ndarray:
@@ -309,43 +319,79 @@ def _rounded(weights: np.ndarray) -> np.ndarray:
     return (steps / 2**14).astype(np.float32)
 
 
-def _regress(shapes, weights, point, bones, count=90) -> np.ndarray:
-    """A row (V,) over nearby vertices that gives a point at any shape and follows its bones.
+def _regressors(model: Body, points: dict) -> dict[str, np.ndarray]:
+    """J_regressor and the regressors by skeleton: ridge regressions of where points are in poses
+    of the studio, half on bodies of random shape, half on bodies tailored to the actor."""
+    names = [name for name, (_, bone) in points.items() if bone is not None]
+    vertices, places = _posed(model, points, names)
+    twin = _mirror(model.template.numpy() / MM)
+    rows = {}
+    for k, name in enumerate(names):
+        exact = points[name][0] * MM if name in RIG else None
+        rows[name] = _regress(model, vertices, places[:, k], exact)
+    fit = {}
+    for name, row in rows.items():
+        side, _, part = name.partition("_")
+        other = {"left": f"right_{part}", "right": f"left_{part}"}.get(side, name)
+        fit[name] = (row + rows[other][twin]) / 2
+    fit["mid_shoulders"] = (fit["left_shoulder"] + fit["right_shoulder"]) / 2
+    keys = {"J_regressor": RIG}
+    keys |= {REGRESSOR + skeleton.name: skeleton.joints for skeleton in (H36M17, SPIN24)}
+    return {
+        key: np.stack([fit[name] for name in joints]).astype(np.float32)
+        for key, joints in keys.items()
+    }
 
-    With r the row and w the weights, posing moves sum_i r_i v_i to sum_b T_b sum_i r_i w_ib v_i.
-    So the point is met exactly at every pose if for each bone b the homogeneous sums
-    sum_i r_i w_ib (v_i, 1) are zero, save for bones that carry the point: there they are (p, 1)
-    times shares that add up to one. Ridge regression, in which the rest pose counts most.
-    """
-    allowed = weights[:, list(bones)].sum(axis=1) > 0.5
-    near = np.argsort(
-        np.where(allowed, np.linalg.norm(shapes[0] - point[0], axis=1), np.inf), kind="stable"
-    )[: min(count, int(allowed.sum()))]
-    local, w = shapes[:, near], weights[near].astype(np.float64)
-    every = np.concatenate(
-        [np.ones((1, len(near))), local.transpose(0, 2, 1).reshape(-1, len(near))]
-    )
-    goal = np.concatenate([[1.0], point.ravel()])
-    unit = np.concatenate([[0.1], np.ones(goal.size - 1)])[:, None]  # 1 ~ 10 cm
-    rows, sides, shares = [], [], len(bones) - 1
-    for bone in np.flatnonzero(w.sum(axis=0) > 0):
-        share = np.zeros((goal.size, shares))
-        side = np.zeros(goal.size)
-        if bone == bones[0]:
-            side = goal
-            share[:, :] = goal[:, None]
-        elif bone in bones:
-            share[:, 0] = -goal
-        rows.append(np.concatenate([every * w[:, bone], share], axis=1) * unit)
-        sides.append(side * unit[:, 0])
-    soft, side = np.concatenate(rows), np.concatenate(sides)
-    hard = 1e3 * np.concatenate([every, np.zeros((goal.size, shares))], axis=1)
-    ridge = np.concatenate([2e-3 * np.eye(len(near)), np.zeros((len(near), shares))], axis=1)
-    system = np.concatenate([soft, hard, ridge])
-    wanted = np.concatenate([side, 1e3 * goal, np.zeros(len(near))])
-    solution = np.linalg.lstsq(system, wanted, rcond=None)[0]
-    row = np.zeros(len(weights))
-    row[near] = solution[: len(near)]
+
+def _posed(model: Body, points: dict, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (N, V, 3) of bodies in poses of the studio, and the named points (N, K, 3), mm."""
+    dice = torch.Generator().manual_seed(0)
+    vertices, places = [], []
+    for subject, action in product(studio.SUBJECTS, studio.ACTIONS):
+        take = studio.performance(subject, action, 1, frames=300)
+        rotations = torch.from_numpy(take.rotations[7::42]).float()
+        count = len(rotations)
+        shape, tailored = model.tailor(torch.from_numpy(take.offsets).float())
+        draw = torch.randn(count, SHAPES, generator=dice)
+        for shapes, rest in ((draw, model.rest(draw)), (shape.expand(count, -1), tailored)):
+            posed = model.pose(rest, rotations, torch.zeros(count, 3))
+            terms = torch.from_numpy(_with_one(shapes.numpy())).float()
+            shift = rest.joints - model.rest(shapes).joints  # by tailoring
+            at = []
+            for name in names:
+                point, bone = points[name]
+                own = terms @ torch.from_numpy(point * MM).float() + shift[:, bone]
+                if rest is tailored and name in STUDIO_MARKERS:
+                    marker = body(subject).marker_offsets[H36M17.index(name)] @ SMPL_AXES
+                    own = (torch.from_numpy(marker).float() + rest.joints[:, bone]).expand(count, 3)
+                bones = posed.transforms[:, bone]
+                at.append((bones[:, :3, :3] @ own[..., None])[..., 0] + bones[:, :3, 3])
+            vertices.append(posed.vertices)
+            places.append(torch.stack(at, dim=1))
+    return torch.cat(vertices).numpy(), torch.cat(places).numpy()
+
+
+def _regress(model: Body, vertices, places, exact, noise=2.0, count=150) -> np.ndarray:
+    """A row (V,) over the vertices nearest to a point that finds it in the posed bodies, for
+    vertices that err by `noise` mm; `exact`, its place at rest for each shape, counts most."""
+    mean = np.linalg.norm(vertices - places[:, None], axis=2).mean(axis=0)
+    near = np.argsort(mean, kind="stable")[:count]
+    apart = (vertices[:, near] - places[:, None]).astype(np.float64)
+    apart = apart.transpose(0, 2, 1).reshape(-1, count)
+    form = apart.T @ apart / len(vertices) + noise**2 * np.eye(count)
+    if exact is not None:
+        shapes = torch.cat([model.template[None], model.shape_directions])[:, near].double().numpy()
+        apart = (shapes - exact[:, None]).transpose(0, 2, 1).reshape(-1, count)
+        form += 1e6 * apart.T @ apart
+    share = np.linalg.solve(form, np.ones(count))  # least form of rows that add up to one
+    share /= share.sum()
+    if exact is not None:
+        apart = np.concatenate([apart, np.full((1, count), 100.0)])
+        share -= np.linalg.pinv(apart, rcond=1e-7) @ (
+            apart @ share - [*[0.0] * (len(apart) - 1), 100.0]
+        )
+    row = np.zeros(len(model.template))
+    row[near] = share
     return row
 
 
