@@ -11,6 +11,10 @@ import pandas as pd
 from posekit.claims import Claim, Paper, Part, Printed, load_metrics
 from posekit.expression import Interval, Node, Number, Quantity, compare, evaluate
 
+_PHRASES = {"=": "is", "<": "is less than", "<=": "is at most"}
+_PHRASES |= {">": "is more than", ">=": "is at least"}
+_IS = {"holds": "is", "fails": "is not", "undecided": "is, or is not,"}
+
 
 class _Unprinted(Exception):
     """A quantity the paper gives no number for."""
@@ -18,12 +22,18 @@ class _Unprinted(Exception):
 
 @dataclass(frozen=True)
 class Audit:
-    """'holds', 'fails', 'undecided' or '' (nothing printed), the two sides, and a sentence."""
+    """'holds', 'fails', 'undecided' or '' (nothing printed), the two sides, and a formula.
+
+    `words` says the formula in English; `source` where numbers in it are from that the paper's
+    text does not have.
+    """
 
     outcome: str
     left: Interval | None
     right: Interval | None
     text: str
+    words: str = ""
+    source: str = ""
 
 
 def audit_part(paper: Paper, part: Part) -> Audit:
@@ -42,11 +52,15 @@ def audit_part(paper: Paper, part: Part) -> Audit:
         return Audit("", None, None, f"no number printed for {gap}")
     outcome = compare(left, part.relation, right, part.tolerance)
     sides = [_side(paper, part, part.left, left), _side(paper, part, part.right, right)]
-    text = f"{sides[0]} {part.relation} {sides[1]} {_said(outcome)}"
-    text += _rivals(paper, part, left)
+    named, told = _rivals(paper, part, left)
+    named += [paper.find(n.name, part.card) for n in (part.left, part.right) if _plain(n)]
+    phrase = _PHRASES[part.relation].replace("is", _IS[outcome], 1)
+    text = f"{sides[0]} {part.relation} {sides[1]} {_said(outcome)}{told}"
+    words = f"{sides[0]} {phrase} {sides[1]}{told}"
     if part.by:
-        outcome, text = _amount(part, left, right, outcome, text)
-    return Audit(outcome, left, right, text)
+        outcome, amount = _amount(part, left, right, outcome)
+        text, words = text + amount, words + amount
+    return Audit(outcome, left, right, text, words, _recovered(named))
 
 
 def audit_claim(paper: Paper, claim: Claim) -> str:
@@ -56,7 +70,7 @@ def audit_claim(paper: Paper, claim: Claim) -> str:
         plain = isinstance(part.left, Quantity) and isinstance(part.right, Number)
         audit = audit_part(paper, part)
         if not plain or audit.outcome != "holds":  # else a cell that repeats itself
-            texts.append(audit.text)
+            texts += [audit.text, audit.source]
         if claim.kind == "accuracy" and isinstance(part.left, Quantity):
             entry = paper.find(part.left.name, part.card)
             texts.append(_average(paper, entry)[1])
@@ -64,17 +78,19 @@ def audit_claim(paper: Paper, claim: Claim) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
-def findings(paper: Paper) -> pd.DataFrame:
+def findings(paper: Paper, *, sources: bool = False) -> pd.DataFrame:
     """What the paper gets wrong by its own numbers: one row a fault.
 
-    Columns: what ('claim' or 'average'), name (claim id or quantity), card, finding.
+    Columns: what ('claim' or 'average'), name (claim id or quantity), card, finding. `sources`
+    adds to a finding where its recovered numbers come from.
     """
     rows = []
     for claim in paper.claims:
         for part in claim.parts:
             audit = audit_part(paper, part)
             if audit.outcome == "fails":
-                rows.append(("claim", claim.id, part.card, f"{claim.statement}: {audit.text}"))
+                told = "; ".join([audit.text] + [audit.source] * bool(sources and audit.source))
+                rows.append(("claim", claim.id, part.card, f"{claim.statement}: {told}"))
     for entry in paper.printed.values():
         outcome, text = _average(paper, entry)
         if outcome == "fails":
@@ -94,35 +110,46 @@ def _said(outcome: str) -> str:
     return {"undecided": "can't be told at the printed precision"}.get(outcome, outcome)
 
 
+def _plain(node: Node) -> bool:
+    """A quantity by its own name: not a number, a formula or a wildcard."""
+    return isinstance(node, Quantity) and "*" not in node.name
+
+
+def _recovered(entries: list[Printed]) -> str:
+    """Where numbers come from that the paper's text does not have; '' where it has them all."""
+    found = [e for e in entries if e.source == "recovered"]
+    return "; ".join(f"{_who(e)} {e.text} is recovered: it is from {e.where}" for e in found)
+
+
 def _side(paper: Paper, part: Part, node: Node, value: Interval) -> str:
     if isinstance(node, Quantity):
         return paper.find(node.name, part.card).text
     return node.text if isinstance(node, Number) else short(value.value)
 
 
-def _rivals(paper: Paper, part: Part, left: Interval) -> str:
-    """Of the numbers a wildcard stands for: those that break the claim, or the nearest."""
+def _rivals(paper: Paper, part: Part, left: Interval) -> tuple[list[Printed], str]:
+    """Of the numbers a wildcard stands for: those that break the claim, or the nearest; in words."""
     wild = [n for n in part.names if "*" in n]
     if part.relation == "=" or not isinstance(part.left, Quantity) or not wild:
-        return ""
+        return [], ""
     entries = [paper.find(q, part.card) for n in wild for q in paper.expand(part, n)]
     entries = sorted((e for e in entries if e.value), key=lambda e: e.value.value)
     breaking = [e for e in entries if compare(left, part.relation, e.value) != "holds"]
     nearest = entries[:1] if part.relation in ("<", "<=") else entries[-1:]
-    shown = ", ".join(f"{_who(e)} {e.text}" for e in breaking or nearest)
-    return f" ({'against' if breaking else 'nearest'}: {shown}; {len(entries)} others printed)"
+    named = breaking or nearest
+    shown = ", ".join(f"{_who(e)} {e.text}" for e in named)
+    word = "against" if breaking else "nearest"
+    return named, f" ({word}: {shown}; {len(entries)} others printed)"
 
 
-def _amount(
-    part: Part, left: Interval, right: Interval, outcome: str, text: str
-) -> tuple[str, str]:
+def _amount(part: Part, left: Interval, right: Interval, outcome: str) -> tuple[str, str]:
     """Check the difference the claim names: in the unit, or in % of the right side."""
     difference = right - left if part.relation.startswith("<") else left - right
     unit = "%" if part.by.endswith("%") else ""
     if unit:
         difference = difference / right * Interval.exact(100.0)
     agrees = compare(difference, "=", Interval.printed(part.by.removesuffix("%")))
-    text += f"; by {short(difference.value)}{unit}, claimed {part.by}: {agrees}"
+    text = f"; by {short(difference.value)}{unit}, claimed {part.by}: {agrees}"
     return ("fails" if "fails" in (outcome, agrees) else outcome), text
 
 
@@ -169,4 +196,5 @@ def _place(paper: Paper, entry: Printed) -> str:
     ]
     ahead = [e for e in others if sign * (e.value.value - entry.value.value) < 0]
     behind = f" behind {', '.join(f'{_who(e)} {e.text}' for e in ahead)}" if ahead else ""
-    return f"place {1 + len(ahead)} of {1 + len(others)} printed{behind}"
+    place = f"place {1 + len(ahead)} of {1 + len(others)} printed{behind}"
+    return "; ".join(filter(None, (place, _recovered(ahead))))

@@ -2,8 +2,9 @@
 
 Read from papers/<slug>/: `printed.csv` (facts, each with where it stands), `claims.csv` (claims
 in terms of the quantities printed.csv names; an empty value names a quantity the paper gives no
-number for) and `aliases.csv` (which measured subject stands in for a printed one). A claim of
-several parts separates them by `;`. Margins for accuracy are in papers/metrics.csv.
+number for) and `aliases.csv` (which measured subject stands in for a printed one, and which others
+could). Quantities called recipe_* are settings of the paper's training. A claim of several parts
+separates them by `;`. Margins for accuracy are in papers/metrics.csv.
 """
 
 import csv
@@ -20,6 +21,9 @@ KINDS = ("structure", "arithmetic", "ordering", "accuracy", "speed")
 RELATIONS = ("=", "<", "<=", ">", ">=")
 SOURCES = ("own", "quoted", "prose", "recovered")
 REASONS = ("not derivable", "needs data", "needs hardware", "not run", "quoted")
+
+Reading = tuple[str, str]  # a printed subject, and the measured one that stands in for it
+AS_READ: Reading = ("", "")  # every alias as aliases.csv puts it first
 
 _PRINTED = ("quantity", "card", "data", "value", "unit", "where", "source")
 _CLAIMS = ("id", "where", "statement", "kind", "left", "relation", "right")
@@ -58,6 +62,11 @@ class Part:
     def names(self) -> list[str]:
         return list(dict.fromkeys(names(self.left) + names(self.right)))
 
+    @property
+    def is_setting(self) -> bool:
+        """Is it about a setting of the training, which code states and no network shows?"""
+        return all(name.startswith("recipe_") for name in self.names)
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -75,7 +84,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Alias:
-    """The measured subject that stands in for a printed one, and other readings of it."""
+    """The measured subject that stands in for a printed one, and others that could as well."""
 
     measured: str
     other: tuple[str, ...]
@@ -104,11 +113,13 @@ class Paper:
         found = [q for q, card in self.printed if card in cards and matches(name, q)]
         return [q for q in dict.fromkeys(found) if q not in named]
 
-    def measured_name(self, name: str, reading: str = "") -> str:
-        """The quantity to look up among measurements; `reading` replaces an alias's subject."""
+    def measured_name(self, name: str, reading: Reading = AS_READ) -> str:
+        """The quantity to look up among measurements: with its alias, or what `reading` says."""
         metric, subject, *rest = name.split("/")
-        if subject in self.aliases:
-            subject = reading or self.aliases[subject].measured
+        if subject == reading[0]:
+            subject = reading[1]
+        elif subject in self.aliases:
+            subject = self.aliases[subject].measured
         return "/".join([metric, subject, *rest])
 
 

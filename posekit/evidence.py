@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from posekit.claims import Paper, Part
+from posekit.claims import AS_READ, Paper, Part, Reading
 from posekit.expression import Call, Interval, Node, Operation, Quantity, evaluate
 
 SIZES = ("small", "gpu", "paper")  # smallest first; smoke is for tests and never counts
@@ -33,6 +33,7 @@ class Record:
     config: str
     trained_on: str
     device: str
+    threads: str
     values: dict[tuple[str, str, str], float]
 
 
@@ -74,6 +75,7 @@ def _read(path: Path) -> Record:
         config=json.dumps(raw["config"], sort_keys=True),
         trained_on=(raw.get("data") or {}).get("name", ""),
         device=str(raw.get("device", "")),
+        threads=str(raw.get("threads", "")),
         values=_values(raw.get("quantities"), path, remedy),
         **fixed,
     )
@@ -182,11 +184,11 @@ class Sample:
 
 
 def samples(
-    paper: Paper, part: Part, found: Measurements, kind: str, reading: str = ""
+    paper: Paper, part: Part, found: Measurements, kind: str, reading: Reading = AS_READ
 ) -> list[Sample]:
     """Everything measured for one comparison, a sample for each data set and size.
 
-    `reading` takes the place of the stand-ins that aliases.csv names first. Times are compared
+    `reading` takes the place of a stand-in that aliases.csv names first. Times are compared
     within one device only. A `min` or `max` over competitors is taken over those measured when
     it is an ordering; any other formula needs all its quantities.
     """
@@ -218,7 +220,7 @@ def _sample(
     size: str,
     partial: bool,
     one_device: bool,
-    reading: str,
+    reading: Reading,
 ) -> Sample | None:
     values, missing, places = {}, [], set()
     for name in [q for wanted in part.names for q in paper.expand(part, wanted)]:

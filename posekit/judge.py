@@ -2,8 +2,10 @@
 
 The rules themselves are in posekit/statistics.py; this file says which applies. An audit that
 fails overrules every measurement; accuracy on the paper's data set is judged on that data alone.
+Where the paper leaves open what was compared, an order that turns round with the reading is open.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from posekit.audit import Audit, audit_part, short
 from posekit.claims import Claim, Metric, Paper, Part, load_metrics
-from posekit.evidence import SIZES, Measurements, Sample, samples
+from posekit.evidence import SIZES, Measurements, Record, Sample, samples
 from posekit.expression import Interval, Number, Quantity, compare
 from posekit.statistics import (
     FEWEST,
@@ -26,6 +28,9 @@ from posekit.statistics import (
 # Worst first: a claim of several parts gets the first of these that any part has.
 WORDS = ("inconsistent", "contradicted", "not derivable", "needs data", "needs hardware", "not run")
 WORDS += ("inconclusive", "supported", "reproduced", "quoted")
+
+HOLDS = ("reproduced", "supported")
+STATED = "implemented as stated: a setting of size paper"
 
 _EVIDENCE = ("E1", "E2", "E3", "E4", "E5", "E6")
 
@@ -45,6 +50,7 @@ class Finding:
     evidence: str = ""
     data: str = ""
     notes: list[str] = field(default_factory=list)
+    readings: list[str] = field(default_factory=list)  # the same with other stand-ins
     lacking: list[str] = field(default_factory=list)  # quantities nothing measured
     sample: Sample | None = None
 
@@ -94,11 +100,14 @@ def _measure(paper: Paper, claim: Claim, part: Part, audit: Audit, found: Measur
         known = {name for name, _, _ in found.values}
         return _unmeasured(paper, claim, part, audit, known)
     best, *rest = sorted(drawn, key=lambda s: _rank(s, home), reverse=True)
-    finding = _judge(claim, part, audit, best, home)
+    finding = _judge(paper, claim, part, audit, best)
+    if part.is_setting:
+        used = any(record.size == "paper" for record in found.by_id.values())
+        finding.notes.append(f"{STATED}{'' if used else ', which no recorded run used'}")
     for data in dict.fromkeys(s.data for s in rest if s.data != best.data):
-        other = _judge(claim, part, audit, next(s for s in rest if s.data == data), home)
+        other = _judge(paper, claim, part, audit, next(s for s in rest if s.data == data))
         finding.notes.append(f"on {data} ({other.evidence}, n = {other.n}): {_result(other)}")
-    finding.notes += _readings(paper, claim, part, audit, found, best)
+    _read_otherwise(finding, paper, claim, part, audit, found)
     return finding
 
 
@@ -134,14 +143,14 @@ def _unmeasured(paper: Paper, claim: Claim, part: Part, audit: Audit, known: set
     return Finding("not run", audit, notes=notes, lacking=lacking)
 
 
-def _judge(claim: Claim, part: Part, audit: Audit, sample: Sample, home: str) -> Finding:
-    level = sample.level(home)
+def _judge(paper: Paper, claim: Claim, part: Part, audit: Audit, sample: Sample) -> Finding:
+    level = sample.level(_home(paper, part))
     if claim.kind == "structure":
         finding = _counted(part, audit, sample)
     elif part.relation == "=":
         finding = _equal(claim, part, audit, sample, level)
     else:
-        finding = _ordered(part, audit, sample, level)
+        finding = _ordered(paper, part, audit, sample, level)
     finding.evidence, finding.data, finding.sample = level, sample.data, sample
     finding.n = str(len(sample.seeds))
     if sample.data:
@@ -153,7 +162,7 @@ def _judge(claim: Claim, part: Part, audit: Audit, sample: Sample, home: str) ->
 
 def _hold_back(finding: Finding, sample: Sample) -> None:
     """Being ahead of some competitors does not show being ahead of all that the paper names."""
-    if finding.verdict in ("reproduced", "supported"):
+    if finding.verdict in HOLDS:
         rivals = _subjects(name for name in sample.used[1:])
         finding.notes.insert(0, f"{finding.verdict} against {rivals} alone")
         finding.verdict = "inconclusive"
@@ -181,7 +190,7 @@ def _counted(part: Part, audit: Audit, sample: Sample) -> Finding:
     return Finding(word, audit, measured=" / ".join(values), notes=[] if plain else [pair])
 
 
-def _ordered(part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
+def _ordered(paper: Paper, part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
     side = -1 if part.relation.startswith("<") else 1
     rows = np.array([sample.differences], float).T
     if len(rows) >= MANY and len(sample.subjects) > 1:
@@ -190,16 +199,27 @@ def _ordered(part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
     finding = _filled(judged, audit)
     e = judged.estimate
     if e.n > 1:
-        finding.notes.append(f"{e.n} seeds could show {(e.high - e.low) / 2:.2g}")
+        units = (entry.unit for name in part.names if (entry := paper.find(name, part.card)))
+        least = f"{(e.high - e.low) / 2:.2g} {next(units, '')}".strip()
+        finding.notes.append(f"with {e.n} seeds only a difference above {least} can be told from 0")
     if sample.subjects:
         means = (f"{s} {short(float(np.mean(v)))}" for s, v in sample.subjects.items())
         finding.notes.append(f"by test subject: {', '.join(means)}")
     if part.by:
         finding.notes.append(f"the paper says by {part.by}: only the direction is judged")
     if level == "E1":
-        devices = dict.fromkeys(r.device for r in sample.records)
-        finding.notes.append(f"timed on {', '.join(devices)}")
+        # a time has no seed: the numbers of n runs are n repeats
+        finding.notes = [note.replace(" seeds", " repeats") for note in finding.notes]
+        settings = dict.fromkeys(map(_timed_with, sample.records))
+        finding.notes.append(f"timed on {' and '.join(settings)}")
     return finding
+
+
+def _timed_with(record: Record) -> str:
+    """The device of a timing, its threads and the run's config, in words."""
+    config = [f"{name} {value}" for name, value in json.loads(record.config).items()]
+    threads = [f"threads {record.threads}"] if record.threads else []
+    return ", ".join([record.device, *threads, *config])
 
 
 def _equal(claim: Claim, part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
@@ -243,16 +263,26 @@ def _result(finding: Finding) -> str:
     return f"{finding.verdict}, {finding.measured}{ends}"
 
 
-def _readings(
-    paper: Paper, claim: Claim, part: Part, audit: Audit, found: Measurements, best: Sample
-) -> list[str]:
-    """What the comparison gives when another measured subject stands in for the printed one."""
+def _read_otherwise(
+    finding: Finding, paper: Paper, claim: Claim, part: Part, audit: Audit, found: Measurements
+) -> None:
+    """Add what other stand-ins give, one at a time; a verdict that turns round with them is open."""
+    place = finding.sample.data, finding.sample.size
     named = {q.split("/")[1] for name in part.names for q in paper.expand(part, name)}
     standing = {s: paper.aliases[s] for s in sorted(named & set(paper.aliases))}
-    notes = [f"{subject} is measured as {a.measured}" for subject, a in standing.items()]
-    for reading in [reading for a in standing.values() for reading in a.other]:
-        drawn = samples(paper, part, found, claim.kind, reading)
-        for sample in (s for s in drawn if (s.data, s.size) == (best.data, best.size)):
-            other = _judge(claim, part, audit, sample, _home(paper, part))
-            notes.append(f"with {reading} in its place: {_result(other)}")
-    return notes
+    others = {}
+    for subject, measured in [(s, m) for s, alias in standing.items() for m in alias.other]:
+        for sample in samples(paper, part, found, claim.kind, (subject, measured)):
+            if (sample.data, sample.size) == place:
+                other = _judge(paper, claim, part, audit, sample)
+                others[f"{measured} for {subject}"] = other
+    first = [f"{alias.measured} for {s}" for s, alias in standing.items() if alias.measured != s]
+    finding.readings += [f"measured with {name}" for name in first]
+    finding.readings += [f"with {name}: {_result(other)}" for name, other in others.items()]
+    opposite = {"contradicted": HOLDS} | dict.fromkeys(HOLDS, ("contradicted",))
+    turned = [n for n, o in others.items() if o.verdict in opposite.get(finding.verdict, ())]
+    if turned:
+        words = f"{finding.verdict} with {' and '.join(first) or 'the default'}"
+        words += f", {others[turned[0]].verdict} with {' and '.join(turned)}"
+        finding.notes.insert(0, f"depends on the reading: {words}")
+        finding.verdict = "inconclusive"

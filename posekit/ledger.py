@@ -3,11 +3,12 @@
 Claims and printed numbers come from posekit/claims.py, the audit of the paper by its own
 numbers from audit.py, measurements from evidence.py, the decision from judge.py.
 `printed`, `measured`, `low` and `high` are the value itself where a claim states a value, and left
-minus right where it compares two quantities; parts of one claim are separated by `;`.
+minus right where it compares two quantities; parts of one claim are separated by `;`. `readings`
+says what other stand-ins for what was measured would give.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,7 @@ from posekit.files import write_text
 from posekit.judge import WORDS, Finding, find
 
 COLUMNS = ["id", "paper", "where", "kind", "statement", "printed", "measured", "low", "high", "n"]
-COLUMNS += ["margin", "evidence", "verdict", "card", "data", "runs", "note", "audit"]
+COLUMNS += ["margin", "evidence", "verdict", "card", "data", "runs", "note", "readings", "audit"]
 
 
 def verdicts(paper: str | Paper, records: Iterable[Record]) -> pd.DataFrame:
@@ -56,13 +57,22 @@ def why(claim_id: str, records: Iterable[Record]) -> str:
         lines += _printed_lines(paper, part)
         lines += _sample_lines(find(paper, claim, part, found).sample)
     lines += [f"  audit     {row['audit'] or 'nothing printed to hold it against'}"]
-    if row["measured"]:
-        interval = f" [{row['low']}, {row['high']}]" if row["low"] else ""
-        lines += [f"  measured  {row['measured']}{interval}, n = {row['n']}"]
-    lines += [
-        f"  verdict   {row['verdict']}" + (f" ({row['evidence']})" if row["evidence"] else "")
-    ]
-    return "\n".join(lines + [f"  note      {note}" for note in row["note"].split("; ") if note])
+    for mean, low, high, n in measured_parts(row):
+        lines += [f"  measured  {mean}" + (f" [{low}, {high}]" if low else "") + f", n = {n}"]
+    evidence = f" ({row['evidence']})" if row["evidence"] else ""
+    lines += [f"  verdict   {row['verdict']}{evidence}"]
+    for name in ("note", "readings"):
+        lines += [f"  {name:10}{text}" for text in row[name].split("; ") if text]
+    return "\n".join(lines)
+
+
+def measured_parts(row: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """(mean, low, high, n) of each part of a row, '' for what a part doesn't have."""
+    if not row["measured"]:
+        return []
+    cells = [row[name].split("; ") for name in ("measured", "low", "high", "n")]
+    count = len(cells[0])
+    return list(zip(*(column if len(column) == count else [""] * count for column in cells)))
 
 
 def _find(claim_id: str) -> tuple[Paper, Claim]:
@@ -105,7 +115,7 @@ def _row(paper: Paper, claim: Claim, found: Measurements) -> dict[str, str]:
     notes = [f"{word}: {detail}" if detail and word == verdict else detail]
     lacking = list(dict.fromkeys(name for f in parts for name in f.lacking))
     notes += [f"not measured: {', '.join(lacking)}"] if lacking else []
-    notes += _part_notes(claim, parts) + [claim.note]
+    notes += _by_card(claim, parts, "notes") + [claim.note]
     records = [r.id for f in parts if f.sample for r in f.sample.records]
     return cells | {
         "id": claim.id,
@@ -119,16 +129,16 @@ def _row(paper: Paper, claim: Claim, found: Measurements) -> dict[str, str]:
         "data": _once(f.data for f in parts),
         "runs": " ".join(sorted(set(records))),
         "note": _once(notes),
+        "readings": _once(_by_card(claim, parts, "readings")),
         "audit": audit_claim(paper, claim),
     }
 
 
-def _part_notes(claim: Claim, parts: list[Finding]) -> list[str]:
-    """The notes of all parts; where several cards are compared, each under its card."""
-    if len({part.card for part in claim.parts}) < 2:
-        return [note for f in parts for note in f.notes]
-    pairs = zip(claim.parts, parts)
-    return [f"{part.card}: {', '.join(f.notes)}" for part, f in pairs if f.notes]
+def _by_card(claim: Claim, parts: list[Finding], name: str) -> list[str]:
+    """The notes or readings of all parts; where there are several cards, each with its card."""
+    several = len({part.card for part in claim.parts}) > 1
+    pairs = [(part, text) for part, f in zip(claim.parts, parts) for text in getattr(f, name)]
+    return [f"{part.card}: {text}" if several else text for part, text in pairs]
 
 
 def _joined(cells: Iterable[str]) -> str:

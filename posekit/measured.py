@@ -171,4 +171,5 @@ def _caption(grid: Grid) -> str:
 
 def _mean(values: Iterable[float | None]) -> str:
     known = [float(value) for value in values if value is not None]
-    return f"{fmean(known):,.{0 if fmean(known) >= 100 else 1}f}" if known else ""
+    mean = fmean(known) if known else 0.0
+    return f"{mean:,.{0 if mean >= 100 else 1}f}" if mean >= 0.05 else ""  # less is nothing to tell

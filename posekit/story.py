@@ -9,36 +9,59 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from posekit.claims import Claim, Paper
 from posekit.evidence import Record
-from posekit.ledger import WORDS
+from posekit.judge import HOLDS, STATED, WORDS
 from posekit.measured import cost_table, count_table, error_tables, is_generated, run_links
 from posekit.statistics import FEWEST
-from posekit.tables import Cell, Link, Table, escape, number
+from posekit.tables import Cell, Link, Table, escape
+from posekit.wording import bullet, measured_cell, printed_cell
 
-HOLDS = ("reproduced", "supported")
 FAILS = ("inconsistent", "contradicted")
 OPEN = ("inconclusive",)
 LINKED = 3  # run records that a row of the claims table links to
 STUDIO = (
     "Studio numbers are numbers on generated data, not on Human3.6M, and must not be put beside "
     "printed ones: a lifter that reaches 30 mm here has not reached 30 mm there. They compare "
-    "models with each other; they can support or contradict an order that a paper claims, and no "
-    "claim about accuracy is judged by them."
+    "models with each other: they can support or contradict an order that a paper claims, and no "
+    "error value is judged by them. Their intervals cover the random start of training alone, on "
+    "two generated test actors, S9 and S11; other actors could give another order."
 )
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture, the page it leads to, and what is said of it."""
+
+    picture: str
+    target: str
+    title: str
+    caption: str
 
 
 @dataclass(frozen=True)
 class Page:
     """All that is told of one paper; paths are relative to results, "" where there is none."""
 
-    slug: str
-    title: str
-    authors: str
+    paper: Paper
+    about: dict[str, str]  # title, authors, place, note
     claims: pd.DataFrame  # its rows of the ledger
     faults: pd.DataFrame  # what the audit found
     records: list[Record]
-    figures: tuple[tuple[str, str], ...]  # picture, and the page it leads to
+    figures: tuple[Figure, ...]
     notebook: str
+
+    @property
+    def slug(self) -> str:
+        return self.paper.slug
+
+    @property
+    def title(self) -> str:
+        return self.about.get("title") or self.slug
+
+    def claim(self, row: dict[str, str]) -> Claim:
+        """The claim that a row of the ledger is about."""
+        return next(claim for claim in self.paper.claims if claim.id == row["id"])
 
     @property
     def own(self) -> pd.DataFrame:
@@ -52,9 +75,10 @@ def story(page: Page) -> str:
     if page.notebook:
         links.insert(1, f"[the notebook as it ran]({page.notebook})")
     parts = [f"# {escape(page.title)}"]
-    if page.authors:
-        parts.append(escape(page.authors))
-    parts += [" · ".join(links), summary(page), *_in_short(page), *_how_sure(page)]
+    by = ". ".join(filter(None, (page.about.get("authors"), page.about.get("place"))))
+    parts += [escape(text) for text in (by, page.about.get("note", "")) if text]
+    parts += [" · ".join(links), summary(page), *_readings(page), *_in_short(page)]
+    parts += _how_sure(page)
     parts += [*_figures(page), *_claims(page), *_audit(page), *_measured(page), *_reasons(page)]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
@@ -67,19 +91,27 @@ def summary(page: Page) -> str:
     text = f"{_of(len(page.claims), 'claim')}"
     if quoted:
         text += f", of which {quoted} are other papers' numbers, quoted for comparison"
-    return f"{text}. The paper's own {len(page.own)}: {words}."
+    return f"{text}. The paper's own {len(page.own)}: {words}.{_as_stated(page)}"
 
 
-def claims_table(page: Page) -> Table:
-    """The paper's own claims, a row each."""
-    head = ("Id", "Claim", "Where", ">Printed", ">Ours", ">Margin", "Evidence", "Verdict", "Runs")
-    return Table(head, tuple(_claim_row(page, row) for row in _rows(page.own)))
-
-
-def caption(picture: str, slug: str) -> str:
-    """A figure's file name as words."""
-    words = picture.rpartition("/")[2].removesuffix(".png").removeprefix(f"{slug}-")
-    return words.replace("-", " ").replace("_", " ").capitalize()
+def _as_stated(page: Page) -> str:
+    """What `reproduced` says of a count: that it was built as the paper has it, and no more."""
+    rows = [row for row in _rows(page.own) if row["verdict"] == "reproduced"]
+    built = [
+        row
+        for row in rows
+        if row["kind"] == "structure" and {p.relation for p in page.claim(row).parts} == {"="}
+    ]
+    if not built:
+        return ""
+    which = f"All {len(rows)}" if len(built) == len(rows) else f"{len(built)} of the {len(rows)}"
+    text = f" {which} reproduced say that what was built here is as the paper states it"
+    settings = sum(STATED in row["note"] for row in built)
+    if settings:
+        text += f", {settings} of them by settings of its training, implemented as stated"
+        unused = all("no recorded run used" in r["note"] for r in built if STATED in r["note"])
+        text += ", which no recorded run used" if unused else ""
+    return f"{text}."
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, str]]:
@@ -90,34 +122,36 @@ def _of(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
+def _readings(page: Page) -> Iterator[str]:
+    """What stands in for the methods that the paper names, and what else could."""
+    lines = []
+    for subject, alias in page.paper.aliases.items():
+        text = f"`{subject}`"
+        if alias.measured != subject:
+            text += f" of the paper is measured as `{alias.measured}`"
+        if alias.other:
+            text += f" (other readings: {', '.join(f'`{name}`' for name in alias.other)})"
+        lines.append(f"- {text}: {escape(alias.why)}.")
+    if lines:
+        yield "## Readings"
+        yield "\n".join(lines)
+
+
 def _in_short(page: Page) -> Iterator[str]:
     titles = {"What holds": HOLDS, "What does not hold": FAILS, "What stays open": OPEN}
     for title, words in titles.items():
         rows = [row for row in _rows(page.own) if row["verdict"] in words]
         yield f"## {title}"
-        yield "\n".join(map(_bullet, rows)) if rows else "Nothing so far."
+        yield (
+            "\n".join(bullet(page.paper, page.claim(row), row) for row in rows)
+            if rows
+            else "Nothing so far."
+        )
     rest = [r for r in _rows(page.own) if r["verdict"] not in (*HOLDS, *FAILS, *OPEN)]
     if rest:
         reasons = Counter(_reason(row) for row in rest)
         yield "## What was not tested"
         yield "\n".join(f"- {escape(reason)}: {_of(n, 'claim')}" for reason, n in reasons.items())
-
-
-def _bullet(row: dict[str, str]) -> str:
-    """A claim in a line: its words, the verdict, and what it rests on."""
-    text = f"- {escape(row['statement'])} (`{row['id']}`): **{row['verdict']}**"
-    if row["verdict"] == "inconsistent":
-        return f"{text} by its own numbers, {escape(row['audit'])}"
-    parts = [row["evidence"], _ours(row), *_restrictions(row)]
-    return ", ".join([text, *(escape(part) for part in parts if part)])
-
-
-def _restrictions(row: dict[str, str]) -> list[str]:
-    """What keeps a verdict from being the whole truth, from the notes of the ledger."""
-    notes = row["note"].split("; ")
-    against = [n.split(" in its place")[0] for n in notes if " in its place: contradicted" in n]
-    found = [note for note in notes if note.endswith(" alone")]
-    return found + ([f"but contradicted {' and '.join(against)} in its place"] if against else [])
 
 
 def _reason(row: dict[str, str]) -> str:
@@ -142,7 +176,9 @@ def _how_sure(page: Page) -> Iterator[str]:
         few, many = min(seeds), max(seeds)
         yield (
             f"Verdicts from training rest on {few if few == many else f'{few} to {many}'} seeds "
-            f"each; fewer than {FEWEST} never decide. Intervals are of 95 %."
+            f"each; fewer than {FEWEST} never decide. Intervals are of 95 %. They hold for the "
+            "reading named first under Readings; a line above says so where another gives another "
+            "verdict."
         )
     if any(is_generated(data) for r in page.records for (_, _, data) in r.values):
         yield STUDIO
@@ -152,22 +188,24 @@ def _figures(page: Page) -> Iterator[str]:
     if not page.figures:
         return
     yield "## Figures"
-    for picture, target in page.figures:
-        name = caption(picture, page.slug)
-        yield f"[![{name}]({picture})]({target})"
-        turn = ", to turn and play in a browser: open the file it links to from a copy on disk"
-        yield f"*{name}{turn if target.endswith('.html') else ''}.*"
+    for figure in page.figures:
+        yield f"[![{figure.title}]({figure.picture})]({figure.target})"
+        turn = " To turn and play it, open the file it links to, from a copy on disk, in a browser."
+        told = figure.caption or f"{figure.title}."
+        yield f"*{escape(told)}{turn if figure.target.endswith('.html') else ''}*"
 
 
 def _claims(page: Page) -> Iterator[str]:
     yield "## Claims"
     yield (
-        "Printed and ours are the value itself where a claim says equal, and the difference "
+        "Printed and measured are the value itself where a claim says equal, and the difference "
         "between the two sides where it says lower or higher; in brackets the 95 % interval over n "
-        "seeds. Errors are in mm, times in ms. What the words and the evidence levels mean stands in [the overview](README.md); "
-        "`posekit why ID` prints all that is behind a row."
+        "seeds, or repeats of a timing. Errors are in mm, times in ms, yes is 1. What the words and "
+        "the evidence levels mean stands in [the overview](README.md); `posekit why ID` prints all "
+        "that is behind a row."
     )
-    yield claims_table(page).markdown()
+    head = ("Id", "Claim", "Where", ">Printed", ">Measured", "Evidence", "Verdict", "Runs")
+    yield Table(head, tuple(_claim_row(page, row) for row in _rows(page.own))).markdown()
     quoted = page.claims[page.claims["verdict"] == "quoted"]
     if len(quoted):
         cells = [(r["id"], r["statement"], r["where"], r["printed"]) for r in _rows(quoted)]
@@ -183,40 +221,10 @@ def _claim_row(page: Page, row: dict[str, str]) -> tuple[Cell, ...]:
     if len(links) > LINKED:
         more = Link(f"and {len(links) - LINKED} more", f"{page.slug}.md#runs-and-cost")
         links = (*links[:LINKED], more)
-    printed = "; ".join(map(_shown, row["printed"].split("; ")))
-    cells = [row["id"], row["statement"], row["where"], printed, _ours(row), row["margin"]]
+    claim = page.claim(row)
+    printed = printed_cell(claim, row)
+    cells = [row["id"], row["statement"], row["where"], printed, measured_cell(claim, row)]
     return (*cells, row["evidence"], row["verdict"], links)
-
-
-def _ours(row: dict[str, str]) -> str:
-    """Mean, interval, seeds and data of what was measured, part by part."""
-    if not row["measured"]:
-        return ""
-    columns = [row[name].split("; ") for name in ("measured", "low", "high")]
-    width = max(map(len, columns))
-    filled = [column + [""] * (width - len(column)) for column in columns]
-    texts = [_interval(*cells) for cells in zip(*filled, strict=True)]
-    seeds = "; ".join(dict.fromkeys(row["n"].split("; ")))
-    text = "; ".join(texts)
-    return f"{text}, n = {seeds} on {row['data']}" if row["data"] else text
-
-
-def _interval(mean: str, low: str, high: str) -> str:
-    """mean [low, high], all with the decimals of the largest."""
-    if not low:
-        return _shown(mean)
-    values = [float(text) for text in (mean, low, high)]
-    mean, low, high = (number(value, max(map(abs, values))) for value in values)
-    return f"{mean} [{low}, {high}]"
-
-
-def _shown(text: str) -> str:
-    """A number of the ledger at a length to read; anything else as it is."""
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return text if len(text) < 6 else number(value)
 
 
 def _audit(page: Page) -> Iterator[str]:
@@ -237,6 +245,8 @@ def _measured(page: Page) -> Iterator[str]:
     tables = list(error_tables(page.records, [card for card in cards if card]))
     if tables:
         yield "## Measured errors"
+    if tables and page.paper.aliases:
+        yield "How the models differ, but for their names, stands under [Readings](#readings)."
     last = ""
     for title, note, table in tables:
         if title != last:
@@ -247,6 +257,10 @@ def _measured(page: Page) -> Iterator[str]:
     counts = count_table(page.records)
     if counts is not None:
         yield "## Counts and times"
+        yield (
+            "Of the networks at full width. Times: mean ± half of the 95 % t interval over "
+            "repeats; their device and threads are in the records."
+        )
         yield counts.markdown()
     costs = cost_table(page.records)
     if costs is not None:
@@ -256,10 +270,10 @@ def _measured(page: Page) -> Iterator[str]:
 
 
 def _reasons(page: Page) -> Iterator[str]:
-    """Every own claim's note and audit, folded."""
+    """Every own claim's note, readings and audit, folded."""
     lines = []
     for row in _rows(page.own):
-        texts = [row["note"], f"audit: {row['audit']}" if row["audit"] else ""]
+        texts = [row["note"], row["readings"], f"audit: {row['audit']}" if row["audit"] else ""]
         if any(texts):
             told = ". ".join(text for text in texts if text)
             lines.append(f"- `{row['id']}` **{row['verdict']}**: {escape(told)}")

@@ -1,4 +1,4 @@
-"""Tables and numbers as text: one table, written in Markdown for code hosts or in HTML."""
+"""Tables and numbers as text, in Markdown."""
 
 import html
 import math
@@ -41,14 +41,6 @@ class Table:
         lines += [_piped(_markdown(cell) for cell in row) for row in self.rows]
         return "\n".join(lines) + "\n"
 
-    def html(self) -> str:
-        """The same as an HTML table."""
-        style = [' class="n"' if name.startswith(">") else "" for name in self.head]
-        heads = [html.escape(name.removeprefix(">")) for name in self.head]
-        lines = ["<table>", _row("th", heads, style)]
-        lines += [_row("td", map(_html, row), style) for row in self.rows]
-        return "\n".join([*lines, "</table>"]) + "\n"
-
 
 def number(value: float, like: float | None = None) -> str:
     """A number as people write it, with as many decimals as a number of the size of `like`."""
@@ -80,17 +72,3 @@ def _markdown(cell: Cell) -> str:
     if isinstance(cell, str):
         return escape(cell)
     return " ".join(f"[{escape(link.text)}]({link.target})" for link in _links(cell))
-
-
-def _html(cell: Cell) -> str:
-    if isinstance(cell, str):
-        return html.escape(cell)
-    return " ".join(
-        f'<a href="{html.escape(link.target)}">{html.escape(link.text)}</a>'
-        for link in _links(cell)
-    )
-
-
-def _row(tag: str, cells, style: Sequence[str]) -> str:
-    inside = (f"<{tag}{css}>{cell}</{tag}>" for cell, css in zip(cells, style, strict=True))
-    return "<tr>" + "".join(inside) + "</tr>"

@@ -93,7 +93,7 @@ def test_studio_numbers_are_headed_as_such_and_never_stand_beside_printed_ones(r
     assert "must not be put beside printed ones" in page
     for row in table_under(page, "## Claims"):
         if row["Printed"] == "50.6":
-            assert row["Ours"] == ""
+            assert row["Measured"] == ""
 
 
 def test_a_page_tells_verdicts_as_the_ledger_has_them(results):
@@ -124,6 +124,7 @@ def test_every_link_of_every_page_leads_somewhere(results):
     for page in results.glob("*.md"):
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
             path, _, heading = target.partition("#")
+            path = path or page.name
             assert (results / path).exists(), f"{page.name}: {target}"
             titles = (
                 re.findall(r"^#+ (.*)", (results / path).read_text(), re.MULTILINE)
@@ -144,18 +145,26 @@ def test_the_page_for_browsers_is_whole_and_stays_inside_results(results):
 
         def handle_starttag(self, tag, attrs):
             self.targets += [value for name, value in attrs if name in ("href", "src")]
-            if tag not in ("meta", "img"):
+            if tag not in ("meta", "img", "hr", "br"):
                 self.open.append(tag)
+
+        def handle_startendtag(self, tag, attrs):
+            self.targets += [value for name, value in attrs if name in ("href", "src")]
 
         def handle_endtag(self, tag):
             assert self.open.pop() == tag
 
     links = Links()
-    links.feed((results / "index.html").read_text())
+    text = (results / "index.html").read_text()
+    links.feed(text)
     assert links.open == []
     assert "figures/tran2022-a-pose.html" in links.targets
+    assert "#tran2022-runs-and-cost" in links.targets
+    assert not [target for target in links.targets if target.endswith(".md")]
     for target in links.targets:
-        assert (results / target.partition("#")[0]).is_file(), target
+        file, _, part = target.partition("#")
+        assert not file or (results / file).exists(), target
+        assert not part or text.count(f'id="{part}"') == 1, target
 
 
 def test_writing_twice_changes_nothing(results):
@@ -200,6 +209,57 @@ def test_a_new_paper_needs_nothing_but_its_tables(tmp_path):
     assert texts[tmp_path / "results" / "new.md"].startswith("# new\n")
 
 
+def test_the_overview_explains_the_cards_it_names_and_how_to_make_its_numbers(results):
+    overview = render(results)[results / "README.md"]
+    rules = {row["Card"]: row["Rule"] for row in table_under(overview, "## Cards")}
+    assert set(rules) == set(CARDS)
+    assert rules["h36m-martinez-p1"].startswith("S9 and S11, every frame of every camera")
+    assert "```\nposekit reproduce tran2022 --size small --seeds 3\n```" in overview
+
+
+def test_a_number_that_is_not_in_the_papers_text_is_told_apart_wherever_it_decides(results):
+    page = render(results)[results / "tran2022.md"]
+    told = "li 38.0 is recovered: it is from the base project's documents"
+    [line] = [line for line in page.splitlines() if line.startswith("- Outperforms baseline DNNs")]
+    assert "38.3 is not less than 38.0" in line and told in line
+    faults = {row["Which"]: row["Finding"] for row in table_under(page, "## What the audit found")}
+    assert told in faults["tran2022-034"] and "recovered" not in faults["tran2022-027"]
+
+
+def test_the_remark_on_a_claim_stands_in_its_headline(results):
+    page = render(results)[results / "tran2022.md"]
+    [line] = [line for line in page.splitlines() if line.startswith("- Best in Table 1 P1 for Sit")]
+    assert "68.2 is not less than 54.2" in line and "order of columns of their own table" in line
+
+
+def test_settings_that_no_run_used_are_counted_as_such(results):
+    rows = [("recipe_batch/ours", 24), ("fc_layers/ours/gate-stage", 8)]
+    counts = [{"quantity": q, "card": "", "data": "", "value": v} for q, v in rows]
+    noted = record("ours", 0, id="e" * 16, job="structure", quantities=counts)
+    keep(results, noted)
+    page = render(results)[results / "tran2022.md"]
+    told = "All 2 reproduced say that what was built here is as the paper states it, 1 of them by"
+    assert told in page and "implemented as stated, which no recorded run used." in page
+    keep(results, record("ours", 0, id="d" * 16, size="paper", quantities=[]))
+    page = render(results)[results / "tran2022.md"]
+    assert told in page and "no recorded run used" not in page
+
+
+def test_numbers_of_one_claim_are_named(results):
+    rows = [
+        ("inputs/ours", 34),
+        ("joints_in/ours", 17),
+        ("outputs/ours", 48),
+        ("joints_out/ours", 16),
+    ]
+    counts = [{"quantity": q, "card": "", "data": "", "value": v} for q, v in rows]
+    keep(results, record("ours", 0, id="e" * 16, job="structure", quantities=counts))
+    page = render(results)[results / "tran2022.md"]
+    cells = {row["Id"]: row for row in table_under(page, "## Claims")}
+    assert cells["tran2022-003"]["Measured"] == "inputs 34; outputs 48"
+    assert cells["tran2022-015"]["Printed"].endswith("milestone first 170; milestone second 200")
+
+
 def test_smoke_runs_never_enter_a_table(results):
     before = render(results)
     keep(results, record("ours", 0, id="f" * 16, size="smoke"))
@@ -212,6 +272,16 @@ def test_costs_are_means_over_the_runs_of_a_job(results):
     table = cost_table(load_records(results / "runs"))
     [row] = [row for row in table.rows if row[0] == "lifter/ours"]
     assert row[3:7] == ("3", "11.0", "9,000", "900")
+
+
+def test_a_cost_too_small_to_print_is_left_out(results):
+    from posekit.evidence import load_records
+
+    for seed in range(3):
+        run = record("ours", seed, job="noted", id=f"c{seed:015x}", quantities=[])
+        keep(results, run | {"seconds": 0.01, "samples_per_second": 0.0})
+    [row] = [row for row in cost_table(load_records(results / "runs")).rows if row[0] == "noted"]
+    assert row[3:7] == ("3", "", "", "900")
 
 
 def test_a_results_folder_that_cannot_be_written_is_named(results):
@@ -245,7 +315,6 @@ def test_text_from_tables_cannot_break_a_table_or_a_page():
         "| --- | --: |",
         r"| a\|b &lt;i&gt; \*x\* \[y\](z) | [run](runs/1.json) |",
     ]
-    assert "<i>" not in table.html()
     with pytest.raises(ValueError, match="11 columns"):
         Table(("x",) * 11, ())
 
