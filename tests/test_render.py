@@ -198,24 +198,24 @@ def test_every_pixel_of_a_plane_belongs_to_one_triangle():
     assert torch.equal(whole.face[0], alone.silhouette.int().argmax(0))
 
 
-def test_the_pixels_of_a_triangle_are_those_of_the_fraction_arithmetic():
-    """Half-plane tests in whole numbers, with the top-left rule, pixel by pixel."""
+def test_the_pixels_of_triangles_are_those_of_whole_numbers():
+    """Half-plane tests with the top-left rule, pixel by pixel, in integers."""
     rng = np.random.default_rng(4)
+    corners = rng.integers(-8, 32, (600, 3, 2)) * rng.choice([0.25, 0.5, 1, np.pi / 3], (600, 1, 1))
+    points = torch.from_numpy(np.concatenate([corners, np.full((600, 3, 1), 700.0)], axis=2))
+    raster = render.rasterise(points, torch.tensor([[0, 1, 2]]), 24, 24, cull=None)
     y, x = np.indices((24, 24)) * int(zbuffer.SUBPIXELS)
-    for _ in range(60):
-        corner = rng.integers(-8, 32, (3, 2)) * (1 if rng.random() < 0.3 else rng.random((3, 2)))
-        fixed = np.round(corner * zbuffer.SUBPIXELS).astype(np.int64)
-        area = np.linalg.det(np.diff(fixed.astype(float), axis=0))
-        if area < 0:
-            fixed = fixed[::-1]
+    for fixed, got in zip(
+        np.round(corners * zbuffer.SUBPIXELS).astype(np.int64), raster.silhouette
+    ):
+        (ux, uy), (vx, vy) = fixed[1:] - fixed[0]
+        area = ux * vy - uy * vx
         inside = np.full(x.shape, area != 0)
-        for (ax, ay), (bx, by) in zip(fixed, np.roll(fixed, -1, axis=0), strict=True):
+        corner = fixed if area > 0 else fixed[::-1]
+        for (ax, ay), (bx, by) in zip(corner, np.roll(corner, -1, axis=0), strict=True):
             side = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
-            inclusive = by < ay or (by == ay and bx > ax)
-            inside &= side >= 0 if inclusive else side > 0
-        points = torch.from_numpy(np.concatenate([corner, np.full((3, 1), 700.0)], axis=1))
-        raster = render.rasterise(points[None], torch.tensor([[0, 1, 2]]), 24, 24, cull=None)
-        assert np.array_equal(raster.silhouette[0].numpy(), inside)
+            inside &= side >= 0 if by < ay or (by == ay and bx > ax) else side > 0
+        assert np.array_equal(got.numpy(), inside)
 
 
 def test_samples_lie_evenly_in_their_pixels():
@@ -308,6 +308,7 @@ def test_triangles_reaching_behind_the_camera_are_left_out():
     vertices = torch.tensor([[[-500, -500, 900], [500, -500, 900], [0, 900, -50.0], [0, 900, 5]]])
     vertices = torch.cat([vertices, torch.tensor([[[0, 900, 0], [0, 0, 0], [0, 500, 900.0]]])], 1)
     points = render.project(vertices, K)
+    assert points[0, [2, 4, 5], :2].isinf().all() and points[0, [0, 1, 3, 6]].isfinite().all()
     faces = torch.tensor([[0, 1, 2], [0, 1, 3], [0, 1, 4], [0, 1, 5]])
     assert not render.rasterise(points, faces, SIZE, SIZE, cull=None).silhouette.any()
     seen = render.rasterise(
@@ -322,8 +323,10 @@ def test_an_infinite_depth_takes_a_person_away():
     vertices, faces = tensors(SCENES["two people"])
     points = render.project(vertices, K).repeat(2, 1, 1)
     count = len(SCENES["two people"].split()[0].vertices)
-    points[0, count:] = torch.inf
+    points[0, count:, 2] = torch.inf
     raster = render.rasterise(points, faces, SIZE, SIZE)
+    points[0, count:, :2] = torch.inf
+    assert torch.equal(raster.keys, render.rasterise(points, faces, SIZE, SIZE).keys)
     alone = render.rasterise(points[1:, :count], faces[(faces < count).all(1)], SIZE, SIZE)
     assert torch.equal(raster.face[:1], alone.face) and (raster.face[1] > alone.face.max()).any()
 
