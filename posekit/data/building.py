@@ -4,6 +4,7 @@ World: millimetres, z up, the floor at z = 0. Colours are linear albedos that mu
 """
 
 import colorsys
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -23,47 +24,58 @@ _BOX_NORMALS = _NORMALS[[3, 2, 5, 4, 1, 0]]
 _CORNERS = np.array([[x, y, z] for z in (-1, 1) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
 
 
+Number = float | int
+
+
 class Part(NamedTuple):
     """A box of a piece of furniture, in the piece's own frame: its front looks to low y."""
 
-    x: tuple[float, float]
-    y: tuple[float, float]
-    z: tuple[float, float]
+    x: tuple[Number, Number]
+    y: tuple[Number, Number]
+    z: tuple[Number, Number]
     tile: str = "plain"
-    tint: tuple[float, ...] | np.ndarray = (1.0, 1.0, 1.0)
+    tint: tuple[Number, ...] | np.ndarray = (1.0, 1.0, 1.0)
     front: str = ""
-    size: float = 1000.0
+    size: Number = 1000.0
 
 
 class Ball(NamedTuple):
     """A blob of leaves or cloth of a piece."""
 
-    place: tuple[float, float, float]
-    radius: float
+    place: tuple[Number, Number, Number]
+    radius: Number
     tile: str = "leaves"
-    tint: tuple[float, ...] | np.ndarray = (1.0, 1.0, 1.0)
+    tint: tuple[Number, ...] | np.ndarray = (1.0, 1.0, 1.0)
 
 
 class Footprint(NamedTuple):
     """The rectangle around a piece in its own frame."""
 
-    x: tuple[float, float]
-    y: tuple[float, float]
+    x: tuple[Number, Number]
+    y: tuple[Number, Number]
 
 
-def muted(rng: np.random.Generator, low: float = 0.1, high: float = 0.8, strong: float = 0.4):
+def muted(rng: np.random.Generator, low: Number = 0.1, high: Number = 0.8, strong: Number = 0.4):
     """A colour as things in homes have it: any hue, mostly greyish."""
     value = rng.uniform(low, high)
     return np.array(colorsys.hsv_to_rgb(rng.random(), strong * rng.random() ** 1.5, value))
 
 
-def footprint(parts: list[Part], balls: list[Ball] = ()) -> Footprint:
+def footprint(parts: list[Part], balls: Sequence[Ball] = ()) -> Footprint:
     """The rectangle around `parts` and `balls`."""
     low_x = [p.x[0] for p in parts] + [b.place[0] - b.radius for b in balls]
     high_x = [p.x[1] for p in parts] + [b.place[0] + b.radius for b in balls]
     low_y = [p.y[0] for p in parts] + [b.place[1] - b.radius for b in balls]
     high_y = [p.y[1] for p in parts] + [b.place[1] + b.radius for b in balls]
     return Footprint((min(low_x), max(high_x)), (min(low_y), max(high_y)))
+
+
+class _Light(NamedTuple):
+    """What a plane sends out: shaded as it is turned, or `glow` times its tint."""
+
+    normal: np.ndarray
+    tint: np.ndarray
+    glow: Number
 
 
 class Building:
@@ -84,7 +96,7 @@ class Building:
         self.floor_light = np.ones((CELL, CELL), np.float32)
 
     def face(
-        self, face: int, tile: str, tint=(1.0, 1.0, 1.0), size: float = 1000, tall=None, glow=0
+        self, face: int, tile: str, tint=(1.0, 1.0, 1.0), size: Number = 1000.0, tall=None, glow=0
     ):
         """Cover a face of the shell; `glow` > 0 makes it send its own light, as the sky does."""
         (a, b, c), (d, e, f) = self.low, self.high
@@ -100,17 +112,10 @@ class Building:
         else:
             frame = [(0, b if face == 4 else e, f), (size, 0, 0), (0, 0, -tall)]
             lit = (-a / (d - a), size / (d - a), 0, tall / (f - c))
-        light = tint * glow if glow else self.lit(_NORMALS[face : face + 1], tint[None])[0]
+        light = _Light(_NORMALS[face], tint, glow)
         self.shell[face] = (*frame, self.rows[tile], light, (*lit, 3 + face))
 
-    def lit(self, normals: np.ndarray, albedo: np.ndarray) -> np.ndarray:
-        """What `Lights.shade` makes of arrays."""
-        shaded = self.lights.shade(
-            torch.from_numpy(normals), torch.from_numpy(np.ascontiguousarray(albedo, float))
-        )
-        return shaded.numpy()
-
-    def wall_point(self, face: int, along: float, z: float) -> np.ndarray:
+    def wall_point(self, face: int, along: Number, z: Number) -> np.ndarray:
         """The point of a wall at `along` (world x or y) and `z`."""
         if face < 4:
             return np.array([(self.low, self.high)[face - 2][0], along, z])
@@ -122,8 +127,7 @@ class Building:
         right = np.array([(0, 1, 0), (0, -1, 0), (-1, 0, 0), (1, 0, 0)][face - 2], float)
         middle = self.wall_point(face, along, bottom + tall)
         origin = middle - right * wide / 2
-        tint = np.asarray(tint, float)
-        light = tint * glow if glow else self.lit(_NORMALS[face : face + 1], tint[None])[0]
+        light = _Light(_NORMALS[face], np.asarray(tint, float), glow)
         lit = (0, 0, 0, 0, 0)
         if not glow:
             # The wall's own cell at the decal's middle: its corners are darker there too.
@@ -131,25 +135,29 @@ class Building:
             span = self.high - self.low
             lit = ((along - self.low[axis]) / span[axis], 0)
             lit += (1 - (bottom + tall) / span[2], tall / span[2], 3 + face)
-        self._decal(origin, right * wide, np.array([0, 0, -float(tall)]), tile, light, lit)
+        self._decal(origin, right * wide, np.array([0, 0, -float(tall)]), 0, tile, light, lit)
 
-    def spread(self, x, y, yaw, wide, deep, tile, tint=(1.0, 1.0, 1.0)):
-        """A decal on the floor: a rug, a mat, a line."""
+    def spread(self, x, y, yaw, wide, deep, tile, tint=(1.0, 1.0, 1.0), size=0):
+        """A decal on the floor: a rug, a mat, a path. With a `size` (mm) its tile repeats."""
         cos, sin = np.cos(yaw), np.sin(yaw)
         right, down = np.array([cos, sin, 0]) * wide, np.array([sin, -cos, 0]) * deep
         origin = np.array([x, y, 0]) - right / 2 - down / 2
-        (x0, y0), (x1, y1) = self.lawn
-        # The floor's own light, exactly where the decal's sides follow the axes.
-        lit = ((origin[0] - x0) / (x1 - x0), right[0] / (x1 - x0))
-        lit += ((origin[1] - y0) / (y1 - y0), down[1] / (y1 - y0), 3 + GROUND)
-        light = self.lit(_NORMALS[:1], np.asarray(tint, float)[None])[0]
-        self._decal(origin, right, down, tile, light, lit)
+        lit = (0, 0, 0, 0, 0)
+        if abs(sin) < 1e-6 and not size:
+            # Where the sides follow the axes, the light map's cell of the floor fits.
+            (x0, y0), (x1, y1) = self.lawn
+            lit = ((origin[0] - x0) / (x1 - x0), right[0] / (x1 - x0))
+            lit += ((origin[1] - y0) / (y1 - y0), down[1] / (y1 - y0), 3 + GROUND)
+        light = _Light(_NORMALS[GROUND], np.asarray(tint, float), 0.0)
+        self._decal(origin, right, down, size, tile, light, lit)
 
-    def _decal(self, origin, right, down, tile, light, lit) -> None:
+    def _decal(self, origin, right, down, size, tile, light, lit) -> None:
         corners = (origin, origin + right, origin + right + down, origin + down)
+        if size:
+            right, down = (side * (size / np.linalg.norm(side)) for side in (right, down))
         self.decals.append((origin, right, down, self.rows[tile], light, lit, corners))
 
-    def free(self, x, y, yaw, print_: Footprint, gap: float = 60, walls: bool = True) -> bool:
+    def free(self, x, y, yaw, print_: Footprint, gap: Number = 60, walls: bool = True) -> bool:
         """Whether a piece fits there: off the clear places, the other pieces, and inside."""
         a, b, c, d = self._around(x, y, yaw, print_)
         if walls and (a < self.low[0] or b < self.low[1] or c > self.high[0] or d > self.high[1]):
@@ -166,7 +174,9 @@ class Building:
         """Keep furniture off a place, such as the way through a door."""
         self.taken.append((x0, y0, x1, y1))
 
-    def put(self, x, y, yaw, parts: list[Part], balls: list[Ball] = (), gap=60, walls=True) -> bool:
+    def put(
+        self, x, y, yaw, parts: list[Part], balls: Sequence[Ball] = (), gap=60, walls=True
+    ) -> bool:
         """Put a piece there if it fits; whether it did."""
         print_ = footprint(parts, balls)
         if not self.free(x, y, yaw, print_, gap, walls):
@@ -205,7 +215,7 @@ class Building:
         ys = [sin * u + cos * v for u in print_.x for v in print_.y]
         return x + min(xs), y + min(ys), x + max(xs), y + max(ys)
 
-    def sunbeam(self, face: int, along: float, bottom: float, wide: float, tall: float) -> None:
+    def sunbeam(self, face: int, along: Number, bottom: Number, wide: Number, tall: Number) -> None:
         """The bright patch on the floor behind a window through which the key light shines."""
         key = self.lights.directions[0].numpy().astype(float)
         if key @ -_NORMALS[face] < 0.15:
@@ -227,7 +237,7 @@ class Building:
         low, high = self.lawn
         return np.rint((points - low) / (high - low) * (CELL - 1) * 16).astype(np.int32)
 
-    def _floor_shadows(self, centre, half, yaw, balls, blur: float, strength: float) -> None:
+    def _floor_shadows(self, centre, half, yaw, balls, blur: Number, strength: Number) -> None:
         """What the pieces keep from the floor: the key light's shadow, and contact below them."""
         key = self.lights.directions[0].numpy().astype(float)
         slope = key[:2] / max(key[2], 0.3)
@@ -253,11 +263,11 @@ class Building:
             place = self._texels(np.array([x, y]) - slope * z)
             texel = (CELL - 1) / (self.lawn[1] - self.lawn[0]).mean()
             cv2.circle(cast, place.tolist(), round(16 * radius * texel), 1.0, -1, 8, 4)
-        self.floor_light *= 1 - strength * cv2.GaussianBlur(cast, (0, 0), blur)
+        self.floor_light *= 1 - strength * _soft(cast, blur)
         texel = CELL * 220 / (self.lawn[1] - self.lawn[0]).mean()
-        self.floor_light *= 1 - 0.5 * cv2.GaussianBlur(contact, (0, 0), max(texel, 0.6))
+        self.floor_light *= 1 - 0.5 * _soft(contact, max(texel, 0.6))
 
-    def light_map(self, corner: float, lamp: np.ndarray | None, blur: float, strength: float):
+    def light_map(self, corner: Number, lamp: np.ndarray | None, blur: Number, strength: Number):
         """The cells: `corner` is how much darker a room's edges are, `lamp` a bright place."""
         cells = np.ones((9, CELL, CELL), np.float32)
         cells[:3] = _common_cells()
@@ -286,44 +296,57 @@ class Building:
         return cells.reshape(-1, CELL)
 
     def build(
-        self, corner: float = 0.35, lamp: np.ndarray | None = None, blur=2.0, strength=0.3
+        self, corner: Number = 0.35, lamp: np.ndarray | None = None, blur=2.0, strength=0.3
     ) -> Stage:
         """The finished place."""
         light_map = self.light_map(corner, lamp, blur, strength)
-        columns = [np.array(column, float) for column in zip(*self.shell, strict=True)]
-        decals = list(zip(*self.decals, strict=True)) or [[]] * 7
-        shapes = ((-1, 3), (-1, 3), (-1, 3), (-1,), (-1, 3), (-1, 5), (-1, 4, 3))
-        *frames, corners = (
-            np.array(column, float).reshape(shape)
-            for column, shape in zip(decals, shapes, strict=True)
-        )
+        planes = [*self.shell, *self.decals]
         boxes = list(zip(*self.boxes, strict=True)) or [[]] * 7
+        balls = list(zip(*self.balls, strict=True)) or [[]] * 4
         centre, half = (np.array(column, float).reshape(-1, 3) for column in boxes[:2])
         yaw, size = np.array(boxes[2], float), np.array(boxes[4], float)
-        albedo = np.array(boxes[5], float).reshape(-1, 3)
         cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
         x, y, z = _BOX_NORMALS.T
         normals = np.stack([cos * x - sin * y, sin * x + cos * y, z + 0 * cos], -1)
-        tints = self.lit(normals.reshape(-1, 3), albedo.repeat(6, 0)).reshape(-1, 6, 3)
-        balls = list(zip(*self.balls, strict=True)) or [[]] * 4
-        ball_tint = np.array(balls[2], float).reshape(-1, 3)
-        up = np.tile([0.0, 0.0, 1.0], (len(ball_tint), 1))
+        # All that is to be lit, in one call: planes, the boxes' six sides, blobs from above.
+        flat = np.array([plane[4].normal for plane in planes])
+        up = np.tile(_NORMALS[GROUND], (len(self.balls), 1))
+        tints = [np.array(column, float).reshape(-1, 3) for column in (boxes[5], balls[2])]
+        albedo = [[plane[4].tint for plane in planes], tints[0].repeat(6, 0), tints[1]]
+        shaded = self.lights.shade(
+            torch.from_numpy(np.concatenate([flat, normals.reshape(-1, 3), up])),
+            torch.from_numpy(np.concatenate(albedo)),
+        ).numpy()
+        first, last = len(planes), len(planes) + 6 * len(boxes[0])
+        for k, (_, tint, glow) in enumerate(plane[4] for plane in planes):
+            if glow:
+                shaded[k] = glow * tint
+        columns = [
+            np.array(column, float)
+            for k, column in enumerate(zip(*(plane[:6] for plane in planes), strict=True))
+            if k != 4
+        ]
+        columns.insert(4, shaded[:first])
+        frames = [
+            Frames(*(column[part] for column in columns)) for part in (slice(6), slice(6, None))
+        ]
+        corners = np.array([decal[6] for decal in self.decals], float).reshape(-1, 4, 3)
         return Stage(
             lights=self.lights,
             low=self.low,
             high=self.high,
             sky=self.sky,
-            shell=Frames(*columns),
-            decals=Decals(Frames(*frames), corners),
+            shell=frames[0],
+            decals=Decals(frames[1], corners),
             centre=centre,
             half=half,
             yaw=yaw,
             tile=np.array(boxes[3], int).reshape(-1, 2),
             size=size,
-            tints=tints,
+            tints=shaded[first:last].reshape(-1, 6, 3),
             balls=np.array(balls[0], float).reshape(-1, 4),
             ball_tile=np.array(balls[1], int),
-            ball_tint=self.lit(up, ball_tint),
+            ball_tint=shaded[last:],
             piece=np.array([*boxes[6], *balls[3]], int),
             light_map=light_map,
             clear=self.clear,
@@ -340,6 +363,12 @@ def _common_cells() -> np.ndarray:
     return np.stack([np.ones_like(side), side, ball])
 
 
-def _edges(at: np.ndarray, low: float, high: float, depth: float) -> np.ndarray:
+def _edges(at: np.ndarray, low: Number, high: Number, depth: Number) -> np.ndarray:
     """Less light reaches the corners of a room: 1 - depth exp(-distance / 450 mm), both sides."""
     return (1 - depth * np.exp((low - at) / 450)) * (1 - depth * np.exp((at - high) / 450))
+
+
+def _soft(mask: np.ndarray, blur: Number) -> np.ndarray:
+    """A mask blurred twice by a box of about the deviation `blur`, texels."""
+    side = 2 * round(blur * 1.2) + 1
+    return cv2.blur(cv2.blur(mask, (side, side)), (side, side))

@@ -208,7 +208,7 @@ def rug(rng, base="8a4a40", other="d8c8a8", rings=5) -> np.ndarray:
     picture = plaster(rng, base, 0.1, 32).astype(np.float32)
     for k in range(rings):
         edge = 0.03 + 0.055 * k
-        tone = colour(other) if k % 2 else 0.5 * (colour(base) + rng.random(3))
+        tone = colour(other) if k % 2 else 0.7 * colour(base) + 0.25 * rng.random()
         if k in (0, 3, 4):
             _box(picture, edge, edge, 1 - edge, 1 - edge, tone)
     inner = slice(round(0.27 * SIZE), round(0.73 * SIZE))
@@ -268,7 +268,7 @@ def sky(rng, top="4f7fbe", low="c6d8e8", cover=0.35, cloud="f6f6f4", line="trees
     elif line == "town":
         steps = np.repeat(rng.random(32), SIZE // 32)[None]
         edge = 0.92 - 0.17 * steps * (noise(rng, 4, 1)[:1] + 0.2)
-        tone = (0.5 * colour("7c7a7a") + 0.5 * colour(low)) * (1 + 0.1 * clouds(rng, 64, 2))
+        tone = (0.5 * colour("7c7a7a") + 0.5 * colour(low)) * (1 + 0.03 * clouds(rng, 64, 2))
     else:
         edge, tone = np.full((1, SIZE), 0.985), colour("5e7e96") + 0.0 * picture
     return np.where((rows[..., 0] > edge)[..., None], tone, picture)

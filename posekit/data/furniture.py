@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posekit.data.building import Ball, Part, muted
+from posekit.data.building import Ball, Number, Part, muted
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def radiator(rng, s: Style) -> list[Part]:
     return [Part((-half, half), (-110, -30), (120, 720), "plain", (0.85, 0.85, 0.83), "radiator")]
 
 
-def curtain(rng, tall: float, tint: np.ndarray) -> list[Part]:
+def curtain(rng, tall: Number, tint: np.ndarray) -> list[Part]:
     """One side of a pair of curtains."""
     half = rng.uniform(150, 320)
     return [Part((-half, half), (-110, -40), (30, tall), "folds", tint, size=900)]

@@ -75,7 +75,7 @@ def indoors(rng: np.random.Generator, window: float | None) -> Lights:
 
     Without a window the lamps hang from the ceiling.
     """
-    level = rng.uniform(0.8, 1.2)
+    level = rng.uniform(0.85, 1.35)
     if window is not None:
         key = towards(window + rng.uniform(-0.5, 0.5), rng.uniform(0.35, 0.8))
         colour = tint(rng, WHITE, COOL) * rng.uniform(0.45, 1.0)
@@ -86,7 +86,7 @@ def indoors(rng: np.random.Generator, window: float | None) -> Lights:
     for _ in range(rng.integers(0, 3)):
         direction = towards(rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.3))
         lamps.append((direction, level * tint(rng, WARM, WHITE) * rng.uniform(0.05, 0.25)))
-    ambient = level * tint(rng, WARM, WHITE, WHITE, COOL) * rng.uniform(0.3, 0.5)
+    ambient = level * tint(rng, WARM, WHITE, WHITE, COOL) * rng.uniform(0.4, 0.6)
     return lights(ambient, ambient * rng.uniform(0.55, 0.85), lamps)
 
 

@@ -8,7 +8,7 @@ World: millimetres, z up, the ground at z = 0.
 import numpy as np
 
 from posekit.data import furniture
-from posekit.data.building import Building, Part, muted
+from posekit.data.building import Building, Number, Part, muted
 from posekit.data.light import outdoors, tint
 from posekit.data.scenery import GROUND, TOP, WALLS, Stage
 
@@ -22,7 +22,7 @@ TOPS = {"clear": (0.12, 0.26, 0.55), "pale": (0.4, 0.53, 0.72), "grey": (0.45, 0
 TOPS["evening"] = (0.2, 0.28, 0.45)
 
 
-def _open(rng, clear, line: str, ground: str, size: float, *ends) -> Building:
+def _open(rng, clear, line: str, ground: str, size: Number, *ends) -> Building:
     """The ground and the sky."""
     skies = [f"{weather}_{line}" for weather in ("clear", "grey", "evening", "pale")]
     known = [name for name in skies if name in _SKIES]
@@ -45,13 +45,13 @@ _SKIES = (
 )  # fmt: skip
 
 
-def _ring(rng, least: float, most: float) -> tuple[float, float]:
+def _ring(rng, least: Number, most: Number) -> tuple[float, float]:
     """A place at a distance from the origin."""
     angle, away = rng.uniform(0, 2 * np.pi), rng.uniform(least, most)
     return away * np.cos(angle), away * np.sin(angle)
 
 
-def _tree(rng, place: Building, x: float, y: float) -> None:
+def _tree(rng, place: Building, x: Number, y: Number) -> None:
     """A tree with a crown of blobs, or a conifer."""
     high, trunk = rng.uniform(1700, 3200), rng.uniform(90, 220)
     crown = rng.uniform(1100, 2300)
@@ -75,7 +75,7 @@ def _tree(rng, place: Building, x: float, y: float) -> None:
     place.put(x, y, 0.0, parts, balls, walls=False, gap=-crown)
 
 
-def _bush(rng, place: Building, x: float, y: float) -> None:
+def _bush(rng, place: Building, x: Number, y: Number) -> None:
     radius = rng.uniform(300, 900)
     balls = furniture.crown_of(rng, (0, 0, 0.55 * radius), radius, 6)
     place.put(
@@ -145,9 +145,9 @@ def street(rng, clear, reach) -> Stage:
             along += 2 * half + (rng.uniform(200, 4000) if rng.random() < 0.25 else 10)
         # The pavement before the houses, and its kerb.
         v = side * (away - 1100)
-        place.spread(-sin * v, cos * v, turn, 12 * reach, 2200, "concrete", (0.9,) * 3)
-    for _ in range(int(rng.integers(3, 12))):
-        u, v = rng.uniform(-2.5, 2.5) * reach, rng.uniform(-far + 600, near - 300)
+        place.spread(-sin * v, cos * v, turn, 12 * reach, 2200, "paving", (1.0,) * 3, 1500)
+    for _ in range(int(rng.integers(8, 22))):
+        u, v = rng.uniform(-3, 3) * reach, rng.uniform(-far + 600, near - 300)
         x, y = cos * u - sin * v, sin * u + cos * v
         kind = rng.integers(6)
         if kind == 0:
@@ -221,7 +221,13 @@ def garden(rng, clear, reach) -> Stage:
         v = rng.uniform(-1500, 1500)
         tile = ("paving", "gravel", "sand")[rng.integers(3)]
         place.spread(
-            -np.sin(turn) * v, np.cos(turn) * v, turn, 40000, rng.uniform(1200, 3500), tile
+            -np.sin(turn) * v,
+            np.cos(turn) * v,
+            turn,
+            40000,
+            rng.uniform(1200, 3500),
+            tile,
+            size=1800,
         )
     if rng.random() < 0.45:
         x, y = reach * 1.6 * -np.sin(turn), reach * 1.6 * np.cos(turn)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from posekit.data import furniture, outdoors
-from posekit.data.building import Building, Part, muted
+from posekit.data.building import Building, Number, Part, muted
 from posekit.data.light import indoors, tint
 from posekit.data.scenery import GROUND, TOP, WALLS, Stage
 
@@ -73,8 +73,8 @@ _TURN = {2: np.pi / 2, 3: -np.pi / 2, 4: np.pi, 5: 0.0}
 def stage(
     rng: np.random.Generator,
     kind: str | None = None,
-    clear: Sequence[tuple[float, float, float]] = ((0.0, 0.0, 700.0),),
-    reach: float = 4000.0,
+    clear: Sequence | np.ndarray = ((0.0, 0.0, 700.0),),
+    reach: Number = 4000.0,
 ) -> Stage:
     """A place of a `kind` of KINDS (drawn by its share if None), with its lights.
 
@@ -94,7 +94,7 @@ def stage(
     return _PLACES[kind](rng, places, reach)
 
 
-def _bounds(rng, clear: np.ndarray, reach: float, least: float, most: float, height: float):
+def _bounds(rng, clear: np.ndarray, reach: Number, least: Number, most: Number, height: Number):
     """The corners of a room that holds the clear places and most of the cameras."""
     sizes = reach * rng.uniform(least, most, 4)
     low = np.minimum(-sizes[:2], (clear[:, :2] - clear[:, 2:]).min(0, initial=0))
@@ -119,7 +119,7 @@ def _room(rng, clear, reach) -> Stage:
     house.face(TOP, "plaster", np.full(3, rng.uniform(0.8, 1.0)), 3000)
     tile, size, _ = _pick(rng, WALL_TILES)
     paint = tint(rng, WALL_TINTS[0], WALL_TINTS[rng.integers(len(WALL_TINTS))])
-    paint = paint * rng.uniform(0.75, 1.1)
+    paint = paint * rng.uniform(0.8, 1.1)
     accent = int(rng.choice(WALLS)) if rng.random() < 0.3 else None
     for face in WALLS:
         if face == accent:
@@ -156,7 +156,7 @@ def _skirting(rng, house: Building) -> None:
         house.hang(face, middle, 0, wide, tall, "plain", paint)
 
 
-def _span(rng, house: Building, face: int, wide: float) -> float:
+def _span(rng, house: Building, face: int, wide: Number) -> float:
     """A place along a wall for something so wide."""
     axis = 1 if face < 4 else 0
     margin = min(wide / 2 + 150, (house.high[axis] - house.low[axis]) / 2)
@@ -198,7 +198,7 @@ def _openings(rng, house: Building, bright: int | None, look) -> None:
         house.reserve(x - 450, y - 450, x + 450, y + 450)
 
 
-def _against(house: Building, face: int, along: float, parts, balls=(), gap: float = 10) -> bool:
+def _against(house: Building, face: int, along: Number, parts, balls=(), gap: Number = 10) -> bool:
     """Stand a piece with its back to a wall."""
     x, y, _ = house.wall_point(face, along, 0)
     return house.put(x, y, _TURN[face], parts, balls, gap)
@@ -215,7 +215,7 @@ def _furnish(rng, house: Building, look) -> None:
         (f.sideboard, f.bookcase, f.chair, f.cartons, f.floor_lamp, f.desk),
     )
     choice = rooms[rng.integers(len(rooms))]
-    for _ in range(int(rng.integers(4, 10))):
+    for _ in range(int(rng.integers(7, 15))):
         face = int(rng.choice(WALLS))
         if rng.random() < 0.18:
             parts, balls = f.plant(rng, look)
@@ -225,7 +225,7 @@ def _furnish(rng, house: Building, look) -> None:
         for _ in range(2):
             if _against(house, face, _span(rng, house, face, 2 * half), parts, balls):
                 break
-    for _ in range(int(rng.integers(1, 5))):
+    for _ in range(int(rng.integers(2, 6))):
         kind = (f.table, f.chair, f.chair, f.stool, f.cartons, f.sofa)[rng.integers(6)]
         yaw = rng.choice([0, 0.5, 1, 1.5]) * np.pi + (
             rng.normal(0, 0.35) if rng.random() < 0.6 else 0
@@ -259,7 +259,7 @@ def _pictures(rng, house: Building) -> None:
                 house.hang(face, along, bottom, wide, tall, name, (0.9,) * 3)
 
 
-def _bare(house: Building, face: int, along: float, wide: float) -> bool:
+def _bare(house: Building, face: int, along: Number, wide: Number) -> bool:
     """Whether nothing hangs there yet (above the skirting, which runs everywhere)."""
     axis = 1 if face < 4 else 0
     plane = house.wall_point(face, along, 0)[1 - axis]
@@ -397,7 +397,7 @@ def _sweep(rng, clear, reach) -> Stage:
         studio.shell[face] = (
             *studio.shell[face][:4],
             studio.shell[GROUND][4],
-            *studio.shell[face][5:],
+            studio.shell[face][5],
         )
     lamp = np.array([*rng.uniform(-800, 800, 2), rng.uniform(800, 2200)])
     return studio.build(corner=0.0, lamp=lamp)

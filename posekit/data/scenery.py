@@ -297,7 +297,9 @@ class Stage:
         tall = np.where(front, 2 * half_up, size[owner])
         # A box's texture begins somewhere of its own; a front is centred.
         phase = np.where(front, 0.5, (boxes[owner] * 0.377) % 1)
-        origin = middle - (phase * wide)[:, None] * right + (phase * tall)[:, None] * up
+        # Upright, it begins at the foot: a house's storeys stand on the ground.
+        rise = np.where(front, half_up, -half_up)
+        origin = middle - (phase * wide)[:, None] * right + rise[:, None] * up
         lit = np.zeros((len(owner), 5))
         # Sides darken towards the floor: the cell's row is 1 - z / SHADED.
         upright = axis < 2

@@ -41,15 +41,15 @@ def colour(text: str) -> np.ndarray:
     return np.array([int(text[i : i + 2], 16) for i in (0, 2, 4)], np.float32) / 255
 
 
-def plaster(rng, base="e6e4e0", rough=0.04, first=8) -> np.ndarray:
+def plaster(rng, base="e6e4e0", rough=0.012, first=8) -> np.ndarray:
     """A painted wall, concrete, asphalt, sand: one colour, uneven."""
     return colour(base) * (1 + rough * clouds(rng, first, 6, 0.75))
 
 
 def speckle(rng, base="8a8a88", other="55524e", share=0.4, first=32) -> np.ndarray:
     """Two colours mixed finely: gravel, granite, carpets, lawns."""
-    mix = np.clip(share + 0.9 * clouds(rng, first, 4, 1.0), 0, 1)
-    large = 1 + 0.1 * clouds(rng, 4, 3)
+    mix = np.clip(share + 0.6 * clouds(rng, first, 4, 1.0), 0, 1)
+    large = 1 + 0.04 * clouds(rng, 4, 3)
     return ((1 - mix) * colour(base) + mix * colour(other)) * large
 
 
@@ -105,7 +105,7 @@ def bricks(rng, base="9a5a44", joint="b8b0a4", courses=16, per_row=4, vary=0.18,
         row[shifted % length < width] = colour(joint)
         picture[k * height : (k + 1) * height] = row
     picture[y % height < width] = colour(joint)
-    return picture * (1 + 0.12 * clouds(rng, 16, 5))
+    return picture * (1 + 0.07 * clouds(rng, 16, 5))
 
 
 def parquet(rng, base="a87f50", vary=0.14, blocks=4, strips=4):
@@ -193,8 +193,8 @@ def chaos(rng, first=2, strength=0.35):
 SURFACES: dict[str, Painter] = {
     "plain": functools.partial(plaster, base="f4f4f4", rough=0.01),
     "plaster": plaster,
-    "render": functools.partial(plaster, base="dcd6cc", rough=0.12, first=4),
-    "concrete": functools.partial(plaster, base="a4a29e", rough=0.14, first=4),
+    "render": functools.partial(plaster, base="dcd6cc", rough=0.035, first=8),
+    "concrete": functools.partial(plaster, base="a4a29e", rough=0.06, first=4),
     "asphalt": functools.partial(speckle, base="6a6a6c", other="4c4c50", share=0.45),
     "carpet": functools.partial(speckle, base="b4b0aa", other="8e8a84"),
     "terrazzo": functools.partial(speckle, base="c9c5bd", other="8d8880", share=0.15),
@@ -221,7 +221,7 @@ SURFACES: dict[str, Painter] = {
         bricks, base="d8d4cc", joint="b8b4ac", courses=8, per_row=4, vary=0.05
     ),
     "cobble": functools.partial(
-        bricks, base="8c877e", joint="55514a", courses=16, per_row=8, width=3
+        bricks, base="98948c", joint="6c6860", courses=16, per_row=8, width=3
     ),
     "stripes": stripes,
     "thin_stripes": functools.partial(stripes, base="e2ded4", other="c9c4b6", count=32),
