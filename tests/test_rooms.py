@@ -82,7 +82,9 @@ def test_walls_and_ceiling_are_where_the_room_has_them():
     seen = place.view(K, R, C, SIDE, SIDE)
     point = C + rays(K, R) * seen.depth[..., None]
     low, high = (torch.from_numpy(v) for v in (place.low, place.high))
-    assert (point > low - 50).all() and (point < high + 50).all()
+    # A pixel on the edge of a face may lie on the face's plane just beyond it.
+    within = (point > low - 5).all(-1) & (point < high + 5).all(-1)
+    assert within.double().mean() > 0.98
     # Most pixels show the shell itself, the rest what stands before it.
     gap = torch.minimum(point - low, high - point).min(-1).values
     assert (gap.abs() < 5).double().mean() > 0.4

@@ -4,6 +4,7 @@ World: millimetres, z up, the floor at z = 0. Colours are linear albedos that mu
 """
 
 import colorsys
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -84,6 +85,7 @@ class Building:
     def __init__(self, lights: Lights, low, high, clear, sky: bool = False):
         self.lights, self.sky = lights, sky
         self.low, self.high = np.array(low, float), np.array(high, float)
+        self.bounds = self.low.tolist(), self.high.tolist()
         self.clear = np.array(clear, float).reshape(-1, 3)
         self.rows, self.means = atlas().rows, atlas().means
         # Where the floor's light map lies: the whole of a room, some metres outdoors.
@@ -115,17 +117,22 @@ class Building:
         light = _Light(_NORMALS[face], tint, glow)
         self.shell[face] = (*frame, self.rows[tile], light, (*lit, 3 + face))
 
-    def wall_point(self, face: int, along: Number, z: Number) -> np.ndarray:
+    def span(self, face: int) -> tuple[float, float]:
+        """Where a wall begins and ends along the floor."""
+        axis = 1 if face < 4 else 0
+        return self.bounds[0][axis], self.bounds[1][axis]
+
+    def wall_point(self, face: int, along: Number, z: Number) -> tuple[float, float, float]:
         """The point of a wall at `along` (world x or y) and `z`."""
         if face < 4:
-            return np.array([(self.low, self.high)[face - 2][0], along, z])
-        return np.array([along, (self.low, self.high)[face - 4][1], z])
+            return self.bounds[face - 2][0], float(along), float(z)
+        return float(along), self.bounds[face - 4][1], float(z)
 
     def hang(self, face, along, bottom, wide, tall, tile, tint=(1.0, 1.0, 1.0), glow=0.0):
         """A decal on a wall, centred at `along`. Its light is the wall's, or its own `glow`."""
         # Right as seen from inside the room.
         right = np.array([(0, 1, 0), (0, -1, 0), (-1, 0, 0), (1, 0, 0)][face - 2], float)
-        middle = self.wall_point(face, along, bottom + tall)
+        middle = np.array(self.wall_point(face, along, bottom + tall))
         origin = middle - right * wide / 2
         light = _Light(_NORMALS[face], np.asarray(tint, float), glow)
         lit = (0, 0, 0, 0, 0)
@@ -160,10 +167,11 @@ class Building:
     def free(self, x, y, yaw, print_: Footprint, gap: Number = 60, walls: bool = True) -> bool:
         """Whether a piece fits there: off the clear places, the other pieces, and inside."""
         a, b, c, d = self._around(x, y, yaw, print_)
-        if walls and (a < self.low[0] or b < self.low[1] or c > self.high[0] or d > self.high[1]):
+        (low_x, low_y, _), (high_x, high_y, _) = self.bounds
+        if walls and (a < low_x or b < low_y or c > high_x or d > high_y):
             return False
-        for px, py, radius in self.clear:
-            if np.hypot(max(a - px, 0, px - c), max(b - py, 0, py - d)) < radius:
+        for px, py, radius in self.clear.tolist():
+            if math.hypot(max(a - px, 0, px - c), max(b - py, 0, py - d)) < radius:
                 return False
         return not any(
             a < c2 + gap and c > a2 - gap and b < d2 + gap and d > b2 - gap
@@ -182,7 +190,7 @@ class Building:
         if not self.free(x, y, yaw, print_, gap, walls):
             return False
         self.taken.append(self._around(x, y, yaw, print_))
-        cos, sin = np.cos(yaw), np.sin(yaw)
+        cos, sin = math.cos(yaw), math.sin(yaw)
         for part in parts:
             u, v = (part.x[0] + part.x[1]) / 2, (part.y[0] + part.y[1]) / 2
             self.boxes.append(
@@ -210,10 +218,12 @@ class Building:
     @staticmethod
     def _around(x, y, yaw, print_: Footprint) -> tuple[float, float, float, float]:
         """The axis-parallel rectangle around a turned footprint."""
-        cos, sin = np.cos(yaw), np.sin(yaw)
-        xs = [cos * u - sin * v for u in print_.x for v in print_.y]
-        ys = [sin * u + cos * v for u in print_.x for v in print_.y]
-        return x + min(xs), y + min(ys), x + max(xs), y + max(ys)
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        u, v = (print_.x[0] + print_.x[1]) / 2, (print_.y[0] + print_.y[1]) / 2
+        wide, deep = (print_.x[1] - print_.x[0]) / 2, (print_.y[1] - print_.y[0]) / 2
+        x, y = float(x + cos * u - sin * v), float(y + sin * u + cos * v)
+        a, b = abs(cos) * wide + abs(sin) * deep, abs(sin) * wide + abs(cos) * deep
+        return x - a, y - b, x + a, y + b
 
     def sunbeam(self, face: int, along: Number, bottom: Number, wide: Number, tall: Number) -> None:
         """The bright patch on the floor behind a window through which the key light shines."""
@@ -259,10 +269,11 @@ class Building:
             cv2.fillConvexPoly(cast, cv2.convexHull(fallen[k]), 1.0, 8, 4)
             if centre[k, 2] - half[k, 2] < 500:
                 cv2.fillConvexPoly(contact, standing[k], 1.0, 8, 4)
-        for x, y, z, radius in balls:
-            place = self._texels(np.array([x, y]) - slope * z)
+        if len(balls):
             texel = (CELL - 1) / (self.lawn[1] - self.lawn[0]).mean()
-            cv2.circle(cast, place.tolist(), round(16 * radius * texel), 1.0, -1, 8, 4)
+            places = self._texels(balls[:, :2] - slope * balls[:, 2:3]).tolist()
+            for place, radius in zip(places, balls[:, 3].tolist(), strict=True):
+                cv2.circle(cast, place, round(16 * radius * texel), 1.0, -1, 8, 4)
         self.floor_light *= 1 - strength * _soft(cast, blur)
         texel = CELL * 220 / (self.lawn[1] - self.lawn[0]).mean()
         self.floor_light *= 1 - 0.5 * _soft(contact, max(texel, 0.6))
@@ -274,7 +285,8 @@ class Building:
         if self.boxes or self.balls:
             centre, half, yaw = (np.array([b[k] for b in self.boxes], float) for k in range(3))
             centre, half = centre.reshape(-1, 3), half.reshape(-1, 3)
-            self._floor_shadows(centre, half, yaw, [b[0] for b in self.balls], blur, strength)
+            balls = np.array([b[0] for b in self.balls], float)
+            self._floor_shadows(centre, half, yaw, balls, blur, strength)
         if not self.sky:
             grid = (np.arange(COARSE) + 0.5) / COARSE
             span = self.high - self.low

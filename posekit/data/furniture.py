@@ -255,10 +255,11 @@ def crown_of(rng, place, radius, count, tile="leaves", spread=0.75) -> list[Ball
     hue = np.array([rng.uniform(0.8, 1.5), rng.uniform(0.95, 1.15), rng.uniform(0.6, 1.1)])
     hue *= rng.uniform(0.8, 1.5)
     offsets = rng.normal(size=(count, 3))
-    offsets /= np.linalg.norm(offsets, axis=1, keepdims=True)
-    sizes = rng.uniform(0.35, 0.65, count)
+    offsets /= np.sqrt((offsets**2).sum(1, keepdims=True))
+    sizes = radius * rng.uniform(0.35, 0.65, count)
+    places = np.add(place, offsets * (radius * spread * np.array([1, 1, 0.85])))
+    tints = hue * (0.95 + 0.3 * offsets[:, 2:])
     balls = [Ball(tuple(place), 0.8 * radius, tile, 0.75 * hue)]
-    for offset, size in zip(offsets, sizes, strict=True):
-        at = np.array(place) + offset * radius * spread * np.array([1, 1, 0.85])
-        balls.append(Ball(tuple(at), radius * size, tile, hue * (0.95 + 0.3 * offset[2])))
+    for at, size, tint in zip(places.tolist(), sizes.tolist(), tints, strict=True):
+        balls.append(Ball(tuple(at), size, tile, tint))
     return balls

@@ -146,7 +146,24 @@ def street(rng, clear, reach) -> Stage:
         # The pavement before the houses, and its kerb.
         v = side * (away - 1100)
         place.spread(-sin * v, cos * v, turn, 12 * reach, 2200, "paving", (1.0,) * 3, 1500)
-    for _ in range(int(rng.integers(8, 22))):
+    # Houses farther off close the view, so that no street ends in a plain.
+    for angle in np.linspace(0, 2 * np.pi, 9, endpoint=False) + rng.uniform(0, 1):
+        away = rng.uniform(6, 9) * reach
+        x, y = -away * np.sin(angle), away * np.cos(angle)
+        _house(rng, place, x, y, angle, rng.uniform(7000, 11000), rng.uniform(7000, 20000))
+    for side, away in ((1, near), (-1, far)):
+        # Cars along the kerb, or trees.
+        if away > 0.8 * reach and rng.random() < 0.7:
+            u, trees = rng.uniform(-4, -3) * reach, rng.random() < 0.4
+            while u < 4 * reach:
+                v = side * (away - 2300) - (900 if side > 0 else -900)
+                x, y = cos * u - sin * v, sin * u + cos * v
+                if trees:
+                    _tree(rng, place, x, y)
+                else:
+                    place.put(x, y, turn + (0 if side > 0 else np.pi), _van(rng), walls=False)
+                u += rng.uniform(5200, 9000)
+    for _ in range(int(rng.integers(6, 16))):
         u, v = rng.uniform(-3, 3) * reach, rng.uniform(-far + 600, near - 300)
         x, y = cos * u - sin * v, sin * u + cos * v
         kind = rng.integers(6)

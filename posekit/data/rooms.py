@@ -110,7 +110,7 @@ def _pick(rng, table, column: int = 2):
 
 def _room(rng, clear, reach) -> Stage:
     """A living room, kitchen, bedroom or office."""
-    low, high = _bounds(rng, clear, reach, 0.55, 1.15, rng.uniform(2350, 3100))
+    low, high = _bounds(rng, clear, reach, 0.45, 1.0, rng.uniform(2350, 3000))
     bright = int(rng.choice(WALLS)) if rng.random() < 0.8 else None
     azimuth = None if bright is None else (np.pi, 0.0, -np.pi / 2, np.pi / 2)[bright - 2]
     house = Building(indoors(rng, azimuth), low, high, clear)
@@ -158,9 +158,9 @@ def _skirting(rng, house: Building) -> None:
 
 def _span(rng, house: Building, face: int, wide: Number) -> float:
     """A place along a wall for something so wide."""
-    axis = 1 if face < 4 else 0
-    margin = min(wide / 2 + 150, (house.high[axis] - house.low[axis]) / 2)
-    return rng.uniform(house.low[axis] + margin, house.high[axis] - margin)
+    low, high = house.span(face)
+    margin = min(wide / 2 + 150, (high - low) / 2)
+    return rng.uniform(low + margin, high - margin)
 
 
 def _openings(rng, house: Building, bright: int | None, look) -> None:
@@ -222,7 +222,7 @@ def _furnish(rng, house: Building, look) -> None:
         else:
             parts, balls = choice[rng.integers(len(choice))](rng, look), ()
         half = max(abs(p.x[0]) for p in parts)
-        for _ in range(2):
+        for _ in range(3):
             if _against(house, face, _span(rng, house, face, 2 * half), parts, balls):
                 break
     for _ in range(int(rng.integers(2, 6))):
@@ -325,10 +325,24 @@ def _hall(rng, clear, reach) -> Stage:
     for _ in range(int(rng.integers(0, 3))):
         x, y = rng.uniform(low[:2] * 0.6, high[:2] * 0.6)
         hall.spread(x, y, rng.choice([0, np.pi / 2]), 2000, 1200, "mats", muted(rng, 0.2, 0.7, 0.8))
+    if not plain and rng.random() < 0.6:
+        _court(rng, hall)
     for face in rng.permutation(list(WALLS))[:2]:
         along = _span(rng, hall, int(face), 1800)
         hall.hang(int(face), along, 0, 1700, 2100, DOORS[rng.integers(len(DOORS))])
     return hall.build(corner=rng.uniform(0.1, 0.25), strength=rng.uniform(0.1, 0.25))
+
+
+def _court(rng, hall: Building) -> None:
+    """Lines on a sports floor."""
+    for _ in range(int(rng.integers(1, 3))):
+        paint = muted(rng, 0.3, 0.9, 1.2)
+        x, y = rng.uniform(hall.low[:2] * 0.5, hall.high[:2] * 0.5)
+        wide, deep = rng.uniform(1500, 6000, 2)
+        for side in (-1, 1):
+            hall.spread(x + side * wide / 2, y, 0.0, 50, deep, "plain", paint)
+            hall.spread(x, y + side * deep / 2, 0.0, wide + 50, 50, "plain", paint)
+        hall.spread(x, y, 0.0, wide, 50, "plain", paint)
 
 
 def _gear(rng, look, low: bool = False) -> list[Part]:
@@ -361,16 +375,11 @@ def _gear(rng, look, low: bool = False) -> list[Part]:
             for k in range(steps)
         ]
     if kind == 3:
-        dark = (0.04,) * 3
-        legs = [
-            Part((a, a + 24), (b, b + 24), (0, 1300), "plain", dark)
-            for a, b in ((-250, -40), (230, -40), (0, -400))
-        ]
-        return [
-            Part((-12, 12), (-212, -188), (900, 1500), "plain", dark),
-            Part((-80, 80), (-300, -120), (1500, 1640), "plain", dark),
-            *legs[:0],
-        ]
+        dark, high = (0.04,) * 3, rng.uniform(1100, 1900)
+        feet = [Part((-250, 250), (-212, -188), (0, 25), "plain", dark)]
+        feet.append(Part((-12, 12), (-450, 50), (0, 24), "plain", dark))
+        head = Part((-80, 80), (-280, -120), (high, high + 130), "plain", dark)
+        return [*feet, Part((-12, 12), (-212, -188), (25, high), "plain", dark), head]
     if kind == 4:
         bars = [
             Part((-450, 450), (-90, -60), (z, z + 35), "board", wood) for z in range(200, 2500, 190)
@@ -389,7 +398,7 @@ def _sweep(rng, clear, reach) -> Stage:
     """A photographer's studio: a plain ground that runs up into the wall."""
     low, high = _bounds(rng, clear, reach, 0.7, 1.5, 6000)
     studio = Building(indoors(rng, None), low, high, clear)
-    paper = np.full(3, rng.uniform(0.15, 0.95)) if rng.random() < 0.6 else muted(rng, 0.3, 0.8, 0.7)
+    paper = np.full(3, rng.uniform(0.12, 0.7)) if rng.random() < 0.6 else muted(rng, 0.3, 0.8, 0.7)
     for face in range(6):
         studio.face(face, "plain", paper, 3000)
     for face in WALLS:
