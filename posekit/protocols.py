@@ -1,4 +1,4 @@
-"""Protocol cards: every published evaluation rule, under a name that can't be confused.
+"""Protocol cards: a fixed list of published evaluation rules, under names that can't be confused.
 
 "Protocol 1" means three things in the papers, PA two, and joints, roots and means differ as well;
 on the same predictions MPJPE spreads over 17 %, PA over 16 %. So no number stands in a table

@@ -239,7 +239,8 @@ def _where_next(pages: list[Page], results: Path) -> list[str]:
         "- [runs](runs): one file a run, with config, seed, versions, cost and all numbers",
     ]
     lines += [
-        f"- [{page.notebook}]({page.notebook}): the notebook as it ran"
+        f"- [{page.notebook}]({page.notebook}): the notebook as it ran; the pages here are made anew "
+        "from its records, and where its last count of verdicts differs, they are the newer ones"
         for page in pages
         if page.notebook
     ]

@@ -17,8 +17,11 @@ import zmq
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
+from posekit.data import folders
+from posekit.data.check import BAD, CHECKS
 from posekit.files import write_text
 from posekit.runs import ROOT
+from posekit.train import pick_device
 
 NOTEBOOKS = ROOT / "notebooks"
 # A kernel warns at every start if what it says goes over the wire in the open.
@@ -52,9 +55,30 @@ def check_parameters(notebook: Path, parameters: Mapping) -> None:
         )
 
 
+def check_inputs(parameters: Mapping) -> None:
+    """Refuse a data folder or a device that a notebook could not use, before anything runs.
+
+    ValueError or FileNotFoundError says which and why. That a folder holds all of a data set is not
+    checked here, `posekit data check` does that: it may take minutes.
+    """
+    pick_device(parameters["device"])
+    for name, folder in folders(parameters["data"], tuple(CHECKS)).items():
+        first = next(CHECKS[name](folder))
+        if first.state in BAD:
+            raise ValueError(f"data: {name}={folder}: {first.what} {first.state}: {first.detail}")
+
+
 def command(notebook: Path, parameters: Mapping) -> str:
-    """The papermill command that does the same by hand, from any folder."""
-    words = ["papermill", notebook, f"{notebook.stem}-out.ipynb", "--cwd", notebook.parent]
+    """The papermill command that does the same by hand, from any folder and without activation."""
+    words = [
+        sys.executable,
+        "-m",
+        "papermill",
+        notebook,
+        f"{notebook.stem}-out.ipynb",
+        "--cwd",
+        notebook.parent,
+    ]
     for name, value in parameters.items():
         words += ["-p", name, value]
     return shlex.join(map(str, words))

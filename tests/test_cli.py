@@ -96,8 +96,9 @@ def test_a_dry_run_prints_the_command_with_every_parameter(posekit, tmp_path):
     assert status == 0
     command = shlex.split(said)
     given = {command[i + 1]: command[i + 2] for i, word in enumerate(command) if word == "-p"}
-    assert command[:2] == ["papermill", str(NOTEBOOKS / "lifting.ipynb")]
-    assert given.keys() == papermill.inspect_notebook(command[1]).keys()
+    notebook = str(NOTEBOOKS / "lifting.ipynb")
+    assert command[:4] == [sys.executable, "-m", "papermill", notebook]
+    assert given.keys() == papermill.inspect_notebook(notebook).keys()
     assert given["size"] == "small" and given["seeds"] == "4" and given["detector"] == "truth"
     assert given["data"] == f"cmu={tmp_path}" and given["out"] == str(tmp_path / "out")
     assert not (tmp_path / "out").exists()

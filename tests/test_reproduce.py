@@ -128,8 +128,8 @@ def test_the_command_to_do_it_by_hand_does_it(notebook, tmp_path):
     notebook("print(size, [out, data])")
     given = {"size": "it's small", "out": str(tmp_path / "two words"), "data": ""}
     words = shlex.split(jobs.command(tmp_path / "notebooks" / "tiny.ipynb", given))
-    assert words[0] == "papermill"
-    subprocess.run([sys.executable, "-m", *words], check=True, cwd=tmp_path, capture_output=True)
+    assert words[:3] == [sys.executable, "-m", "papermill"]
+    subprocess.run(words, check=True, cwd=tmp_path, capture_output=True)
     book = nbformat.read(tmp_path / "tiny-out.ipynb", 4)
     assert book.cells[-1].outputs[0].text == f"it's small ['{tmp_path}/two words', '']\n"
 
@@ -139,6 +139,26 @@ def test_an_unknown_parameter_is_refused_before_anything_runs(notebook, tmp_path
     with pytest.raises(ValueError, match="no parameter epochs; it has size, out, data"):
         run(tmp_path / "out", epochs=3)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"device": "tpu"}, "no device 'tpu'"),
+        ({"data": "mocap={}"}, "'mocap=.*' is not NAME=FOLDER with a name of human36m, cmu"),
+        ({"data": "cmu={}"}, "cmu=.*: skeletons missing: "),
+        ({"data": "human36m={}"}, "human36m=.*: preparation missing: "),
+        ({"data": "cmu={}/gone"}, "there is no folder .*gone for cmu"),
+    ],
+)
+def test_data_and_devices_that_cannot_be_used_are_refused(tmp_path, given, fault):
+    given = {name: text.format(tmp_path) for name, text in given.items()}
+    with pytest.raises((ValueError, FileNotFoundError), match=fault):
+        jobs.check_inputs({"data": "", "device": ""} | given)
+
+
+def test_data_that_is_there_is_not_refused(tmp_path, shared):
+    jobs.check_inputs({"data": f"cmu={shared / 'cmu_mocap'}", "device": "cpu"})
 
 
 def test_an_unknown_paper_is_named(notebook, tmp_path):
