@@ -248,6 +248,27 @@ def shop(rng, base="4c5a54", glass="4a525a") -> np.ndarray:
     return picture
 
 
+def car(rng, glass=False) -> np.ndarray:
+    """The side of a car, to be tinted: doors, arches and wheels, or the windows above them."""
+    picture = np.full((SIZE, SIZE, 3), 0.95, np.float32)
+    if glass:
+        _box(picture, 0.04, 0.16, 0.96, 0.92, "20262c")
+        for pillar in (0.36, 0.68):
+            _box(picture, pillar, 0.1, pillar + 0.03, 1, picture[0, 0])
+        return picture
+    picture[:12] *= 0.8
+    for seam in (0.3, 0.5, 0.69):
+        _box(picture, seam, 0.05, seam + 0.005, 0.85, "6a6a6a")
+    picture[-30:] *= 0.35
+    for x in (0.18, 0.81):
+        centre = (round(x * SIZE), round(0.86 * SIZE))
+        # A wheel 640 mm across on a side 4.3 m long and 0.68 m high.
+        for radius, tone in ((0.48, 0.05), (0.26, 0.55), (0.08, 0.2)):
+            axes = (round(radius * SIZE * 0.158), round(radius * SIZE))
+            cv2.ellipse(picture, centre, axes, 0, 0, 360, (tone,) * 3, -1)
+    return picture
+
+
 def sky(rng, top="4f7fbe", low="c6d8e8", cover=0.35, cloud="f6f6f4", line="trees") -> np.ndarray:
     """A quarter of the horizon: gradient, clouds, and what stands on the far ground."""
     rows = np.linspace(0, 1, SIZE)[:, None, None]
@@ -324,6 +345,8 @@ DECALS: dict[str, Painter] = {
     "rug": rug,
     "rug_blue": functools.partial(rug, base="46566c", other="c8c4b8"),
     "rug_grey": functools.partial(rug, base="a8a49c", other="8a867e"),
+    "car_side": car,
+    "car_glass": functools.partial(car, glass=True),
     "shop": shop,
     "shop_red": functools.partial(shop, base="7c4038"),
 }

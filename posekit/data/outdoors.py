@@ -200,26 +200,24 @@ def street(rng, clear, reach) -> Stage:
 
 
 def _van(rng) -> list[Part]:
-    """A van or a car of boxes."""
-    paint = muted(rng, 0.05, 0.85, 0.9)
-    black = (0.03,) * 3
-    half, wide = rng.uniform(2000, 2500), 1750
-    tall = rng.uniform(1350, 2200)
-    parts = [
-        Part((-half, half), (0, wide), (320, 900), "plain", paint),
+    """A car or a van: greys, black, white, now and then a colour."""
+    grey = rng.random() < 0.7
+    paint = (
+        np.full(3, rng.choice([0.03, 0.1, 0.3, 0.5, 0.8])) if grey else muted(rng, 0.1, 0.5, 0.9)
+    )
+    half, wide = rng.uniform(1900, 2400), 1700
+    tall = rng.uniform(1380, 2100)
+    back = 100 if tall > 1700 else rng.uniform(150, 700)
+    return [
+        Part((-half + 60, half - 60), (60, wide - 60), (0, 200), "plain", (0.02,) * 3),
+        Part((-half, half), (0, wide), (200, 880), "plain", paint, "car_side"),
         Part(
-            (-half + 150, half - 1100),
-            (90, wide - 90),
-            (900, tall - 60),
-            "plain",
-            (0.06, 0.07, 0.08),
+            (-half + back, half - 1000), (90, wide - 90), (880, tall), "plain", paint, "car_glass"
         ),
-        Part((-half + 130, half - 1080), (70, wide - 70), (tall - 60, tall), "plain", paint),
+        Part((half - 1000, half - 985), (150, wide - 150), (900, tall - 80), "plain", (0.04,) * 3),
+        Part((half, half + 8), (80, 400), (600, 740), "plain", (0.8,) * 3),
+        Part((half, half + 8), (wide - 400, wide - 80), (600, 740), "plain", (0.8,) * 3),
     ]
-    for u in (-half + 800, half - 800):
-        parts.append(Part((u - 310, u + 310), (-12, 60), (0, 600), "plain", black))
-        parts.append(Part((u - 310, u + 310), (wide - 60, wide + 12), (0, 600), "plain", black))
-    return parts
 
 
 def _sun(place: Building) -> float:
@@ -279,14 +277,12 @@ def garden(rng, clear, reach) -> Stage:
 def field(rng, clear, reach) -> Stage:
     """A meadow, a sports field or a gravel place with a far horizon."""
     line = ("trees", "hills", "town")[rng.integers(3)]
-    ground = (("meadow", 2200), ("grass", 2200), ("gravel", 1600), ("sports", 3000))[
-        rng.choice(4, p=[0.4, 0.35, 0.15, 0.1])
-    ]
+    ground = (("meadow", 2200), ("grass", 2200), ("gravel", 1600))[rng.choice(3, p=[0.4, 0.4, 0.2])]
     place = _open(rng, clear, line, *ground, (0.7, 0.7, 0.7), (1.2, 1.15, 1.0))
-    for _ in range(int(rng.integers(0, 7))):
-        _tree(rng, place, *_ring(rng, 3 * reach, 12 * reach))
-    for _ in range(int(rng.integers(0, 4))):
-        _bush(rng, place, *_ring(rng, reach, 6 * reach))
+    for _ in range(int(rng.integers(4, 14))):
+        _tree(rng, place, *_ring(rng, 2 * reach, 9 * reach))
+    for _ in range(int(rng.integers(2, 9))):
+        _bush(rng, place, *_ring(rng, reach, 5 * reach))
     return place.build(blur=0.8, strength=_sun(place))
 
 

@@ -25,12 +25,10 @@ from torch import Tensor
 from posekit.data.atlas import COARSEST, PITCH, atlas
 from posekit.data.light import Lights
 from posekit.data.surfaces import SIZE
+from posekit.data.visibility import NEAR, clip, far_to_near, project
 
 CELL = 96
 """Texels of a side of a light map's cell."""
-
-NEAR = 120.0
-"""Mm before the camera within which nothing is drawn."""
 
 STANDOFF = 900.0
 """Mm around the camera where no piece may stand: photographers step aside."""
@@ -134,11 +132,14 @@ class Stage:
         of_item = [[] for _ in range(len(boxes))] + [[first_ball + k] for k in range(len(balls))]
         for k, item in enumerate(owner.tolist()):
             of_item[item].append(first_box + k)
-        for item in self._far_to_near(boxes, balls, C):
+        middle = np.concatenate([self.centre[boxes], self.balls[balls, :3]])
+        half = np.concatenate([self.half[boxes], 0.9 * self.balls[balls, 3:].repeat(3, 1)])
+        yaw = np.concatenate([self.yaw[boxes], np.zeros(len(balls))])
+        for item in far_to_near(middle, half, yaw, C):
             order += of_item[item]
 
         numbers = np.zeros((height, width), np.int32)
-        points = _project(np.concatenate(polygons), K, R, C)
+        points = project(np.concatenate(polygons), K, R, C)
         limit = 4.0 * max(height, width)
         whole = (points[..., 2] > NEAR).all(1) & (np.abs(points[..., :2]) < limit).all((1, 2))
         fixed = np.rint(np.where(whole[:, None, None], points[..., :2], 0) * 16).astype(np.int32)
@@ -148,7 +149,7 @@ class Stage:
             elif whole[face]:
                 cv2.fillConvexPoly(numbers, fixed[face], face, 8, 4)
             else:
-                polygon = _clip(points[face], limit)
+                polygon = clip(points[face], limit)
                 if len(polygon) > 2:
                     cv2.fillConvexPoly(numbers, polygon, face, 8, 4)
         return self._shade(numbers, frames, K, R, C)
@@ -247,8 +248,12 @@ class Stage:
         pieces = int(self.piece.max(initial=-1)) + 1
         flat = np.concatenate([np.hypot(*self.half[:, :2].T), self.balls[:, 3]])
         gone = np.zeros(pieces, bool)
-        away = np.hypot(*(place - C)[:, :2].T)
-        gone[self.piece[away - flat < STANDOFF]] = True
+        x, y = (C - self.centre)[:, :2].T
+        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
+        beside = np.abs(np.stack([cos * x + sin * y, cos * y - sin * x], 1)) - self.half[:, :2]
+        away = np.hypot(*np.maximum(beside, 0).T)
+        round_ = np.hypot(*(self.balls[:, :2] - C[:2]).T) - self.balls[:, 3]
+        gone[self.piece[np.concatenate([away, round_]) < STANDOFF]] = True
         tall = np.concatenate([self.half[:, 2], self.balls[:, 3]])
         for x, y, _ in self.clear:
             line = np.array([x, y]) - C[:2]
@@ -319,7 +324,7 @@ class Stage:
     def _ball_faces(self, K, R, C, balls) -> tuple[np.ndarray, Frames]:
         """The blobs as ragged discs that face the camera: outlines in 1/16 px, and frames."""
         middle, radius = self.balls[balls, :3], self.balls[balls, 3]
-        points = _project(middle, K, R, C)
+        points = project(middle, K, R, C)
         depth = np.maximum(points[:, 2:], NEAR)
         spread = radius[:, None] / depth * np.diag(K)[:2]
         ragged = _ragged()[balls % len(_ragged())]
@@ -339,56 +344,6 @@ class Stage:
             lit=lit,
         )
         return np.rint(outlines * 16).clip(-(2**18), 2**18).astype(np.int32), frames
-
-    def _far_to_near(self, boxes, balls, C) -> list[int]:
-        """An order in which what is painted later lies before what is painted earlier.
-
-        Of two boxes of which a plane along one's sides separates the other, the one on the
-        camera's side comes later (Newell, Newell and Sancha, 1972); else the nearer one does.
-        """
-        middle = np.concatenate([self.centre[boxes], self.balls[balls, :3]])
-        radius = self.balls[balls, 3:].repeat(3, 1)
-        half = np.concatenate([self.half[boxes], 0.9 * radius])
-        yaw = np.concatenate([self.yaw[boxes], np.zeros(len(balls))])
-        cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
-        x, y, z = np.moveaxis(middle[None] - middle[:, None], -1, 0)
-        turned = yaw[None] - yaw[:, None]
-        c, s = np.abs(np.cos(turned)), np.abs(np.sin(turned))
-        hx, hy, hz = half.T
-        camera = C - middle
-        camera = np.stack(
-            [
-                cos[:, 0] * camera[:, 0] + sin[:, 0] * camera[:, 1],
-                cos[:, 0] * camera[:, 1] - sin[:, 0] * camera[:, 0],
-                camera[:, 2],
-            ]
-        )
-        bare = np.zeros(x.shape, bool)  # [i, j]: j cannot hide i
-        harmless = np.zeros(x.shape, bool)  # [i, j]: i cannot hide j
-        places = (cos * x + sin * y, cos * y - sin * x, z)
-        extents = (c * hx + s * hy, c * hy + s * hx, np.broadcast_to(hz, x.shape))
-        for axis in range(3):
-            own, at = half[:, axis, None], camera[axis][:, None] * np.sign(places[axis])
-            nearest = np.abs(places[axis]) - extents[axis]  # of j, from i's middle
-            apart = nearest >= own - 1.0
-            bare |= apart & (at <= np.maximum(nearest, own))
-            harmless |= apart & (at >= own)
-        bare |= harmless.T
-        distance = np.linalg.norm(C - middle, axis=1)
-        farther = distance[None] > distance[:, None]
-        # Where neither can hide the other, any order does.
-        blocks = (bare & ~bare.T) | (~bare & ~bare.T & farther)
-        np.fill_diagonal(blocks, False)
-        waits = blocks.sum(1)
-        order, left = [], np.ones(len(middle), bool)
-        while left.any():
-            ready = np.flatnonzero(left & (waits <= 0))
-            if not len(ready):
-                ready = np.array([np.where(left, distance, -1).argmax()])
-            order += ready.tolist()
-            left[ready] = False
-            waits = waits - blocks[:, ready].sum(1)
-        return order
 
 
 @cache
@@ -428,41 +383,3 @@ def _join(frames: list[Frames]) -> Frames:
     return Frames(
         *(np.concatenate([getattr(f, field.name) for f in frames]) for field in fields(Frames))
     )
-
-
-def _project(points: np.ndarray, K: np.ndarray, R: np.ndarray, C: np.ndarray) -> np.ndarray:
-    """World points as (x px, y px, z mm); x and y mean nothing where z is not positive."""
-    camera = (points - C) @ (K @ R).T
-    z = camera[..., 2:]
-    return np.concatenate([camera[..., :2] / np.where(np.abs(z) < 1, 1, z), z], -1)
-
-
-def _clip(points: np.ndarray, limit: float) -> np.ndarray:
-    """The part of a polygon (x px, y px, z mm) before the camera and within +-`limit` px.
-
-    Sutherland and Hodgman (1974) on (x z, y z, z), in 1/16 px, int32; empty where nothing is left.
-    """
-    polygon = [
-        (x * (z if abs(z) >= 1 else 1), y * (z if abs(z) >= 1 else 1), z)
-        for x, y, z in points.tolist()
-    ]
-    sides = (
-        (0, 0, 1, NEAR),
-        (1, 0, limit, 0),
-        (-1, 0, limit, 0),
-        (0, 1, limit, 0),
-        (0, -1, limit, 0),
-    )
-    for a, b, c, d in sides:
-        kept = []
-        for k, p in enumerate(polygon):
-            q = polygon[k - 1]
-            here = a * p[0] + b * p[1] + c * p[2] - d
-            there = a * q[0] + b * q[1] + c * q[2] - d
-            if (here >= 0) != (there >= 0):
-                t = there / (there - here)
-                kept.append(tuple(v + t * (w - v) for v, w in zip(q, p, strict=True)))
-            if here >= 0:
-                kept.append(p)
-        polygon = kept
-    return np.array([(round(16 * x / z), round(16 * y / z)) for x, y, z in polygon], np.int32)
