@@ -78,18 +78,20 @@ def audit_claim(paper: Paper, claim: Claim) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
-def findings(paper: Paper, *, sources: bool = False) -> pd.DataFrame:
+def findings(paper: Paper, *, in_words: bool = False) -> pd.DataFrame:
     """What the paper gets wrong by its own numbers: one row a fault.
 
-    Columns: what ('claim' or 'average'), name (claim id or quantity), card, finding. `sources`
-    adds to a finding where its recovered numbers come from.
+    Columns: what ('claim' or 'average'), name (claim id or quantity), card, finding: a
+    formula, or `in_words` a sentence that also tells where recovered numbers come from.
     """
     rows = []
     for claim in paper.claims:
         for part in claim.parts:
             audit = audit_part(paper, part)
             if audit.outcome == "fails":
-                told = "; ".join([audit.text] + [audit.source] * bool(sources and audit.source))
+                told = audit.text
+                if in_words:
+                    told = "; ".join(filter(None, (audit.words, audit.source)))
                 rows.append(("claim", claim.id, part.card, f"{claim.statement}: {told}"))
     for entry in paper.printed.values():
         outcome, text = _average(paper, entry)

@@ -9,6 +9,9 @@ from posekit.tables import Table, escape
 
 DISTANCE = """## Distance from reality
 
+What stands above under "How near real motion it comes" was measured once, by hand. The numbers
+below are from the run records.
+
 Lifters trained on the studio, tested on its own unseen actors and on motion capture of real people
 (CMU) filmed by the studio's cameras; beside them the mean studio pose and a lifter taught by CMU
 itself, each performer judged by what the others taught. The *ratio* is a lifter's error on CMU over

@@ -115,7 +115,7 @@ def _page(slug: str, records: list[Record], results: Path, papers: Path) -> Page
         paper=paper,
         about=next(iter(_rows(papers / slug / "about.csv")), {}),
         claims=verdicts(paper, records),
-        faults=findings(paper, sources=True),
+        faults=findings(paper, in_words=True),
         records=[record for record in records if record.paper == slug],
         figures=_figures(results, slug, captions),
         notebook=_first(results, f"executed/{slug}.html", f"executed/{slug}.ipynb"),
