@@ -16,7 +16,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from posekit.data.decals import DECALS, SKIES
+from posekit.data.decals import DECALS
+from posekit.data.skies import SKIES
 from posekit.data.surfaces import SIZE, SURFACES
 
 COARSEST = 16

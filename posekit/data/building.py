@@ -6,23 +6,18 @@ World: millimetres, z up, the floor at z = 0. Colours are linear albedos that mu
 import colorsys
 import math
 from collections.abc import Sequence
-from functools import cache
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 
 from posekit.data.atlas import atlas
 from posekit.data.light import Lights
-from posekit.data.scenery import CELL, GROUND, TOP, Decals, Frames, Stage
-
-COARSE = 24
-"""Texels of a side to compute a room's soft light at, before it is enlarged to a cell."""
+from posekit.data.lightmap import LightMap
+from posekit.data.scenery import GROUND, TOP, Decals, Frames, Stage
 
 _NORMALS = np.array([[0, 0, 1], [0, 0, -1], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]], float)
 _BOX_NORMALS = _NORMALS[[3, 2, 5, 4, 1, 0]]
-_CORNERS = np.array([[x, y, z] for z in (-1, 1) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
 
 
 Number = float | int
@@ -88,14 +83,10 @@ class Building:
         self.bounds = self.low.tolist(), self.high.tolist()
         self.clear = np.array(clear, float).reshape(-1, 3)
         self.rows, self.means = atlas().rows, atlas().means
-        # Where the floor's light map lies: the whole of a room, some metres outdoors.
-        self.lawn = np.array([self.low[:2], self.high[:2]])
-        if sky:
-            self.lawn = np.array([self.lawn[0].clip(-14000), self.lawn[1].clip(None, 14000)])
+        self.glow = LightMap(self.low, self.high, lights.directions[0].numpy().astype(float), sky)
         self.shell = [None] * 6
         self.decals, self.boxes, self.balls, self.taken = [], [], [], []
         self.pieces = 0
-        self.floor_light = np.ones((CELL, CELL), np.float32)
 
     def face(
         self, face: int, tile: str, tint=(1.0, 1.0, 1.0), size: Number = 1000.0, tall=None, glow=0
@@ -105,7 +96,7 @@ class Building:
         tall = size if tall is None else tall
         tint = np.asarray(tint, float)
         if face in (GROUND, TOP):
-            (x0, y0), (x1, y1) = self.lawn
+            (x0, y0), (x1, y1) = self.glow.lawn
             frame = [(0, 0, c if face == GROUND else f), (size, 0, 0), (0, size, 0)]
             lit = (-x0 / (x1 - x0), size / (x1 - x0), -y0 / (y1 - y0), size / (y1 - y0))
         elif face < 4:
@@ -152,7 +143,7 @@ class Building:
         lit = (0, 0, 0, 0, 0)
         if abs(sin) < 1e-6 and not size:
             # Where the sides follow the axes, the light map's cell of the floor fits.
-            (x0, y0), (x1, y1) = self.lawn
+            (x0, y0), (x1, y1) = self.glow.lawn
             lit = ((origin[0] - x0) / (x1 - x0), right[0] / (x1 - x0))
             lit += ((origin[1] - y0) / (y1 - y0), down[1] / (y1 - y0), 3 + GROUND)
         light = _Light(_NORMALS[GROUND], np.asarray(tint, float), 0.0)
@@ -236,87 +227,19 @@ class Building:
                 for s, z in ((-1, bottom), (1, bottom), (1, bottom + tall), (-1, bottom + tall))
             ]
         )
-        patch = np.zeros((CELL, CELL), np.float32)
-        cv2.fillConvexPoly(
-            patch, self._texels(corners[:, :2] - key[:2] * corners[:, 2:] / key[2]), 1.0, 8, 4
-        )
-        self.floor_light += 0.9 * cv2.blur(patch, (3, 3))
-
-    def _texels(self, points: np.ndarray) -> np.ndarray:
-        """Places on the floor (mm) in its cell, in 1/16 texels."""
-        low, high = self.lawn
-        return np.rint((points - low) / (high - low) * (CELL - 1) * 16).astype(np.int32)
-
-    def _floor_shadows(self, centre, half, yaw, balls, blur: Number, strength: Number) -> None:
-        """What the pieces keep from the floor: the key light's shadow, and contact below them."""
-        key = self.lights.directions[0].numpy().astype(float)
-        slope = key[:2] / max(key[2], 0.3)
-        cast, contact = np.zeros((2, CELL, CELL), np.float32)
-        turned = _CORNERS * half[:, None]
-        cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
-        corners = np.stack(
-            [
-                cos * turned[..., 0] - sin * turned[..., 1],
-                sin * turned[..., 0] + cos * turned[..., 1],
-            ],
-            -1,
-        )
-        corners += centre[:, None, :2]
-        heights = (centre[:, None, 2] + turned[..., 2])[..., None]
-        fallen = self._texels(corners - slope * heights)
-        standing = self._texels(corners[:, :4])
-        for k in range(len(centre)):
-            cv2.fillConvexPoly(cast, cv2.convexHull(fallen[k]), 1.0, 8, 4)
-            if centre[k, 2] - half[k, 2] < 500:
-                cv2.fillConvexPoly(contact, standing[k], 1.0, 8, 4)
-        if len(balls):
-            texel = (CELL - 1) / (self.lawn[1] - self.lawn[0]).mean()
-            places = self._texels(balls[:, :2] - slope * balls[:, 2:3]).tolist()
-            for place, radius in zip(places, balls[:, 3].tolist(), strict=True):
-                cv2.circle(cast, place, round(16 * radius * texel), 1.0, -1, 8, 4)
-        self.floor_light *= 1 - strength * _soft(cast, blur)
-        texel = CELL * 220 / (self.lawn[1] - self.lawn[0]).mean()
-        self.floor_light *= 1 - 0.5 * _soft(contact, max(texel, 0.6))
-
-    def light_map(self, corner: Number, lamp: np.ndarray | None, blur: Number, strength: Number):
-        """The cells: `corner` is how much darker a room's edges are, `lamp` a bright place."""
-        cells = np.ones((9, CELL, CELL), np.float32)
-        cells[:3] = _common_cells()
-        if self.boxes or self.balls:
-            centre, half, yaw = (np.array([b[k] for b in self.boxes], float) for k in range(3))
-            centre, half = centre.reshape(-1, 3), half.reshape(-1, 3)
-            balls = np.array([b[0] for b in self.balls], float)
-            self._floor_shadows(centre, half, yaw, balls, blur, strength)
-        if not self.sky:
-            grid = (np.arange(COARSE) + 0.5) / COARSE
-            span = self.high - self.low
-            for face in range(6):
-                i, j = ((0, 1), (0, 1), (1, 2), (1, 2), (0, 2), (0, 2))[face]
-                down = 1 - grid if j == 2 else grid
-                a, b = self.low[i] + grid * span[i], self.low[j] + down * span[j]
-                cell = np.outer(
-                    _edges(b, self.low[j], self.high[j], corner),
-                    _edges(a, self.low[i], self.high[i], corner),
-                )
-                if lamp is not None:
-                    k = 3 - i - j
-                    plane = (self.low, self.high)[face % 2][k]
-                    apart = (a - lamp[i])[None] ** 2 + (b - lamp[j])[:, None] ** 2
-                    cell *= 0.72 + 0.75 / (1 + (apart + (plane - lamp[k]) ** 2) / 2200.0**2)
-                cells[3 + face] = cv2.resize(cell.astype(np.float32), (CELL, CELL))
-        cells[3 + GROUND] *= self.floor_light
-        return cells.reshape(-1, CELL)
+        self.glow.beam(corners[:, :2] - key[:2] * corners[:, 2:] / key[2])
 
     def build(
         self, corner: Number = 0.35, lamp: np.ndarray | None = None, blur=2.0, strength=0.3
     ) -> Stage:
         """The finished place."""
-        light_map = self.light_map(corner, lamp, blur, strength)
         planes = [*self.shell, *self.decals]
         boxes = list(zip(*self.boxes, strict=True)) or [[]] * 7
         balls = list(zip(*self.balls, strict=True)) or [[]] * 4
         centre, half = (np.array(column, float).reshape(-1, 3) for column in boxes[:2])
         yaw, size = np.array(boxes[2], float), np.array(boxes[4], float)
+        places = np.array(balls[0], float).reshape(-1, 4)
+        self.glow.shadows(centre, half, yaw, places, blur, strength)
         cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
         x, y, z = _BOX_NORMALS.T
         normals = np.stack([cos * x - sin * y, sin * x + cos * y, z + 0 * cos], -1)
@@ -356,31 +279,10 @@ class Building:
             tile=np.array(boxes[3], int).reshape(-1, 2),
             size=size,
             tints=shaded[first:last].reshape(-1, 6, 3),
-            balls=np.array(balls[0], float).reshape(-1, 4),
+            balls=places,
             ball_tile=np.array(balls[1], int),
             ball_tint=shaded[last:],
             piece=np.array([*boxes[6], *balls[3]], int),
-            light_map=light_map,
+            light_map=self.glow.cells(corner, lamp),
             clear=self.clear,
         )
-
-
-@cache
-def _common_cells() -> np.ndarray:
-    """The cells that no place changes: even light, a side that darkens down, a ball."""
-    grid = np.linspace(0, 1, CELL, dtype=np.float32)
-    side = np.repeat((1 - 0.5 * grid**2)[:, None], CELL, 1)
-    y, x = np.meshgrid(2 * grid - 1, 2 * grid - 1, indexing="ij")
-    ball = np.clip(0.72 - 0.45 * y - 0.12 * x - 0.15 * (x * x + y * y), 0.25, 1.1)
-    return np.stack([np.ones_like(side), side, ball])
-
-
-def _edges(at: np.ndarray, low: Number, high: Number, depth: Number) -> np.ndarray:
-    """Less light reaches the corners of a room: 1 - depth exp(-distance / 450 mm), both sides."""
-    return (1 - depth * np.exp((low - at) / 450)) * (1 - depth * np.exp((at - high) / 450))
-
-
-def _soft(mask: np.ndarray, blur: Number) -> np.ndarray:
-    """A mask blurred twice by a box of about the deviation `blur`, texels."""
-    side = 2 * round(blur * 1.2) + 1
-    return cv2.blur(cv2.blur(mask, (side, side)), (side, side))

@@ -1,8 +1,7 @@
-"""What hangs on generated walls and fronts furniture, and the skies: painted once, never repeating.
+"""What hangs on generated walls and fronts furniture: painted once, never repeating.
 
 As in `posekit.data.surfaces`, painters fill SIZE x SIZE texels with display values; a decal is
-stretched over the rectangle it is put on. A sky repeats sideways and runs from the zenith side
-(top) to the horizon (bottom).
+stretched over the rectangle it is put on.
 """
 
 import functools
@@ -13,7 +12,7 @@ import numpy as np
 from posekit.data.surfaces import SIZE, Painter, clouds, colour, noise, planks, plaster
 
 
-def _box(picture, left, top, right, bottom, paint) -> None:
+def box(picture, left, top, right, bottom, paint) -> None:
     """Fill a rectangle given in fractions of the side."""
     a, b, c, d = (round(SIZE * v) for v in (left, top, right, bottom))
     picture[b:d, a:c] = colour(paint) if isinstance(paint, str) else paint
@@ -57,11 +56,11 @@ def window(rng, frame="f2f0ea", panes=2, bars=1, view="green") -> np.ndarray:
     picture = picture.astype(np.float32)
     for k in range(panes + 1):
         x = k / panes
-        _box(picture, max(0, x - 0.035), 0, min(1, x + 0.035), 1, frame)
+        box(picture, max(0, x - 0.035), 0, min(1, x + 0.035), 1, frame)
         _shadow(picture, max(0, x - 0.035), 0, min(1, x + 0.035), 1, 0.2, 0.008)
     for k in range(bars + 1):
         y = k / bars
-        _box(picture, 0, max(0, y - 0.03), 1, min(1, y + 0.03), frame)
+        box(picture, 0, max(0, y - 0.03), 1, min(1, y + 0.03), frame)
     return picture
 
 
@@ -81,19 +80,19 @@ def door(rng, base="e4e0d8", fields=2, glass=False, grain=False) -> np.ndarray:
         planks(rng, tone, 2, 0.02, 0.0, 0).transpose(1, 0, 2) if grain else plaster(rng, tone, 0.02)
     )
     picture = np.ascontiguousarray(picture, np.float32)
-    _box(picture, 0, 0, 1, 1, picture * 0.93)
+    box(picture, 0, 0, 1, 1, picture * 0.93)
     inner = picture[10:, 22:-22]
     inner *= 1.07
     _shadow(picture, 0.09, 0.04, 0.91, 1.0, 0.45, 0.012)
     if glass:
-        _box(picture, 0.25, 0.1, 0.75, 0.6, "aebcc2")
+        box(picture, 0.25, 0.1, 0.75, 0.6, "aebcc2")
         _shadow(picture, 0.25, 0.1, 0.75, 0.6, 0.3, 0.015)
     else:
         for k in range(fields):
             top = 0.12 + k * 0.84 / fields
             _shadow(picture, 0.22, top, 0.78, top + 0.72 / fields, 0.16, 0.014)
-    _box(picture, 0.82, 0.515, 0.87, 0.55, "8c8a84")
-    _box(picture, 0.72, 0.525, 0.87, 0.54, "9c9a94")
+    box(picture, 0.82, 0.515, 0.87, 0.55, "8c8a84")
+    box(picture, 0.72, 0.525, 0.87, 0.54, "9c9a94")
     return picture
 
 
@@ -118,7 +117,7 @@ def painting(rng, style=0) -> np.ndarray:
     else:
         inside = np.repeat(np.repeat(rng.random((4, 3, 3)) * 0.7 + 0.2, 64, 0), 86, 1)[:, :SIZE]
     mount = 0.16 if style % 3 == 0 else 0.07
-    _box(picture, 0.05, 0.05, 0.95, 0.95, "efece4")
+    box(picture, 0.05, 0.05, 0.95, 0.95, "efece4")
     low, high = round(mount * SIZE), round((1 - mount) * SIZE)
     picture[low:high, low:high] = cv2.resize(inside.astype(np.float32), (high - low, high - low))
     _shadow(picture, 0.05, 0.05, 0.95, 0.95, 0.25, 0.01)
@@ -155,18 +154,20 @@ def front(rng, base="f0eeea", across=2, down=1, knob="6c6a66", inset=0.0) -> np.
     picture = plaster(rng, base, 0.02).astype(np.float32)
     for i in range(across):
         for j in range(down):
-            box = (i / across, j / down, (i + 1) / across, (j + 1) / down)
-            _shadow(picture, *box, 0.45, 0.008)
+            leaf = (i / across, j / down, (i + 1) / across, (j + 1) / down)
+            _shadow(picture, *leaf, 0.45, 0.008)
             if inset:
                 gap = inset / max(across, down)
-                _shadow(picture, box[0] + gap, box[1] + gap, box[2] - gap, box[3] - gap, 0.2, 0.01)
+                _shadow(
+                    picture, leaf[0] + gap, leaf[1] + gap, leaf[2] - gap, leaf[3] - gap, 0.2, 0.01
+                )
             if across == 1:
                 x, y = 0.5, (j + 0.35) / down
-                _box(picture, x - 0.06, y, x + 0.06, y + 0.02, knob)
+                box(picture, x - 0.06, y, x + 0.06, y + 0.02, knob)
             else:
                 x = (i + (0.88 if i % 2 == 0 else 0.12)) / across
                 y = (j + 0.45) / down
-                _box(picture, x - 0.01, y, x + 0.01, y + 0.08, knob)
+                box(picture, x - 0.01, y, x + 0.01, y + 0.08, knob)
     return picture
 
 
@@ -178,10 +179,10 @@ def board(rng, base="f4f4f2", frame="b0b0ae", ink="3c5c8c", lines=7) -> np.ndarr
         x = 0.1
         while x < rng.uniform(0.4, 0.9):
             wide = rng.uniform(0.02, 0.08)
-            _box(picture, x, y, min(x + wide, 0.93), y + 0.018, ink)
+            box(picture, x, y, min(x + wide, 0.93), y + 0.018, ink)
             x += wide + 0.02
     _shadow(picture, 0, 0, 1, 1, 0.3, 0.02)
-    _box(picture, 0, 0.975, 1, 1, frame)
+    box(picture, 0, 0.975, 1, 1, frame)
     return picture
 
 
@@ -210,37 +211,19 @@ def rug(rng, base="8a4a40", other="d8c8a8", rings=5) -> np.ndarray:
         edge = 0.03 + 0.055 * k
         tone = colour(other) if k % 2 else 0.7 * colour(base) + 0.25 * rng.random()
         if k in (0, 3, 4):
-            _box(picture, edge, edge, 1 - edge, 1 - edge, tone)
+            box(picture, edge, edge, 1 - edge, 1 - edge, tone)
     inner = slice(round(0.27 * SIZE), round(0.73 * SIZE))
     mix = np.clip(0.5 + 2 * clouds(rng, 8, 3), 0, 1)[inner, inner]
     picture[inner, inner] = mix * colour(base) + (1 - mix) * colour(other)
     return picture * (1 + 0.1 * clouds(rng, 64, 2))
 
 
-def facade(rng, base="c4b8a4", glass="5c6874", frame="e6e2da", wide=0.5, tall=0.6, plinth=False):
-    """One storey of a house, two windows wide."""
-    picture = (colour(base) * (1 + 0.06 * clouds(rng, 8, 5))).astype(np.float32)
-    for k in range(2):
-        left = 0.25 + 0.5 * k - wide / 4
-        box = (left, 0.5 - tall / 2, left + wide / 2, 0.5 + tall / 2)
-        _box(picture, box[0] - 0.02, box[1] - 0.03, box[2] + 0.02, box[3] + 0.03, frame)
-        tone = colour(glass) * rng.uniform(0.5, 1.3)
-        _box(picture, *box, tone)
-        _box(picture, box[0], box[1], box[2], box[1] + 0.3 * tall * rng.random(), tone * 1.5 + 0.1)
-        middle = (box[0] + box[2]) / 2
-        _box(picture, middle - 0.008, box[1], middle + 0.008, box[3], frame)
-        _box(picture, box[0] - 0.03, box[3] + 0.02, box[2] + 0.03, box[3] + 0.05, "8a867e")
-    if plinth:
-        _box(picture, 0, 0.97, 1, 1, "9a948a")
-    return picture
-
-
 def shop(rng, base="4c5a54", glass="4a525a") -> np.ndarray:
     """A shop's front: a sign, a large window, a door."""
     picture = plaster(rng, base, 0.06).astype(np.float32)
-    _box(picture, 0.05, 0.04, 0.95, 0.18, "e4dcc8")
+    box(picture, 0.05, 0.04, 0.95, 0.18, "e4dcc8")
     for k in range(8):
-        _box(picture, 0.2 + 0.075 * k, 0.075, 0.25 + 0.075 * k, 0.145, base)
+        box(picture, 0.2 + 0.075 * k, 0.075, 0.25 + 0.075 * k, 0.145, base)
     inside = colour(glass) * (1 + 0.5 * clouds(rng, 4, 5))
     picture[60:235, 16:165] = inside[60:235, 16:165]
     picture[60:250, 180:240] = 0.8 * inside[60:250, 180:240]
@@ -252,13 +235,13 @@ def car(rng, glass=False) -> np.ndarray:
     """The side of a car, to be tinted: doors, arches and wheels, or the windows above them."""
     picture = np.full((SIZE, SIZE, 3), 0.95, np.float32)
     if glass:
-        _box(picture, 0.04, 0.16, 0.96, 0.92, "20262c")
+        box(picture, 0.04, 0.16, 0.96, 0.92, "20262c")
         for pillar in (0.36, 0.68):
-            _box(picture, pillar, 0.1, pillar + 0.03, 1, picture[0, 0])
+            box(picture, pillar, 0.1, pillar + 0.03, 1, picture[0, 0])
         return picture
     picture[:12] *= 0.8
     for seam in (0.3, 0.5, 0.69):
-        _box(picture, seam, 0.05, seam + 0.005, 0.85, "6a6a6a")
+        box(picture, seam, 0.05, seam + 0.005, 0.85, "6a6a6a")
     picture[-30:] *= 0.35
     for x in (0.18, 0.81):
         centre = (round(x * SIZE), round(0.86 * SIZE))
@@ -268,54 +251,6 @@ def car(rng, glass=False) -> np.ndarray:
             cv2.ellipse(picture, centre, axes, 0, 0, 360, (tone,) * 3, -1)
     return picture
 
-
-def sky(rng, top="4f7fbe", low="c6d8e8", cover=0.35, cloud="f6f6f4", line="trees") -> np.ndarray:
-    """A quarter of the horizon: gradient, clouds, and what stands on the far ground."""
-    rows = np.linspace(0, 1, SIZE)[:, None, None]
-    picture = (1 - rows) ** 1.5 * colour(top) + (1 - (1 - rows) ** 1.5) * colour(low)
-    wide = noise(rng, 4, 8) * 0.5 + noise(rng, 8, 16) * 0.3 + noise(rng, 16, 64) * 0.2
-    wide += 0.15 * (noise(rng, 32, 128) - 0.5)
-    mix = np.clip((wide[..., None] - (0.75 - 0.5 * cover)) * 4, 0, 1) * (0.4 + 0.6 * (1 - rows))
-    shade = 1 - 0.12 * np.roll(mix, -6, 0)
-    picture = (1 - mix) * picture + mix * colour(cloud) * shade
-    if line == "trees":
-        edge = (
-            0.93 - 0.10 * noise(rng, 8, 1) - 0.03 * noise(rng, 64, 1) - 0.015 * noise(rng, 128, 1)
-        )
-        tone = (0.75 * colour("4e6044") + 0.25 * colour(low)) * (1 + 0.3 * clouds(rng, 32, 3))
-    elif line == "hills":
-        edge = 0.93 - 0.14 * noise(rng, 2, 1) - 0.02 * noise(rng, 8, 1)
-        tone = 0.5 * colour("5a6c5c") + 0.5 * colour(low) + 0.0 * picture
-    elif line == "town":
-        steps = np.repeat(rng.random(32), SIZE // 32)[None]
-        edge = 0.92 - 0.17 * steps * (noise(rng, 4, 1)[:1] + 0.2)
-        tone = (0.5 * colour("7c7a7a") + 0.5 * colour(low)) * (1 + 0.03 * clouds(rng, 64, 2))
-    else:
-        edge, tone = np.full((1, SIZE), 0.985), colour("5e7e96") + 0.0 * picture
-    return np.where((rows[..., 0] > edge)[..., None], tone, picture)
-
-
-SKIES: dict[str, Painter] = {
-    "clear_trees": sky,
-    "clear_hills": functools.partial(sky, line="hills", cover=0.25),
-    "clear_town": functools.partial(sky, line="town", cover=0.45),
-    "clear_sea": functools.partial(sky, line="sea", cover=0.4),
-    "grey_trees": functools.partial(sky, top="aab2ba", low="d4d8da", cover=0.9, cloud="c8ccd0"),
-    "grey_town": functools.partial(
-        sky, top="a4acb4", low="d2d4d6", cover=0.9, cloud="bcc0c6", line="town"
-    ),
-    "evening_hills": functools.partial(
-        sky, top="6c84ac", low="f0cfa4", cover=0.5, cloud="e8c8b0", line="hills"
-    ),
-    "evening_sea": functools.partial(
-        sky, top="7c90b4", low="f2d4b0", cover=0.4, cloud="e4c4b4", line="sea"
-    ),
-    "pale_trees": functools.partial(sky, top="9cbcdc", low="e4eaee", cover=0.6),
-    "facade_stone": facade,
-    "facade_brick": functools.partial(facade, base="94604c", wide=0.42, tall=0.5),
-    "facade_render": functools.partial(facade, base="d8d0bc", wide=0.4, tall=0.55, plinth=True),
-    "facade_office": functools.partial(facade, base="9a9ea2", wide=0.86, tall=0.66, frame="6c7074"),
-}
 
 DECALS: dict[str, Painter] = {
     "window_green": window,

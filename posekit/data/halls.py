@@ -28,7 +28,7 @@ _TURN = {2: np.pi / 2, 3: -np.pi / 2, 4: np.pi, 5: 0.0}
 def hall(rng, clear, reach) -> Stage:
     """A gym, a dance studio or a motion-capture laboratory: plain, large, evenly lit."""
     low, high = bounds(rng, clear, reach, 0.7, 1.7, rng.uniform(3000, 5500))
-    bright = int(rng.choice(WALLS)) if rng.random() < 0.7 else None
+    bright = int(rng.integers(2, 6)) if rng.random() < 0.7 else None
     azimuth = None if bright is None else (np.pi, 0.0, -np.pi / 2, np.pi / 2)[bright - 2]
     hall = Building(indoors(rng, azimuth), low, high, clear)
     floor = (("sports", 2400), ("ash", 2600), ("mats", 2000), ("concrete", 3500), ("carpet", 1200))
@@ -69,7 +69,7 @@ def hall(rng, clear, reach) -> Stage:
             hall.sunbeam(bright, along, high[2] - 1500, 2000, 1200)
     look = furniture.style(rng)
     for _ in range(int(rng.integers(6, 18))):
-        face = int(rng.choice(WALLS))
+        face = int(rng.integers(2, 6))
         parts = _gear(rng, look)
         half = max(abs(p.x[0]) for p in parts)
         against(hall, face, span(rng, hall, face, 2 * half), parts)
@@ -78,7 +78,9 @@ def hall(rng, clear, reach) -> Stage:
         hall.put(x, y, rng.uniform(0, 2 * np.pi), _gear(rng, look, low=True))
     for _ in range(int(rng.integers(0, 3))):
         x, y = rng.uniform(low[:2] * 0.6, high[:2] * 0.6)
-        hall.spread(x, y, rng.choice([0, np.pi / 2]), 2000, 1200, "mats", muted(rng, 0.2, 0.7, 0.8))
+        hall.spread(
+            x, y, rng.integers(2) * np.pi / 2, 2000, 1200, "mats", muted(rng, 0.2, 0.7, 0.8)
+        )
     if not plain and rng.random() < 0.6:
         _court(rng, hall)
     for face in rng.permutation(list(WALLS))[:2]:

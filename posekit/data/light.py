@@ -66,8 +66,8 @@ def towards(azimuth: float, elevation: float) -> np.ndarray:
 
 def tint(rng: np.random.Generator, *ends: tuple[float, float, float]) -> np.ndarray:
     """A colour somewhere between `ends`."""
-    weights = rng.dirichlet(np.ones(len(ends)))
-    return weights @ np.array(ends)
+    weights = rng.standard_exponential(len(ends))
+    return weights @ np.array(ends) / weights.sum()
 
 
 def indoors(rng: np.random.Generator, window: float | None) -> Lights:

@@ -100,14 +100,12 @@ def _bench(rng) -> list[Part]:
     return parts
 
 
-def _house(rng, place: Building, x, y, yaw, half, high, deep=4000.0) -> None:
+def _house(rng, place: Building, x, y, yaw, half, high, shops=0.45) -> None:
     """A house, its front towards low y in its own frame."""
     name = ("facade_stone", "facade_brick", "facade_render", "facade_office")[rng.integers(4)]
     shade = tint(rng, (0.6, 0.6, 0.6), (1.15, 1.05, 0.9), (0.95, 1.0, 1.05))
-    parts = [
-        Part((-half, half), (0, 2 * deep), (0, high), name, shade, "", rng.uniform(2900, 3400))
-    ]
-    if rng.random() < 0.45:
+    parts = [Part((-half, half), (0, 8000), (0, high), name, shade, "", rng.uniform(2900, 3400))]
+    if rng.random() < shops:
         shop = ("shop", "shop_red")[rng.integers(2)]
         count = max(1, round(2 * half / 5000))
         wide = 2 * half / count
@@ -170,7 +168,7 @@ def street(rng, clear, reach) -> Stage:
         if kind == 0:
             _tree(rng, place, x, y)
         elif kind == 1:
-            place.put(x, y, turn + rng.choice([0, np.pi]), _bench(rng), walls=False)
+            place.put(x, y, turn + rng.integers(2) * np.pi, _bench(rng), walls=False)
         elif kind == 2:
             dark = (0.08,) * 3
             pole = [
@@ -179,7 +177,7 @@ def street(rng, clear, reach) -> Stage:
             ]
             place.put(x, y, turn, pole, walls=False)
         elif kind == 3:
-            place.put(x, y, turn + rng.choice([0, np.pi]), _van(rng), walls=False)
+            place.put(x, y, turn + rng.integers(2) * np.pi, _van(rng), walls=False)
         elif kind == 4:
             place.put(
                 x,
@@ -246,7 +244,7 @@ def garden(rng, clear, reach) -> Stage:
         )
     if rng.random() < 0.45:
         x, y = reach * 1.6 * -np.sin(turn), reach * 1.6 * np.cos(turn)
-        _house(rng, place, x, y, turn, rng.uniform(4000, 7000), rng.uniform(3000, 7000))
+        _house(rng, place, x, y, turn, rng.uniform(4000, 7000), rng.uniform(3000, 7000), 0.0)
     for side in range(4):
         if rng.random() < 0.6:
             yaw = turn + side * np.pi / 2
@@ -277,7 +275,7 @@ def garden(rng, clear, reach) -> Stage:
 def field(rng, clear, reach) -> Stage:
     """A meadow, a sports field or a gravel place with a far horizon."""
     line = ("trees", "hills", "town")[rng.integers(3)]
-    ground = (("meadow", 2200), ("grass", 2200), ("gravel", 1600))[rng.choice(3, p=[0.4, 0.4, 0.2])]
+    ground = (("meadow", 2200), ("grass", 2200), ("gravel", 1600))[(0, 0, 1, 1, 2)[rng.integers(5)]]
     place = _open(rng, clear, line, *ground, (0.7, 0.7, 0.7), (1.2, 1.15, 1.0))
     for _ in range(int(rng.integers(4, 14))):
         _tree(rng, place, *_ring(rng, 2 * reach, 9 * reach))

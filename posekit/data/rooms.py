@@ -73,9 +73,8 @@ def stage(
     generator state gives the same place. ValueError for an unknown kind or places that are not
     numbers.
     """
-    names = list(KINDS)
     if kind is None:
-        kind = names[rng.choice(len(names), p=np.array(list(KINDS.values())))]
+        kind = _pick(rng, list(KINDS.items()), 1)[0]
     if kind not in KINDS:
         raise ValueError(f"there is no place {kind!r}; there are {', '.join(KINDS)}")
     places = np.array(clear, float).reshape(-1, 3)
@@ -93,7 +92,7 @@ def _pick(rng, table, column: int = 2):
 def _room(rng, clear, reach) -> Stage:
     """A living room, kitchen, bedroom or office."""
     low, high = bounds(rng, clear, reach, 0.45, 1.0, rng.uniform(2350, 3000))
-    bright = int(rng.choice(WALLS)) if rng.random() < 0.8 else None
+    bright = int(rng.integers(2, 6)) if rng.random() < 0.8 else None
     azimuth = None if bright is None else (np.pi, 0.0, -np.pi / 2, np.pi / 2)[bright - 2]
     house = Building(indoors(rng, azimuth), low, high, clear)
     tile, size, _, *ends = _pick(rng, FLOORS)
@@ -102,7 +101,7 @@ def _room(rng, clear, reach) -> Stage:
     tile, size, _ = _pick(rng, WALL_TILES)
     paint = tint(rng, WALL_TINTS[0], WALL_TINTS[rng.integers(len(WALL_TINTS))])
     paint = paint * rng.uniform(0.8, 1.1)
-    accent = int(rng.choice(WALLS)) if rng.random() < 0.3 else None
+    accent = int(rng.integers(2, 6)) if rng.random() < 0.3 else None
     for face in WALLS:
         if face == accent:
             other = _pick(rng, WALL_TILES)
@@ -119,7 +118,7 @@ def _room(rng, clear, reach) -> Stage:
         x, y = x + rng.uniform(-900, 900), y + rng.uniform(-900, 900)
         deep = rng.uniform(1100, 1800)
         rug = ("rug", "rug_blue", "rug_grey")[rng.integers(3)]
-        turn = rng.choice([0.0, np.pi / 2])
+        turn = rng.integers(2) * np.pi / 2
         house.spread(x, y, turn, deep * 1.5, deep, rug, tint(rng, (0.7,) * 3, (1.1,) * 3))
     lamp = None
     if rng.random() < 0.7:
@@ -174,7 +173,7 @@ def _furnish(rng, house: Building, look) -> None:
     )
     choice = rooms[rng.integers(len(rooms))]
     for _ in range(int(rng.integers(7, 15))):
-        face = int(rng.choice(WALLS))
+        face = int(rng.integers(2, 6))
         if rng.random() < 0.18:
             parts, balls = f.plant(rng, look)
         else:
@@ -185,9 +184,7 @@ def _furnish(rng, house: Building, look) -> None:
                 break
     for _ in range(int(rng.integers(2, 6))):
         kind = (f.table, f.chair, f.chair, f.stool, f.cartons, f.sofa)[rng.integers(6)]
-        yaw = rng.choice([0, 0.5, 1, 1.5]) * np.pi + (
-            rng.normal(0, 0.35) if rng.random() < 0.6 else 0
-        )
+        yaw = rng.integers(4) * np.pi / 2 + (rng.normal(0, 0.35) if rng.random() < 0.6 else 0)
         x, y = rng.uniform(house.low[:2] + 500, house.high[:2] - 500)
         parts = kind(rng, look)
         if house.put(x, y, yaw, parts) and kind is f.table:
@@ -207,7 +204,7 @@ def _pictures(rng, house: Building) -> None:
     for face in WALLS:
         for _ in range(int(rng.integers(0, 3))):
             wide = rng.uniform(280, 1000)
-            tall = wide * rng.choice([0.7, 1.0, 1.4])
+            tall = wide * (0.7, 1.0, 1.4)[rng.integers(3)]
             bottom = rng.uniform(1350, 1650) - 0.3 * tall
             name = f"painting_{rng.integers(8)}"
             if rng.random() < 0.08:
