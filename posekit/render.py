@@ -94,7 +94,10 @@ class Raster:
     @cached_property
     def covered(self) -> Covered:
         """Only the pixels that see something."""
-        pixels = self.keys.view(-1).nonzero().squeeze(1)
+        return self.cover(self.keys.view(-1).nonzero().squeeze(1))
+
+    def cover(self, pixels: Int64[Tensor, " N"]) -> Covered:
+        """Chosen pixels (flat, of B H W), all of which must see something."""
         parts = [
             self._cover(some)
             for some in pixels.split(len(pixels) or 1 if pixels.is_cuda else CACHED_PIXELS)

@@ -22,21 +22,43 @@ from posekit.skeleton import SMPL24
 
 
 @dataclass(frozen=True)
+class Wearer:
+    """A dressed body at rest."""
+
+    rest: Rest  # of the dressed and of the naked body, in this order
+    look: wardrobe.Look
+    shape: Float[Tensor, " S"]
+
+    def stand(
+        self,
+        body: Body,
+        rotations: Float[Tensor, "24 3 3"],
+        translation: Float[Tensor, "3"],
+        markers: Float[Tensor, "17 3"] | None = None,
+    ) -> "Person":
+        """This body in a pose in the world, its root joint at `translation`."""
+        posed = body.pose(self.rest, rotations.expand(2, -1, -1, -1), translation.expand(2, -1))
+        surface, skin = posed.vertices.unbind(0)
+        return Person(self, rotations, translation, surface, skin, posed.joints[0], markers)
+
+
+@dataclass(frozen=True)
 class Person:
     """One dressed body in a pose, standing in the world."""
 
-    rest: Rest  # of one naked body
-    dressed: Float[Tensor, "1 V 3"]  # the same with clothes and hair
-    look: wardrobe.Look
-    shape: Float[Tensor, " S"]
+    wearer: Wearer
     rotations: Float[Tensor, "24 3 3"]  # of the joints to their parents; the root's to the world
     translation: Float[Tensor, "3"]  # of the root joint
+    surface: Float[Tensor, "V 3"]  # with clothes and hair
+    skin: Float[Tensor, "V 3"]  # without
+    joints: Float[Tensor, "24 3"]
     markers: Float[Tensor, "17 3"] | None = None  # Human3.6M's joints, where the studio knows them
 
     def moved(self, by: Float[Tensor, "3"]) -> "Person":
         """The person elsewhere in the world."""
-        markers = None if self.markers is None else self.markers + by
-        return replace(self, translation=self.translation + by, markers=markers)
+        names = ("translation", "surface", "skin", "joints", "markers")
+        places = {name: getattr(self, name) for name in names}
+        return replace(self, **{n: at + by for n, at in places.items() if at is not None})
 
 
 @lru_cache(maxsize=8)
@@ -61,18 +83,23 @@ def places(body: Body) -> Float[np.ndarray, "V 3"]:
     return body.rest(torch.zeros(1, body.shapes)).vertices[0].numpy()
 
 
-def dress(body: Body, rest: Rest, look: wardrobe.Look) -> Float[Tensor, "1 V 3"]:
-    """The surface of the body with what it wears."""
+def dress(body: Body, rest: Rest, look: wardrobe.Look, shape: Float[Tensor, " S"]) -> Wearer:
+    """A naked body at rest, with what it wears."""
     off = wardrobe.bulk(look, figure(body), places(body))
-    return rest.vertices + torch.from_numpy(off)[:, None] * normals(rest.vertices, body.faces)
+    dressed = rest.vertices + torch.from_numpy(off)[:, None] * normals(rest.vertices, body.faces)
+    both = Rest(torch.cat([dressed, rest.vertices]), rest.joints.expand(2, -1, -1))
+    return Wearer(both, look, shape)
 
 
 @lru_cache(maxsize=32)
-def actor(subject: str, body: Body) -> Person:
-    """An actor of the studio in own clothes, at rest in the middle."""
+def actor(subject: str, body: Body) -> Wearer:
+    """An actor of the studio in own clothes."""
+    shape, rest = tailored(subject, body)
+    return dress(body, rest, wardrobe.draw(dice(4, SUBJECTS.index(subject))), shape)
+
+
+@lru_cache(maxsize=32)
+def tailored(subject: str, body: Body) -> tuple[Float[Tensor, " S"], Rest]:
+    """The body's shape that comes nearest to an actor, and the body warped to the actor's bones."""
     offsets = torch.from_numpy(skeleton_of(subject).offsets @ studio.SMPL_AXES).float()
-    shape, rest = body.tailor(offsets)
-    look = wardrobe.draw(dice(4, SUBJECTS.index(subject)))
-    return Person(
-        rest, dress(body, rest, look), look, shape, torch.eye(3).repeat(24, 1, 1), torch.zeros(3)
-    )
+    return body.tailor(offsets)

@@ -3,39 +3,31 @@
 J joints. World: mm, z up. Camera: mm. Pixels of the shot.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch
-from posekit.data.photograph import Scene, Shot, outline, pixels_of, pose
+from posekit.data.photograph import Scene, Shot, outline, pixels_of
 from posekit.skeleton import H36M17, SMPL24, SPIN24, Skeleton, convert
 
 LIMB = 160.0  # mm a joint may lie under the skin that is seen in its place
-KNOWN = Skeleton(
-    "studio",
-    tuple(dict.fromkeys((*H36M17.joints, *SPIN24.joints, *SMPL24.joints))),
-    (-1, *[0] * (len({*H36M17.joints, *SPIN24.joints, *SMPL24.joints}) - 1)),
-)
+_ALL = (*H36M17.joints, *SPIN24.joints, *SMPL24.joints)
+_FIRST = [k for k, name in enumerate(_ALL) if name not in _ALL[:k]]
+KNOWN = Skeleton("studio", tuple(_ALL[k] for k in _FIRST), (-1, *[0] * (len(_FIRST) - 1)))
 """Every joint that the studio can label."""
 
 
 def joints(scene: Scene, who: int, skeleton: Skeleton) -> Float[Tensor, "J 3"]:
     """One person's joints in the world, NaN where the studio has none of that name."""
     person = scene.people[who]
-    posed = pose(replace(scene, people=(person,)), naked=True)
     if skeleton == SMPL24:
-        return posed.joints[0]
-    named = dict(zip(SMPL24.joints, posed.joints[0], strict=True))
-    for known in (SPIN24, H36M17):
-        regressed = scene.body.joints(posed.vertices, known)[0]
-        named |= dict(zip(known.joints, regressed, strict=True))
+        return person.joints
+    regressed = [scene.body.joints(person.skin[None], each)[0] for each in (H36M17, SPIN24)]
     if person.markers is not None:
-        named |= dict(zip(H36M17.joints, person.markers, strict=True))
-    return convert(torch.stack([named[name] for name in KNOWN.joints]), KNOWN, skeleton).pose
+        regressed[0] = person.markers
+    return convert(torch.cat([*regressed, person.joints])[_FIRST], KNOWN, skeleton).pose
 
 
 def label(shot: Shot, who: int, skeleton: Skeleton, index: int) -> Batch:
@@ -63,7 +55,7 @@ def label(shot: Shot, who: int, skeleton: Skeleton, index: int) -> Batch:
         joints3d=seen.where(known[:, None], torch.tensor(0.0))[None],
         has_joints3d=torch.tensor([True]),
         rotations=rotations[None],
-        shape=person.shape[None],
+        shape=person.wearer.shape[None],
         translation=camera.world_to_camera(person.translation)[None],
         has_body=torch.tensor([True]),
         masks=torch.from_numpy(mask.astype(np.uint8))[None],

@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 TILE = 512  # px, side of the noise that is drawn once and shifted for every picture
-LEVELS = 4096  # of linear light that the tone curve tells apart
-BRIGHTEST = 2.0  # linear light that every exposure burns out
+SHOULDER = 1.1  # per unit of light, how soon highlights stop growing
+LEVELS = 4096  # of light that the tone curve tells apart
+BRIGHTEST = 3.0  # linear light at which film and meter see plain white
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ def draw(rng: np.random.Generator) -> Lens:
     night = roll[0] < 0.15
     grain = rng.uniform(0.3, 1.0) if night else rng.uniform(0, 0.3)
     return Lens(
-        exposure=float(np.exp(rng.normal(-1.45, 0.28))),
+        exposure=float(np.exp(rng.normal(-1.85, 0.25))),
         balance=(1 + warm, 1 + rng.normal(0, 0.015), 1 - warm),
-        contrast=rng.uniform(0, 0.8),
+        contrast=rng.uniform(0.1, 0.9),
         saturation=0.0 if roll[1] < 0.03 else rng.uniform(0.7, 1.25),
         vignette=rng.uniform(0, 0.35) if roll[2] < 0.5 else 0.0,
         defocus=rng.uniform(0.3, 1.3) if roll[3] < 0.5 else 0.0,
@@ -74,20 +75,25 @@ def expose(light: Float[np.ndarray, "H W 3"], lens: Lens) -> UInt8[np.ndarray, "
     height, width = light.shape[:2]
     light = _blur(np.ascontiguousarray(light, dtype=np.float32), lens)
     # The meter ignores what would burn out in any case, such as the sun and lamps.
-    metered = np.minimum(light, BRIGHTEST).mean() if lens.exposure is not None else 1.0
-    gain = (lens.exposure or 1.0) / max(metered, 1e-4)
-    light = light * (np.float32(gain) * np.array(lens.balance, dtype=np.float32))
+    metered = 1.0 if lens.exposure is None else float(cv2.min(light, BRIGHTEST).mean())
+    step = BRIGHTEST / LEVELS  # from here on light is counted in steps of the tone curve
+    gain = (lens.exposure or 1.0) / max(metered, 1e-4) / step
+    light = light * (gain * np.array(lens.balance)).astype(np.float32)
     if lens.vignette:
         light *= 1 - np.float32(lens.vignette) * _corners(height, width)
     if lens.saturation != 1:
         grey = cv2.transform(light, np.array([[0.2126, 0.7152, 0.0722]], dtype=np.float32))
-        light = grey.reshape(height, width, 1) * (1 - lens.saturation) + light * lens.saturation
+        grey *= 1 - np.float32(lens.saturation)
+        light *= np.float32(lens.saturation)
+        light += grey.reshape(height, width, 1)
     if lens.shot or lens.read:
-        variance = np.float32(lens.shot) * np.maximum(light, 0) + np.float32(lens.read**2)
-        light = light + np.sqrt(variance) * _grain(height, width, lens.noise)
-    light = light.astype(np.float32, copy=False)
-    steps = np.clip(light * (LEVELS / BRIGHTEST), 0, LEVELS - 1).astype(np.uint16)
-    picture = _tone(round(lens.contrast, 3))[steps]
+        spread = cv2.max(light, 0.0)  # strong colours, made stronger, fall below
+        spread *= np.float32(lens.shot / step)
+        spread += np.float32((lens.read / step) ** 2)
+        cv2.sqrt(spread, spread)
+        spread *= _grain(height, width, lens.noise)
+        light += spread
+    picture = _tone(round(lens.contrast, 3)).take(light.astype(np.int32), mode="clip")
     return _jpeg(picture, lens.jpeg) if lens.jpeg else picture
 
 
@@ -132,20 +138,27 @@ def _noise() -> np.ndarray:
     rng = np.random.Generator(np.random.Philox(512))
     tile = rng.standard_normal((TILE, TILE, 3), dtype=np.float32)
     smooth = cv2.GaussianBlur(tile, (0, 0), 0.6, borderType=cv2.BORDER_REFLECT)
-    return smooth / smooth.std()
+    return np.tile(smooth / smooth.std(), (2, 2, 1))
 
 
 def _grain(height: int, width: int, start: tuple[int, int]) -> np.ndarray:
+    # Twice the tile side by side, so that a picture up to its size is a view and not a copy.
+    tile = _noise()
+    if max(height, width) <= TILE:
+        return tile[start[0] : start[0] + height, start[1] : start[1] + width]
     rows = (np.arange(height) + start[0]) % TILE
     columns = (np.arange(width) + start[1]) % TILE
-    return _noise()[rows[:, None], columns[None, :]]
+    return tile[rows[:, None], columns[None, :]]
 
 
 @cache
 def _tone(contrast: float) -> np.ndarray:
-    """From steps of linear light to sRGB (IEC 61966-2-1), bent into an S by `contrast`."""
+    """From steps of light to sRGB (IEC 61966-2-1), bent into an S by `contrast`.
+
+    Before that a shoulder, 1 - exp(-SHOULDER x), keeps drawing in highlights as film does.
+    """
     light = np.arange(LEVELS) * (BRIGHTEST / LEVELS)
-    light = np.minimum(light, 1.0)
+    light = (1 - np.exp(-SHOULDER * light)) / (1 - np.exp(-SHOULDER * BRIGHTEST))
     srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     curved = srgb + contrast * srgb * (1 - srgb) * (2 * srgb - 1)
     return np.round(curved * 255).astype(np.uint8)

@@ -8,7 +8,7 @@ P people, V vertices and F triangles of the body, J joints, S shape numbers, H x
 covered by people. World: mm, z up, floor at 0. Camera: mm, x right, y down, z forward.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,13 +16,13 @@ import torch
 from jaxtyping import Float, Int8, UInt8
 from torch import Tensor
 
-from posekit.body import Body, Posed, Rest
+from posekit.body import Body
 from posekit.camera import Camera
 from posekit.data import lens, wardrobe
 from posekit.data.cast import Person, figure, places
 from posekit.data.light import Lights
 from posekit.data.shadow import Shadow, cast_on_floor
-from posekit.render import Raster, normals, rasterise
+from posekit.render import Covered, Raster, normals, rasterise
 
 _LINEAR = wardrobe.decode(np.arange(256) / 255).astype(np.float32)
 _IDENTITY = np.eye(3)
@@ -84,8 +84,8 @@ def shoot(
     reaches over the edge of a picture. ValueError names a person who is behind the camera.
     """
     body, camera = scene.body, scene.camera
-    posed = pose(scene)
-    seen = camera.world_to_camera(posed.vertices)
+    surfaces = torch.stack([person.surface for person in scene.people])
+    seen = camera.world_to_camera(surfaces)
     for k, depth in enumerate(seen[..., 2].amin(1).tolist()):
         if depth < NEAR:
             raise ValueError(f"person {k} reaches behind the camera; move one of them")
@@ -96,22 +96,21 @@ def shoot(
     points = points.view(1, -1, 3)
     raster = rasterise(points, faces, height, width, near=NEAR, supersample=SAMPLES)
     K = _intrinsics(camera, affine)
-    view = scene.surroundings.view(K, camera.rotation.numpy(), camera.centre.numpy(), height, width)
-    nearest, share, front = _resolve(raster, view.depth.numpy())
-    shadow = Shadow(posed.vertices, faces, scene.lights)
-    covered = nearest.covered
+    view = scene.surroundings.view(
+        torch.from_numpy(K), camera.rotation, camera.centre, height, width
+    )
+    covered, pixels, share, front = _resolve(raster, view.depth.numpy())
+    shadow = Shadow(surfaces, faces, scene.lights)
     person = covered.face // len(body.faces)
-    colour = _colour(scene, posed, covered, person, shadow)
-
     light = cast_on_floor(shadow, view, K, camera)
-    owner = np.full((height, width), -1, dtype=np.int8)
-    parts = np.zeros((height, width), dtype=np.uint8)
-    pixels = _whole(covered.pixels, width).numpy()
-    alpha = share.reshape(-1)[pixels]
     flat = light.reshape(-1, 3)
-    flat[pixels] += alpha[:, None] * (colour - flat[pixels])
-    mostly = alpha >= 0.5
+    flat[pixels] += share[:, None] * (
+        _colour(scene, surfaces, covered, person, shadow) - flat[pixels]
+    )
+    mostly = share >= 0.5
+    owner = np.full((height, width), -1, dtype=np.int8)
     owner.reshape(-1)[pixels[mostly]] = person.numpy()[mostly]
+    parts = np.zeros((height, width), dtype=np.uint8)
     part = body.parts[covered.face - person * len(body.faces)]
     parts.reshape(-1)[pixels[mostly]] = part.numpy()[mostly]
     hidden = np.zeros((height, width), dtype=np.float32)
@@ -128,27 +127,12 @@ def shoot(
     return Shot(scene, affine, image, owner, parts, front, hidden)
 
 
-def pose(scene: Scene, naked: bool = False) -> Posed:
-    """The scene's people in the world, with what they wear or without."""
-    people = scene.people
-    rest = Rest(
-        torch.cat([p.rest.vertices if naked else p.dressed for p in people]),
-        torch.cat([p.rest.joints for p in people]),
-    )
-    return scene.body.pose(
-        rest,
-        torch.stack([p.rotations for p in people]),
-        torch.stack([p.translation for p in people]),
-    )
-
-
 def outline(
     scene: Scene, who: int, affine: Float[np.ndarray, "3 3"] = _IDENTITY
 ) -> Float[np.ndarray, "4"]:
     """The box around all of a person, seen or not: left, top, width, height, px."""
-    posed = pose(replace(scene, people=(scene.people[who],)))
-    surface = scene.camera.world_to_camera(posed.vertices)
-    pixels = pixels_of(scene.camera, surface, affine)[0].numpy()
+    surface = scene.camera.world_to_camera(scene.people[who].surface)
+    pixels = pixels_of(scene.camera, surface, affine).numpy()
     corner = pixels.min(0)
     return np.concatenate([corner, pixels.max(0) - corner])
 
@@ -166,53 +150,53 @@ def _intrinsics(camera: Camera, affine: np.ndarray) -> np.ndarray:
     return affine @ K
 
 
-def _resolve(raster: Raster, behind: np.ndarray) -> tuple[Raster, np.ndarray, np.ndarray]:
-    """The raster with only the nearest sample of each pixel, the share of each pixel's samples in
-    front of what is behind, and the depth of the nearest surface."""
-    height, width = behind.shape
+def _resolve(
+    raster: Raster, behind: np.ndarray
+) -> tuple[Covered, np.ndarray, np.ndarray, np.ndarray]:
+    """The nearest sample of every pixel that has any, with that pixel (flat) and the share of its
+    samples that lie before what is `behind` (depth, H W); and the depth of the nearest surface."""
+    width = behind.shape[1]
     keys = raster.keys[0]
-    four = torch.stack([keys[i::SAMPLES, j::SAMPLES] for i in range(2) for j in range(2)])
-    best, which = four.view(4, -1).max(0)
+    best = torch.maximum(
+        torch.maximum(keys[::2, ::2], keys[::2, 1::2]),
+        torch.maximum(keys[1::2, ::2], keys[1::2, 1::2]),
+    ).flatten()
     pixels = best.nonzero().squeeze(1)
-    which = which[pixels]
-    row, column = pixels // width, pixels % width
-    place = (row * SAMPLES + which // 2) * (width * SAMPLES) + column * SAMPLES + which % 2
-    chosen = torch.zeros_like(keys)
-    chosen.view(-1)[place] = best[pixels]
-    nearest = replace(raster, keys=chosen[None])
-    depth = nearest.covered.depth.numpy()
-    flat = pixels.numpy()
-    front = behind.copy().reshape(-1)
-    free = depth < front[flat]
-    share = np.zeros(height * width, dtype=np.float32)
-    share[flat] = (four.view(4, -1) > 0)[:, pixels].sum(0).numpy() * (free / SAMPLES**2)
-    front[flat] = np.minimum(front[flat], depth)
-    return nearest, share.reshape(height, width), front.reshape(height, width)
+    best = best.index_select(0, pixels)
+    # The four samples, first to last; of equals the first is taken.
+    first = pixels // width * (4 * width) + pixels % width * 2
+    place, count = first, torch.zeros_like(first)
+    for step in (2 * width + 1, 2 * width, 1, 0):
+        sample = keys.view(-1).index_select(0, first + step)
+        place = torch.where(sample == best, first + step, place)
+        count += sample > 0
+    covered, flat = raster.cover(place), pixels.numpy()
+    front = behind.copy()
+    depth, before = covered.depth.numpy(), front.reshape(-1)
+    share = count.float().numpy() * np.float32(1 / SAMPLES**2) * (depth < before[flat])
+    before[flat] = np.minimum(before[flat], depth)
+    return covered, flat, share, front
 
 
-def _whole(samples: Tensor, width: int) -> Tensor:
-    """Which pixel a sample lies in."""
-    row, column = samples // (width * SAMPLES), samples % (width * SAMPLES)
-    return row // SAMPLES * width + column // SAMPLES
-
-
-def _colour(scene: Scene, posed: Posed, covered, person: Tensor, shadow: Shadow) -> np.ndarray:
+def _colour(
+    scene: Scene, surfaces: Tensor, covered: Covered, person: Tensor, shadow: Shadow
+) -> np.ndarray:
     """Light that the covered points of the people send out, (N, 3)."""
     body = scene.body
     count = len(scene.people)
     cut = torch.from_numpy(places(body)).expand(count, -1, -1)
-    across = torch.cat([cut, normals(posed.vertices, body.faces), posed.vertices], dim=2)
+    across = torch.cat([cut, normals(surfaces, body.faces), surfaces], dim=2)
     at = covered.interpolate(across.view(1, -1, 9))
     albedo = np.empty((len(at), 3), dtype=np.float32)
     tips = np.empty((len(at), 3), dtype=np.float32)
     where = at[:, :3].numpy()
     for k, each in enumerate(scene.people):
         own = np.flatnonzero(person.numpy() == k)
-        albedo[own], tips[own] = wardrobe.paint(each.look, figure(body), where[own])
+        albedo[own], tips[own] = wardrobe.paint(each.wearer.look, figure(body), where[own])
     normal = torch.nn.functional.normalize(at[:, 3:6] + torch.from_numpy(tips), dim=1)
     paint = torch.from_numpy(albedo)
     light = scene.lights.shade(normal, paint)
-    dark = shadow.on(at[:, 6:9].double()).nonzero().squeeze(1)
+    dark = shadow.on(at[:, 6:9]).nonzero().squeeze(1)
     light[dark] = shadow.shaded.shade(normal[dark], paint[dark])
     return light.numpy()
 
@@ -233,8 +217,8 @@ def _outside(
     affine: np.ndarray, height: int, width: int, frame: tuple[int, int]
 ) -> Float[np.ndarray, "H W"]:
     """1 where a pixel lies outside the photograph."""
-    back = np.linalg.inv(affine)[:2]
-    y, x = np.mgrid[:height, :width]
-    at = back @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
-    inside = (at > -0.5) & (at < np.array(frame)[:, None] - 0.5)
-    return (~inside.all(0)).reshape(height, width).astype(np.float32)
+    wide, high = frame
+    corners = np.array([[0, wide - 1, wide - 1, 0], [0, 0, high - 1, high - 1], [1, 1, 1, 1]])
+    outside = np.ones((height, width), dtype=np.float32)
+    cv2.fillConvexPoly(outside, (affine @ corners)[:2].T.round().astype(np.int32), 0)
+    return outside

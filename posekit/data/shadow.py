@@ -16,10 +16,10 @@ from torch import Tensor
 
 from posekit.camera import Camera
 from posekit.data.light import Lights
-from posekit.data.rooms import Backdrop
+from posekit.data.scenery import Backdrop
 from posekit.render import rasterise
 
-SIDE = 192  # px of the light's picture
+SIDE = 160  # px of the light's picture
 BIAS = 25.0  # mm, so that no surface shades itself
 SOFT = 1.5  # px, of the shadow's edge on the floor
 
@@ -32,16 +32,19 @@ class Shadow:
     ):
         self.lit = lights
         self.shaded = replace(lights, directions=lights.directions[1:], colours=lights.colours[1:])
-        forward = -lights.directions[0].double()
-        right = torch.linalg.cross(forward, torch.tensor([0.0, 0.6, 0.8]).double())
+        forward = -lights.directions[0]
+        right = torch.linalg.cross(forward, torch.tensor([0.0, 0.6, 0.8]))
         right = right / right.norm()
         self.axes = torch.stack([right, torch.linalg.cross(forward, right), forward])
-        places = vertices.double().view(-1, 3) @ self.axes.T
+        flat = vertices.reshape(-1, 3)
+        places = flat @ self.axes.T
         self.corner = places.amin(0) - 1.0
-        self.scale = (SIDE - 1) / (places.amax(0) - self.corner)[:2].max()
-        points = self._points(places)
-        raster = rasterise(points[None].float(), faces, SIDE, SIDE, cull=None, near=0.5)
+        self.scale = (SIDE - 1) / float((places.amax(0) - self.corner)[:2].max())
+        # Only the sides that face away: half the triangles, and lit skin never shades itself.
+        points = self._points(places)[None]
+        raster = rasterise(points, faces, SIDE, SIDE, cull="front", near=0.5)
         self.depth = raster.depth.view(-1)
+        self.silhouette = raster.silhouette[0].float().numpy()
 
     def on(self, points: Float[Tensor, "N 3"]) -> Bool[Tensor, " N"]:
         """Which world points lie in the shadow."""
@@ -61,19 +64,30 @@ class Shadow:
 def cast_on_floor(
     shadow: Shadow, view: Backdrop, K: Float[np.ndarray, "3 3"], camera: Camera
 ) -> Float[np.ndarray, "H W 3"]:
-    """The surroundings' light, darker on the floor where people stand in the key light."""
-    light = view.colour.numpy().copy()
-    row, column = np.nonzero(view.floor.numpy())
-    pixels = np.stack([column, row, np.ones_like(row)])
-    rays = np.linalg.inv(K) @ pixels * view.depth.numpy()[row, column]
-    dark = shadow.on(camera.camera_to_world(torch.from_numpy(rays.T))).numpy()
-    if not dark.any():
+    """The surroundings' light, darker on the floor where people stand in the key light.
+
+    Nobody is under the floor, so a floor point is dark where the light's picture shows anybody;
+    from the camera's pixels to the light's leads, by way of the floor, a homography.
+    """
+    light = view.colour.numpy()
+    rays = camera.rotation.numpy().T @ np.linalg.inv(K)  # world directions of homogeneous pixels
+    centre = camera.centre.numpy()
+    # The ray C + s d meets z = 0 at s = -C_z / d_z.
+    on_floor = np.outer(centre, rays[2]) - centre[2] * rays
+    to_light = shadow.axes.double().numpy()
+    across = shadow.scale * (to_light[:2] @ on_floor - np.outer(shadow.corner[:2], rays[2]))
+    height, width = view.floor.shape
+    seen = cv2.warpPerspective(
+        shadow.silhouette,
+        np.vstack([across, rays[2]]),
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )
+    seen *= view.floor.numpy()
+    if not seen.any():
         return light
-    soft = np.zeros(tuple(view.floor.shape), dtype=np.float32)
-    soft[row[dark], column[dark]] = 1
-    soft = cv2.GaussianBlur(soft, (0, 0), SOFT)
-    up = torch.tensor([[0.0, 0.0, 1.0]])
-    white = torch.ones(1, 3)
+    soft = cv2.GaussianBlur(seen, (0, 0), SOFT)
+    up, white = torch.tensor([[0.0, 0.0, 1.0]]), torch.ones(1, 3)
     kept = (shadow.shaded.shade(up, white) / shadow.lit.shade(up, white)).numpy()
     light *= 1 - soft[..., None] * (1 - kept)
     return light

@@ -8,7 +8,6 @@ Pictures: px. World: mm, z up, floor at 0.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -22,7 +21,7 @@ from posekit.body import Body
 from posekit.crop import crop_affine
 from posekit.data import lens, studio, wardrobe
 from posekit.data.batch import Batch
-from posekit.data.cast import actor, dress
+from posekit.data.cast import actor, dress, tailored
 from posekit.data.dice import dice
 from posekit.data.labels import label
 from posekit.data.photograph import Scene, outline, shoot
@@ -100,16 +99,17 @@ class StudioPictures(Pictures):
         return label(shot, 0, self.skeleton, index)
 
     def _scene(self, take: studio.Performance, frame: int, camera: int, index: int) -> Scene:
-        person = replace(
-            actor(take.subject, self.body),
-            rotations=_single(take.rotations[frame]),
-            translation=_single(take.translation[frame]),
-            markers=_single(take.h36m[frame]),
-        )
         rng = dice(self.seed, 12, index)
+        wearer = actor(take.subject, self.body)
         if self.clothes == "any":
-            look = wardrobe.draw(rng)
-            person = replace(person, look=look, dressed=dress(self.body, person.rest, look))
+            shape, rest = tailored(take.subject, self.body)
+            wearer = dress(self.body, rest, wardrobe.draw(rng), shape)
+        person = wearer.stand(
+            self.body,
+            _single(take.rotations[frame]),
+            _single(take.translation[frame]),
+            _single(take.h36m[frame]),
+        )
         clear = [(0.0, 0.0, HALL)]
         if self.place == "any":
             around = stage(rng, clear=[(*person.translation[:2].tolist(), 450.0)], reach=6_000.0)

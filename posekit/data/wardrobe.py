@@ -30,6 +30,8 @@ HAIRS = ("17120f", "2a1c14", "4a2f1e", "6d4a2f", "9a7142", "c9a86a", "8a8580", "
 MUTED = ("15161a", "26282e", "3a3d44", "6c6f75", "a9abae", "e8e8e6", "f4f2ec", "1f2c4a", "2f4468",
          "46618b", "7f98b5", "5b4632", "8a7356", "c5b490", "3c4630", "5d2328")  # fmt: skip
 CELLS = 64  # of the noise volume along each side
+# Folds and hair run down: their noise changes slower along y.
+_DRAPE, _COMBED = (np.array([1.0, share, 1.0], dtype=np.float32) for share in (0.45, 0.2))
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def draw(rng: np.random.Generator) -> Look:
     return Look(
         skin=skin,
         hair=_cloth_colour(rng) if style == "cap" else hair,
-        lips=skin * (0.86, 0.6, 0.6),
+        lips=skin * np.float32([0.86, 0.6, 0.6]),
         hair_style=style,
         hair_bulk=0.0 if style == "bald" else rng.uniform(8, 30),
         beard=bool(style != "long" and rng.random() < 0.2),
@@ -151,11 +153,11 @@ def paint(
         chosen = np.flatnonzero(covered)
         if len(chosen):
             colours[chosen] = _dye(cloth, figure, places[chosen], look.seed)
-            folds = _noise(places[chosen] * (1.0, 0.45, 1.0), 26.0, look.seed + 1)
+            folds = _noise(places[chosen] * _DRAPE, 26.0, look.seed + 1)
             tips[chosen] = cloth.wrinkles * folds
     hair = np.flatnonzero(_hair(look, figure, places) > 0)
     if len(hair):
-        strands = _noise(places[hair] * (1.0, 0.2, 1.0), 3.0, look.seed + 2)
+        strands = _noise(places[hair] * _COMBED, 3.0, look.seed + 2)
         colours[hair] = look.hair * (1 + 0.25 * strands[:, :1])
         tips[hair] = 0.25 * strands
     return np.clip(colours, 0.0, 1.0).astype(np.float32), tips.astype(np.float32)
@@ -209,19 +211,19 @@ def _face(colours: np.ndarray, look: Look, figure: Figure, places: np.ndarray) -
     ahead = (places[:, 2] > figure.eyes[:, 2].mean() - 45) & (places[:, 1] > figure.nose[1] - 90)
     chosen = np.flatnonzero(ahead & (places[:, 1] < left[1] + 35))
     spots = places[chosen]
-    chin = figure.nose[1] - 34
     if look.beard:
         low = spots[:, 1] < figure.nose[1] - 14
         colours[chosen[low]] = 0.6 * look.hair + 0.4 * look.skin
 
-    def ellipse(x: float, y: float, width: float, height: float) -> np.ndarray:
-        return ((spots[:, 0] - x) / width) ** 2 + ((spots[:, 1] - y) / height) ** 2 < 1
+    def ellipse(at: np.ndarray, up: float, width: float, height: float) -> np.ndarray:
+        x, y = spots[:, 0] - at[0], spots[:, 1] - at[1] - up
+        return (x / width) ** 2 + (y / height) ** 2 < 1
 
-    colours[chosen[ellipse(figure.nose[0], chin, 25, 7)]] = look.lips
+    colours[chosen[ellipse(figure.nose, -34.0, 25.0, 7.0)]] = look.lips
     for eye in (left, right):
-        colours[chosen[ellipse(eye[0], eye[1] + 17, 18, 4)]] = 0.7 * look.hair + 0.1 * look.skin
-        colours[chosen[ellipse(eye[0], eye[1], 14, 7)]] = (0.62, 0.58, 0.55)
-        colours[chosen[ellipse(eye[0], eye[1], 6.5, 6.5)]] = (0.03, 0.02, 0.015)
+        colours[chosen[ellipse(eye, 17.0, 18.0, 4.0)]] = 0.7 * look.hair + 0.1 * look.skin
+        colours[chosen[ellipse(eye, 0.0, 14.0, 7.0)]] = 0.22 + 0.4 * look.skin
+        colours[chosen[ellipse(eye, 0.0, 6.5, 6.5)]] = (0.03, 0.02, 0.015)
 
 
 def _feet(colours: np.ndarray, look: Look, figure: Figure, places: np.ndarray) -> None:
@@ -282,9 +284,9 @@ def _cloth_colour(rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.55:
         colour = _linear(MUTED[int(rng.integers(len(MUTED)))])
     else:
-        hue, dull, value = rng.random(), rng.uniform(0.25, 0.95), rng.uniform(0.25, 0.95)
-        colour = decode(np.array(colorsys.hsv_to_rgb(hue, dull, value)))
-    return np.clip(colour * rng.uniform(0.8, 1.2), 0.012, 0.85)
+        hue, dull, value = rng.random(), rng.uniform(0.2, 0.85), rng.uniform(0.25, 0.9)
+        colour = decode(np.array(colorsys.hsv_to_rgb(hue, dull, value), dtype=np.float32))
+    return np.clip(colour * rng.uniform(0.8, 1.2), 0.012, 0.85).astype(np.float32)
 
 
 def _among(rng: np.random.Generator, weights: dict[str, float]) -> str:
@@ -295,12 +297,14 @@ def _among(rng: np.random.Generator, weights: dict[str, float]) -> str:
 def _between(colours: tuple[str, ...], share: float) -> np.ndarray:
     table = np.stack([_linear(colour) for colour in colours])
     place = share * (len(table) - 1)
-    return np.stack([np.interp(place, np.arange(len(table)), table[:, c]) for c in range(3)])
+    at = [np.interp(place, np.arange(len(table)), table[:, c]) for c in range(3)]
+    return np.array(at, dtype=np.float32)
 
 
 def _linear(code: str) -> np.ndarray:
     """Linear light of an sRGB colour written in hexadecimals."""
-    return decode(np.array([int(code[k : k + 2], 16) for k in (0, 2, 4)]) / 255)
+    srgb = np.array([int(code[k : k + 2], 16) for k in (0, 2, 4)], dtype=np.float32)
+    return decode(srgb / 255)
 
 
 def decode(srgb: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
@@ -327,6 +331,7 @@ def _volume() -> np.ndarray:
 
 def _noise(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
     """Three channels of smooth noise at these places; features are about `scale` mm wide."""
-    shift = np.random.Generator(np.random.Philox(seed)).integers(CELLS, size=3)
-    i, j, k = ((places * (4 / scale)).astype(np.int32) + shift).T % CELLS
-    return _volume()[(i * CELLS + j) * CELLS + k]
+    # The seed shifts the volume; floor by way of a large offset, so that all numbers are positive.
+    shift = 2**20 + np.array([seed, seed // CELLS, seed // CELLS**2]) % CELLS
+    i, j, k = ((places * np.float32(4 / scale)).T + shift[:, None]).astype(np.int32) & (CELLS - 1)
+    return _volume().take((i * CELLS + j) * CELLS + k, axis=0)

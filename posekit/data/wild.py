@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from posekit import body as bodies
-from posekit.body import Body, Rest
+from posekit.body import Body
 from posekit.camera import Camera, Intrinsics
 from posekit.crop import crop_affine
 from posekit.data import lens, studio, wardrobe
@@ -133,11 +133,9 @@ def _stranger(rng: np.random.Generator, body: Body, split: str) -> Person:
         rotations[0] = roma.unitquat_to_rotmat(_unit(rng.standard_normal(4)))
     yaw = torch.tensor([0.0, 0.0, rng.uniform(0, 2 * np.pi)])
     rotations[0] = roma.rotvec_to_rotmat(yaw) @ rotations[0]
-    dressed = dress(body, rest, look)
-    person = Person(rest, dressed, look, shape, rotations, torch.zeros(3))
-    lowest = body.pose(Rest(dressed, rest.joints), rotations[None], torch.zeros(1, 3))
+    person = dress(body, rest, look, shape).stand(body, rotations, torch.zeros(3))
     jump = rng.uniform(50, 500) if rng.random() < JUMPING else 0.0
-    return person.moved(torch.tensor([0.0, 0.0, jump - float(lowest.vertices[..., 2].min())]))
+    return person.moved(torch.tensor([0.0, 0.0, jump - float(person.surface[:, 2].min())]))
 
 
 def _unit(numbers: np.ndarray) -> Tensor:
@@ -159,12 +157,12 @@ def _camera(rng: np.random.Generator, person: Person, frame: tuple[int, int]) ->
     high = rng.normal(1450, 350) if rng.random() < 0.85 else rng.uniform(250, 3600)
     angle = rng.uniform(0, 2 * np.pi)
     width, height = frame
-    focal = np.exp(rng.uniform(np.log(0.3), np.log(1.1))) * height * away / 1750
+    focal = np.exp(rng.uniform(np.log(0.28), np.log(1.0))) * height * away / 1750
     target = person.translation.double().numpy()
     centre = target + (away * np.cos(angle), away * np.sin(angle), 0)
     centre[2] = np.clip(high, 250, 3600)
     # The person stands off the middle of the frame, more so the smaller it is in it.
-    drift = rng.normal(0, 0.13, 2) * (width, height) * away / focal
+    drift = rng.normal(0, 0.1, 2) * (width, height) * away / focal
     forward = target - centre
     right = np.cross(forward, (0.0, 0.0, 1.0))
     right /= np.linalg.norm(right)
