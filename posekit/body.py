@@ -14,9 +14,9 @@ keys. Nothing else knows one from the other.
 Poses are rotation matrices relative to the parent joint, the root's to the world. Other notations
 become matrices through `roma`:
 
-    rotations = roma.rotvec_to_rotmat(pose.view(-1, 24, 3))                  # SMPL's rotation vectors
-    rotations = roma.special_gramschmidt(pose.view(-1, 24, 3, 2))            # SPIN's and HMR 2.0's 6D
-    rotations = roma.special_gramschmidt(pose.view(-1, 24, 2, 3).mT)         # PyTorch3D's 6D
+    roma.rotvec_to_rotmat(pose.view(-1, 24, 3))            # SMPL's own rotation vectors
+    roma.special_gramschmidt(pose.view(-1, 24, 3, 2))      # SPIN's 6D: two columns, interleaved
+    roma.special_gramschmidt(pose.view(-1, 24, 2, 3).mT)   # HMR 2.0's 6D: one column, then another
 
 Millimetres. At rest x is left, y up and z forward: a T pose with the arms along x. On a CPU a body
 comes out the same, bit by bit, whatever others are in its batch.
@@ -41,6 +41,10 @@ from posekit.skeleton import H36M17, SMPL24, SPIN24, Skeleton, convert
 MM = 1000.0
 FIT_NOISE = 10.0  # mm: how far a skeleton's offsets may lie from those of any shape; see `tailor`
 SHORT = 40.0  # mm: bones much longer than this stretch wholly in `tailor`, shorter ones less
+
+# The rows of GraphCMR's J_regressor_extra
+EXTRA = ("nose", "right_eye", "left_eye", "right_ear", "left_ear", "right_hip", "left_hip", "neck")
+EXTRA += ("head_top", "pelvis", "mid_shoulders", "spine", "neck_nose", "head")
 
 
 @dataclass(frozen=True)
@@ -233,11 +237,17 @@ def free(full: bool = False) -> Body:
     return replace(load(Path(bodies.__file__).with_name(f"{name}.npz")), name=name)
 
 
-def load(path: str | Path, regressors: Mapping[Skeleton, str | Path] | None = None) -> Body:
+def load(
+    path: str | Path,
+    regressors: Mapping[Skeleton, str | Path] | None = None,
+    extra: str | Path | None = None,
+) -> Body:
     """A body from an npz file with SMPL's keys, in metres (see `posekit.bodies`).
 
     `regressors` names .npy files (K, V) by the skeleton whose joints they give, such as
-    `{H36M17_LEFT_FIRST: "J_regressor_h36m.npy"}`. FileNotFoundError, or ValueError that names the
+    `{H36M17_LEFT_FIRST: "J_regressor_h36m.npy"}`. `extra` names GraphCMR's J_regressor_extra.npy
+    (14, V) (Kolotouros et al., CVPR 2019), from which and the model's own joints SPIN's 24 follow,
+    all regressed from vertices as GraphCMR does (SPIN reads limbs off the rig). FileNotFoundError, or ValueError that names the
     file, the key and the remedy, when something is missing, does not fit or is not finite.
     """
     arrays = bodies.read(path)
@@ -250,6 +260,10 @@ def load(path: str | Path, regressors: Mapping[Skeleton, str | Path] | None = No
             by_name[key.removeprefix(bodies.REGRESSOR)] = rows
     for skeleton, file in (regressors or {}).items():
         by_name[skeleton.name] = bodies.read_regressor(file, len(skeleton), len(template))
+    if extra is not None:
+        rows = bodies.read_regressor(extra, len(EXTRA), len(template))
+        of = dict(zip(SMPL24.joints + EXTRA, [*regressor, *rows], strict=True))
+        by_name[SPIN24.name] = np.stack([of[joint] for joint in SPIN24.joints])
     fine = bodies.label(arrays["f"], arrays["weights"])
     posedirs = arrays.get("posedirs")
     return Body(

@@ -18,17 +18,14 @@ Baking twice on a machine gives the same bytes. Dimensions: N people, V vertices
 S shape components, K points. Metres, x left, y up, z forward, the pelvis at the origin.
 """
 
-from itertools import product
 from pathlib import Path
 
 import anny
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 
-from posekit.bodies import REGRESSOR
-from posekit.body import MM, Body, load
-from posekit.data import studio
+from posekit.bodies.regressors import RIG, STUDIO_MARKERS, mirror, regressors
+from posekit.body import load
 from posekit.data.anatomy import body
 from posekit.data.studio import SMPL_AXES
 from posekit.skeleton import H36M17, SMPL24, SPIN24
@@ -48,8 +45,6 @@ _BONES = (
 )
 BONES = [words.split() for words in _BONES.split(",")]
 J = {name: SMPL24.index(name) for name in SMPL24.joints}
-RIG = ("rig pelvis", *SMPL24.joints[1:])  # "pelvis" is the middle of the hips
-STUDIO_MARKERS = ("pelvis", "spine", "thorax", "neck_nose", "head")
 BLEND = 0.09  # m: MakeHuman's vertebrae pass 10 to 90% of the weight on in 2 x 6 cm
 LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 
@@ -76,7 +71,7 @@ def main() -> None:
         weights = _respread(weights, shapes[0], joints.mean(axis=0))
         arrays = _arrays(shapes, weights, model.get_triangular_faces().numpy(), points)
         np.savez_compressed(path, **arrays)
-        arrays |= _regressors(load(path), points)
+        arrays |= regressors(load(path), points)
         np.savez_compressed(path, **arrays)
         drawn = np.einsum("ns,svc->nvc", _with_one(scores), shapes)
         error = 1e3 * np.linalg.norm(drawn - vertices, axis=2)
@@ -129,7 +124,7 @@ def _weights(model: anny.Anny) -> np.ndarray:
     np.add.at(raw, (rows, model.vertex_bone_indices.numpy()), model.vertex_bone_weights.numpy())
     labels = list(model.bone_labels)
     merged = np.stack([raw[:, [labels.index(b) for b in bones]].sum(1) for bones in BONES], axis=1)
-    merged = (merged + merged[_mirror(model.template_vertices.numpy())][:, SMPL24.mirror]) / 2
+    merged = (merged + merged[mirror(model.template_vertices.numpy())][:, SMPL24.mirror]) / 2
     return merged / merged.sum(axis=1, keepdims=True)
 
 
@@ -145,14 +140,6 @@ def _respread(weights: np.ndarray, vertices: np.ndarray, joints: np.ndarray) -> 
         axis=1, keepdims=True
     )
     return spread
-
-
-def _mirror(vertices: np.ndarray) -> np.ndarray:
-    """For each vertex the one on the other side."""
-    distance, twin = cKDTree(vertices).query(vertices * (-1, 1, 1))
-    if distance.max() > 1e-3 or (twin[twin] != np.arange(len(twin))).any():
-        raise ValueError(f"the mesh is not symmetric: {distance.max():.4f} m off")
-    return twin
 
 
 def _t_pose(model, people, weights) -> tuple[np.ndarray, np.ndarray]:
@@ -221,7 +208,10 @@ def _conventional(placed: np.ndarray) -> np.ndarray:
         back = np.stack([share * shoulder[:, 0], *(size * bone[1:]).T], axis=1)
         joints[:, J[f"{side}_collar"]] = shoulder - back
         hand = reference[J[f"{side}_hand_base"]] - reference[J[f"{side}_wrist"]]
-        joints[:, J[f"{side}_hand_base"]] = placed[:, J[f"{side}_wrist"]] + size * hand
+        wrist = placed[:, J[f"{side}_wrist"]]
+        finger = placed[:, J[f"{side}_hand_base"]] - wrist
+        share = np.mean(size * hand[0]) / np.mean(finger[:, 0])
+        joints[:, J[f"{side}_hand_base"]] = wrist + share * finger
     return joints
 
 
@@ -317,82 +307,6 @@ def _rounded(weights: np.ndarray) -> np.ndarray:
     rows = np.arange(len(steps))
     steps[rows, steps.argmax(axis=1)] += 2**14 - steps.sum(axis=1)
     return (steps / 2**14).astype(np.float32)
-
-
-def _regressors(model: Body, points: dict) -> dict[str, np.ndarray]:
-    """J_regressor and the regressors by skeleton: ridge regressions of where points are in poses
-    of the studio, half on bodies of random shape, half on bodies tailored to the actor."""
-    names = [name for name, (_, bone) in points.items() if bone is not None]
-    vertices, places = _posed(model, points, names)
-    twin = _mirror(model.template.numpy() / MM)
-    rows = {}
-    for k, name in enumerate(names):
-        exact = points[name][0] * MM if name in RIG else None
-        rows[name] = _regress(model, vertices, places[:, k], exact)
-    fit = {}
-    for name, row in rows.items():
-        side, _, part = name.partition("_")
-        other = {"left": f"right_{part}", "right": f"left_{part}"}.get(side, name)
-        fit[name] = (row + rows[other][twin]) / 2
-    fit["mid_shoulders"] = (fit["left_shoulder"] + fit["right_shoulder"]) / 2
-    keys = {"J_regressor": RIG}
-    keys |= {REGRESSOR + skeleton.name: skeleton.joints for skeleton in (H36M17, SPIN24)}
-    return {
-        key: np.stack([fit[name] for name in joints]).astype(np.float32)
-        for key, joints in keys.items()
-    }
-
-
-def _posed(model: Body, points: dict, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (N, V, 3) of bodies in poses of the studio, and the named points (N, K, 3), mm."""
-    dice = torch.Generator().manual_seed(0)
-    vertices, places = [], []
-    for subject, action in product(studio.SUBJECTS, studio.ACTIONS):
-        take = studio.performance(subject, action, 1, frames=300)
-        rotations = torch.from_numpy(take.rotations[7::42]).float()
-        count = len(rotations)
-        shape, tailored = model.tailor(torch.from_numpy(take.offsets).float())
-        draw = torch.randn(count, SHAPES, generator=dice)
-        for shapes, rest in ((draw, model.rest(draw)), (shape.expand(count, -1), tailored)):
-            posed = model.pose(rest, rotations, torch.zeros(count, 3))
-            terms = torch.from_numpy(_with_one(shapes.numpy())).float()
-            shift = rest.joints - model.rest(shapes).joints  # by tailoring
-            at = []
-            for name in names:
-                point, bone = points[name]
-                own = terms @ torch.from_numpy(point * MM).float() + shift[:, bone]
-                if rest is tailored and name in STUDIO_MARKERS:
-                    marker = body(subject).marker_offsets[H36M17.index(name)] @ SMPL_AXES
-                    own = (torch.from_numpy(marker).float() + rest.joints[:, bone]).expand(count, 3)
-                bones = posed.transforms[:, bone]
-                at.append((bones[:, :3, :3] @ own[..., None])[..., 0] + bones[:, :3, 3])
-            vertices.append(posed.vertices)
-            places.append(torch.stack(at, dim=1))
-    return torch.cat(vertices).numpy(), torch.cat(places).numpy()
-
-
-def _regress(model: Body, vertices, places, exact, noise=2.0, count=150) -> np.ndarray:
-    """A row (V,) over the vertices nearest to a point that finds it in the posed bodies, for
-    vertices that err by `noise` mm; `exact`, its place at rest for each shape, counts most."""
-    mean = np.linalg.norm(vertices - places[:, None], axis=2).mean(axis=0)
-    near = np.argsort(mean, kind="stable")[:count]
-    apart = (vertices[:, near] - places[:, None]).astype(np.float64)
-    apart = apart.transpose(0, 2, 1).reshape(-1, count)
-    form = apart.T @ apart / len(vertices) + noise**2 * np.eye(count)
-    if exact is not None:
-        shapes = torch.cat([model.template[None], model.shape_directions])[:, near].double().numpy()
-        apart = (shapes - exact[:, None]).transpose(0, 2, 1).reshape(-1, count)
-        form += 1e6 * apart.T @ apart
-    share = np.linalg.solve(form, np.ones(count))  # least form of rows that add up to one
-    share /= share.sum()
-    if exact is not None:
-        apart = np.concatenate([apart, np.full((1, count), 100.0)])
-        share -= np.linalg.pinv(apart, rcond=1e-7) @ (
-            apart @ share - [*[0.0] * (len(apart) - 1), 100.0]
-        )
-    row = np.zeros(len(model.template))
-    row[near] = share
-    return row
 
 
 def _frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
