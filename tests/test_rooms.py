@@ -1,5 +1,7 @@
 """Generated places against closed forms: rays, planes, projections, and places kept free."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,8 +103,6 @@ def test_a_marked_floor_point_appears_where_the_camera_projects_it():
         lit=np.zeros((1, 5)),
     )
     corners = np.array([[-400, 900, 0], [-100, 900, 0], [-100, 600, 0], [-400, 600, 0]], float)
-    from dataclasses import replace
-
     marked = replace(place, decals=scenery.Decals(black, corners[None]))
     K, R, C = camera(2)
     dark = marked.view(K, R, C, SIDE, SIDE).colour.sum(-1) == 0
@@ -156,12 +156,15 @@ def test_a_camera_outside_sees_the_room_without_the_wall_between():
     seen = place.view(K, R, C, SIDE, SIDE)
     assert seen.depth[SIDE // 2 - 10 : SIDE // 2].max() > 2500 + place.high[0]
     assert seen.floor.any()
+    point = C + rays(K, R) * seen.depth[..., None]
+    # Nothing that leans on the wall between hangs there without it.
+    between = (point[..., 0] > place.high[0] - 150) & (point[..., 2] > 30)
+    between &= (point[..., 2] < place.high[2] - 30) & (point[..., 1].abs() < 800)
+    assert not between.any()
 
 
 def test_nearer_boxes_hide_farther_ones_whatever_their_order():
     place = draw("hall", 7)
-    from dataclasses import replace
-
     rng = np.random.default_rng(0)
     count = 14
     centre = np.stack([*rng.uniform(-1800, 1800, (2, count)), np.full(count, 500.0)], -1)

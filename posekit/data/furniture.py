@@ -253,7 +253,7 @@ def plant(rng, s: Style) -> tuple[list[Part], list[Ball]]:
 def crown_of(rng, place, radius, count, tile="leaves", spread=0.75) -> list[Ball]:
     """Leaves: a large blob with smaller ones around, those above brighter."""
     hue = np.array([rng.uniform(0.8, 1.5), rng.uniform(0.95, 1.15), rng.uniform(0.6, 1.1)])
-    hue *= rng.uniform(0.8, 1.5)
+    hue *= rng.uniform(1.0, 1.9)
     offsets = rng.normal(size=(count, 3))
     offsets /= np.sqrt((offsets**2).sum(1, keepdims=True))
     sizes = radius * rng.uniform(0.35, 0.65, count)

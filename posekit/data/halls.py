@@ -154,7 +154,7 @@ def sweep(rng, clear, reach) -> Stage:
     """A photographer's studio: a plain ground that runs up into the wall."""
     low, high = bounds(rng, clear, reach, 0.7, 1.5, 6000)
     studio = Building(indoors(rng, None), low, high, clear)
-    paper = np.full(3, rng.uniform(0.12, 0.7)) if rng.random() < 0.6 else muted(rng, 0.3, 0.8, 0.7)
+    paper = np.full(3, rng.uniform(0.1, 0.55)) if rng.random() < 0.6 else muted(rng, 0.3, 0.8, 0.7)
     for face in range(6):
         studio.face(face, "plain", paper, 3000)
     for face in WALLS:

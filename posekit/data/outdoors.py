@@ -56,20 +56,21 @@ def _tree(rng, place: Building, x: Number, y: Number) -> None:
     high, trunk = rng.uniform(1700, 3200), rng.uniform(90, 220)
     crown = rng.uniform(1100, 2300)
     parts = [
-        Part((-trunk, trunk), (-trunk, trunk), (0, high + 0.6 * crown), "bark", (0.8,) * 3, "", 900)
+        Part((-trunk, trunk), (-trunk, trunk), (0, high + 0.1 * crown), "bark", (0.8,) * 3, "", 900)
     ]
     if rng.random() < 0.25:
         shade = rng.uniform(0.8, 1.4)
         tall = rng.uniform(4000, 8000)
         balls = [
             furniture.Ball(
-                (0, 0, 700 + t * tall),
-                (1 - t) * 0.22 * tall + 200,
+                (0, 0, 700 + 0.16 * tall + 0.8 * t * tall),
+                (1 - t) * 0.17 * tall + 150,
                 "needles",
                 (shade * (0.9 + 0.4 * t),) * 3,
             )
             for t in np.linspace(0, 1, 7)
         ]
+        parts = [parts[0]._replace(z=(0, 900))]
     else:
         balls = furniture.crown_of(rng, (0, 0, high + 0.8 * crown), crown, 9)
     place.put(x, y, 0.0, parts, balls, walls=False, gap=-crown)
@@ -257,10 +258,10 @@ def garden(rng, clear, reach) -> Stage:
             else:
                 fence = Part((-9000, 9000), (0, 60), (0, high), "cladding", (0.8,) * 3, "", 1600)
             place.put(-np.sin(yaw) * away, np.cos(yaw) * away, yaw, [fence], walls=False, gap=-800)
-    for _ in range(int(rng.integers(4, 10))):
-        _tree(rng, place, *_ring(rng, 1.1 * reach, 6 * reach))
-    for _ in range(int(rng.integers(2, 9))):
-        _bush(rng, place, *_ring(rng, 0.6 * reach, 3 * reach))
+    for _ in range(int(rng.integers(6, 14))):
+        _tree(rng, place, *_ring(rng, 1.1 * reach, 5 * reach))
+    for _ in range(int(rng.integers(4, 12))):
+        _bush(rng, place, *_ring(rng, 0.5 * reach, 2.5 * reach))
     look = furniture.style(rng)
     for _ in range(int(rng.integers(0, 4))):
         parts = (_bench(rng), furniture.table(rng, look), furniture.chair(rng, look))[

@@ -36,6 +36,9 @@ STANDOFF = 900.0
 HIDE = 0.45
 """How much of the silhouette (as a box 1.7 m tall) in a clear place pieces may hide, each."""
 
+LEANING = 700.0
+"""Mm from a wall within which the middle of a thing belongs to that wall."""
+
 GROUND, TOP, WALLS = 0, 1, range(2, 6)
 """The shell's faces: floor, ceiling, then the walls at low x, high x, low y, high y."""
 
@@ -254,6 +257,10 @@ class Stage:
         away = np.hypot(*np.maximum(beside, 0).T)
         round_ = np.hypot(*(self.balls[:, :2] - C[:2]).T) - self.balls[:, 3]
         gone[self.piece[np.concatenate([away, round_]) < STANDOFF]] = True
+        # A wall between the camera and the room is left out, with what leans on it.
+        leaning = (place - self.low < LEANING) & (self.low > C)
+        leaning |= (self.high - place < LEANING) & (self.high < C)
+        gone[self.piece[leaning[:, :2].any(1)]] = True
         tall = np.concatenate([self.half[:, 2], self.balls[:, 3]])
         for x, y, _ in self.clear:
             line = np.array([x, y]) - C[:2]
