@@ -170,6 +170,15 @@ def test_joints_that_leave_the_picture_are_hidden_and_unknown_ones_stay_unknown(
     assert zoomed.visible[0, :6].tolist() == [SEEN, HIDDEN, HIDDEN, UNKNOWN, HIDDEN, SEEN]
 
 
+def test_the_picture_ends_half_a_pixel_beyond_the_last_centres():
+    batch = make_batch(count=1)
+    joints = torch.full((17, 2), 20.0)
+    joints[:4] = torch.tensor([[127.4, 95.4], [127.6, 50], [50, 95.6], [-0.6, 50]])
+    batch = replace(batch, joints2d=joints[None], visible=torch.full((1, 17), SEEN).byte())
+    still = warp(batch, matrices(batch.size, 1, flip=False, turn=0, scale=1))
+    assert still.visible[0, :5].tolist() == [SEEN, HIDDEN, HIDDEN, HIDDEN, SEEN]
+
+
 def test_outside_of_the_picture_all_is_zero():
     batch = make_batch(size=(64, 64))
     batch.images.fill_(200)
