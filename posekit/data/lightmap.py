@@ -74,14 +74,13 @@ class LightMap:
         if not self.sky:
             grid = (np.arange(COARSE) + 0.5) / COARSE
             span = self.high - self.low
+            # The same from both ends, so that walls, whose rows run down, need no other.
+            edges = [_edges(grid * length, length, corner) for length in span.tolist()]
             for face in range(6):
                 i, j = ((0, 1), (0, 1), (1, 2), (1, 2), (0, 2), (0, 2))[face]
                 down = 1 - grid if j == 2 else grid
                 a, b = self.low[i] + grid * span[i], self.low[j] + down * span[j]
-                cell = np.outer(
-                    _edges(b, self.low[j], self.high[j], corner),
-                    _edges(a, self.low[i], self.high[i], corner),
-                )
+                cell = np.outer(edges[j], edges[i])
                 if lamp is not None:
                     k = 3 - i - j
                     plane = (self.low, self.high)[face % 2][k]
@@ -107,9 +106,9 @@ def _common_cells() -> np.ndarray:
     return np.stack([np.ones_like(side), side, ball])
 
 
-def _edges(at: np.ndarray, low, high, depth) -> np.ndarray:
-    """Less light reaches the corners of a room: 1 - depth exp(-distance / 450 mm), both sides."""
-    return (1 - depth * np.exp((low - at) / 450)) * (1 - depth * np.exp((at - high) / 450))
+def _edges(at: np.ndarray, length, depth) -> np.ndarray:
+    """Less light reaches the corners of a room: 1 - depth exp(-distance / 450 mm), both ends."""
+    return (1 - depth * np.exp(-at / 450)) * (1 - depth * np.exp((at - length) / 450))
 
 
 def _soft(mask: np.ndarray, blur) -> np.ndarray:
