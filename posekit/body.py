@@ -247,8 +247,9 @@ def load(
     `regressors` names .npy files (K, V) by the skeleton whose joints they give, such as
     `{H36M17_LEFT_FIRST: "J_regressor_h36m.npy"}`. `extra` names GraphCMR's J_regressor_extra.npy
     (14, V) (Kolotouros et al., CVPR 2019), from which and the model's own joints SPIN's 24 follow,
-    all regressed from vertices as GraphCMR does (SPIN reads limbs off the rig). FileNotFoundError, or ValueError that names the
-    file, the key and the remedy, when something is missing, does not fit or is not finite.
+    all regressed from vertices as GraphCMR does (SPIN reads limbs off the rig and picks vertices
+    for the face). FileNotFoundError, or ValueError that names the file, the key and the remedy,
+    when something is missing, does not fit or is not finite.
     """
     arrays = bodies.read(path)
     template = arrays["v_template"] * MM

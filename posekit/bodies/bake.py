@@ -6,7 +6,7 @@ Anny (NAVER, Apache-2.0; it carries MakeHuman's mesh, rig and targets, CC0) make
 such as "muscle 0.7". Here adults are drawn, put into SMPL's T pose and described by their mean and
 ten principal components, as SMPL describes the people it was made from (Loper et al., 2015):
 
-- Men and women in equal numbers, statures as in ANSUR II (Gordon et al., 2014), 18 to 90 years.
+- Men and women in equal numbers, statures as in ANSUR II (Gordon et al., 2014), young to old.
 - MakeHuman's 31 bones become SMPL's 24 by adding up the weights of those that SMPL lacks.
 - Limb joints are MakeHuman's. Pelvis, spine, collars and the base of the fingers, whose places are
   a matter of convention, go where the studio's skeletons have them (`posekit.data.anatomy`), scaled
