@@ -19,11 +19,13 @@ Out = Annotated[Path, typer.Option(help="The folder results go to and are read f
 
 @app.command()
 def reproduce(
-    papers: Annotated[list[str] | None, typer.Argument(help="Slugs; none means all.")] = None,
+    papers: Annotated[
+        list[str] | None, typer.Argument(help="Paper ids such as tran2022; none means all.")
+    ] = None,
     size: Annotated[str, typer.Option(help=", ".join(SIZES))] = "small",
     seeds: Annotated[int, typer.Option(help="How many, from 0 on.", min=1)] = 3,
     data: Annotated[
-        list[str] | None, typer.Option(help="NAME=DIR, for each data set you have.")
+        list[str] | None, typer.Option(help="NAME=FOLDER, for each data set you have.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda; empty takes the best there is.")] = "",
     param: Annotated[
@@ -51,6 +53,7 @@ def reproduce(
     chosen = {paper: jobs.notebook_of(paper) for paper in papers or jobs.notebooks()}
     for notebook in chosen.values():
         jobs.check_parameters(notebook, parameters)
+    jobs.check_inputs(parameters)
     for paper, notebook in chosen.items():
         if dry_run:
             print(jobs.command(notebook, parameters))
@@ -143,18 +146,18 @@ def data_convert_smpl(
 
 
 def _absolute(text: str) -> str:
-    """NAME=DIR with the folder made absolute: the notebook runs in another one."""
-    name, folder = _pair(text)
+    """NAME=FOLDER with the folder made absolute: the notebook runs in another one."""
+    name, folder = _pair(text, "NAME=FOLDER")
     path = Path(folder).expanduser().resolve()
     if not path.is_dir():
         raise FileNotFoundError(f"--data {text}: there is no folder {path}")
     return f"{name}={path}"
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not (separator and name and value):
-        raise ValueError(f"{text!r} is not of the form NAME=VALUE")
+        raise ValueError(f"{text!r} is not of the form {form}")
     return name, value
 
 

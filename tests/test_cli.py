@@ -7,6 +7,7 @@ import sys
 
 import papermill
 import pytest
+from test_cmu import motion_text, write
 
 from posekit import cli
 from posekit.reproduce import NOTEBOOKS, ROOT
@@ -56,8 +57,11 @@ def test_why_tells_what_is_behind_a_verdict(posekit, tmp_path):
         ("why tran2023-001", "no claim 'tran2023-001'"),
         ("reproduce --size huge", "no size 'huge'; there are smoke, small, gpu, paper"),
         ("reproduce tran2023", "no notebook for paper 'tran2023'; there are tran2022"),
-        ("reproduce --data cmu", "'cmu' is not of the form NAME=VALUE"),
+        ("reproduce --data cmu", "'cmu' is not of the form NAME=FOLDER"),
         ("reproduce --data cmu=/nowhere", "there is no folder /nowhere"),
+        ("reproduce --dry-run --data mocap=/tmp", "'mocap=/tmp' is not NAME=FOLDER with a name of"),
+        ("reproduce --dry-run --data cmu=/bin", "cmu=.*bin: skeletons missing"),
+        ("reproduce --dry-run --device tpu", "no device 'tpu'"),
         ("reproduce --param epochs=3", "no parameter epochs; it has size"),
         ("reproduce --param out=here", "the option --out is for"),
         ("data check human36n .", "no data set 'human36n'; .*human36m"),
@@ -91,8 +95,9 @@ def test_an_empty_data_folder_is_told_what_it_lacks(posekit, tmp_path, name, sou
 
 
 def test_a_dry_run_prints_the_command_with_every_parameter(posekit, tmp_path):
+    folder = write(tmp_path / "mocap", {"01": motion_text([[0] * 6] * 3)})
     words = ("reproduce", "--dry-run", "--seeds", 4, "--param", "detector=truth")
-    status, said, _ = posekit(*words, "--data", f"cmu={tmp_path}", "--out", tmp_path / "out")
+    status, said, _ = posekit(*words, "--data", f"cmu={folder}", "--out", tmp_path / "out")
     assert status == 0
     command = shlex.split(said)
     given = {command[i + 1]: command[i + 2] for i, word in enumerate(command) if word == "-p"}
@@ -100,7 +105,7 @@ def test_a_dry_run_prints_the_command_with_every_parameter(posekit, tmp_path):
     assert command[:4] == [sys.executable, "-m", "papermill", notebook]
     assert given.keys() == papermill.inspect_notebook(notebook).keys()
     assert given["size"] == "small" and given["seeds"] == "4" and given["detector"] == "truth"
-    assert given["data"] == f"cmu={tmp_path}" and given["out"] == str(tmp_path / "out")
+    assert given["data"] == f"cmu={folder}" and given["out"] == str(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
