@@ -206,8 +206,8 @@ def skirting(rng, house: Building) -> None:
 def span(rng, house: Building, face: int, wide: Number) -> float:
     """A place along a wall for something so wide."""
     low, high = house.span(face)
-    margin = min(wide / 2 + 150, (high - low) / 2)
-    return rng.uniform(low + margin, high - margin)
+    slack = max((high - low - wide) / 2 - 150, 0.0)
+    return (low + high) / 2 + slack * rng.uniform(-1, 1)
 
 
 def against(house: Building, face: int, along: Number, parts, balls=(), gap: Number = 10) -> bool:

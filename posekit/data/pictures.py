@@ -83,10 +83,13 @@ class Cached(Pictures):
         self.folder = Path(folder) / pictures.fingerprint()
         # Samples are all of one size, so the bound is a number of samples: no worker need ask
         # another how much there is by now.
-        self.kept = int(limit // len(_pack(pictures.sample(0)))) if len(pictures) else 0
+        self.kept = int(limit // len(self._packed(0))) if len(pictures) else 0
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def _packed(self, index: int) -> bytes:
+        return _pack(self.pictures.sample(index))
 
     def sample(self, index: int) -> Batch:
         if index >= self.kept:

@@ -40,9 +40,7 @@ class Shadow:
         places = flat @ self.axes.T
         self.corner = places.amin(0) - 1.0
         self.scale = (SIDE - 1) / float((places.amax(0) - self.corner)[:2].max())
-        # Only the sides that face away: half the triangles, and lit skin never shades itself.
-        points = self._points(places)[None]
-        raster = rasterise(points, faces, SIDE, SIDE, cull="front", near=0.5)
+        raster = rasterise(self._points(places)[None], faces, SIDE, SIDE, near=0.5)
         self.depth = raster.depth.view(-1)
         self.silhouette = raster.silhouette[0].float().numpy()
 

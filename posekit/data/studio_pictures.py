@@ -20,6 +20,7 @@ from posekit import body as bodies
 from posekit.body import Body
 from posekit.crop import crop_affine
 from posekit.data import lens, studio, wardrobe
+from posekit.data.anatomy import body as skeleton_of
 from posekit.data.batch import Batch
 from posekit.data.cast import actor, dress, tailored
 from posekit.data.dice import dice
@@ -55,6 +56,8 @@ class StudioPictures(Pictures):
         for name, choice in (("clothes", clothes), ("place", place)):
             if choice not in CHOICES:
                 raise ValueError(f"{name} is 'own' or 'any', not {choice!r}")
+        for subject in subjects:
+            skeleton_of(subject)
         self.subjects, self.length, self.every = tuple(subjects), frames, every
         self.size, self.skeleton, self.seed = size, skeleton, seed
         self.body = bodies.free() if body is None else body

@@ -190,9 +190,8 @@ def _patches(rng: np.random.Generator, box: np.ndarray) -> tuple[Patch, ...]:
     """Things that cover some of the box (left, top, width, height)."""
     patches = []
     for picture in shapes(rng, int(rng.integers(1, 3))):
-        side = box[2:].max() * rng.uniform(0.12, 0.5)
-        middle = box[:2] + box[2:] * rng.uniform(0.1, 0.9, 2)
         high, wide = picture.shape[:2]
-        scale = side / max(high, wide)
-        patches.append(Patch(picture, *(middle - scale * np.array([wide, high]) / 2), scale))
+        scale = float(box[2:].max() * rng.uniform(0.12, 0.5)) / max(high, wide)
+        x, y = (box[:2] + box[2:] * rng.uniform(0.1, 0.9, 2)).tolist()
+        patches.append(Patch(picture, x - scale * wide / 2, y - scale * high / 2, scale))
     return tuple(patches)
