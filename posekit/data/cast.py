@@ -5,7 +5,7 @@ z forward.
 """
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -21,28 +21,28 @@ from posekit.render import normals
 from posekit.skeleton import SMPL24
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wearer:
     """A dressed body at rest."""
 
-    rest: Rest  # of the dressed and of the naked body, in this order
+    body: Body
+    naked: Rest
+    dressed: Rest
     look: wardrobe.Look
     shape: Float[Tensor, " S"]
 
     def stand(
         self,
-        body: Body,
         rotations: Float[Tensor, "24 3 3"],
         translation: Float[Tensor, "3"],
         markers: Float[Tensor, "17 3"] | None = None,
     ) -> "Person":
         """This body in a pose in the world, its root joint at `translation`."""
-        posed = body.pose(self.rest, rotations.expand(2, -1, -1, -1), translation.expand(2, -1))
-        surface, skin = posed.vertices.unbind(0)
-        return Person(self, rotations, translation, surface, skin, posed.joints[0], markers)
+        posed = self.body.pose(self.dressed, rotations[None], translation[None])
+        return Person(self, rotations, translation, posed.vertices[0], posed.joints[0], markers)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Person:
     """One dressed body in a pose, standing in the world."""
 
@@ -50,13 +50,18 @@ class Person:
     rotations: Float[Tensor, "24 3 3"]  # of the joints to their parents; the root's to the world
     translation: Float[Tensor, "3"]  # of the root joint
     surface: Float[Tensor, "V 3"]  # with clothes and hair
-    skin: Float[Tensor, "V 3"]  # without
     joints: Float[Tensor, "24 3"]
     markers: Float[Tensor, "17 3"] | None = None  # Human3.6M's joints, where the studio knows them
 
+    @cached_property
+    def skin(self) -> Float[Tensor, "1 V 3"]:
+        """The surface without clothes and hair."""
+        wearer, at = self.wearer, self.translation[None]
+        return wearer.body.pose(wearer.naked, self.rotations[None], at).vertices
+
     def moved(self, by: Float[Tensor, "3"]) -> "Person":
         """The person elsewhere in the world."""
-        names = ("translation", "surface", "skin", "joints", "markers")
+        names = ("translation", "surface", "joints", "markers")
         places = {name: getattr(self, name) for name in names}
         return replace(self, **{n: at + by for n, at in places.items() if at is not None})
 
@@ -87,8 +92,7 @@ def dress(body: Body, rest: Rest, look: wardrobe.Look, shape: Float[Tensor, " S"
     """A naked body at rest, with what it wears."""
     off = wardrobe.bulk(look, figure(body), places(body))
     dressed = rest.vertices + torch.from_numpy(off)[:, None] * normals(rest.vertices, body.faces)
-    both = Rest(torch.cat([dressed, rest.vertices]), rest.joints.expand(2, -1, -1))
-    return Wearer(both, look, shape)
+    return Wearer(body, rest, Rest(dressed, rest.joints), look, shape)
 
 
 @lru_cache(maxsize=32)

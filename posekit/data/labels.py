@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch
-from posekit.data.photograph import Scene, Shot, outline, pixels_of
+from posekit.data.photograph import Scene, Shot, moved
 from posekit.skeleton import H36M17, SMPL24, SPIN24, Skeleton, convert
 
 LIMB = 160.0  # mm a joint may lie under the skin that is seen in its place
@@ -24,7 +24,9 @@ def joints(scene: Scene, who: int, skeleton: Skeleton) -> Float[Tensor, "J 3"]:
     person = scene.people[who]
     if skeleton == SMPL24:
         return person.joints
-    regressed = [scene.body.joints(person.skin[None], each)[0] for each in (H36M17, SPIN24)]
+    if skeleton == H36M17 and person.markers is not None:
+        return person.markers
+    regressed = [scene.body.joints(person.skin, each)[0] for each in (H36M17, SPIN24)]
     if person.markers is not None:
         regressed[0] = person.markers
     return convert(torch.cat([*regressed, person.joints])[_FIRST], KNOWN, skeleton).pose
@@ -37,9 +39,8 @@ def label(shot: Shot, who: int, skeleton: Skeleton, index: int) -> Batch:
     world = joints(scene, who, skeleton)
     known = world.isfinite().all(1)
     seen = camera.world_to_camera(world.nan_to_num(0.0))
-    pixels = pixels_of(camera, seen, shot.affine)
+    pixels = moved(camera.project(seen), shot.affine)
     visible = _visible(shot, who, pixels, seen[:, 2]).where(known, torch.tensor(UNKNOWN))
-    box = outline(scene, who, shot.affine)
     turn = camera.rotation.float()
     rotations = person.rotations.clone()
     rotations[0] = turn @ rotations[0]
@@ -48,7 +49,7 @@ def label(shot: Shot, who: int, skeleton: Skeleton, index: int) -> Batch:
         skeleton=skeleton,
         index=torch.tensor([index]),
         images=torch.from_numpy(shot.image).permute(2, 0, 1)[None].contiguous(),
-        boxes=torch.from_numpy(box).float()[None],
+        boxes=torch.from_numpy(shot.boxes[who : who + 1]),
         joints2d=pixels.where(known[:, None], torch.tensor(0.0))[None],
         visible=visible[None].to(torch.uint8),
         intrinsics=torch.from_numpy(shot.intrinsics).float()[None],

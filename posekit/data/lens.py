@@ -68,7 +68,7 @@ def expose(light: Float[np.ndarray, "H W 3"], lens: Lens) -> UInt8[np.ndarray, "
 
     ValueError when the light is not finite or the JPEG quality is none.
     """
-    if not np.isfinite(light).all():
+    if not np.isfinite(light.sum()):
         raise ValueError("the light holds NaN or infinity; the scene was not drawn everywhere")
     if not 0 <= lens.jpeg <= 100:
         raise ValueError(f"JPEG quality {lens.jpeg} is not between 0 and 100")
@@ -78,14 +78,9 @@ def expose(light: Float[np.ndarray, "H W 3"], lens: Lens) -> UInt8[np.ndarray, "
     metered = 1.0 if lens.exposure is None else float(cv2.min(light, BRIGHTEST).mean())
     step = BRIGHTEST / LEVELS  # from here on light is counted in steps of the tone curve
     gain = (lens.exposure or 1.0) / max(metered, 1e-4) / step
-    light = light * (gain * np.array(lens.balance)).astype(np.float32)
+    light = cv2.transform(light, gain * _mix(lens))
     if lens.vignette:
         light *= 1 - np.float32(lens.vignette) * _corners(height, width)
-    if lens.saturation != 1:
-        grey = cv2.transform(light, np.array([[0.2126, 0.7152, 0.0722]], dtype=np.float32))
-        grey *= 1 - np.float32(lens.saturation)
-        light *= np.float32(lens.saturation)
-        light += grey.reshape(height, width, 1)
     if lens.shot or lens.read:
         spread = cv2.max(light, 0.0)  # strong colours, made stronger, fall below
         spread *= np.float32(lens.shot / step)
@@ -95,6 +90,13 @@ def expose(light: Float[np.ndarray, "H W 3"], lens: Lens) -> UInt8[np.ndarray, "
         light += spread
     picture = _tone(round(lens.contrast, 3)).take(light.astype(np.int32), mode="clip")
     return _jpeg(picture, lens.jpeg) if lens.jpeg else picture
+
+
+def _mix(lens: Lens) -> Float[np.ndarray, "3 3"]:
+    """The matrix that balances the channels and then moves them towards grey, or away from it."""
+    grey = np.array([0.2126, 0.7152, 0.0722])  # luminance, ITU-R BT.709
+    saturate = lens.saturation * np.eye(3) + (1 - lens.saturation) * grey
+    return saturate * np.array(lens.balance)
 
 
 def _blur(light: np.ndarray, lens: Lens) -> np.ndarray:
@@ -129,7 +131,7 @@ def _corners(height: int, width: int) -> np.ndarray:
     """0 in the middle, 1 in the corners, growing as the square of the distance."""
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
-    return (x * x + y * y) / 2
+    return np.repeat((x * x + y * y) / 2, 3, axis=2)  # three channels multiply faster than one
 
 
 @cache
@@ -166,5 +168,6 @@ def _tone(contrast: float) -> np.ndarray:
 
 def _jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     # OpenCV takes blue first; the order matters here, since JPEG keeps less of colour than of light
-    _, stream = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(stream, cv2.IMREAD_COLOR)[..., ::-1])
+    blue_first = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, stream = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.cvtColor(cv2.imdecode(stream, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)

@@ -9,11 +9,12 @@ covered by people. World: mm, z up, floor at 0. Camera: mm, x right, y down, z f
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int8, UInt8
+from jaxtyping import Float, Int8, Int64, UInt8
 from torch import Tensor
 
 from posekit.body import Body
@@ -25,7 +26,6 @@ from posekit.data.shadow import Shadow, cast_on_floor
 from posekit.render import Covered, Raster, normals, rasterise
 
 _LINEAR = wardrobe.decode(np.arange(256) / 255).astype(np.float32)
-_IDENTITY = np.eye(3)
 SAMPLES = 2  # a pixel and direction
 NEAR = 100.0  # mm; nobody may stand nearer to the camera
 
@@ -52,6 +52,16 @@ class Scene:
     lens: lens.Lens
     patches: tuple[Patch, ...] = ()
 
+    @cached_property
+    def seen(self) -> Float[Tensor, "P V 3"]:
+        """The people's surfaces, camera."""
+        return self.camera.world_to_camera(torch.stack([each.surface for each in self.people]))
+
+    @cached_property
+    def pixels(self) -> Float[Tensor, "P V 2"]:
+        """Where the people's surfaces appear, px of the camera."""
+        return self.camera.project(self.seen)
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -60,6 +70,7 @@ class Shot:
     scene: Scene
     affine: Float[np.ndarray, "3 3"]  # from the camera's pixels to these
     image: UInt8[np.ndarray, "H W 3"]
+    boxes: Float[np.ndarray, "P 4"]  # around each person, seen or not: left, top, width, height
     owner: Int8[np.ndarray, "H W"]  # which person is seen, -1 for none
     parts: UInt8[np.ndarray, "H W"]  # 0 nobody, 1 to 6 as LSP's
     front: Float[np.ndarray, "H W"]  # mm to the nearest surface; inf for none
@@ -71,6 +82,7 @@ class Shot:
         return _intrinsics(self.scene.camera, self.affine)
 
 
+@torch.inference_mode()
 def shoot(
     scene: Scene,
     affine: Float[np.ndarray, "3 3"],
@@ -84,22 +96,26 @@ def shoot(
     reaches over the edge of a picture. ValueError names a person who is behind the camera.
     """
     body, camera = scene.body, scene.camera
-    surfaces = torch.stack([person.surface for person in scene.people])
-    seen = camera.world_to_camera(surfaces)
-    for k, depth in enumerate(seen[..., 2].amin(1).tolist()):
+    for k, depth in enumerate(scene.seen[..., 2].amin(1).tolist()):
         if depth < NEAR:
             raise ValueError(f"person {k} reaches behind the camera; move one of them")
-    points = torch.cat([pixels_of(camera, seen, affine), seen[..., 2:]], dim=2)
-    count = len(scene.people)
-    offsets = torch.arange(count)[:, None, None] * points.shape[1]
-    faces = (body.faces + offsets).view(-1, 3)
-    points = points.view(1, -1, 3)
-    raster = rasterise(points, faces, height, width, near=NEAR, supersample=SAMPLES)
+    pixels = moved(scene.pixels, affine)
+    corners = torch.stack([pixels.amin(1), pixels.amax(1)], dim=1)
+    faces = _faces(body, len(scene.people))
+    points = torch.cat([pixels, scene.seen[..., 2:]], dim=2).view(1, -1, 3)
+    # Only the rectangle that holds people is drawn: a third of a usual crop.
+    left, top = corners[:, 0].amin(0).floor().clamp(min=0).int().tolist()
+    right, bottom = corners[:, 1].amax(0).ceil().int().tolist()
+    wide = max(min(right + 1, width) - left, 1)
+    high = max(min(bottom + 1, height) - top, 1)
+    points = points - torch.tensor([left, top, 0.0])
+    raster = rasterise(points, faces, high, wide, near=NEAR, supersample=SAMPLES)
     K = _intrinsics(camera, affine)
     view = scene.surroundings.view(
         torch.from_numpy(K), camera.rotation, camera.centre, height, width
     )
-    covered, pixels, share, front = _resolve(raster, view.depth.numpy())
+    covered, pixels, share, front = _resolve(raster, left, top, view.depth.numpy())
+    surfaces = torch.stack([each.surface for each in scene.people])
     shadow = Shadow(surfaces, faces, scene.lights)
     person = covered.face // len(body.faces)
     light = cast_on_floor(shadow, view, K, camera)
@@ -124,22 +140,27 @@ def shoot(
     image = lens.expose(light, scene.lens)
     if frame is not None:
         image[outside > 0.5] = 0
-    return Shot(scene, affine, image, owner, parts, front, hidden)
+    boxes = torch.cat([corners[:, 0], corners[:, 1] - corners[:, 0]], dim=1)
+    return Shot(scene, affine, image, boxes.numpy(), owner, parts, front, hidden)
 
 
-def outline(
-    scene: Scene, who: int, affine: Float[np.ndarray, "3 3"] = _IDENTITY
-) -> Float[np.ndarray, "4"]:
-    """The box around all of a person, seen or not: left, top, width, height, px."""
-    surface = scene.camera.world_to_camera(scene.people[who].surface)
-    pixels = pixels_of(scene.camera, surface, affine).numpy()
+@lru_cache(maxsize=16)
+def _faces(body: Body, people: int) -> Int64[Tensor, "F 3"]:
+    """The triangles of so many bodies, one after the other."""
+    offsets = torch.arange(people)[:, None, None] * len(body.weights)
+    return (body.faces + offsets).view(-1, 3)
+
+
+def outline(scene: Scene, who: int) -> Float[np.ndarray, "4"]:
+    """The box around all of a person, seen or not: left, top, width, height, camera's px."""
+    pixels = scene.pixels[who].numpy()
     corner = pixels.min(0)
     return np.concatenate([corner, pixels.max(0) - corner])
 
 
-def pixels_of(camera: Camera, points: Tensor, affine: np.ndarray) -> Tensor:
-    """Camera points in the pixels of a shot."""
-    x, y = camera.project(points).unbind(-1)
+def moved(pixels: Float[Tensor, "*N 2"], affine: Float[np.ndarray, "3 3"]) -> Float[Tensor, "*N 2"]:
+    """A camera's pixels in a shot."""
+    x, y = pixels.unbind(-1)
     (a, b, c), (d, e, f), _ = affine.tolist()
     return torch.stack([a * x + b * y + c, d * x + e * y + f], dim=-1)
 
@@ -151,12 +172,13 @@ def _intrinsics(camera: Camera, affine: np.ndarray) -> np.ndarray:
 
 
 def _resolve(
-    raster: Raster, behind: np.ndarray
+    raster: Raster, left: int, top: int, behind: np.ndarray
 ) -> tuple[Covered, np.ndarray, np.ndarray, np.ndarray]:
     """The nearest sample of every pixel that has any, with that pixel (flat) and the share of its
-    samples that lie before what is `behind` (depth, H W); and the depth of the nearest surface."""
-    width = behind.shape[1]
+    samples that lie before what is `behind` (depth, H W); and the depth of the nearest surface.
+    The raster begins at (left, top) of the picture."""
     keys = raster.keys[0]
+    width = keys.shape[1] // SAMPLES
     best = torch.maximum(
         torch.maximum(keys[::2, ::2], keys[::2, 1::2]),
         torch.maximum(keys[1::2, ::2], keys[1::2, 1::2]),
@@ -170,7 +192,8 @@ def _resolve(
         sample = keys.view(-1).index_select(0, first + step)
         place = torch.where(sample == best, first + step, place)
         count += sample > 0
-    covered, flat = raster.cover(place), pixels.numpy()
+    covered = raster.cover(place)
+    flat = ((pixels // width + top) * behind.shape[1] + pixels % width + left).numpy()
     front = behind.copy()
     depth, before = covered.depth.numpy(), front.reshape(-1)
     share = count.float().numpy() * np.float32(1 / SAMPLES**2) * (depth < before[flat])
@@ -204,13 +227,23 @@ def _colour(
 def _paste(patch: Patch, affine: np.ndarray, light: np.ndarray, hidden: np.ndarray) -> None:
     """Lay a patch over the light, in place, and note what it hides."""
     height, width = hidden.shape
-    place = np.array([[patch.scale, 0, patch.left], [0, patch.scale, patch.top], [0, 0, 1]])
-    alpha = patch.picture[..., 3:].astype(np.float32) / 255
+    place = affine @ [[patch.scale, 0, patch.left], [0, patch.scale, patch.top], [0, 0, 1]]
+    high, wide = patch.picture.shape[:2]
+    corners = place[:2] @ [[0, wide, wide, 0], [0, 0, high, high], [1, 1, 1, 1]]
+    left, top = np.floor(corners.min(1)).clip(0, (width, height)).astype(int) - (1, 1)
+    right, bottom = np.ceil(corners.max(1)).clip(0, (width, height)).astype(int) + (1, 1)
+    left, top = max(left, 0), max(top, 0)
+    if left >= min(right, width) or top >= min(bottom, height):
+        return
+    area = light[top:bottom, left:right]
+    place[:2, 2] -= (left, top)
+    alpha = patch.picture[..., 3:] * np.float32(1 / 255)
     ink = np.concatenate([_LINEAR[patch.picture[..., :3]] * alpha, alpha], axis=2)
-    ink = cv2.warpAffine(ink, (affine @ place)[:2], (width, height), flags=cv2.INTER_LINEAR)
-    light *= 1 - ink[..., 3:]
-    light += ink[..., :3]
-    np.maximum(hidden, ink[..., 3], out=hidden)
+    ink = cv2.warpAffine(ink, place[:2], area.shape[1::-1], flags=cv2.INTER_LINEAR)
+    area *= 1 - ink[..., 3:]
+    area += ink[..., :3]
+    rows, columns = slice(top, bottom), slice(left, right)
+    hidden[rows, columns] = np.maximum(hidden[rows, columns], ink[..., 3])
 
 
 def _outside(

@@ -82,10 +82,14 @@ def cast_on_floor(
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
     )
     seen *= view.floor.numpy()
-    if not seen.any():
+    left, top, wide, high = cv2.boundingRect((seen > 0).astype(np.uint8))
+    if not wide:
         return light
-    soft = cv2.GaussianBlur(seen, (0, 0), SOFT)
+    edge = int(3 * SOFT)
+    rows = slice(max(top - edge, 0), top + high + edge)
+    columns = slice(max(left - edge, 0), left + wide + edge)
+    soft = cv2.GaussianBlur(seen[rows, columns], (0, 0), SOFT)
     up, white = torch.tensor([[0.0, 0.0, 1.0]]), torch.ones(1, 3)
-    kept = (shadow.shaded.shade(up, white) / shadow.lit.shade(up, white)).numpy()
-    light *= 1 - soft[..., None] * (1 - kept)
+    lost = 1 - (shadow.shaded.shade(up, white) / shadow.lit.shade(up, white)).numpy()
+    light[rows, columns] *= 1 - soft[..., None] * lost
     return light

@@ -8,8 +8,9 @@ Pictures: px. World: mm, z up, floor at 0.
 """
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 
+import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -25,13 +26,17 @@ from posekit.data.batch import Batch
 from posekit.data.cast import actor, dress, tailored
 from posekit.data.dice import dice
 from posekit.data.labels import label
+from posekit.data.light import Lights
 from posekit.data.photograph import Scene, outline, shoot
 from posekit.data.pictures import Pictures
 from posekit.data.rooms import stage
+from posekit.data.scenery import Backdrop
 from posekit.skeleton import H36M17, Skeleton
 
 HALL = 2_000.0  # mm around the middle that stays free for the actors
+SHARP = 0.64  # of the cameras' pixels, with which the hall is drawn: actors are cut out smaller
 CHOICES = ("own", "any")
+SMOOTH, NEAREST, EDGE = cv2.INTER_LINEAR, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE
 
 
 class StudioPictures(Pictures):
@@ -102,26 +107,63 @@ class StudioPictures(Pictures):
         return label(shot, 0, self.skeleton, index)
 
     def _scene(self, take: studio.Performance, frame: int, camera: int, index: int) -> Scene:
-        rng = dice(self.seed, 12, index)
         wearer = actor(take.subject, self.body)
         if self.clothes == "any":
+            rng = dice(self.seed, 12, index, 0)
             shape, rest = tailored(take.subject, self.body)
             wearer = dress(self.body, rest, wardrobe.draw(rng), shape)
         person = wearer.stand(
-            self.body,
             _single(take.rotations[frame]),
             _single(take.translation[frame]),
             _single(take.h36m[frame]),
         )
-        clear = [(0.0, 0.0, HALL)]
+        view = studio.cameras(take.subject)[camera]
         if self.place == "any":
+            rng = dice(self.seed, 12, index, 1)
             around = stage(rng, clear=[(*person.translation[:2].tolist(), 450.0)], reach=6_000.0)
             settings = lens.draw(rng)
         else:
-            around = stage(dice(self.seed, 13), "hall", clear=clear, reach=6_000.0)
-            settings = lens.still(lens.draw(dice(self.seed, 14, camera)), index)
-        view = studio.cameras(take.subject)[camera]
+            around = _Hall(self.seed, take.subject, camera)
+            settings = lens.still(_lens(self.seed, camera), index)
         return Scene(self.body, (person,), view, around, around.lights, settings)
+
+
+class _Hall:
+    """The hall as one of its cameras sees it: drawn once, since neither ever moves."""
+
+    def __init__(self, seed: int, subject: str, camera: int):
+        self.lights, self.back, self.drawn = _hall(seed, subject, camera)
+
+    def view(self, K: Tensor, _rotation: Tensor, _centre: Tensor, height: int, width: int):
+        """The part of it that a crop with intrinsics `K` shows."""
+        move = (K.numpy() @ self.back)[:2]
+        colour, depth, floor = (
+            torch.from_numpy(
+                cv2.warpAffine(layer, move, (width, height), flags=how, borderMode=EDGE)
+            )
+            for layer, how in zip(self.drawn, (SMOOTH, NEAREST, NEAREST), strict=True)
+        )
+        return Backdrop(colour, depth, floor.bool())
+
+
+@cache
+def _lens(seed: int, camera: int) -> lens.Lens:
+    return lens.draw(dice(seed, 14, camera))
+
+
+@lru_cache(maxsize=28)
+def _hall(
+    seed: int, subject: str, camera: int
+) -> tuple[Lights, np.ndarray, tuple[np.ndarray, ...]]:
+    hall = stage(dice(seed, 13), "hall", clear=[(0.0, 0.0, HALL)], reach=6_000.0)
+    view = studio.cameras(subject)[camera]
+    K = torch.diag(torch.cat([view.focal, torch.ones(1)]).double())
+    K[:2, 2] = view.principal
+    K[:2] *= SHARP
+    width, height = (int(side * SHARP) for side in view.size)
+    seen = hall.view(K, view.rotation, view.centre, height, width)
+    layers = (seen.colour.numpy(), seen.depth.numpy(), seen.floor.numpy().astype(np.uint8))
+    return hall.lights, np.linalg.inv(K.numpy()), layers
 
 
 def _single(array: Float[np.ndarray, "*N"]) -> Float[Tensor, "*N"]:

@@ -33,6 +33,8 @@ CELLS = 64  # of the noise volume along each side
 # Folds and hair run down: their noise changes slower along y.
 _DRAPE, _COMBED = (np.array([1.0, share, 1.0], dtype=np.float32) for share in (0.45, 0.2))
 
+Sides = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Cloth:
@@ -122,16 +124,16 @@ def draw(rng: np.random.Generator) -> Look:
 
 def bulk(look: Look, figure: Figure, places: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, " V"]:
     """How far clothes and hair stand off the skin at each vertex, mm, along its normal."""
-    x, y = np.abs(places[:, 0]), places[:, 1]
-    top = look.top_bulk * _soft(_top(look, figure, places), 15.0)
-    bottom = look.bottom_bulk * _soft(_bottom(look, figure, places), 15.0)
+    at = x, y, _ = _sides(places)
+    top = look.top_bulk * _soft(_top(look, figure, at), 15.0)
+    bottom = look.bottom_bulk * _soft(_bottom(look, figure, at), 15.0)
     # A shirt hangs from chest and shoulder blades: most of the room is around the waist.
     chest, waist = figure.at("smpl_spine3")[1], figure.at("smpl_spine1")[1]
     low = np.clip((chest - y) / (chest - waist), 0, 1)
     trunk = x < figure.at("left_shoulder")[0]
     top = np.where(trunk, top * (0.5 + 0.8 * low), top)
     shoes = 6.0 * _soft(figure.at("left_ankle")[1] - 25 - y, 10.0)
-    hair = look.hair_bulk * _soft(_hair(look, figure, places), 12.0)
+    hair = look.hair_bulk * _soft(_hair(look, figure, at), 12.0)
     return np.maximum.reduce([top, bottom, shoes, hair]).astype(np.float32)
 
 
@@ -140,32 +142,36 @@ def paint(
 ) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N 3"]]:
     """Colours at these places of the body, and how folds tip the surface there (add to normals)."""
     places = places.astype(np.float32, copy=False)
-    fine = _noise(places, 9.0, look.seed)
-    colours = look.skin * (1 + 0.05 * fine[:, :1])
-    tips = 0.04 * fine
-    _face(colours, look, figure, places)
+    at = _sides(places)
     layers = [
-        (_bottom(look, figure, places) > 0, look.bottom),
-        (_top(look, figure, places) > 0, look.top),
+        (_bottom(look, figure, at) > 0, look.bottom),
+        (_top(look, figure, at) > 0, look.top),
     ]
-    _feet(colours, look, figure, places)
+    colours = np.tile(look.skin, (len(places), 1))
+    tips = np.zeros_like(places)
+    bare = np.flatnonzero(~(layers[0][0] | layers[1][0]))
+    pores = _noise(places[bare], 9.0, look.seed)
+    colours[bare] *= 1 + 0.05 * pores[:, :1]
+    tips[bare] = 0.04 * pores
+    _face(colours, look, figure, places)
+    _feet(colours, look, figure, at)
     for covered, cloth in layers[::-1] if look.tucked else layers:
         chosen = np.flatnonzero(covered)
         if len(chosen):
             colours[chosen] = _dye(cloth, figure, places[chosen], look.seed)
             folds = _noise(places[chosen] * _DRAPE, 26.0, look.seed + 1)
             tips[chosen] = cloth.wrinkles * folds
-    hair = np.flatnonzero(_hair(look, figure, places) > 0)
+    hair = np.flatnonzero(_hair(look, figure, at) > 0)
     if len(hair):
         strands = _noise(places[hair] * _COMBED, 3.0, look.seed + 2)
         colours[hair] = look.hair * (1 + 0.25 * strands[:, :1])
         tips[hair] = 0.25 * strands
-    return np.clip(colours, 0.0, 1.0).astype(np.float32), tips.astype(np.float32)
+    return np.clip(colours, 0.0, 1.0), tips
 
 
-def _top(look: Look, figure: Figure, places: np.ndarray) -> np.ndarray:
+def _top(look: Look, figure: Figure, at: Sides) -> np.ndarray:
     """mm inside the top garment; negative outside."""
-    x, y, z = np.abs(places[:, 0]), places[:, 1], places[:, 2]
+    x, y, z = at
     shoulder, elbow, wrist = (figure.at(f"left_{j}")[0] for j in ("shoulder", "elbow", "wrist"))
     ends = (2 * shoulder - elbow, shoulder, elbow, wrist)
     end = np.interp(look.sleeve, (-1, 0, 1, 2), ends)
@@ -177,20 +183,20 @@ def _top(look: Look, figure: Figure, places: np.ndarray) -> np.ndarray:
     return np.minimum(np.minimum(end - x, y - hem), collar)
 
 
-def _bottom(look: Look, figure: Figure, places: np.ndarray) -> np.ndarray:
+def _bottom(look: Look, figure: Figure, at: Sides) -> np.ndarray:
     """mm inside the trousers; negative outside."""
-    y = places[:, 1]
+    _, y, _ = at
     hip, knee, ankle = (figure.at(f"left_{joint}")[1] for joint in ("hip", "knee", "ankle"))
     end = np.interp(look.leg, (0, 1, 2), (hip - 60, knee, ankle + 5))
     waist = hip + 95
     return np.minimum(y - end, waist - y)
 
 
-def _hair(look: Look, figure: Figure, places: np.ndarray) -> np.ndarray:
+def _hair(look: Look, figure: Figure, at: Sides) -> np.ndarray:
     """mm inside hair or cap; negative outside."""
     if look.hair_style == "bald":
-        return np.full(len(places), -1.0)
-    x, y, z = np.abs(places[:, 0]), places[:, 1], places[:, 2]
+        return np.full(len(at[0]), -1.0)
+    x, y, z = at
     eyes, head = figure.eyes.mean(0), figure.at("smpl_head")
     forehead = eyes[1] + 0.48 * (figure.top - eyes[1])
     if look.hair_style == "cap":
@@ -201,8 +207,10 @@ def _hair(look: Look, figure: Figure, places: np.ndarray) -> np.ndarray:
     back = np.clip((eyes[2] - 12 - z) / max(eyes[2] - 12 - ear, 1.0), 0, 1)
     line = forehead + (nape - forehead) * back**1.5
     inside = y - line
-    # Long hair ends on the back, not on the arms.
-    return np.where(y < figure.at("smpl_neck")[1], np.minimum(inside, 85 - x), inside)
+    # Below the head long hair hangs on the back, not on the throat or the arms.
+    neck = figure.at("smpl_neck")
+    hanging = np.minimum(np.minimum(inside, 85 - x), neck[2] + 10 - z)
+    return np.where(y < head[1], hanging, inside)
 
 
 def _face(colours: np.ndarray, look: Look, figure: Figure, places: np.ndarray) -> None:
@@ -226,9 +234,9 @@ def _face(colours: np.ndarray, look: Look, figure: Figure, places: np.ndarray) -
         colours[chosen[ellipse(eye, 0.0, 6.5, 6.5)]] = (0.03, 0.02, 0.015)
 
 
-def _feet(colours: np.ndarray, look: Look, figure: Figure, places: np.ndarray) -> None:
+def _feet(colours: np.ndarray, look: Look, figure: Figure, at: Sides) -> None:
     """Socks and shoes, in place."""
-    y, ankle = places[:, 1], figure.at("left_ankle")[1]
+    (_, y, _), ankle = at, figure.at("left_ankle")[1]
     ground = ankle - 75
     colours[y < ankle + look.sock_height] = look.sock
     colours[y < ankle - 8] = look.shoe
@@ -238,15 +246,19 @@ def _feet(colours: np.ndarray, look: Look, figure: Figure, places: np.ndarray) -
 def _dye(cloth: Cloth, figure: Figure, places: np.ndarray, seed: int) -> np.ndarray:
     """The colours of a cloth at these places."""
     ground, second, accent = cloth.colours
-    arm = np.abs(places[:, 0]) > figure.at("left_shoulder")[0]
+    x, y, z = _sides(places)
+    arm = x > figure.at("left_shoulder")[0]
     # `along` runs down the trunk, the legs and the arms, `across` goes around them.
-    along = np.where(arm, np.abs(places[:, 0]), places[:, 1])
-    across = np.where(arm, places[:, 1], places[:, 0] + 0.6 * places[:, 2])
-    a, b = along / cloth.scale % 1, across / cloth.scale % 1
+    along = np.where(arm, x, y)
+    if cloth.pattern in ("plain", "blotches", "print"):
+        a = b = along
+    else:
+        a = along / cloth.scale % 1
+        b = np.where(arm, y, places[:, 0] + 0.6 * z) / cloth.scale % 1
     weave = 1 + 0.06 * _noise(places, 14.0, seed + 3)[:, :1]
     match cloth.pattern:
         case "plain":
-            share = np.zeros(len(places), dtype=bool)
+            return ground * weave
         case "hoops":
             share = a < cloth.duty
         case "stripes":
@@ -260,8 +272,7 @@ def _dye(cloth: Cloth, figure: Figure, places: np.ndarray, seed: int) -> np.ndar
         case _:  # a print on the chest
             middle = figure.at("smpl_spine3")[1] - 10
             wide, high = 1.1 * cloth.scale + 40, 0.8 * cloth.scale + 30
-            front = (places[:, 2] > 0) & ~arm
-            share = front & (np.abs(places[:, 0]) < wide) & (np.abs(along - middle) < high)
+            share = (z > 0) & ~arm & (x < wide) & (np.abs(along - middle) < high)
             inner = share & (_noise(places, 22.0, seed + 5)[:, 1] > 0.1)
             return (
                 np.where(inner[:, None], accent, np.where(share[:, None], second, ground)) * weave
@@ -310,6 +321,12 @@ def _linear(code: str) -> np.ndarray:
 def decode(srgb: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
     """Linear light of sRGB values, both from 0 to 1 (IEC 61966-2-1)."""
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def _sides(places: np.ndarray) -> Sides:
+    """Distance from the middle plane, height and depth of places, each in one piece of memory."""
+    x, y, z = np.ascontiguousarray(places.T, dtype=np.float32)
+    return np.abs(x), y, z
 
 
 def _soft(inside: np.ndarray, width: float) -> np.ndarray:

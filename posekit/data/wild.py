@@ -10,7 +10,7 @@ World: mm, z up, floor at 0. Pictures: px.
 """
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import roma
@@ -31,6 +31,7 @@ from posekit.data.occluders import shapes
 from posekit.data.photograph import Patch, Scene, outline, shoot
 from posekit.data.pictures import Pictures
 from posekit.data.rooms import stage
+from posekit.data.scenery import Stage
 from posekit.skeleton import SPIN24, Skeleton
 
 SPLITS = {"train": studio.TRAIN, "test": studio.TEST}
@@ -40,8 +41,10 @@ LOOSE = 7.0  # degrees, standard deviation of what is added to each joint
 TUMBLED = 0.07  # share of people who lie, hang, or stand on their heads
 JUMPING = 0.06  # share of people in the air
 APART = 700.0  # mm between two people
-ROOM = 450.0  # mm around a person where no furniture stands
-COVERED = 0.3  # share of pictures with something before the person
+PLACES = 200  # for each of the reaches; each is photographed many times, from anywhere
+REACHES = (3, 6, 9)  # m from the middle to the camera
+ROOM = 1200.0  # mm around the middle where no furniture stands
+COVERED = 0.2  # share of pictures with something before the person
 VISIBLE = 0.01  # share of the crop in which the person must be seen, else it is drawn anew
 ATTEMPTS = 5
 
@@ -98,14 +101,22 @@ class Wild(Pictures):
         frame = FRAME if rng.random() < 0.6 else FRAME[::-1]
         camera = _camera(rng, people[0], frame)
         people = [p for k, p in enumerate(people) if k == 0 or _before(camera, p)]
-        clear = [(*p.translation[:2].tolist(), ROOM) for p in people]
-        around = stage(rng, clear=clear, reach=float(camera.centre[:2].norm()) + 500.0)
+        away = float(camera.centre[:2].norm()) / 1000
+        reach = min(k for k in REACHES if k > away)
+        around = _place(self.seed, self.split, reach, int(rng.integers(PLACES)))
         behind = around if self.backgrounds is None else self.backgrounds.drawn(rng)
         scene = Scene(self.body, tuple(people), camera, behind, around.lights, lens.draw(rng))
         box = outline(scene, 0)
         if rng.random() < COVERED:
             scene = replace(scene, patches=_patches(rng, box))
         return scene, frame, box
+
+
+@lru_cache(maxsize=3 * PLACES)
+def _place(seed: int, split: str, reach: int, number: int) -> Stage:
+    """One of the places, with room for cameras `reach` m from the middle."""
+    rng = dice(seed, 15, list(SPLITS).index(split), reach, number)
+    return stage(rng, clear=[(0.0, 0.0, ROOM)], reach=reach * 1000.0)
 
 
 @cache
@@ -133,7 +144,7 @@ def _stranger(rng: np.random.Generator, body: Body, split: str) -> Person:
         rotations[0] = roma.unitquat_to_rotmat(_unit(rng.standard_normal(4)))
     yaw = torch.tensor([0.0, 0.0, rng.uniform(0, 2 * np.pi)])
     rotations[0] = roma.rotvec_to_rotmat(yaw) @ rotations[0]
-    person = dress(body, rest, look, shape).stand(body, rotations, torch.zeros(3))
+    person = dress(body, rest, look, shape).stand(rotations, torch.zeros(3))
     jump = rng.uniform(50, 500) if rng.random() < JUMPING else 0.0
     return person.moved(torch.tensor([0.0, 0.0, jump - float(person.surface[:, 2].min())]))
 
