@@ -52,7 +52,10 @@ class Pictures(ABC):
 def loader(
     pictures: Pictures, batches: Sequence[Sequence[int]], *, workers: int = 0
 ) -> Iterator[Batch]:
-    """`batches` of indices as `Batch`es, drawn ahead by `workers` processes of one thread each."""
+    """`batches` of indices as `Batch`es, drawn ahead by `workers` processes of one thread each.
+
+    Workers start once a call and live until the last batch: give all the batches of a training.
+    """
     return iter(
         DataLoader(
             pictures,
@@ -61,6 +64,8 @@ def loader(
             num_workers=workers,
             worker_init_fn=_alone,
             prefetch_factor=2 if workers else None,
+            # A fork would inherit OpenCV's and OpenMP's locks without the threads that hold them.
+            multiprocessing_context="forkserver" if workers else None,
         )
     )
 

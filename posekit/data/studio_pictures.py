@@ -21,7 +21,6 @@ from posekit import body as bodies
 from posekit.body import Body
 from posekit.crop import crop_affine
 from posekit.data import lens, studio, wardrobe
-from posekit.data.anatomy import body as skeleton_of
 from posekit.data.batch import Batch
 from posekit.data.cast import actor, dress, tailored
 from posekit.data.dice import dice
@@ -61,17 +60,12 @@ class StudioPictures(Pictures):
         for name, choice in (("clothes", clothes), ("place", place)):
             if choice not in CHOICES:
                 raise ValueError(f"{name} is 'own' or 'any', not {choice!r}")
-        for subject in subjects:
-            skeleton_of(subject)
         self.subjects, self.length, self.every = tuple(subjects), frames, every
         self.size, self.skeleton, self.seed = size, skeleton, seed
         self.body = bodies.free() if body is None else body
         self.clothes, self.place = clothes, place
-
-    @cached_property
-    def _takes(self) -> list[studio.Performance]:
-        return [
-            studio.performance(subject, action, take, self.length, self.seed)
+        self._takes = [
+            studio.performance(subject, action, take, frames, seed)
             for subject in self.subjects
             for action in studio.ACTIONS
             for take in (1, 2)

@@ -73,6 +73,7 @@ class Wild(Pictures):
         self.split, self.count, self.size, self.skeleton = split, count, size, skeleton
         self.body = bodies.free() if body is None else body
         self.people, self.backgrounds, self.seed = people, backgrounds, seed
+        self.poses = _moments(split)  # with the pictures to workers, who need not make them again
 
     def __len__(self) -> int:
         return self.count
@@ -95,9 +96,9 @@ class Wild(Pictures):
     def _scene(self, index: int, attempt: int) -> tuple[Scene, tuple[int, int], np.ndarray]:
         """What is photographed, the photograph's size, and the first person's box, px."""
         rng = dice(self.seed, 11, list(SPLITS).index(self.split), index, attempt)
-        people = [_stranger(rng, self.body, self.split)]
+        people = [_stranger(rng, self.body, self.poses)]
         while len(people) < self.people and rng.random() < 0.35:
-            people.append(_beside(people, _stranger(rng, self.body, self.split), rng))
+            people.append(_beside(people, _stranger(rng, self.body, self.poses), rng))
         frame = FRAME if rng.random() < 0.6 else FRAME[::-1]
         camera = _camera(rng, people[0], frame)
         people = [p for k, p in enumerate(people) if k == 0 or _before(camera, p)]
@@ -131,13 +132,12 @@ def _moments(split: str) -> Float[Tensor, "M 24 3 3"]:
     return torch.from_numpy(np.concatenate(takes)).float()
 
 
-def _stranger(rng: np.random.Generator, body: Body, split: str) -> Person:
+def _stranger(rng: np.random.Generator, body: Body, poses: Tensor) -> Person:
     """Somebody who has never been here, standing in the middle."""
     shape = torch.from_numpy(rng.normal(0, 0.9, body.shapes).clip(-2.2, 2.2)).float()
     rest, look = body.rest(shape[None]), wardrobe.draw(rng)
-    moments = _moments(split)
     loose = np.radians(LOOSE) * rng.standard_normal((24, 3))
-    rotations = moments[rng.integers(len(moments))] @ roma.rotvec_to_rotmat(
+    rotations = poses[rng.integers(len(poses))] @ roma.rotvec_to_rotmat(
         torch.from_numpy(loose).float()
     )
     if rng.random() < TUMBLED:
