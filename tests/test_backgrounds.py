@@ -1,8 +1,5 @@
 """A user's own pictures: what is taken, what is passed over, and what is refused with a remedy."""
 
-import struct
-import zlib
-
 import cv2
 import numpy as np
 import pytest
@@ -93,7 +90,9 @@ def test_folders_without_pictures_and_missing_ones_are_named(tmp_path):
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
 def test_files_that_are_no_pictures_are_named_with_the_remedy(tmp_path, data):
     (tmp_path / "bad.png").write_bytes(data)
-    with pytest.raises(ValueError, match="bad.png is not a whole JPEG or PNG; remove or replace"):
+    with pytest.raises(
+        ValueError, match="bad.png is (neither a JPEG nor a PNG|cut off or damaged)"
+    ):
         backgrounds.user(tmp_path).view(np.random.default_rng(0), 8, 8)
 
 
@@ -101,26 +100,8 @@ def test_a_torn_picture_is_refused(tmp_path):
     draw(tmp_path / "torn.png")
     data = (tmp_path / "torn.png").read_bytes()
     (tmp_path / "torn.png").write_bytes(data[:40])
-    with pytest.raises(ValueError, match="torn.png is not a whole"):
+    with pytest.raises(ValueError, match="torn.png is cut off or damaged: get it again"):
         backgrounds.user(tmp_path).view(np.random.default_rng(0), 8, 8)
-
-
-def test_a_picture_that_would_fill_memory_is_refused_before_it_is_unpacked(tmp_path):
-    def chunk(kind, body):
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
-    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
-    (tmp_path / "bomb.png").write_bytes(data)
-    with pytest.raises(ValueError, match="bomb.png has 60000 x 60000 pixels.*make it smaller"):
-        backgrounds.user(tmp_path).view(np.random.default_rng(0), 8, 8)
-
-
-def test_jpeg_headers_tell_the_size(tmp_path):
-    draw(tmp_path / "a.jpg", 33, 47)
-    assert backgrounds._size((tmp_path / "a.jpg").read_bytes()) == (47, 33)
 
 
 def test_memory_holds_only_so_many_small_copies(tmp_path, monkeypatch):

@@ -1,10 +1,12 @@
 """Picture data sets: the same bytes for the same index, however they are loaded."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from posekit.data import studio, wild
+from posekit.data.backgrounds import user
 from posekit.data.batch import HIDDEN, SEEN, join
 from posekit.data.pictures import Cached, loader
 from posekit.data.studio_pictures import StudioPictures
@@ -159,6 +161,21 @@ def test_other_pictures_have_a_cache_of_their_own(tmp_path):
         for size, seed in ((64, 0), (80, 0), (64, 1))
     }
     assert len(folders) == 3
+
+
+def test_a_users_backgrounds_and_occluders_are_used(tmp_path):
+    green = np.zeros((80, 120, 3), dtype=np.uint8)
+    green[..., 1] = 200
+    cv2.imwrite(str(tmp_path / "lawn.png"), green)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    red = np.zeros((40, 40, 4), dtype=np.uint8)
+    red[..., [0, 3]] = 255
+    pictures = Wild("test", 30, size=SIZE, backgrounds=user(tmp_path), occluders=[red])
+    images = pictures[range(30)].images.float()
+    plain = images[:, 1] > 1.5 * images[:, [0, 2]].amax(1).clamp(min=20)
+    assert (plain.flatten(1).float().mean(1) > 0.2).float().mean() > 0.8
+    covered = (images[:, 0] > 3 * images[:, 1:].amax(1).clamp(min=25)).flatten(1).float().mean(1)
+    assert 0 < (covered > 0.02).float().mean() < 0.6
 
 
 def test_mistakes_are_named(strangers):

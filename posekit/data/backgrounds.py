@@ -3,8 +3,6 @@
 H x W pixels of the view.
 """
 
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +10,12 @@ import cv2
 import numpy as np
 import torch
 
+from posekit.crop import read_image
+from posekit.data.dice import dice
 from posekit.data.scenery import Backdrop
+from posekit.data.srgb import LINEAR
 
 ENDINGS = (".jpg", ".jpeg", ".png")
-
-LARGEST = 100_000_000
-"""Pixels of a picture beyond which it is refused before it is unpacked."""
 
 KEPT_SIDE = 1024
 """Pixels of the longer side at which pictures are kept."""
@@ -39,7 +37,7 @@ class UserBackdrops:
     def view(self, rng: np.random.Generator, height: int, width: int) -> Backdrop:
         """A random part of a random picture, mirrored every other time; nothing in it has a depth.
 
-        ValueError for a picture that cannot be read.
+        ValueError for a picture that can't be read; FileNotFoundError for one that is gone.
         """
         picture = self._picture(int(rng.integers(len(self.paths))))
         tall, wide = picture.shape[:2]
@@ -54,8 +52,7 @@ class UserBackdrops:
         part = cv2.resize(part, (width, height), interpolation=way)
         if rng.random() < 0.5:
             part = part[:, ::-1]
-        # OpenCV reads blue first.
-        linear = _LINEAR[part[..., ::-1]]
+        linear = LINEAR[part]
         return Backdrop(
             colour=torch.from_numpy(linear),
             depth=torch.full((height, width), torch.inf),
@@ -63,9 +60,9 @@ class UserBackdrops:
         )
 
     def _picture(self, index: int) -> np.ndarray:
-        """A picture, blue first, its longer side at most KEPT_SIDE."""
+        """A picture, its longer side at most KEPT_SIDE."""
         if index not in self._read:
-            picture = _read(self.paths[index])
+            picture = read_image(self.paths[index])
             shrink = KEPT_SIDE / max(picture.shape[:2])
             if shrink < 1:
                 size = [max(1, round(shrink * side)) for side in picture.shape[1::-1]]
@@ -96,54 +93,13 @@ def user(folder: Path | str) -> UserBackdrops:
     return UserBackdrops(paths)
 
 
-def _read(path: Path) -> np.ndarray:
-    """The picture of a file, blue first, (rows, columns, 3) uint8."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"backgrounds: {path} cannot be read ({error}); remove it") from error
-    wide, tall = _size(data)
-    if wide * tall > LARGEST:
-        raise ValueError(
-            f"backgrounds: {path} has {wide} x {tall} pixels, more than {LARGEST}; make it smaller"
-        )
-    picture = None
-    if wide * tall:
-        try:
-            picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error:
-            picture = None
-    if picture is None:
-        raise ValueError(f"backgrounds: {path} is not a whole JPEG or PNG; remove or replace it")
-    return picture
+@dataclass(frozen=True)
+class Chosen:
+    """One random background of the user's, in the place of a `Stage`."""
 
+    backdrops: UserBackdrops
+    key: int
 
-def _size(data: bytes) -> tuple[int, int]:
-    """Width and height from the header of a PNG or JPEG, (0, 0) if it has none."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
-        return struct.unpack(">II", data[16:24])
-    if data[:2] == b"\xff\xd8":
-        for marker, start in _segments(data):
-            # A frame's header (SOF0 to SOF15, without the three that are not frames).
-            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-                tall, wide = struct.unpack(">HH", data[start + 3 : start + 7])
-                return wide, tall
-    return 0, 0
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """The segments of a JPEG: its marker, and where its length stands."""
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        yield marker, at + 2
-        at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
-
-
-_DISPLAY = np.arange(256, dtype=np.float32) / 255
-_LINEAR = np.where(_DISPLAY <= 0.04045, _DISPLAY / 12.92, ((_DISPLAY + 0.055) / 1.055) ** 2.4)
-_LINEAR = _LINEAR.astype(np.float32)
-"""Linear light of sRGB's 256 values (IEC 61966-2-1)."""
+    def view(self, _K, _rotation, _centre, height: int, width: int) -> Backdrop:
+        """The same picture from wherever one looks."""
+        return self.backdrops.view(dice(self.key), height, width)

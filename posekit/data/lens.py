@@ -13,9 +13,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from posekit.data.srgb import encode
+
 TILE = 512  # px, side of the noise that is drawn once and shifted for every picture
 SHOULDER = 1.1  # per unit of light, how soon highlights stop growing
 LEVELS = 4096  # of light that the tone curve tells apart
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB, ITU-R BT.709
 BRIGHTEST = 3.0  # linear light at which film and meter see plain white
 
 
@@ -75,7 +78,9 @@ def expose(light: Float[np.ndarray, "H W 3"], lens: Lens) -> UInt8[np.ndarray, "
     height, width = light.shape[:2]
     light = _blur(np.ascontiguousarray(light, dtype=np.float32), lens)
     # The meter ignores what would burn out in any case, such as the sun and lamps.
-    metered = 1.0 if lens.exposure is None else float(cv2.min(light, BRIGHTEST).mean())
+    metered = 1.0
+    if lens.exposure is not None:
+        metered = float(cv2.min(cv2.transform(light, LUMINANCE[None]), BRIGHTEST).mean())
     step = BRIGHTEST / LEVELS  # from here on light is counted in steps of the tone curve
     gain = (lens.exposure or 1.0) / max(metered, 1e-4) / step
     light = cv2.transform(light, gain * _mix(lens))
@@ -94,8 +99,7 @@ def expose(light: Float[np.ndarray, "H W 3"], lens: Lens) -> UInt8[np.ndarray, "
 
 def _mix(lens: Lens) -> Float[np.ndarray, "3 3"]:
     """The matrix that balances the channels and then moves them towards grey, or away from it."""
-    grey = np.array([0.2126, 0.7152, 0.0722])  # luminance, ITU-R BT.709
-    saturate = lens.saturation * np.eye(3) + (1 - lens.saturation) * grey
+    saturate = lens.saturation * np.eye(3) + (1 - lens.saturation) * LUMINANCE
     return saturate * np.array(lens.balance)
 
 
@@ -155,13 +159,13 @@ def _grain(height: int, width: int, start: tuple[int, int]) -> np.ndarray:
 
 @cache
 def _tone(contrast: float) -> np.ndarray:
-    """From steps of light to sRGB (IEC 61966-2-1), bent into an S by `contrast`.
+    """From steps of light to sRGB, bent into an S by `contrast`.
 
     Before that a shoulder, 1 - exp(-SHOULDER x), keeps drawing in highlights as film does.
     """
     light = np.arange(LEVELS) * (BRIGHTEST / LEVELS)
     light = (1 - np.exp(-SHOULDER * light)) / (1 - np.exp(-SHOULDER * BRIGHTEST))
-    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    srgb = encode(light)
     curved = srgb + contrast * srgb * (1 - srgb) * (2 * srgb - 1)
     return np.round(curved * 255).astype(np.uint8)
 

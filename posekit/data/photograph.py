@@ -23,9 +23,9 @@ from posekit.data import lens, wardrobe
 from posekit.data.cast import Person, figure, places
 from posekit.data.light import Lights
 from posekit.data.shadow import Shadow, cast_on_floor
+from posekit.data.srgb import LINEAR
 from posekit.render import Covered, Raster, normals, rasterise
 
-_LINEAR = wardrobe.decode(np.arange(256) / 255).astype(np.float32)
 SAMPLES = 2  # a pixel and direction
 NEAR = 100.0  # mm; nobody may stand nearer to the camera
 
@@ -238,7 +238,7 @@ def _paste(patch: Patch, affine: np.ndarray, light: np.ndarray, hidden: np.ndarr
     area = light[top:bottom, left:right]
     place[:2, 2] -= (left, top)
     alpha = patch.picture[..., 3:] * np.float32(1 / 255)
-    ink = np.concatenate([_LINEAR[patch.picture[..., :3]] * alpha, alpha], axis=2)
+    ink = np.concatenate([LINEAR[patch.picture[..., :3]] * alpha, alpha], axis=2)
     ink = cv2.warpAffine(ink, place[:2], area.shape[1::-1], flags=cv2.INTER_LINEAR)
     area *= 1 - ink[..., 3:]
     area += ink[..., :3]

@@ -18,6 +18,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 
+from posekit.data.srgb import decode
 from posekit.skeleton import SMPL24
 
 TOPS = {"tank": 0.08, "short": 0.4, "half": 0.12, "long": 0.4}
@@ -316,11 +317,6 @@ def _linear(code: str) -> np.ndarray:
     """Linear light of an sRGB colour written in hexadecimals."""
     srgb = np.array([int(code[k : k + 2], 16) for k in (0, 2, 4)], dtype=np.float32)
     return decode(srgb / 255)
-
-
-def decode(srgb: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
-    """Linear light of sRGB values, both from 0 to 1 (IEC 61966-2-1)."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
 def _sides(places: np.ndarray) -> Sides:

@@ -9,13 +9,14 @@ box and some more, black where it reaches over the photograph's edge.
 World: mm, z up, floor at 0. Pictures: px.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 
 import numpy as np
 import roma
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from posekit import body as bodies
@@ -23,6 +24,7 @@ from posekit.body import Body
 from posekit.camera import Camera, Intrinsics
 from posekit.crop import crop_affine
 from posekit.data import lens, studio, wardrobe
+from posekit.data.backgrounds import Chosen, UserBackdrops
 from posekit.data.batch import Batch, join
 from posekit.data.cast import Person, dress
 from posekit.data.dice import dice
@@ -52,8 +54,10 @@ ATTEMPTS = 5
 class Wild(Pictures):
     """Crops of single pictures, one labelled person each.
 
-    `people` is the most there can be in a picture. ValueError for another split than "train" and
-    "test".
+    `people` is the most there can be in a picture. `backgrounds` puts the user's own pictures in
+    the place of generated surroundings (`backgrounds.user`), `occluders` cut-outs such as Pascal
+    VOC's (`voc.occluders`) in that of generated shapes. ValueError for another split than "train"
+    and "test".
     """
 
     def __init__(
@@ -65,14 +69,16 @@ class Wild(Pictures):
         skeleton: Skeleton = SPIN24,
         body: Body | None = None,
         people: int = 4,
-        backgrounds: object | None = None,
+        backgrounds: UserBackdrops | None = None,
+        occluders: Sequence[UInt8[np.ndarray, "_ _ 4"]] = (),
         seed: int = 0,
     ):
         if split not in SPLITS:
             raise ValueError(f"no split {split!r} of the wild pictures; there are train and test")
         self.split, self.count, self.size, self.skeleton = split, count, size, skeleton
         self.body = bodies.free() if body is None else body
-        self.people, self.backgrounds, self.seed = people, backgrounds, seed
+        self.people, self.backgrounds, self.occluders = people, backgrounds, tuple(occluders)
+        self.seed = seed
         self.poses = _moments(split)  # with the pictures to workers, who need not make them again
 
     def __len__(self) -> int:
@@ -105,11 +111,13 @@ class Wild(Pictures):
         away = float(camera.centre[:2].norm()) / 1000
         reach = min(k for k in REACHES if k > away)
         around = _place(self.seed, self.split, reach, int(rng.integers(PLACES)))
-        behind = around if self.backgrounds is None else self.backgrounds.drawn(rng)
+        behind = around
+        if self.backgrounds is not None:
+            behind = Chosen(self.backgrounds, int(rng.integers(2**31)))
         scene = Scene(self.body, tuple(people), camera, behind, around.lights, lens.draw(rng))
         box = outline(scene, 0)
         if rng.random() < COVERED:
-            scene = replace(scene, patches=_patches(rng, box))
+            scene = replace(scene, patches=_patches(rng, box, self.occluders))
         return scene, frame, box
 
 
@@ -197,10 +205,14 @@ def _before(camera: Camera, person: Person) -> bool:
     return float(camera.world_to_camera(person.translation)[2]) > 1500
 
 
-def _patches(rng: np.random.Generator, box: np.ndarray) -> tuple[Patch, ...]:
+def _patches(
+    rng: np.random.Generator, box: np.ndarray, things: Sequence[np.ndarray]
+) -> tuple[Patch, ...]:
     """Things that cover some of the box (left, top, width, height)."""
     patches = []
-    for picture in shapes(rng, int(rng.integers(1, 3))):
+    count = int(rng.integers(1, 3))
+    chosen = [things[k] for k in rng.integers(len(things), size=count)] if things else ()
+    for picture in chosen or shapes(rng, count):
         high, wide = picture.shape[:2]
         scale = float(box[2:].max() * rng.uniform(0.12, 0.5)) / max(high, wide)
         x, y = (box[:2] + box[2:] * rng.uniform(0.1, 0.9, 2)).tolist()
