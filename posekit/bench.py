@@ -7,11 +7,21 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
+import cv2
+import numpy as np
 import torch
 
+from posekit import body, render
+from posekit.augment import augment
 from posekit.data import studio
+from posekit.data.occluders import shapes
+from posekit.data.pictures import Pictures
+from posekit.data.studio_pictures import StudioPictures
+from posekit.data.wild import Wild
 from posekit.metrics import align
+from posekit.recipes import RECIPES
 
 ROUNDS = 5
 
@@ -21,6 +31,12 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     alignment()
     frames()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    print("one thread from here on")
+    raster()
+    pictures()
+    augmentations()
 
 
 def alignment(poses: int = 200_000) -> None:
@@ -56,11 +72,80 @@ def frames(count: int = 600) -> None:
     start = time.perf_counter()
     poses = studio.load(frames=count)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"studio: {len(poses):,} camera frames in {seconds:.1f} s, "
-        f"{len(poses) / seconds:,.0f} frames/s, peak memory of the process {peak:.2f} GB"
+        f"{len(poses) / seconds:,.0f} frames/s, peak memory of the process {_peak():.2f} GB"
     )
+
+
+def raster(size: int = 256, batch: int = 8) -> None:
+    """The bare z-buffer of a person filling the picture, at both resolutions of the body."""
+    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    for device in devices:
+        count = batch if device == "cpu" else 256
+        for model in (body.free(), body.free(full=True)):
+            points, faces = _standing(model, size, count, device)
+
+            def draw(points=points, faces=faces, device=device):
+                keys = render.rasterise(points, faces, size, size).keys
+                return keys if device == "cpu" else torch.cuda.synchronize()
+
+            seconds = _interleaved({"": draw})[""]
+            print(
+                f"raster, {len(model.faces):,} faces, {size} px, {device}: "
+                f"{count / seconds:,.0f} pictures/s"
+            )
+
+
+def _standing(
+    model: body.Body, size: int, count: int, device: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Projected bodies in the T pose, nine tenths of the picture high."""
+    turns = torch.eye(3).repeat(count, 24, 1, 1)
+    turns[:, 0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # upright in camera axes
+    place = torch.tensor([[0.0, 0.0, 2700.0]]).repeat(count, 1)
+    posed = model(turns, torch.zeros(count, model.shapes), place)
+    K = torch.tensor([[1.35 * size, 0, size / 2], [0, 1.35 * size, size / 2], [0, 0, 1]])
+    points = render.project(posed.vertices, K.repeat(count, 1, 1))
+    return points.to(device), model.faces.to(device)
+
+
+def pictures(count: int = 100) -> None:
+    """Finished pictures with labels, 256 px: of the studio's frames, and of strangers anywhere."""
+    for model in (body.free(), body.free(full=True)):
+        kinds = {
+            "studio frames": StudioPictures(("S1",), frames=100, every=50, body=model),
+            "strangers, one": Wild(body=model, people=1),
+            "strangers, up to four": Wild(body=model),
+        }
+
+        def draw(kind: Pictures):
+            for index in range(count):
+                kind.sample(index)
+
+        rounds = {name: partial(draw, kind) for name, kind in kinds.items()}
+        for name, seconds in _interleaved(rounds).items():
+            rate = count / seconds
+            print(f"pictures, {name}, {len(model.weights):,} vertices: {rate:,.0f} pictures/s")
+    print(f"pictures: peak memory of the process {_peak():.2f} GB")
+
+
+def augmentations(count: int = 64) -> None:
+    """The augmentations of each paper on finished pictures, labels included."""
+    batch = Wild(people=1)[range(count)]
+    things = shapes(np.random.default_rng(0), 50)
+    ways = {
+        name: partial(augment, batch, recipe, seed=0, occluders=things)
+        for name, recipe in RECIPES.items()
+        if not {",", ":"} & set(name)  # a paper's whole recipe as its code has it
+    }
+    for name, seconds in _interleaved(ways).items():
+        print(f"augmentation, {name}: {count / seconds:,.0f} pictures/s")
+
+
+def _peak() -> float:
+    """Gigabytes of memory this process has held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def _interleaved(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
