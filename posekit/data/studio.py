@@ -12,16 +12,18 @@ planned first and stay where they are planted. What it is not: recordings of peo
 and no balance, no contact but feet and floor (hands may pass through thighs), no hands, no faces,
 no objects; nine kinds of posture and two of gait where people have thousands.
 
-How near real motion it comes, against 19 CMU recordings at 50 Hz (four performers: walking,
-running, jumping, playground, sword, football), poses centred on the hips and facing forward:
-spread of wrists 1.0, elbows 0.9, knees and ankles 1.25, shoulders 0.7 times the real one; 99th
-percentile of speed 0.95 at wrists and ankles and 0.84 at the pelvis, of acceleration 0.35 to 0.7
-(recordings carry noise). The generated pose nearest to a real one lies 97 mm away in rms over the
-joints, bodies unscaled; the nearest pose of another real performer, 73 to 121 mm. The walk is
-crouched: at 1.3 m/s the knee bends 57 to 68 degrees in swing (65 in Winter, 1991) but 26 to 30,
-not 10 to 20, in middle stance. Lying, jumping, climbing and hanging are missing.
+How near real motion it comes, measured once by hand against 19 CMU recordings at 50 Hz (four
+performers: walking, running, jumping, playground, sword, football), poses centred on the hips
+and facing forward: spread of wrists 1.0, elbows 0.9, knees and ankles 1.25, shoulders 0.7 times
+the real one; 99th percentile of speed 0.95 at wrists and ankles and 0.84 at the pelvis, of
+acceleration 0.35 to 0.7 (recordings carry noise). The generated pose nearest to a real one lies
+97 mm away in rms over the joints, bodies unscaled; the nearest pose of another real performer,
+73 to 121 mm. The walk is crouched: at 1.3 m/s the knee bends 57 to 68 degrees in swing (65 in
+Winter, 1991) but 26 to 30, not 10 to 20, in middle stance. Lying, jumping, climbing and hanging
+are missing.
 
-Numbers measured on it compare methods; they don't predict errors on Human3.6M.
+Numbers measured on it compare methods; they don't predict errors on Human3.6M. Its pictures have a
+card of their own: posekit/data/STUDIO.md.
 
 T frames, 24 joints of SMPL's rig. World: mm, z up, floor at 0. SMPL's rest frame: x left, y up,
 z forward.
@@ -38,6 +40,7 @@ from torch import Tensor
 
 from posekit.camera import HUMAN36M_INTRINSICS, Camera
 from posekit.data.anatomy import SUBJECTS, Body, body
+from posekit.data.dice import dice
 from posekit.data.poses import Motion, PoseSet, film
 from posekit.data.studio_actions import PROGRAMS
 from posekit.data.studio_actor import Actor, style
@@ -88,8 +91,8 @@ def performance(
     if frames < 2:
         raise ValueError(f"a take needs at least 2 frames, not {frames}")
     build = body(subject)
-    rng = _dice(seed, 1, SUBJECTS.index(subject), ACTIONS.index(action), take)
-    manner = style(_dice(seed, 0, SUBJECTS.index(subject)))
+    rng = dice(seed, 1, SUBJECTS.index(subject), ACTIONS.index(action), take)
+    manner = style(dice(seed, 0, SUBJECTS.index(subject)))
     tracks = PROGRAMS[action](Actor(rng, build, manner, frames), take)
     pose = solve(tracks, build)
     planted = np.stack([tracks.feet[side].planted for side in ("left", "right")], axis=1)
@@ -128,7 +131,7 @@ def motions(
 def cameras(subject: str) -> tuple[Camera, ...]:
     """The four cameras as they stood for this subject: Human3.6M's lenses, places of our own."""
     _known("subject", subject, SUBJECTS)
-    rng = _dice(0, 2, SUBJECTS.index(subject))
+    rng = dice(0, 2, SUBJECTS.index(subject))
     return tuple(_camera(name, k, rng) for k, name in enumerate(CAMERAS))
 
 
@@ -156,7 +159,7 @@ def detector(seed: int = 0):
     def detect(pixels: Tensor, motion: Motion, camera: Camera) -> Tensor:
         words = f"{motion.subject} {motion.action} {motion.take} {camera.name}".encode()
         rate = motion.rate * len(pixels) / max(len(motion.joints), 1)
-        return detections(pixels, _dice(seed, 3, *words), rate)
+        return detections(pixels, dice(seed, 3, *words), rate)
 
     return detect
 
@@ -210,11 +213,6 @@ def _pieces(motion: Motion, least: int) -> Iterable[Motion]:
             piece[..., :2] -= torch.from_numpy(middle).to(piece)
             yield replace(motion, joints=piece)
         start = stop
-
-
-def _dice(*key: int) -> np.random.Generator:
-    """A generator that depends on nothing but its key."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
 
 
 def _known(what: str, name: str, names: Iterable[str]) -> None:

@@ -3,6 +3,8 @@
 Row by row the pictures are those of `studio.load` with the same arguments: their 3D joints are that
 frame's, through the same cameras and lenses. Actors wear the same clothes in all their takes, as
 Human3.6M's do, and play in one hall; `clothes="any"` and `place="any"` give every picture others.
+The body's rotations are exact, its shape is the nearest that ten numbers can come to the actor: the
+bones of that shape end some 10 mm, at most 23 mm, from the actor's, which the pictures show.
 
 Pictures: px. World: mm, z up, floor at 0.
 """
