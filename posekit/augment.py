@@ -46,7 +46,7 @@ def apply(
 ) -> Batch:
     """The batch after all that was drawn; the one given stays as it is.
 
-    `occluders` are RGB and opacity, as `posekit.data.voc` and `posekit.data.occluders` make them.
+    `occluders` are RGB and opacity, as `posekit.data.voc` and `posekit.scene.occluders` make them.
     With `hide`, joints SEEN become HIDDEN and masks and parts 0 where something covers them by half
     or more. ValueError when samples and draws differ in number or there is nothing to paste.
     """
@@ -92,7 +92,7 @@ def _check(batch: Batch, drawn: Drawn, occluders: Sequence[np.ndarray]) -> None:
     if any(drawn.placed) and not len(occluders):
         raise ValueError(
             "the recipe pastes things over pictures: give occluders, of posekit.data.voc or "
-            "posekit.data.occluders"
+            "posekit.scene.occluders"
         )
 
 

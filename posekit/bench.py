@@ -16,12 +16,12 @@ import torch
 from posekit import body, render
 from posekit.augment import augment
 from posekit.data import studio
-from posekit.data.occluders import shapes
 from posekit.data.pictures import Pictures
 from posekit.data.studio_pictures import StudioPictures
 from posekit.data.wild import Wild
 from posekit.metrics import align
 from posekit.recipes import RECIPES
+from posekit.scene.occluders import shapes
 
 ROUNDS = 5
 

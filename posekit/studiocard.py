@@ -177,7 +177,8 @@ class Lessons:
 def draw(pictures: Pictures, label: str) -> Batch:
     """All the pictures, drawn by one process a core, without their masks."""
     batches = torch.arange(len(pictures)).split(BATCH)
-    drawn = loader(pictures, [part.tolist() for part in batches], workers=os.cpu_count() or 1)
+    workers = min(os.cpu_count() or 1, len(batches))
+    drawn = loader(pictures, [part.tolist() for part in batches], workers=workers)
     return join(
         [replace(b, masks=None, parts=None) for b in progress(drawn, label, total=len(batches))]
     )

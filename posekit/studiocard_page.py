@@ -6,6 +6,7 @@ Real people are drawn as stick figures on plain paper, for their photographs are
 B persons, J joints of SPIN24, H x W pixels.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,17 +17,18 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from posekit import body as bodies
-from posekit.data import lens, studio
+from posekit.data import studio
 from posekit.data.anatomy import SUBJECTS
 from posekit.data.batch import HIDDEN, SEEN
-from posekit.data.cast import actor
 from posekit.data.dice import dice
-from posekit.data.photograph import Scene, shoot
-from posekit.data.rooms import stage
 from posekit.data.studio_pictures import HALL, StudioPictures
 from posekit.data.wild import PLACES, REACHES, Wild
 from posekit.files import write_whole
 from posekit.runs import ROOT
+from posekit.scene import lens
+from posekit.scene.cast import actor
+from posekit.scene.photograph import Scene, shoot
+from posekit.scene.rooms import stage
 from posekit.skeleton import SPIN24
 from posekit.studiocard_people import ENOUGH, HEAD, SIDE, People
 from posekit.tables import Table
@@ -179,11 +181,11 @@ def _save(path: Path, picture: UInt8[np.ndarray, "H W 3"], quality: int = 85) ->
 
 HEAD_TEXT = f"""# The picture studio
 
-The sober look at the studio's pictures: what they are, what they are not, and how far a network that
-has seen nothing else gets, on the studio's own unseen people and on people in real photographs.
-Every number and picture below comes from one run of `python -m posekit.studiocard`
-(record: [{FOLDER}/record.json]({FOLDER}/record.json)). About the motion alone there is
-[another card](../../results/studio.md).
+The sober look at the studio's pictures: what they are, what they are not, and how far a network
+that has seen nothing else gets, on the studio's own unseen people and on people in real
+photographs. Every number and picture below comes from one run of `python -m posekit.studiocard`
+(record: [{FOLDER}/record.json]({FOLDER}/record.json)). About the motion alone there is [another
+card](../../results/studio.md).
 
 ## What it is
 
@@ -236,36 +238,38 @@ plain sight; red: covered, by the person's own body too, or outside the photogra
 
 ## How far it gets a network"""
 
-RULE = f"""**How it is counted.** A person is cut out by its box: the box's longer side becomes 80 % of the
-crop. A joint is found when the network puts it no farther from the label than 0.2 (PCK@0.2) or 0.1
-(PCK@0.1) times that longer side, or than half the head size (PCKh@0.5; MPII's head size, which is
-{HEAD} times the way from upper neck to top of head; COCO has none). PCK@0.2 forgives much: of an
-upright person it is a third of a metre. Shares are over all labelled joints of shoulders, elbows,
-wrists, hips, knees and ankles, covered ones too; in generated pictures over those inside the crop.
-The box is, of generated people, that of the whole body; of COCO's, the annotated one, which ends
-where the visible part of the person ends; of MPII's, a square of 200 px times the annotated scale.
-Of the real people all count who have at least {ENOUGH} of the 12 joints labelled.
+RULE = f"""**How it is counted.** A person is cut out by its box: the box's longer side becomes 80 %
+of the crop. A joint is found when the network puts it no farther from the label than 0.2 (PCK@0.2)
+or 0.1 (PCK@0.1) times that longer side, or than half the head size (PCKh@0.5; MPII's head size,
+which is {HEAD} times the way from upper neck to top of head; COCO has none). PCK@0.2 forgives much:
+of an upright person it is a third of a metre. Shares are over all labelled joints of shoulders,
+elbows, wrists, hips, knees and ankles, covered ones too; in generated pictures over those inside
+the crop. The box is, of generated people, that of the whole body; of COCO's, the annotated one,
+which ends where the visible part of the person ends; of MPII's, a square of 200 px times the
+annotated scale. Of the real people all count who have at least {ENOUGH} of the 12 joints labelled.
 
-**The yardstick** is the *mean pose*: every joint where it lies on average in the training crops, the
-same for everybody, whatever the picture shows. What the network adds to it stands under *gain*.
+**The yardstick** is the *mean pose*: every joint where it lies on average in the training crops,
+the same for everybody, whatever the picture shows. What the network adds to it stands under *gain*.
 
 **In parentheses** are 95 % intervals over the persons tested (bootstrap): how much the number would
 change with as many other persons of the same kind. They hold neither other seeds of the training
 nor other actors: S9 and S11 are one body and one set of clothes each."""
 
-JOINTS = """PCK@0.1 in per cent, network / mean pose, and the number of joints; left and right together."""
+JOINTS = """PCK@0.1 in per cent, network / mean pose, and the number of joints; left and right
+together."""
 
 FOUND = f"""The first 16 test pictures of `Wild` and 8 of S9 and of S11, evenly spread. Pale with a
 dark edge: the labels; strong: what the network finds. Blue is the person's left, orange the right.
 
 ![generated pictures with labels and predictions]({FOLDER}/found.jpg)"""
 
-REAL = f"""All the real people. Their photographs are not ours to copy, so the crops are left blank. Pale with a
-dark edge: what people annotated; strong: the network's answer for the same joints.
+REAL = f"""All the real people. Their photographs are not ours to copy, so the crops are left blank.
+Pale with a dark edge: what people annotated; strong: the network's answer for the same joints.
 
 ![stick figures of the real people, annotated and predicted]({FOLDER}/real.png)"""
 
-SKIPPED = """The test on real photographs was skipped in this run: no folder with them was given (`--real`)."""
+SKIPPED = """The test on real photographs was skipped in this run: no folder with them was given
+(`--real`)."""
 
 TERMS = """## Licences
 
@@ -274,9 +278,9 @@ a few index lists Apache-2.0 ([NOTICE](../bodies/NOTICE)), the rest is this libr
 numbers. No picture of the studio holds a pixel of a photograph.
 
 Of the real test data no picture is redistributed, and of the annotations nothing but the stick
-figures above: five persons of MPII Human Pose (Andriluka et al., CVPR 2014; for research) and those of
-four pictures of COCO (Lin et al., ECCV 2014; annotations CC BY 4.0, pictures CC BY, CC BY-NC-SA and
-CC BY-NC-ND of their photographers). Nothing was trained or tuned on them."""
+figures above: five persons of MPII Human Pose (Andriluka et al., CVPR 2014; for research) and those
+of four pictures of COCO (Lin et al., ECCV 2014; annotations CC BY 4.0, pictures CC BY, CC BY-NC-SA
+and CC BY-NC-ND of their photographers). Nothing was trained or tuned on them."""
 
 
 def render(record: dict) -> str:
@@ -292,15 +296,25 @@ def render(record: dict) -> str:
 def _story(record: dict) -> str:
     training, seconds, seen = record["training"], record["seconds"], record["visible"]
     first, last = training["loss"][0], training["loss"][-1]
-    return f"""A plain network ({training["parameters"]:,} parameters: residual blocks down to a sixteenth of the
-resolution and back to a quarter, a heatmap for each of 24 joints and the middle of its mass) learned
-from {training["pictures"]:,} pictures of `Wild`'s training split and nothing else, from random weights:
-{training["epochs"]} epochs in {training["minutes"]:.1f} minutes of {record["threads"]} CPU threads, crops of 128 x 128 px, mirrored, turned, zoomed and
-recoloured at random. The loss of an epoch fell from {first:.2f} to {last:.2f}. Drawing the pictures took
-{seconds["drawing"]:,} s ({training["pictures"] / seconds["drawing"]:.0f} a second), the whole run {seconds["all"] / 60:.0f} minutes. One seed ({record["settings"]["seed"]}). Of the joints in these
-pictures {seen["seen"]:.0f} % are in plain sight, {seen["covered"]:.0f} % covered or beyond the photograph's edge, {seen["outside"]:.0f} % outside the
-crop. Such a network is far from the field's best: it shows what the pictures teach, not what can be
-reached."""
+    return _paragraph(
+        f"""A plain network ({training["parameters"]:,} parameters: residual blocks down to a
+        sixteenth of the resolution and back to a quarter, a heatmap for each of 24 joints and the
+        middle of its mass) learned from {training["pictures"]:,} pictures of `Wild`'s training
+        split and nothing else, from random weights: {training["epochs"]} epochs in
+        {training["minutes"]:.1f} minutes of {record["threads"]} CPU threads, crops of {SIDE} x
+        {SIDE} px, mirrored, turned, zoomed and recoloured at random. The loss of an epoch fell from
+        {first:.2f} to {last:.2f}. Drawing the pictures took {seconds["drawing"]:,} s
+        ({training["pictures"] / seconds["drawing"]:.0f} a second), the
+        whole run {seconds["all"] / 60:.0f} minutes. One seed ({record["settings"]["seed"]}). Of the
+        joints in these pictures {seen["seen"]:.0f} % are in plain sight, {seen["covered"]:.0f} %
+        covered or beyond the photograph's edge, {seen["outside"]:.1f} % outside the crop. Such a
+        network is far from the field's best: it shows what the pictures teach, not what can be
+        reached."""
+    )
+
+
+def _paragraph(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), 100, break_on_hyphens=False)
 
 
 def _measures(tests: dict) -> Table:
@@ -337,26 +351,29 @@ def _sober(tests: dict, real: list[str]) -> str:
     def at(name: str, who: str = "network") -> list[float]:
         return tests[name]["measures"]["PCK@0.1"][who]
 
-    text = f"""**What this says.** At PCK@0.1 the network finds {at("Wild")[0]:.0f} % of the joints of unseen strangers of the
-studio and {at("S9")[0]:.0f} % and {at("S11")[0]:.0f} % of its two unseen actors in the hall, a place and a camera of which it has
-seen nothing."""
+    text = f"""**What this says.** At PCK@0.1 the network finds {at("Wild")[0]:.0f} % of the joints
+        of unseen strangers of the studio, and {at("S9")[0]:.0f} % and {at("S11")[0]:.0f} % of those
+        of its two unseen actors in the hall, of whose place and cameras it has seen nothing."""
     if not real:
-        return text
+        return _paragraph(text)
     name = real[-1]
     value, low, high = at(name)
     gain, least, most = at(name, "gain")
-    text += f""" Of the real people's joints it finds {value:.0f} % ({low:.0f} to {high:.0f}): {at("Wild")[0] - value:.0f} points less than of the
-strangers, {abs(gain):.0f} points {"more" if gain > 0 else "less"} than the mean pose ({least:.0f} to {most:.0f})."""
+    drop = at("Wild")[0] - value
+    text += f""" Of the real people's joints it finds {value:.0f} % ({low:.0f} to {high:.0f}):
+        {abs(drop):.0f} points {"less" if drop > 0 else "more"} than of the strangers',
+        {abs(gain):.0f} points {"more" if gain > 0 else "less"} than the mean pose
+        ({least:.0f} to {most:.0f})."""
     if least > 0:
-        text += " So what it learned from generated pictures carries over to real ones in part."
+        text += " So part of what it learned from generated pictures carries over to real ones."
     elif most < 0:
         text += " So on real people it is worse than not looking at the picture at all."
     else:
         text += " So few persons can't tell whether it does better than not looking at all."
-    return (
+    return _paragraph(
         text
-        + f""" They are {tests[name]["persons"]} persons, chosen by nobody for this purpose and
-far too few to rank anything: read the interval, not the number. Nothing was tuned on them."""
+        + f""" They are {tests[name]["persons"]} persons, chosen by nobody for this purpose and far
+        too few to rank anything: read the interval, not the number. Nothing was tuned on them."""
     )
 
 
@@ -366,10 +383,9 @@ def _made(record: dict) -> str:
     code = f"`{record['commit'][:12] or 'unknown'}`"
     code += f" with changes in {', '.join(f'`{name}`' for name in changed)}" if changed else ""
     settings = ", ".join(f"{name} {value}" for name, value in record["settings"].items())
-    return f"""## How this card was made
-
-`python -m posekit.studiocard --real FOLDER`; FOLDER holds `mpii5/test_mpii.json` and
-`coco4/test_coco.json` beside their pictures, and without it that test is skipped. {record["finished"]};
-commit {code}; {versions}; {record["processor"]}, {record["threads"]} threads; {settings};
-training pictures {record["fingerprint"]}. The number of epochs is what fits into the minutes, so
-another machine comes out elsewhere."""
+    text = f"""`python -m posekit.studiocard --real FOLDER`; FOLDER holds `mpii5/test_mpii.json` and
+        `coco4/test_coco.json` beside their pictures, and without it that test is skipped.
+        {record["finished"]}; commit {code}; {versions}; {record["processor"]},
+        {record["threads"]} threads; {settings}; training pictures {record["fingerprint"]}. The
+        number of epochs is what fits into the minutes, so another machine comes out elsewhere."""
+    return "## How this card was made\n\n" + _paragraph(text)

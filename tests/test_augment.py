@@ -13,8 +13,8 @@ from make_batch import make_batch, project
 from posekit.augment import RECIPES, Drawn, Placed, apply, augment, paint
 from posekit.crop import crop_affine, take
 from posekit.data.batch import HIDDEN, SEEN
-from posekit.data.occluders import shapes
 from posekit.recipes import Bell, Colour, Erase, Even, Paste, Recipe, Warp
+from posekit.scene.occluders import shapes
 from posekit.warp import move_labels, warp
 
 MANY = 2000

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from posekit.data import backgrounds
+from posekit.scene import backgrounds
 
 
 def draw(path, rows=60, columns=80, seed=0):

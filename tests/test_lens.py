@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from posekit.data import lens
-from posekit.data.lens import Lens
+from posekit.scene import lens
+from posekit.scene.lens import Lens
 
 
 def plain(value, size=64):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from posekit.data import light
+from posekit.scene import light
 
 
 def one_lamp(ambient=(0.0, 0.0, 0.0), ground=(0.0, 0.0, 0.0)):

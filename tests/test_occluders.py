@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from posekit.data.occluders import SIZES, shapes
+from posekit.scene.occluders import SIZES, shapes
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,13 @@ import torch
 
 from posekit import body as bodies
 from posekit.camera import HUMAN36M_INTRINSICS, Intrinsics
-from posekit.data import cast, labels, studio, wardrobe
+from posekit.data import studio
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
-from posekit.data.lens import Lens
-from posekit.data.light import lights
-from posekit.data.photograph import Patch, Scene, shoot
-from posekit.data.scenery import Backdrop
+from posekit.scene import cast, labels, wardrobe
+from posekit.scene.lens import Lens
+from posekit.scene.light import lights
+from posekit.scene.photograph import Patch, Scene, shoot
+from posekit.scene.scenery import Backdrop
 from posekit.skeleton import COCO17, H36M17, LSP14, MPI_INF_3DHP17, MPII16, SMPL24, SPIN24
 
 BODY = bodies.free()

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from posekit.data import studio, wild
-from posekit.data.backgrounds import user
 from posekit.data.batch import HIDDEN, SEEN, join
 from posekit.data.pictures import Cached, loader
 from posekit.data.studio_pictures import StudioPictures
 from posekit.data.wild import Wild
+from posekit.scene.backgrounds import user
 from posekit.skeleton import COCO17, H36M17, MPII16, SMPL24
 
 SIZE = 96

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from posekit.data import rooms, scenery
-from posekit.data.atlas import COARSEST, PITCH, atlas
-from posekit.data.surfaces import SIZE
+from posekit.scene import rooms, scenery
+from posekit.scene.atlas import COARSEST, PITCH, atlas
+from posekit.scene.surfaces import SIZE
 
 SIDE = 96
 

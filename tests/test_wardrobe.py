@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from posekit import body as bodies
-from posekit.data import wardrobe
-from posekit.data.cast import figure, places
+from posekit.scene import wardrobe
+from posekit.scene.cast import figure, places
 
 BODY = bodies.free()
 FIGURE, PLACES = figure(BODY), places(BODY)

@@ -22,16 +22,17 @@ from torch import Tensor
 from posekit import body as bodies
 from posekit.body import Body
 from posekit.crop import crop_affine
-from posekit.data import lens, studio, wardrobe
+from posekit.data import studio
 from posekit.data.batch import Batch
-from posekit.data.cast import actor, dress, tailored
 from posekit.data.dice import dice
-from posekit.data.labels import label
-from posekit.data.light import Lights
-from posekit.data.photograph import Scene, outline, shoot
 from posekit.data.pictures import Pictures
-from posekit.data.rooms import stage
-from posekit.data.scenery import Backdrop
+from posekit.scene import lens, wardrobe
+from posekit.scene.cast import actor, dress, tailored
+from posekit.scene.labels import label
+from posekit.scene.light import Lights
+from posekit.scene.photograph import Scene, outline, shoot
+from posekit.scene.rooms import stage
+from posekit.scene.scenery import Backdrop
 from posekit.skeleton import H36M17, Skeleton
 
 HALL = 2_000.0  # mm around the middle that stays free for the actors

@@ -23,17 +23,18 @@ from posekit import body as bodies
 from posekit.body import Body
 from posekit.camera import Camera, Intrinsics
 from posekit.crop import crop_affine
-from posekit.data import lens, studio, wardrobe
-from posekit.data.backgrounds import Chosen, UserBackdrops
+from posekit.data import studio
 from posekit.data.batch import Batch, join
-from posekit.data.cast import Person, dress
 from posekit.data.dice import dice
-from posekit.data.labels import label
-from posekit.data.occluders import shapes
-from posekit.data.photograph import Patch, Scene, outline, shoot
 from posekit.data.pictures import Pictures
-from posekit.data.rooms import stage
-from posekit.data.scenery import Stage
+from posekit.scene import lens, wardrobe
+from posekit.scene.backgrounds import Chosen, UserBackdrops
+from posekit.scene.cast import Person, dress
+from posekit.scene.labels import label
+from posekit.scene.occluders import shapes
+from posekit.scene.photograph import Patch, Scene, outline, shoot
+from posekit.scene.rooms import stage
+from posekit.scene.scenery import Stage
 from posekit.skeleton import SPIN24, Skeleton
 
 SPLITS = {"train": studio.TRAIN, "test": studio.TEST}

@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from posekit.camera import Camera
-from posekit.data.light import Lights
-from posekit.data.scenery import Backdrop
 from posekit.render import rasterise
+from posekit.scene.light import Lights
+from posekit.scene.scenery import Backdrop
 
 SIDE = 160  # px of the light's picture
 BIAS = 25.0  # mm, so that no surface shades itself

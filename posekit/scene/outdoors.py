@@ -7,10 +7,10 @@ World: millimetres, z up, the ground at z = 0.
 
 import numpy as np
 
-from posekit.data import furniture
-from posekit.data.building import Building, Number, Part, muted
-from posekit.data.light import outdoors, tint
-from posekit.data.scenery import GROUND, TOP, WALLS, Stage
+from posekit.scene import furniture
+from posekit.scene.building import Building, Number, Part, muted
+from posekit.scene.light import outdoors, tint
+from posekit.scene.scenery import GROUND, TOP, WALLS, Stage
 
 FAR = 200_000.0
 """Mm to the sky's walls."""

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from posekit.data import furniture, halls, outdoors
-from posekit.data.building import Building, Number, muted
-from posekit.data.halls import DOORS, WALL_TINTS, against, bounds, skirting, span
-from posekit.data.light import indoors, tint
-from posekit.data.scenery import GROUND, TOP, WALLS, Stage
+from posekit.scene import furniture, halls, outdoors
+from posekit.scene.building import Building, Number, muted
+from posekit.scene.halls import DOORS, WALL_TINTS, against, bounds, skirting, span
+from posekit.scene.light import indoors, tint
+from posekit.scene.scenery import GROUND, TOP, WALLS, Stage
 
 KINDS = {
     "room": 0.42,

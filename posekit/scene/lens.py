@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from posekit.data.srgb import encode
+from posekit.scene.srgb import encode
 
 TILE = 512  # px, side of the noise that is drawn once and shifted for every picture
 SHOULDER = 1.1  # per unit of light, how soon highlights stop growing

@@ -22,10 +22,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from posekit.data.atlas import COARSEST, PITCH, atlas
-from posekit.data.light import Lights
-from posekit.data.surfaces import SIZE
-from posekit.data.visibility import NEAR, clip, far_to_near, project
+from posekit.scene.atlas import COARSEST, PITCH, atlas
+from posekit.scene.light import Lights
+from posekit.scene.surfaces import SIZE
+from posekit.scene.visibility import NEAR, clip, far_to_near, project
 
 CELL = 96
 """Texels of a side of a light map's cell."""

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from posekit.data.decals import DECALS
-from posekit.data.skies import SKIES
-from posekit.data.surfaces import SIZE, SURFACES
+from posekit.scene.decals import DECALS
+from posekit.scene.skies import SKIES
+from posekit.scene.surfaces import SIZE, SURFACES
 
 COARSEST = 16
 """Texels of a side at the coarsest level."""

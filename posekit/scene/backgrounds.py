@@ -12,8 +12,8 @@ import torch
 
 from posekit.crop import read_image
 from posekit.data.dice import dice
-from posekit.data.scenery import Backdrop
-from posekit.data.srgb import LINEAR
+from posekit.scene.scenery import Backdrop
+from posekit.scene.srgb import LINEAR
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 

@@ -1,8 +1,8 @@
 """The surfaces of generated places: floors, walls, cloth, leaves; all made, none photographed.
 
 Every painter fills a tile of SIZE x SIZE texels with display values (sRGB-like, 0 to 1) that repeats
-without a seam. `posekit.data.decals` has what does not repeat, such as doors and pictures;
-`posekit.data.atlas` puts all of them into one picture.
+without a seam. `posekit.scene.decals` has what does not repeat, such as doors and pictures;
+`posekit.scene.atlas` puts all of them into one picture.
 """
 
 import functools

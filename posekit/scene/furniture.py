@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posekit.data.building import Ball, Number, Part, muted
+from posekit.scene.building import Ball, Number, Part, muted
 
 
 @dataclass(frozen=True)

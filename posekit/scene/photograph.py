@@ -19,12 +19,12 @@ from torch import Tensor
 
 from posekit.body import Body
 from posekit.camera import Camera
-from posekit.data import lens, wardrobe
-from posekit.data.cast import Person, figure, places
-from posekit.data.light import Lights
-from posekit.data.shadow import Shadow, cast_on_floor
-from posekit.data.srgb import LINEAR
 from posekit.render import Covered, Raster, normals, rasterise
+from posekit.scene import lens, wardrobe
+from posekit.scene.cast import Person, figure, places
+from posekit.scene.light import Lights
+from posekit.scene.shadow import Shadow, cast_on_floor
+from posekit.scene.srgb import LINEAR
 
 SAMPLES = 2  # a pixel and direction
 NEAR = 100.0  # mm; nobody may stand nearer to the camera

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch
-from posekit.data.photograph import Scene, Shot, moved
+from posekit.scene.photograph import Scene, Shot, moved
 from posekit.skeleton import H36M17, SMPL24, SPIN24, Skeleton, convert
 
 LIMB = 160.0  # mm a joint may lie under the skin that is seen in its place

@@ -11,7 +11,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from posekit.data.scenery import CELL, GROUND
+from posekit.scene.scenery import CELL, GROUND
 
 COARSE = 16
 """Texels of a side to compute a room's soft light at, before it is enlarged to a cell."""

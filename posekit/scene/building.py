@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from posekit.data.atlas import atlas
-from posekit.data.light import Lights
-from posekit.data.lightmap import LightMap
-from posekit.data.scenery import GROUND, TOP, Decals, Frames, Stage
+from posekit.scene.atlas import atlas
+from posekit.scene.light import Lights
+from posekit.scene.lightmap import LightMap
+from posekit.scene.scenery import GROUND, TOP, Decals, Frames, Stage
 
 _NORMALS = np.array([[0, 0, 1], [0, 0, -1], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]], float)
 _BOX_NORMALS = _NORMALS[[3, 2, 5, 4, 1, 0]]

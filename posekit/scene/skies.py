@@ -1,6 +1,6 @@
 """Skies and the fronts of houses: painted tiles that repeat sideways.
 
-As in `posekit.data.surfaces`. A sky runs from high up (top) to the horizon (bottom), a facade is one
+As in `posekit.scene.surfaces`. A sky runs from high up (top) to the horizon (bottom), a facade is one
 storey, two windows wide.
 """
 
@@ -8,8 +8,8 @@ import functools
 
 import numpy as np
 
-from posekit.data.decals import box
-from posekit.data.surfaces import SIZE, Painter, clouds, colour, noise
+from posekit.scene.decals import box
+from posekit.scene.surfaces import SIZE, Painter, clouds, colour, noise
 
 
 def facade(rng, base="c4b8a4", glass="5c6874", frame="e6e2da", wide=0.5, tall=0.6, plinth=False):

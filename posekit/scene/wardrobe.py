@@ -18,7 +18,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 
-from posekit.data.srgb import decode
+from posekit.scene.srgb import decode
 from posekit.skeleton import SMPL24
 
 TOPS = {"tank": 0.08, "short": 0.4, "half": 0.12, "long": 0.4}

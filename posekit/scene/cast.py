@@ -13,11 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from posekit.body import Body, Rest
-from posekit.data import studio, wardrobe
+from posekit.data import studio
 from posekit.data.anatomy import SUBJECTS
 from posekit.data.anatomy import body as skeleton_of
 from posekit.data.dice import dice
 from posekit.render import normals
+from posekit.scene import wardrobe
 from posekit.skeleton import SMPL24
 
 

@@ -1,6 +1,6 @@
 """What hangs on generated walls and fronts furniture: painted once, never repeating.
 
-As in `posekit.data.surfaces`, painters fill SIZE x SIZE texels with display values; a decal is
+As in `posekit.scene.surfaces`, painters fill SIZE x SIZE texels with display values; a decal is
 stretched over the rectangle it is put on.
 """
 
@@ -9,7 +9,7 @@ import functools
 import cv2
 import numpy as np
 
-from posekit.data.surfaces import SIZE, Painter, clouds, colour, noise, planks, plaster
+from posekit.scene.surfaces import SIZE, Painter, clouds, colour, noise, planks, plaster
 
 
 def box(picture, left, top, right, bottom, paint) -> None:
