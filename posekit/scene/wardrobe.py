@@ -21,8 +21,20 @@ from jaxtyping import Float
 from posekit.scene.srgb import decode
 from posekit.skeleton import SMPL24
 
-TOPS = {"tank": 0.08, "short": 0.4, "half": 0.12, "long": 0.4}
-BOTTOMS = {"briefs": 0.04, "shorts": 0.2, "knee": 0.11, "trousers": 0.65}
+# How many wear them, and where sleeves (0 at the shoulder, 1 elbow, 2 wrist) and legs (hip, knee,
+# ankle) may end.
+TOPS = {
+    "tank": (0.08, (-0.15, 0.0)),
+    "short": (0.4, (0.35, 0.75)),
+    "half": (0.12, (0.9, 1.25)),
+    "long": (0.4, (1.85, 2.0)),
+}
+BOTTOMS = {
+    "briefs": (0.04, (0.08, 0.2)),
+    "shorts": (0.2, (0.4, 0.75)),
+    "knee": (0.11, (0.9, 1.3)),
+    "trousers": (0.65, (1.8, 2.0)),
+}
 PATTERNS = {"plain": 0.55, "hoops": 0.1, "stripes": 0.07, "checks": 0.09, "dots": 0.04,
             "print": 0.1, "blotches": 0.05}  # fmt: skip
 HAIR = {"short": 0.5, "long": 0.27, "bald": 0.08, "cap": 0.15}
@@ -93,9 +105,10 @@ def draw(rng: np.random.Generator) -> Look:
     tone = rng.beta(1.1, 1.4)
     skin = _between(SKIN, tone) * rng.uniform(0.9, 1.08)
     hair = _linear(HAIRS[int(rng.integers(len(HAIRS) if tone < 0.45 else 4))])
-    top, bottom = _among(rng, TOPS), _among(rng, BOTTOMS)
-    sleeves = {"tank": (-0.15, 0.0), "short": (0.35, 0.75), "half": (0.9, 1.25), "long": (1.85, 2)}
-    legs = {"briefs": (0.08, 0.2), "shorts": (0.4, 0.75), "knee": (0.9, 1.3), "trousers": (1.8, 2)}
+    top, bottom = (
+        _among(rng, {name: share for name, (share, _) in kinds.items()})
+        for kinds in (TOPS, BOTTOMS)
+    )
     style = _among(rng, HAIR)
     same = rng.random() < 0.08  # overalls, suits, track suits
     upper = _cloth(rng)
@@ -107,13 +120,13 @@ def draw(rng: np.random.Generator) -> Look:
         hair_bulk=0.0 if style == "bald" else rng.uniform(8, 30),
         beard=bool(style != "long" and rng.random() < 0.2),
         top=upper,
-        sleeve=rng.uniform(*sleeves[top]),
+        sleeve=rng.uniform(*TOPS[top][1]),
         neckline=rng.uniform(-25, 60) if top != "tank" else rng.uniform(30, 90),
         hem=rng.uniform(-30, 110),
         top_bulk=rng.gamma(2.5, 4.0),
         tucked=bool(rng.random() < 0.3),
         bottom=upper if same else _cloth(rng, plain=0.85),
-        leg=rng.uniform(*legs[bottom]),
+        leg=rng.uniform(*BOTTOMS[bottom][1]),
         bottom_bulk=rng.gamma(2.5, 3.5),
         shoe=_cloth_colour(rng),
         sole=_linear("e9e9e6") if rng.random() < 0.5 else _linear("1c1c1e"),
