@@ -134,13 +134,12 @@ class _Hall:
     def view(self, K: Tensor, _rotation: Tensor, _centre: Tensor, height: int, width: int):
         """The part of it that a crop with intrinsics `K` shows."""
         move = (K.numpy() @ self.back)[:2]
-        colour, depth, floor = (
-            torch.from_numpy(
-                cv2.warpAffine(layer, move, (width, height), flags=how, borderMode=EDGE)
-            )
-            for layer, how in zip(self.drawn, (SMOOTH, NEAREST, NEAREST), strict=True)
+        colour, depth = (
+            cv2.warpAffine(layer, move, (width, height), flags=how, borderMode=EDGE)
+            for layer, how in zip(self.drawn, (SMOOTH, NEAREST), strict=True)
         )
-        return Backdrop(colour, depth, floor.bool())
+        floor = depth < 0
+        return Backdrop(*(torch.from_numpy(each) for each in (colour, np.abs(depth), floor)))
 
 
 @cache
@@ -159,8 +158,8 @@ def _hall(
     K[:2] *= SHARP
     width, height = (int(side * SHARP) for side in view.size)
     seen = hall.view(K, view.rotation, view.centre, height, width)
-    layers = (seen.colour.numpy(), seen.depth.numpy(), seen.floor.numpy().astype(np.uint8))
-    return hall.lights, np.linalg.inv(K.numpy()), layers
+    signed = torch.where(seen.floor, -seen.depth, seen.depth)  # one layer to move, not two
+    return hall.lights, np.linalg.inv(K.numpy()), (seen.colour.numpy(), signed.numpy())
 
 
 def _single(array: Float[np.ndarray, "*N"]) -> Float[Tensor, "*N"]:

@@ -46,7 +46,7 @@ def draw(rng: np.random.Generator) -> Lens:
     night = roll[0] < 0.15
     grain = rng.uniform(0.3, 1.0) if night else rng.uniform(0, 0.3)
     return Lens(
-        exposure=float(np.exp(rng.normal(-1.85, 0.25))),
+        exposure=float(np.exp(rng.normal(-1.75, 0.25))),
         balance=(1 + warm, 1 + rng.normal(0, 0.015), 1 - warm),
         contrast=rng.uniform(0.1, 0.9),
         saturation=0.0 if roll[1] < 0.03 else rng.uniform(0.7, 1.25),

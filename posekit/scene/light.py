@@ -30,18 +30,25 @@ class Lights:
     ground: Float[Tensor, "3"]  # from below: what the floor throws back
 
     def shade(
-        self, normals: Float[Tensor, "N 3"], albedo: Float[Tensor, "N 3"]
+        self,
+        normals: Float[Tensor, "N 3"],
+        albedo: Float[Tensor, "N 3"],
+        key: Float[Tensor, "N 1"] | None = None,
     ) -> Float[Tensor, "N 3"]:
         """Linear light that surfaces of `albedo` (linear) with unit world `normals` send out.
 
         A hemisphere of ambient light, ground to sky, and per lamp Lambert's cosine, wrapped: with
-        the light at angle t, max(0, (cos t + w) / (1 + w)).
+        the light at angle t, max(0, (cos t + w) / (1 + w)). `key` is the share of the key light
+        that reaches each point; all of it by default.
         """
         up = (0.5 + 0.5 * normals[:, 2:]).to(albedo)
         ground = self.ground.to(albedo)
         light = torch.addcmul(ground, up, self.ambient.to(albedo) - ground)
         cosine = normals.to(albedo) @ self.directions.to(albedo).mT
-        light += ((cosine + WRAP) / (1 + WRAP)).clamp(min=0) @ self.colours.to(albedo)
+        reached = ((cosine + WRAP) / (1 + WRAP)).clamp(min=0)
+        if key is not None:
+            reached[:, :1] *= key
+        light += reached @ self.colours.to(albedo)
         return light * albedo
 
 

@@ -208,8 +208,9 @@ def _colour(
     body = scene.body
     count = len(scene.people)
     cut = torch.from_numpy(places(body)).expand(count, -1, -1)
-    across = torch.cat([cut, normals(surfaces, body.faces), surfaces], dim=2)
-    at = covered.interpolate(across.view(1, -1, 9))
+    lit = shadow.spares(surfaces.view(-1, 3)).view(count, -1, 1)
+    across = torch.cat([cut, normals(surfaces, body.faces), lit], dim=2)
+    at = covered.interpolate(across.view(1, -1, 7))
     albedo = np.empty((len(at), 3), dtype=np.float32)
     tips = np.empty((len(at), 3), dtype=np.float32)
     where = at[:, :3].numpy()
@@ -217,11 +218,7 @@ def _colour(
         own = np.flatnonzero(person.numpy() == k)
         albedo[own], tips[own] = wardrobe.paint(each.wearer.look, figure(body), where[own])
     normal = torch.nn.functional.normalize(at[:, 3:6] + torch.from_numpy(tips), dim=1)
-    paint = torch.from_numpy(albedo)
-    light = scene.lights.shade(normal, paint)
-    dark = shadow.on(at[:, 6:9]).nonzero().squeeze(1)
-    light[dark] = shadow.shaded.shade(normal[dark], paint[dark])
-    return light.numpy()
+    return scene.lights.shade(normal, torch.from_numpy(albedo), at[:, 6:]).numpy()
 
 
 def _paste(patch: Patch, affine: np.ndarray, light: np.ndarray, hidden: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from posekit.camera import Camera
@@ -44,13 +44,12 @@ class Shadow:
         self.depth = raster.depth.view(-1)
         self.silhouette = raster.silhouette[0].float().numpy()
 
-    def on(self, points: Float[Tensor, "N 3"]) -> Bool[Tensor, " N"]:
-        """Which world points lie in the shadow."""
+    def spares(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        """1 where a world point sees the light, 0 where something is in between."""
         at = self._points(points @ self.axes.T)
-        column, row = at[:, 0].round().long(), at[:, 1].round().long()
-        inside = (column >= 0) & (column < SIDE) & (row >= 0) & (row < SIDE)
-        nearest = self.depth[(row * SIDE + column).where(inside, 0)]
-        return inside & (at[:, 2] > nearest + BIAS)
+        column, row = at[:, :2].round().long().clamp(0, SIDE - 1).unbind(1)
+        nearest = self.depth.index_select(0, row * SIDE + column)
+        return (at[:, 2] <= nearest + BIAS).to(points)
 
     def _points(self, places: Tensor) -> Tensor:
         """In the light's picture: px, px, mm from where the light enters."""
