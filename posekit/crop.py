@@ -170,7 +170,9 @@ def _decode(path: Path | str, flags: int) -> np.ndarray:
     data = path.read_bytes()
     height, width = _size(data, path)
     if height * width > MAX_PIXELS:
-        raise ValueError(f"{path} has {width} x {height} px, more than {MAX_PIXELS:,}; make it smaller")
+        raise ValueError(
+            f"{path} has {width} x {height} px, more than {MAX_PIXELS:,}; make it smaller"
+        )
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
