@@ -297,9 +297,9 @@ def _story(record: dict) -> str:
     training, seconds, seen = record["training"], record["seconds"], record["visible"]
     first, last = training["loss"][0], training["loss"][-1]
     return _paragraph(
-        f"""A plain network ({training["parameters"]:,} parameters: residual blocks down to a
-        sixteenth of the resolution and back to a quarter, a heatmap for each of 24 joints and the
-        middle of its mass) learned from {training["pictures"]:,} pictures of `Wild`'s training
+        f"""A plain network ({training["parameters"]:,} parameters: residual blocks down to 1/32 of
+        the resolution and back to a quarter, a heatmap for each of 24 joints and the middle of its
+        mass round the highest cell) learned from {training["pictures"]:,} pictures of `Wild`'s training
         split and nothing else, from random weights: {training["epochs"]} epochs in
         {training["minutes"]:.1f} minutes of {record["threads"]} CPU threads, crops of {SIDE} x
         {SIDE} px, mirrored, turned, zoomed and recoloured at random. The loss of an epoch fell from

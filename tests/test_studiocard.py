@@ -193,6 +193,9 @@ def test_a_heatmaps_middle_is_a_pixel():
     maps = torch.full((1, JOINTS, 32, 32), -1e4)
     maps[:, :, 5, 9] = 0.0  # row 5, column 9: pixels 20 to 23, 36 to 39
     assert torch.allclose(studiocard.points(maps), torch.tensor([37.5, 21.5]))
+    maps[:, :, 5, 10] = math.log(0.5)  # half as likely: a third of the way
+    maps[:, :, 20, 10] = math.log(0.8)  # a second place, which is not mixed in
+    assert torch.allclose(studiocard.points(maps), torch.tensor([37.5 + 4 / 3, 21.5]))
 
 
 def test_the_loss_is_least_at_the_label_and_blind_where_there_is_none():
