@@ -135,6 +135,15 @@ def test_the_body_parameters_give_the_joints_back():
     assert torch.allclose(posed.joints, batch.joints3d, atol=0.01)
 
 
+def test_a_body_without_regressors_labels_what_its_rig_has():
+    bare = replace(BODY, regressors={})
+    shot = picture(replace(scene(person()), body=bare))
+    batch = labels.label(shot, 0, COCO17, 0)
+    unknown = {COCO17.joints[k] for k in (batch.visible[0] == UNKNOWN).nonzero()[:, 0]}
+    assert unknown == {"nose", "left_eye", "right_eye", "left_ear", "right_ear"}
+    assert labels.label(shot, 0, SMPL24, 0).visible.min() > UNKNOWN
+
+
 def test_the_nearer_person_hides_the_other():
     both = scene(person(), person(x=1200, y=60, seed=1))
     shot = picture(both)
@@ -158,8 +167,9 @@ def test_a_trunk_hides_what_is_behind_it():
         picture(scene(person(turn=UPRIGHT @ torch.diag(torch.tensor([-1.0, 1, -1]))))), 0, SPIN24, 0
     )
     face = labels.label(picture(scene(person())), 0, SPIN24, 0)
-    nose = SPIN24.index("nose")
-    assert face.visible[0, nose] == SEEN and back.visible[0, nose] == HIDDEN
+    for joint in ("nose", "left_eye", "right_eye"):
+        joint = SPIN24.index(joint)
+        assert face.visible[0, joint] == SEEN and back.visible[0, joint] == HIDDEN
 
 
 def test_walls_and_patches_hide_people():

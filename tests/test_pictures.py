@@ -10,8 +10,7 @@ from posekit.data.batch import HIDDEN, SEEN, join
 from posekit.data.pictures import Cached, loader
 from posekit.data.studio_pictures import StudioPictures
 from posekit.data.wild import Wild
-from posekit.scene.backgrounds import user
-from posekit.skeleton import COCO17, H36M17, MPII16, SMPL24
+from posekit.skeleton import COCO17, H36M17, MPII16, SMPL24, SPIN24
 
 SIZE = 96
 
@@ -155,6 +154,11 @@ def test_a_cache_stays_within_its_bound(tmp_path, strangers):
     assert len(files) == 3 and sum(file.stat().st_size for file in files) <= 3.5 * one
 
 
+def test_a_cache_too_small_for_one_picture_is_refused(tmp_path, strangers):
+    with pytest.raises(ValueError, match="a limit of 10 bytes holds no picture"):
+        Cached(strangers, tmp_path, limit=10)
+
+
 def test_other_pictures_have_a_cache_of_their_own(tmp_path):
     folders = {
         Cached(Wild("test", 3, size=size, seed=seed), tmp_path).folder
@@ -170,12 +174,44 @@ def test_a_users_backgrounds_and_occluders_are_used(tmp_path):
     (tmp_path / "notes.txt").write_text("not a picture")
     red = np.zeros((40, 40, 4), dtype=np.uint8)
     red[..., [0, 3]] = 255
-    pictures = Wild("test", 30, size=SIZE, backgrounds=user(tmp_path), occluders=[red])
+    pictures = Wild("test", 30, size=SIZE, backgrounds=tmp_path, occluders=[red])
     images = pictures[range(30)].images.float()
     plain = images[:, 1] > 1.5 * images[:, [0, 2]].amax(1).clamp(min=20)
     assert (plain.flatten(1).float().mean(1) > 0.2).float().mean() > 0.8
     covered = (images[:, 0] > 3 * images[:, 1:].amax(1).clamp(min=25)).flatten(1).float().mean(1)
     assert 0 < (covered > 0.02).float().mean() < 0.6
+
+
+def test_nobody_sees_a_face_from_behind():
+    batch = Wild("train", 150, size=64, people=1)[range(150)]
+    ears = batch.joints3d[:, [SPIN24.index("left_ear"), SPIN24.index("right_ear")]].mean(1)
+    ahead = batch.joints3d[:, SPIN24.index("nose")] - ears
+    sight = torch.nn.functional.normalize(ears, dim=1)
+    away = (torch.nn.functional.normalize(ahead, dim=1) * sight).sum(1)  # 1: looks where we look
+    seen = batch.visible[:, SPIN24.index("nose")] == SEEN
+    assert (away > 0.7).sum() > 15
+    assert seen[away > 0.7].float().mean() < 0.1
+    assert seen[away < -0.7].float().mean() > 0.7
+
+
+def test_pictures_are_asked_for_as_lists_and_slices(strangers):
+    assert same(strangers[2:4], strangers[[2, 3]])
+    assert same(strangers[3], strangers[[3]])
+
+
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        ({"size": 0}, "size 0 is the pixels"),
+        ({"size": 5000}, "whole number, 16 to 1024"),
+        ({"count": -3}, "count -3"),
+        ({"people": 0}, "people 0"),
+        ({"seed": -1}, "seed -1"),
+    ],
+)
+def test_numbers_that_make_no_picture_are_named(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        Wild("test", **{"count": 2, **wrong})
 
 
 def test_mistakes_are_named(strangers):
@@ -185,6 +221,10 @@ def test_mistakes_are_named(strangers):
         Wild("valid")
     with pytest.raises(ValueError, match="clothes is 'own' or 'any', not 'red'"):
         StudioPictures(clothes="red")
+    with pytest.raises(FileNotFoundError, match="no folder lawns"):
+        Wild("test", 2, backgrounds="lawns")
+    with pytest.raises(ValueError, match="every 0 1 or more"):
+        StudioPictures("S9", every=0)
     with pytest.raises(ValueError, match="no actor 'S2'"):
         StudioPictures(("S2",))
     with pytest.raises(ValueError, match="no batches"):

@@ -33,8 +33,9 @@ class Batch:
     boxes: Float[Tensor, "B 4"]  # left, top, width, height of the person, px of the picture
     joints2d: Float[Tensor, "B J 2"]  # px
     visible: UInt8[Tensor, "B J"]  # UNKNOWN, HIDDEN or SEEN
-    intrinsics: Float[Tensor, "B 3 3"]  # of the picture as it is here, after crop and warp
-    joints3d: Float[Tensor, "B J 3"]  # camera, mm
+    # Of the picture as it is here, after crop and warp; a lens's distortion is not in them.
+    intrinsics: Float[Tensor, "B 3 3"]
+    joints3d: Float[Tensor, "B J 3"]  # camera, mm; 0, like joints2d, where a joint is UNKNOWN
     has_joints3d: Bool[Tensor, " B"]
     rotations: Float[Tensor, "B 24 3 3"]  # of the body's joints to their parents; root: to camera
     shape: Float[Tensor, "B S"]

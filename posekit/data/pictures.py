@@ -34,8 +34,12 @@ class Pictures(ABC):
     def sample(self, index: int) -> Batch:
         """One picture as a batch of one; the same bytes for the same index."""
 
-    def __getitem__(self, indices: Iterable[int] | Tensor) -> Batch:
+    def __getitem__(self, indices: Iterable[int] | Tensor | slice | int) -> Batch:
         """The pictures of these indices, in order; IndexError names one that is not there."""
+        if isinstance(indices, slice):
+            indices = range(len(self))[indices]
+        elif isinstance(indices, int):
+            indices = [indices]
         chosen = [int(index) for index in indices]
         if wrong := [index for index in chosen if not 0 <= index < len(self)]:
             raise IndexError(f"no picture {wrong[0]}: there are {len(self)}, counted from 0")
@@ -49,12 +53,22 @@ class Pictures(ABC):
         return digest.hexdigest()[:16]
 
 
+def check_size(size: int) -> None:
+    """ValueError for the side of a picture that is no number of pixels, or too few of them."""
+    if not isinstance(size, int) or not 16 <= size <= 1024:
+        raise ValueError(
+            f"size {size!r} is the pixels of a square's side: a whole number, 16 to 1024"
+        )
+
+
 def loader(
     pictures: Pictures, batches: Sequence[Sequence[int]], *, workers: int = 0
 ) -> Iterator[Batch]:
     """`batches` of indices as `Batch`es, drawn ahead by `workers` processes of one thread each.
 
-    Workers start once a call and live until the last batch: give all the batches of a training.
+    Workers start once a call and live until the last batch: give all the batches of a training. They
+    import the script they were started from, so in a script this stands under
+    `if __name__ == "__main__":`.
     """
     return iter(
         DataLoader(
@@ -88,7 +102,10 @@ class Cached(Pictures):
         self.folder = Path(folder) / pictures.fingerprint()
         # Samples are all of one size, so the bound is a number of samples: no worker need ask
         # another how much there is by now.
-        self.kept = int(limit // len(self._packed(0))) if len(pictures) else 0
+        one = len(self._packed(0))
+        self.kept = limit // one
+        if self.kept < 1:
+            raise ValueError(f"a limit of {limit} bytes holds no picture: one takes {one}")
 
     def __len__(self) -> int:
         return len(self.pictures)

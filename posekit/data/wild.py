@@ -2,8 +2,9 @@
 
 Every picture has people, clothes, surroundings, camera and light of its own. Poses are moments of
 the studio's takes (train and test from its training and test actors), loosened joint by joint and
-sometimes tumbled, on bodies of random shape; hands may then pass through thighs, and feet through
-the floor by some centimetres. The cut follows the usual rule (`crop_affine`): a square around the person's
+sometimes tumbled, on bodies of random shape; hands may then pass through thighs, who sits has no
+chair, and who jumps does so in the middle of walking. The lowest point of a body touches the floor.
+The cut follows the usual rule (`crop_affine`): a square around the person's
 box and some more, black where it reaches over the photograph's edge.
 
 World: mm, z up, floor at 0. Pictures: px.
@@ -12,6 +13,7 @@ World: mm, z up, floor at 0. Pictures: px.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
 import roma
@@ -26,9 +28,9 @@ from posekit.crop import crop_affine
 from posekit.data import studio
 from posekit.data.batch import Batch, join
 from posekit.data.dice import dice
-from posekit.data.pictures import Pictures
+from posekit.data.pictures import Pictures, check_size
 from posekit.scene import lens, wardrobe
-from posekit.scene.backgrounds import Chosen, UserBackdrops
+from posekit.scene.backgrounds import Chosen, UserBackdrops, user
 from posekit.scene.cast import Person, dress
 from posekit.scene.labels import label
 from posekit.scene.occluders import shapes
@@ -56,9 +58,10 @@ class Wild(Pictures):
     """Crops of single pictures, one labelled person each.
 
     `people` is the most there can be in a picture. `backgrounds` puts the user's own pictures in
-    the place of generated surroundings (`backgrounds.user`), `occluders` cut-outs such as Pascal
-    VOC's (`voc.occluders`) in that of generated shapes. ValueError for another split than "train"
-    and "test".
+    the place of generated surroundings (a folder), `occluders` cut-outs such as Pascal
+    VOC's (`voc.occluders`) in that of generated shapes. Backgrounds of the user's have no floor, so
+    nobody throws a shadow there. ValueError for another split than "train" and "test", and for
+    numbers that make no picture.
     """
 
     def __init__(
@@ -70,12 +73,17 @@ class Wild(Pictures):
         skeleton: Skeleton = SPIN24,
         body: Body | None = None,
         people: int = 4,
-        backgrounds: UserBackdrops | None = None,
+        backgrounds: UserBackdrops | Path | str | None = None,
         occluders: Sequence[UInt8[np.ndarray, "_ _ 4"]] = (),
         seed: int = 0,
     ):
         if split not in SPLITS:
             raise ValueError(f"no split {split!r} of the wild pictures; there are train and test")
+        check_size(size)
+        if count < 1 or people < 1 or seed < 0:
+            raise ValueError(f"count {count} and people {people} must be 1 or more, seed {seed} 0")
+        if isinstance(backgrounds, str | Path):
+            backgrounds = user(backgrounds)
         self.split, self.count, self.size, self.skeleton = split, count, size, skeleton
         self.body = bodies.free() if body is None else body
         self.people, self.backgrounds, self.occluders = people, backgrounds, tuple(occluders)

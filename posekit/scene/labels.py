@@ -3,6 +3,8 @@
 J joints. World: mm, z up. Camera: mm. Pixels of the shot.
 """
 
+from functools import cache
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -10,26 +12,42 @@ from torch import Tensor
 
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch
 from posekit.scene.photograph import Scene, Shot, moved
-from posekit.skeleton import H36M17, SMPL24, SPIN24, Skeleton, convert
+from posekit.skeleton import H36M17, H36M17_LEFT_FIRST, SMPL24, SPIN24, Skeleton, convert
 
-LIMB = 160.0  # mm a joint may lie under the skin that is seen in its place
-_ALL = (*H36M17.joints, *SPIN24.joints, *SMPL24.joints)
-_FIRST = [k for k, name in enumerate(_ALL) if name not in _ALL[:k]]
-KNOWN = Skeleton("studio", tuple(_ALL[k] for k in _FIRST), (-1, *[0] * (len(_FIRST) - 1)))
-"""Every joint that the studio can label."""
+# mm that a joint may lie under the skin one sees in its place: half a limb's or the trunk's
+# thickness; points of the face lie on the skin, and the head must not be looked through.
+UNDER_SKIN = 160.0
+ON_SKIN = 35.0
+FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+REGRESSED = (H36M17, H36M17_LEFT_FIRST, SPIN24)  # asked in this order, as far as the body has them
 
 
 def joints(scene: Scene, who: int, skeleton: Skeleton) -> Float[Tensor, "J 3"]:
-    """One person's joints in the world, NaN where the studio has none of that name."""
+    """One person's joints in the world, NaN where nobody knows one of that name.
+
+    The studio's markers come first, then what the body's regressors give, then SMPL's own joints.
+    """
     person = scene.people[who]
     if skeleton == SMPL24:
         return person.joints
     if skeleton == H36M17 and person.markers is not None:
         return person.markers
-    regressed = [scene.body.joints(person.skin, each)[0] for each in (H36M17, SPIN24)]
-    if person.markers is not None:
-        regressed[0] = person.markers
-    return convert(torch.cat([*regressed, person.joints])[_FIRST], KNOWN, skeleton).pose
+    known = [(H36M17, person.markers)] if person.markers is not None else []
+    for each in REGRESSED:
+        if each.name in scene.body.regressors:
+            known.append((each, scene.body.joints(person.skin, each)[0]))
+    known.append((SMPL24, person.joints))
+    union, first = _union(tuple(each for each, _ in known))
+    return convert(torch.cat([points for _, points in known])[first], union, skeleton).pose
+
+
+@cache
+def _union(skeletons: tuple[Skeleton, ...]) -> tuple[Skeleton, list[int]]:
+    """All names of these skeletons in a row, and where each stands first."""
+    names = [name for skeleton in skeletons for name in skeleton.joints]
+    first = [k for k, name in enumerate(names) if name not in names[:k]]
+    tree = (-1, *[0] * (len(first) - 1))
+    return Skeleton("known joints", tuple(names[k] for k in first), tree), first
 
 
 def label(shot: Shot, who: int, skeleton: Skeleton, index: int) -> Batch:
@@ -40,7 +58,7 @@ def label(shot: Shot, who: int, skeleton: Skeleton, index: int) -> Batch:
     known = world.isfinite().all(1)
     seen = camera.world_to_camera(world.nan_to_num(0.0))
     pixels = moved(camera.project(seen), shot.affine)
-    visible = _visible(shot, who, pixels, seen[:, 2]).where(known, torch.tensor(UNKNOWN))
+    visible = _visible(shot, who, pixels, seen[:, 2], skeleton).where(known, torch.tensor(UNKNOWN))
     turn = camera.rotation.float()
     rotations = person.rotations.clone()
     rotations[0] = turn @ rotations[0]
@@ -65,9 +83,13 @@ def label(shot: Shot, who: int, skeleton: Skeleton, index: int) -> Batch:
 
 
 def _visible(
-    shot: Shot, who: int, pixels: Float[Tensor, "J 2"], depth: Float[Tensor, " J"]
+    shot: Shot,
+    who: int,
+    pixels: Float[Tensor, "J 2"],
+    depth: Float[Tensor, " J"],
+    skeleton: Skeleton,
 ) -> UInt8[Tensor, " J"]:
-    """SEEN where nothing but a limb's own thickness lies before the joint, else HIDDEN."""
+    """SEEN where nothing but the body's own thickness lies before the joint, else HIDDEN."""
     height, width = shot.owner.shape
     x, y = pixels.round().long().numpy().T
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
@@ -75,5 +97,6 @@ def _visible(
     gap = depth.numpy() - shot.front[y, x]
     # Another person's skin may be nearer by less than a limb and still be in the way.
     own = np.isin(shot.owner[y, x], (who, -1))
-    seen = inside & (gap < np.where(own, LIMB, 0.0)) & (shot.hidden[y, x] < 0.5)
+    thick = np.where(np.isin(skeleton.joints, FACE), ON_SKIN, UNDER_SKIN)
+    seen = inside & (gap < np.where(own, thick, 0.0)) & (shot.hidden[y, x] < 0.5)
     return torch.from_numpy(np.where(seen, SEEN, HIDDEN).astype(np.uint8))
