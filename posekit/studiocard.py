@@ -193,10 +193,11 @@ class Lessons:
         return images, torch.cat([people.joints, counts], dim=2)
 
 
-def draw(pictures: Pictures, label: str) -> Batch:
-    """All the pictures, drawn by one process a core, without their masks."""
+def draw(pictures: Pictures, label: str, workers: int | None = None) -> Batch:
+    """All the pictures without their masks, drawn by so many processes, or by one a core."""
     batches = torch.arange(len(pictures)).split(BATCH)
-    workers = min(os.cpu_count() or 1, len(batches))
+    if workers is None:
+        workers = min(os.cpu_count() or 1, len(batches))
     drawn = loader(pictures, [part.tolist() for part in batches], workers=workers)
     return join(
         [replace(b, masks=None, parts=None) for b in progress(drawn, label, total=len(batches))]

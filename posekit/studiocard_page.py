@@ -247,6 +247,7 @@ elbows, wrists, hips, knees and ankles, covered ones too; in generated pictures 
 the crop. The box is, of generated people, that of the whole body; of COCO's, the annotated one,
 which ends where the visible part of the person ends; of MPII's, a square of 200 px times the
 annotated scale. Of the real people all count who have at least {ENOUGH} of the 12 joints labelled.
+What annotators call a hip or an ankle is not to the centimetre what the studio calls so.
 
 **The yardstick** is the *mean pose*: every joint where it lies on average in the training crops,
 the same for everybody, whatever the picture shows. What the network adds to it stands under *gain*.
@@ -301,7 +302,7 @@ def _story(record: dict) -> str:
         the resolution and back to a quarter, a heatmap for each of 24 joints and the middle of its
         mass round the highest cell) learned from {training["pictures"]:,} pictures of `Wild`'s training
         split and nothing else, from random weights: {training["epochs"]} epochs in
-        {training["minutes"]:.1f} minutes of {record["threads"]} CPU threads, crops of {SIDE} x
+        {training["minutes"]:.1f} minutes on {_threads(record)} of a CPU, crops of {SIDE} x
         {SIDE} px, mirrored, turned, zoomed and recoloured at random. The loss of an epoch fell from
         {first:.2f} to {last:.2f}. Drawing the pictures took {seconds["drawing"]:,} s
         ({training["pictures"] / seconds["drawing"]:.0f} a second), the
@@ -311,6 +312,10 @@ def _story(record: dict) -> str:
         network is far from the field's best: it shows what the pictures teach, not what can be
         reached."""
     )
+
+
+def _threads(record: dict) -> str:
+    return f"{record['threads']} thread" + "s" * (record["threads"] > 1)
 
 
 def _paragraph(text: str) -> str:
@@ -382,10 +387,10 @@ def _made(record: dict) -> str:
     changed = record["changed"]
     code = f"`{record['commit'][:12] or 'unknown'}`"
     code += f" with changes in {', '.join(f'`{name}`' for name in changed)}" if changed else ""
-    settings = ", ".join(f"{name} {value}" for name, value in record["settings"].items())
-    text = f"""`python -m posekit.studiocard --real FOLDER`; FOLDER holds `mpii5/test_mpii.json` and
-        `coco4/test_coco.json` beside their pictures, and without it that test is skipped.
-        {record["finished"]}; commit {code}; {versions}; {record["processor"]},
-        {record["threads"]} threads; {settings}; training pictures {record["fingerprint"]}. The
-        number of epochs is what fits into the minutes, so another machine comes out elsewhere."""
+    settings = " ".join(f"--{name} {value}" for name, value in record["settings"].items())
+    text = f"""`python -m posekit.studiocard {settings} --real FOLDER`; FOLDER holds
+        `mpii5/test_mpii.json` and `coco4/test_coco.json` beside their pictures, and without it that
+        test is skipped. {record["finished"]}; commit {code}; {versions}; {record["processor"]},
+        {_threads(record)}; training pictures {record["fingerprint"]}. The number of epochs is what
+        fits into the minutes, so another machine comes out elsewhere."""
     return "## How this card was made\n\n" + _paragraph(text)
