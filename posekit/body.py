@@ -41,6 +41,7 @@ from posekit.skeleton import H36M17, SMPL24, SPIN24, Skeleton, convert
 MM = 1000.0
 FIT_NOISE = 10.0  # mm: how far a skeleton's offsets may lie from those of any shape; see `tailor`
 SHORT = 40.0  # mm: bones much longer than this stretch wholly in `tailor`, shorter ones less
+NEAR = 0.02  # how far from a rotation a matrix may be; rounded to two decimals they pass
 
 # The rows of GraphCMR's J_regressor_extra
 EXTRA = ("nose", "right_eye", "left_eye", "right_ear", "left_ear", "right_hip", "left_hip", "neck")
@@ -100,27 +101,40 @@ class Body:
     def rest(self, shape: Float[Tensor, "B S"]) -> Rest:
         """Bodies of these shapes in the T pose; coefficients that are left out are zero.
 
-        ValueError for more coefficients than the body has, or any that are not finite.
+        ValueError for another shape or type than the body's, more coefficients than it has, or any
+        that are not finite.
         """
+        _shaped("shape", shape, ("B", "S"), "one person's S coefficients are shape[None]")
+        self._alike("shape", shape)
         if shape.shape[1] > self.shapes:
             raise ValueError(f"{self.name} has {self.shapes} shapes, not {shape.shape[1]}")
         _finite("shape", shape)
         count = shape.shape[1]
         rows = shape[:, None]
-        vertices = _each(rows, self.shape_directions[:count].flatten(1)).view(len(shape), -1, 3)
-        joints = _each(rows, self.joint_directions[:count].flatten(1)).view(len(shape), -1, 3)
+        vertices = _each(rows, self.shape_directions[:count].flatten(1)).view(
+            -1, *self.template.shape
+        )
+        joints = _each(rows, self.joint_directions[:count].flatten(1)).view(
+            -1, *self.joint_template.shape
+        )
         return Rest(self.template + vertices, self.joint_template + joints)
 
     def pose(
         self, rest: Rest, rotations: Float[Tensor, "B 24 3 3"], translation: Float[Tensor, "B 3"]
     ) -> Posed:
         """Rest bodies (B of them, or one for all) turned by `rotations`, the root joint put at
-        `translation`.
+        `translation`. No poses give no bodies: B may be 0.
 
-        ValueError for NaN or infinity, or rest bodies of another number or kind.
+        ValueError for other shapes or types, NaN or infinity, matrices that are not rotations to
+        within `NEAR` (zeros, scaled or mirrored ones), or rest bodies of another number or kind.
         """
-        _finite("rotations", rotations)
+        if not (isinstance(rotations, Tensor) and rotations.shape[1:] == (24, 3, 3)):
+            _shaped("rotations", rotations, ("B", 24, 3, 3), _to_matrices(rotations))
+        self._alike("rotations", rotations)
+        _check_rotations(rotations)
+        _shaped("translation", translation, (len(rotations), 3), "one place for each pose, mm")
         _finite("translation", translation)
+        self._alike("the rest body", rest.vertices)
         if len(rest.vertices) not in (1, len(rotations)):
             raise ValueError(f"{len(rest.vertices)} rest bodies for {len(rotations)} poses")
         if rest.vertices.shape[1] != len(self.template):
@@ -133,13 +147,13 @@ class Body:
             eye = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
             feature = (rotations[:, 1:] - eye).flatten(1)[:, None]
             corrected = _each(feature, self.pose_directions.flatten(1))
-            vertices = vertices + corrected.view(len(rotations), -1, 3)
+            vertices = vertices + corrected.view(-1, *self.template.shape)
         world = self._chain(rest.joints, rotations, translation)
         turned = world[..., :3, :3] @ rest.joints[..., None]
         transforms = world.clone()
         transforms[..., :3, 3] = world[..., :3, 3] - turned[..., 0]
         blend = transforms[:, :, :3].flatten(2).mT  # (B, 12, 24)
-        m = _each(blend, self.weights.T).view(len(rotations), 3, 4, -1)
+        m = _each(blend, self.weights.T).unflatten(1, (3, 4))
         x, y, z = vertices.unbind(-1)
         moved = m[:, :, 0] * x[:, None] + m[:, :, 1] * y[:, None] + m[:, :, 2] * z[:, None]
         return Posed((moved + m[:, :, 3]).mT.contiguous(), world[..., :3, 3], transforms)
@@ -214,6 +228,14 @@ class Body:
         vertices = (blend[:, :9].view(-1, 3, 3) @ rest.vertices[0, :, :, None])[..., 0]
         return shape, Rest((vertices + blend[:, 9:])[None], new[None])
 
+    def _alike(self, what: str, tensor: Tensor) -> None:
+        own = self.weights
+        if tensor.dtype != own.dtype or tensor.device != own.device:
+            raise ValueError(
+                f"{what} must be {own.dtype} on {own.device} as {self.name} is, not {tensor.dtype} "
+                f"on {tensor.device}: give it as .to(body.weights), or take the body .to(its type)"
+            )
+
     def _chain(self, joints: Tensor, rotations: Tensor, translation: Tensor) -> Tensor:
         """Each bone's frame in the world (B, 24, 4, 4): its turn, and where its joint is."""
         parents = list(self.parents[1:])
@@ -286,6 +308,51 @@ def _single(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
+def _shaped(what: str, tensor: Tensor, wanted: tuple[int | str, ...], remedy: str) -> None:
+    """ValueError for another shape than `wanted`, where letters stand for any number."""
+    found = tuple(tensor.shape) if isinstance(tensor, Tensor) else ()
+    if len(found) != len(wanted) or any(
+        isinstance(size, int) and size != there for size, there in zip(wanted, found, strict=True)
+    ):
+        shape = ", ".join(map(str, wanted))
+        form = f"of shape {found}" if isinstance(tensor, Tensor) else f"a {type(tensor).__name__}"
+        raise ValueError(f"{what} must be a tensor ({shape}), but is {form}: {remedy}")
+
+
+def _to_matrices(rotations: Tensor) -> str:
+    """How what was given may become rotations (B, 24, 3, 3)."""
+    shape = getattr(rotations, "shape", ())
+    if tuple(shape) == (24, 3, 3):
+        return "one pose is rotations[None]"
+    if len(shape) == 4 and tuple(shape[2:]) == (3, 3):
+        return (
+            "take a body's 24 SMPL joints; of SMPL-H's and SMPL-X's the first 22 are the same, the "
+            "two hands that are missing then may have the identity, torch.eye(3)"
+        )
+    return (
+        "rotation vectors x become matrices by roma.rotvec_to_rotmat(x.view(-1, 24, 3)), SPIN's 6D "
+        "by roma.special_gramschmidt(x.view(-1, 24, 3, 2)), numpy's arrays tensors by "
+        "torch.from_numpy"
+    )
+
+
+def _check_rotations(rotations: Tensor) -> None:
+    """ValueError for matrices that are not finite, not orthogonal, or mirror."""
+    matrices = rotations.detach()
+    x, y, z = matrices.unbind(-1)
+    eye = torch.eye(3, dtype=matrices.dtype, device=matrices.device)
+    gap = torch.cat([matrices.mT @ matrices - eye, (torch.linalg.cross(x, y) - z)[..., None]], -1)
+    near = gap.abs() < NEAR
+    if not near.all():
+        _finite("rotations", rotations)
+        pose, joint = (~near).flatten(2).any(-1).nonzero()[0].tolist()
+        raise ValueError(
+            f"rotations[{pose}, {joint}] is no rotation matrix: its columns must be orthogonal, of "
+            f"length 1 and not mirrored, to within {NEAR}; roma.special_gramschmidt("
+            "rotations[..., :2]) makes rotations of nearby matrices"
+        )
+
+
 def _finite(what: str, tensor: Tensor) -> None:
     if not tensor.isfinite().all():
         raise ValueError(f"{what} must be finite, without NaN and infinity")
@@ -294,7 +361,7 @@ def _finite(what: str, tensor: Tensor) -> None:
 def _each(left: Tensor, right: Tensor) -> Tensor:
     """`left @ right` where either has a batch axis. On a CPU each product is taken alone: BLAS
     rounds differently with the number of rows, and a body must not depend on its neighbours."""
-    if left.device.type != "cpu":
+    if left.device.type != "cpu" or 0 in (len(left), len(right)):
         return left @ right
     if left.dim() == 3:
         return torch.stack([one @ right for one in left])

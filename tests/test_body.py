@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pytest
 import roma
@@ -447,6 +448,70 @@ def test_refuses_what_does_not_belong_together():
         model.pose(free(full=True).rest(noise(1, 10)), turns(1), noise(1, 3))
     with pytest.raises(ValueError, match="offsets must be finite"):
         model.tailor(torch.full((24, 3), float("nan")))
+
+
+@pytest.fixture
+def unchecked():
+    """Shapes as people give them, without the tests' own checks of signatures."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+ROTVEC, SIX = r"roma\.rotvec_to_rotmat", r"roma\.special_gramschmidt"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"rotations": torch.zeros(2, 72)},
+            rf"\(B, 24, 3, 3\), but is of shape \(2, 72\): .*{ROTVEC}",
+        ),
+        ({"rotations": torch.zeros(2, 24, 3)}, ROTVEC),
+        ({"rotations": torch.zeros(2, 144)}, SIX),
+        ({"rotations": np.zeros((2, 72))}, r"a ndarray: .*torch\.from_numpy"),
+        ({"rotations": torch.eye(3).expand(2, 52, 3, 3)}, "SMPL-H's and SMPL-X's the first 22"),
+        ({"rotations": torch.eye(3).expand(24, 3, 3)}, r"rotations\[None\]"),
+        ({"rotations": torch.eye(3).double().expand(2, 24, 3, 3)}, r"float64 .*body\.weights"),
+        ({"shape": torch.zeros(10)}, r"shape must be .*\(10,\): .*shape\[None\]"),
+        ({"shape": torch.zeros(2, 10).double()}, "shape must be torch.float32.*float64"),
+        ({"translation": torch.zeros(3)}, r"translation must be a tensor \(2, 3\).*\(3,\)"),
+    ],
+)
+def test_other_shapes_and_types_get_the_remedy(unchecked, change, says):
+    inputs = {"rotations": turns(2), "shape": noise(2, 10), "translation": noise(2, 3)} | change
+    with pytest.raises(ValueError, match=says):
+        free()(**inputs)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda m: 0 * m, lambda m: 1.05 * m, lambda m: -m, lambda m: m * m.new_tensor([1, 1, 0.5])],
+)
+def test_matrices_that_do_not_turn_are_refused(spoil):
+    rotations = turns(2)
+    rotations[1, 7] = spoil(rotations[1, 7])
+    with pytest.raises(ValueError, match=r"rotations\[1, 7\] is no rotation.*special_gramschmidt"):
+        free()(rotations, noise(2, 10), noise(2, 3))
+
+
+def test_rounded_rotations_pass_with_their_gradients():
+    rounded = (turns(20).mul(100).round() / 100).requires_grad_()
+    posed = free()(rounded, torch.zeros(20, 10), torch.zeros(20, 3))
+    posed.joints.square().sum().backward()
+    assert rounded.grad.isfinite().all() and (rounded.grad[:, 0] != 0).any()
+
+
+def test_no_poses_give_no_bodies(tmp_path):
+    np.savez(tmp_path / "made.npz", **arrays())
+    for model in (free(), load(tmp_path / "made.npz")):
+        for people in (0, 1):
+            rest = model.rest(torch.zeros(people, 10))
+            posed = model.pose(rest, torch.zeros(0, 24, 3, 3), torch.zeros(0, 3))
+            assert posed.vertices.shape == (0, len(model.template), 3)
+            assert posed.joints.shape == (0, 24, 3) and posed.transforms.shape == (0, 24, 4, 4)
+            assert model.joints(posed.vertices, SMPL24).shape == (0, 24, 3)
 
 
 def spoiled(key: str, value=float("nan")) -> np.ndarray:
