@@ -348,12 +348,13 @@ def main(words: list[str] | None = None) -> None:
     for name, value in asdict(default).items():
         parser.add_argument(f"--{name}", type=type(value), default=value, help=f"[{value}]")
     parser.add_argument("--real", type=Path, help="folder with mpii5 and coco4")
+    parser.add_argument("--remark", default="", help="what one sees in the pictures of this run")
     parser.add_argument("--out", type=Path, default=page.CARD.parent, help="folder of the card")
     options = vars(parser.parse_args(words))
-    real, out = options.pop("real"), options.pop("out")
+    real, out, remark = (options.pop(name) for name in ("real", "out", "remark"))
     if real is None:
         print("no --real folder: the test on real photographs is skipped")
-    record = make(out / page.FOLDER, Settings(**options), real)
+    record = make(out / page.FOLDER, Settings(**options), real) | {"remark": remark}
     write_text(out / page.FOLDER / "record.json", json.dumps(record, indent=1) + "\n")
     write_text(out / page.CARD.name, page.render(record))
 

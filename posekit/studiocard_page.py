@@ -290,7 +290,10 @@ def render(record: dict) -> str:
     real = [name for name in tests if name not in GENERATED]
     parts = [HEAD_TEXT, _story(record), RULE, _measures(tests).markdown(), _sober(tests, real)]
     parts += ["### Joint by joint", JOINTS, _joints(tests).markdown()]
-    parts += ["### In pictures", FOUND, REAL if real else SKIPPED, TERMS, _made(record)]
+    parts += ["### In pictures", FOUND, REAL if real else SKIPPED]
+    if remark := record["remark"]:
+        parts.append(_paragraph(f"What one sees there: {remark}"))
+    parts += [TERMS, _made(record)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
