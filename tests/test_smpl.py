@@ -495,7 +495,11 @@ CRAFTED = {
         "a shape that is not made of counts",
     ),
     "empty": (b"", "damaged"),
-    "web page": (b"<html>404</html>", "damaged"),
+    "web page": (b"<html>404</html>", "is no pickle, where one would begin it has b'<html>404"),
+    "text": (b"hello, read me\n", "is no pickle, where one would begin it has b'hello, read me"),
+    "Python": (b"from os import system\n", "is no pickle, "),
+    "imports": (b"import os\nimport sys\nos.remove('TRAP')\n", "is no pickle, "),
+    "half": (b"\x80\x02}q\x00X\x04", "it is damaged or only half downloaded"),
     "list": (b"].", "holds a list, not a body model"),
     "function": (NPY + b".", "holds a Known, not a body model"),
     "no keys": (b"}S'f'\nNs.", "has no v_template, shapedirs"),
@@ -548,6 +552,7 @@ def test_the_command_converts(tmp_path, monkeypatch, capsys):
 
 def test_other_things_than_files_of_pickles_are_named(tmp_path, convert):
     assert "is a folder; name the .pkl file in it" in convert(tmp_path)
+    assert ": . is a folder; name the .pkl file in it" in convert(".")
     assert "nowhere.pkl is not there" in convert(tmp_path / "nowhere.pkl")
     np.savez(tmp_path / "done.npz", **body())
     assert "a zip or npz archive" in convert(tmp_path / "done.npz", "--out", tmp_path / "b.npz")

@@ -45,6 +45,8 @@ DAMAGE = (
     NotImplementedError,
     SyntaxError,
 )
+# What the pickle of an array, dictionary, list or object begins with, or all that is left of it
+BEGINS = re.compile(rb"\x80(?:[\x00-\x05]|\Z)|[](})]|c[\w.]+(?:\n|\Z)|\Z")
 REMEDIES = {  # by package
     "chumpy": "If you trust the file, open it where chumpy is installed, replace every chumpy "
     "value by numpy.array(value), and pickle that",
@@ -53,6 +55,10 @@ REMEDIES = {  # by package
 }
 
 Names = Mapping[tuple[str, str], Callable]
+
+
+class NoPickle(ValueError):
+    """A stream that can't be read and doesn't begin as a pickle of data does."""
 
 
 class Stub:
@@ -77,9 +83,18 @@ def load(stream: bytes, more: Names | None = None) -> Any:
     """What the pickle `stream` holds, with stubs where `settle` will put arrays.
 
     `more` says, by (module, name), which functions or Stub classes stand for further names. Raises
-    Refused for a name that is in no list, and any of DAMAGE for a stream that is cut off.
+    Refused for a name that is in no list, NoPickle, and any of DAMAGE for a stream that is cut off.
     """
-    allowed = ALLOWED | dict(more or {})
+    try:
+        return _load(stream, ALLOWED | dict(more or {}))
+    except DAMAGE as error:
+        # Refused stays for what ends as a pickle; a text's `import os` only looks like a call.
+        if BEGINS.match(stream) or (isinstance(error, Refused) and stream.endswith(b".")):
+            raise
+        raise NoPickle(f"no pickle, where one would begin it has {stream[:24]!r}") from None
+
+
+def _load(stream: bytes, allowed: Names) -> Any:
     for module, name in opcodes.names(stream):
         _known(module, name, allowed)
     unpickler = _Unpickler(io.BytesIO(stream), encoding="latin1")
@@ -102,6 +117,8 @@ def named(place: Path | str) -> Iterator[None]:
         yield
     except Refused as error:
         raise Refused(f"{place}: {_printable(error)}") from None
+    except NoPickle as error:
+        raise ValueError(f"{place} is {error}; name the .pkl file itself") from None
     except DAMAGE as error:
         raise ValueError(f"{place}: {type(error).__name__}: {_printable(error)}; {AGAIN}") from None
 

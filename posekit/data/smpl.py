@@ -72,10 +72,10 @@ def convert(path: Path | str, out: Path | str | None = None) -> Converted:
     in .npz; FileExistsError when something else is there; OSError when it can't be written.
     """
     path = Path(path)
-    out = path.with_suffix(".npz") if out is None else Path(out)
-    if out.suffix != ".npz":
+    if out is not None and Path(out).suffix != ".npz":
         raise ValueError(f"--out {out}: the name must end in .npz")
     model = read(path)
+    out = path.with_suffix(".npz") if out is None else Path(out)
     buffer = io.BytesIO()
     np.savez(buffer, **model)
     content = buffer.getvalue()
