@@ -27,13 +27,21 @@ __all__ = ["RECIPES", "Drawn", "Placed", "Recipe", "apply", "augment", "paint"]
 
 def augment(
     batch: Batch,
-    recipe: Recipe,
+    recipe: Recipe | str,
     *,
     seed: int,
     epoch: int = 0,
     occluders: Sequence[UInt8[np.ndarray, "_ _ 4"]] = (),
 ) -> Batch:
-    """The batch after the recipe's dice of `seed` and `epoch`; see `Recipe.draw` and `apply`."""
+    """The batch after the recipe's dice of `seed` and `epoch`; see `Recipe.draw` and `apply`.
+
+    ValueError for a name that is not in `RECIPES`, and those of both.
+    """
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            names = ", ".join(f'"{name}"' for name in RECIPES)
+            raise ValueError(f'there is no recipe "{recipe}", there are {names}')
+        recipe = RECIPES[recipe]
     return apply(batch, recipe.draw(batch.index, batch.size, seed=seed, epoch=epoch), occluders)
 
 
@@ -91,8 +99,8 @@ def _check(batch: Batch, drawn: Drawn, occluders: Sequence[np.ndarray]) -> None:
         raise ValueError(f"{len(drawn.flip)} draws do not fit {len(batch)} samples")
     if any(drawn.placed) and not len(occluders):
         raise ValueError(
-            "the recipe pastes things over pictures: give occluders, of posekit.data.voc or "
-            "posekit.scene.occluders"
+            "the recipe pastes things over pictures: give occluders=occluders.shapes(rng, 50), of "
+            "posekit.scene.occluders, or occluders=voc.occluders(folder), of posekit.data.voc"
         )
 
 

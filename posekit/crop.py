@@ -82,7 +82,9 @@ def kim_affine(
     picture: tuple[int, int],
     name: str = "this sample",
 ) -> Crop:
-    """The crop of Kim et al., section III: 210 by 120 px times MPII's `scale` round its `centre`.
+    """The crop of Kim et al., section IV: 210 by 120 px times MPII's `scale` round its `centre`.
+
+    D. Kim, V. Novossyolov, Y. Nurambek, "Final Project Report - Human Pose Estimation" (undated).
 
     top = y - 105 s, left = x - 60 s, bottom = top + 210 s, right = left + 120 s, clipped to the
     `picture` (height, width), made a square with zeros and resized to `size`. Where the zeros go is

@@ -2,8 +2,20 @@
 
 A `Recipe` says what may happen and how likely; `Recipe.draw` throws the dice, for each sample from
 the seed, the epoch and the sample's number alone, so that a sample meets the same fate in any batch
-and any worker. `posekit.augment` does what was drawn. `RECIPES` has the papers' own; tran2022 is
-not among them: it lifts 2D poses, and augments no pictures.
+and any worker. `posekit.augment` does what was drawn. `RECIPES` has those of four papers, by the
+names that posekit gives them; each with the code, on GitHub, that its numbers were read in:
+
+- kim: D. Kim, V. Novossyolov, Y. Nurambek, "Final Project Report - Human Pose Estimation";
+  Naman-ntc/Pytorch-Human-Pose-Estimation, their reference [1] (their own code was not found).
+- bouchiat: K. Bouchiat, J. Braun, A. Kaufmann, "Exploring end-to-end Human Pose Estimation via
+  integrative argmax approximation ('soft-argmax')", students' report at ETH;
+  kaufmann-a/ETH_MP-Human-Pose-Prediction.
+- bae: H. Bae, "Comparison of Various CNN Models for 3D Human Pose Estimation", of an internship in
+  2021; bae3559/2021summerintern and SPIN's code, nkolot/SPIN (Kolotouros et al., ICCV 2019).
+- choi2021: S. Choi, S. Choi, C. Kim, "MobileHumanPose: Toward real-time 3D human pose estimation in
+  mobile devices"; SangbumChoi/MobileHumanPose.
+
+tran2022 is not among them: it lifts 2D poses, and augments no pictures.
 
 B samples.
 """
@@ -208,6 +220,7 @@ _QUARTER = Bell(0.25, 1)
 _FLIP = Warp(flip=0.5)
 _BRIGHTER_OR_DARKER = Colour(Even(0.8, 1.2))
 _BOUCHIAT_PASTE = Paste(0.75, count=(1, 7), scale=Even(0.2, 1))
+# Of 3DMPPE_POSENET_RELEASE (Moon et al., ICCV 2019); SPIN's differs only in how often it turns
 _MOON_WARP = Warp(flip=0.5, turn=Bell(30, 2), turned=0.6, zoom=_QUARTER)
 
 RECIPES = {
@@ -232,14 +245,16 @@ RECIPES = {
         _MOON_WARP, erase=Erase(0.5, Even(0, 0.7), Even(0.3, 1 / 0.3)), colour=_BRIGHTER_OR_DARKER
     ),
 }
-"""By paper. Where code and text differ, the name alone is what the code does.
+"""By paper (titles at the top of this module). Where a paper's code and text differ, the name alone
+is what the code does; with ", report" added it is what the text says.
 
-- "kim": of the hourglass code that the report builds on; the report itself names no augmentation.
-- "bouchiat": the final model; its seven others are the rows of Tables 2 and 6. Only Human3.6M's
-  pictures are augmented, not MPII's. The report counts 1 to 8 things, the code 1 to 7; the report
-  turns by up to 30 degrees, the code by a normal distribution's up to 60; how the report draws its
-  turns and zooms is not said: here evenly.
-- "bae": of SPIN, whose loader the trainer is; the report names none.
+- "kim": of the stacked hourglass code that the paper builds on; its text names no augmentation.
+- "bouchiat": the final model. Those with a colon are single augmentations, each tried on the
+  paper's base model: the rows of its Table 2; Table 6 has zoom and rotation again. Only Human3.6M's
+  pictures are augmented, not MPII's. The text counts 1 to 8 things, the code 1 to 7; the text turns
+  by up to 30 degrees, the code by a normal distribution's up to 60; how turns and zooms are drawn
+  the text doesn't say: here evenly.
+- "bae": of SPIN, whose data loader the paper's training code uses; its text names no augmentation.
 - "choi2021": its text says "synthetic occlusion"; its code erases a rectangle. On the full frame,
   where the code does it, the rectangle may also reach out of the crop.
 """

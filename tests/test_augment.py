@@ -307,8 +307,17 @@ def test_larger_pictures_get_larger_things():
 
 def test_without_occluders_there_is_nothing_to_paste():
     batch = make_batch(count=8)
-    with pytest.raises(ValueError, match="give occluders"):
+    with pytest.raises(ValueError, match=r"occluders\.shapes\(rng, 50\).*voc\.occluders\(folder\)"):
         augment(batch, RECIPES["bouchiat"], seed=0)
+
+
+def test_a_recipe_may_be_named():
+    batch = make_batch()
+    named = augment(batch, "kim", seed=3)
+    assert torch.equal(named.images, augment(batch, RECIPES["kim"], seed=3).images)
+    assert not torch.equal(named.images, batch.images)
+    with pytest.raises(ValueError, match='no recipe "Kim", there are "kim", .*"choi2021"'):
+        augment(batch, "Kim", seed=3)
 
 
 def test_draws_and_samples_must_fit():
