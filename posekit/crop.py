@@ -89,8 +89,8 @@ def kim_affine(
     top = y - 105 s, left = x - 60 s, bottom = top + 210 s, right = left + 120 s, clipped to the
     `picture` (height, width), made a square with zeros and resized to `size`. Where the zeros go is
     not said: here as many on either side. Edges are rounded to whole pixels. ValueError, naming the
-    sample, for a centre or scale that is not finite, a scale that is not positive, or a crop outside
-    the picture.
+    sample, for a centre or scale that is not finite, a scale that is not positive, or a crop
+    outside the picture.
     """
     x, y = centre
     if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(scale) and scale > 0):
