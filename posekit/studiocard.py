@@ -204,21 +204,18 @@ def draw(pictures: Pictures, label: str, workers: int | None = None) -> Batch:
     )
 
 
-def learn(batch: Batch, settings: Settings) -> tuple[Pointer, dict]:
+def learn(batch: Batch, settings: Settings, epochs: int | None = None) -> tuple[Pointer, dict]:
     """A network that learned for about so many minutes, and what is to be told about it.
 
-    How many epochs fit is measured first; the weights follow from seed, epochs and machine.
+    How many epochs fit is measured first, where their number isn't given; the weights follow from
+    seed, epochs and machine.
     """
     keep_freed_memory()
     torch.manual_seed(settings.seed)
     network = Pointer().to(memory_format=torch.channels_last)
     recipe = Recipe(1, BATCH, RATE, precision="bfloat16")
-    some = torch.arange(min(len(batch), 32 * BATCH))
-    for _ in range(2):  # the first warms up
-        trial = Lessons(batch[some], settings.seed)
-        once = train(copy.deepcopy(network), trial, recipe, loss=loss, seed=settings.seed)
-    pace = once.samples / once.seconds
-    epochs = max(1, round(settings.minutes * 60 * pace / len(batch)))
+    if epochs is None:
+        epochs = _fitting(network, batch, recipe, settings)
     drops = (round(0.7 * epochs), round(0.9 * epochs))
     recipe = replace(recipe, epochs=epochs, drops=drops, factor=0.2)
     lessons = Lessons(batch, settings.seed)
@@ -230,6 +227,16 @@ def learn(batch: Batch, settings: Settings) -> tuple[Pointer, dict]:
         "loss": [round(value, 4) for value in history.losses],
         "minutes": round(history.seconds / 60, 2),
     }
+
+
+def _fitting(network: Pointer, batch: Batch, recipe: Recipe, settings: Settings) -> int:
+    """How many epochs fit into the minutes."""
+    some = torch.arange(min(len(batch), 32 * BATCH))
+    for _ in range(2):  # the first warms up
+        trial = Lessons(batch[some], settings.seed)
+        once = train(copy.deepcopy(network), trial, recipe, loss=loss, seed=settings.seed)
+    pace = once.samples / once.seconds
+    return max(1, round(settings.minutes * 60 * pace / len(batch)))
 
 
 @torch.no_grad()
