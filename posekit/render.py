@@ -114,12 +114,32 @@ class Raster:
         self, face_labels: Shaped[Tensor, " F"], background: int = 0
     ) -> Shaped[Tensor, "B h w"]:
         """Of each pixel the label of its nearest sample; `background` where under half see any."""
-        samples = self._samples(self.keys)
-        nearest, seen = samples[0], (samples[0] > 0).int()
-        for keys in samples[1:]:
-            nearest, seen = torch.maximum(nearest, keys), seen + (keys > 0)
-        nearest = nearest * (2 * seen >= len(samples))
-        return self._look_up(nearest, face_labels, background)
+        pixels, samples, seen = self.nearest()
+        mostly = 2 * seen >= self.supersample**2
+        batch, high, wide = self.keys.shape
+        shape = (batch, high // self.supersample, wide // self.supersample)
+        keys = self.keys.new_zeros(shape)
+        keys.view(-1)[pixels[mostly]] = self.keys.view(-1).index_select(0, samples[mostly])
+        return self._look_up(keys, face_labels, background)
+
+    def nearest(self) -> tuple[Int64[Tensor, " N"], Int64[Tensor, " N"], Int64[Tensor, " N"]]:
+        """The pixels that see anything (flat, of B h w), the nearest sample of each (flat, of
+        B H W), and how many of its samples see anything; of equally near samples the first."""
+        s, wide = self.supersample, self.keys.shape[2]
+        best, *others = self._samples(self.keys)
+        for keys in others:
+            best = torch.maximum(best, keys)
+        best = best.flatten()
+        pixels = best.nonzero().squeeze(1)
+        best = best.index_select(0, pixels)
+        # Rows of pixels are counted through all pictures, each of which is whole rows high.
+        first = pixels // (wide // s) * (s * wide) + pixels % (wide // s) * s
+        samples, seen = first, torch.zeros_like(first)
+        for step in reversed([i * wide + j for i in range(s) for j in range(s)]):
+            keys = self.keys.view(-1).index_select(0, first + step)
+            samples = torch.where(keys == best, first + step, samples)
+            seen += keys > 0
+        return pixels, samples, seen
 
     def interpolate(
         self, attribute: Float[Tensor, "B V C"], background: float = 0.0

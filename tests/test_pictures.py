@@ -26,7 +26,7 @@ def actors():
 
 
 def same(one, other):
-    pairs = zip(one._tensors(), other._tensors(), strict=True)
+    pairs = zip(one.tensors(), other.tensors(), strict=True)
     return all(torch.equal(a, b) for (_, a), (_, b) in pairs)
 
 

@@ -54,14 +54,15 @@ class Batch:
 
     def __getitem__(self, chosen: slice | Tensor) -> "Batch":
         """The persons chosen."""
-        return replace(self, **{name: value[chosen] for name, value in self._tensors()})
+        return replace(self, **{name: value[chosen] for name, value in self.tensors()})
 
     def to(self, device: torch.device | str) -> "Batch":
         """The batch on another device."""
-        moved = {name: value.to(device, non_blocking=True) for name, value in self._tensors()}
+        moved = {name: value.to(device, non_blocking=True) for name, value in self.tensors()}
         return replace(self, **moved)
 
-    def _tensors(self) -> list[tuple[str, Tensor]]:
+    def tensors(self) -> list[tuple[str, Tensor]]:
+        """What it holds, by name."""
         named = [(field.name, getattr(self, field.name)) for field in fields(self)]
         return [(name, value) for name, value in named if isinstance(value, Tensor)]
 
@@ -74,14 +75,14 @@ def join(batches: Sequence[Batch]) -> Batch:
     if not batches:
         raise ValueError("no batches to join")
     first = batches[0]
-    names = [name for name, _ in first._tensors()]
+    names = [name for name, _ in first.tensors()]
     for other in batches[1:]:
         if other.skeleton != first.skeleton or other.size != first.size:
             raise ValueError(
                 f"{first.skeleton.name} pictures of {first.size} do not join "
                 f"{other.skeleton.name} pictures of {other.size}"
             )
-        if [name for name, _ in other._tensors()] != names:
+        if [name for name, _ in other.tensors()] != names:
             raise ValueError("some batches have masks or parts and others have none")
     return replace(
         first, **{name: torch.cat([getattr(batch, name) for batch in batches]) for name in names}

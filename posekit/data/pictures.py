@@ -8,7 +8,6 @@ import hashlib
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -126,9 +125,7 @@ class Cached(Pictures):
 
 def _pack(batch: Batch) -> bytes:
     stream = io.BytesIO()
-    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    tensors = {name: v.numpy() for name, v in values.items() if isinstance(v, Tensor)}
-    np.savez(stream, **tensors)
+    np.savez(stream, **{name: tensor.numpy() for name, tensor in batch.tensors()})
     content = stream.getvalue()
     return hashlib.sha256(content).digest() + content
 

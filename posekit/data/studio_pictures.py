@@ -24,7 +24,6 @@ from torch import Tensor
 
 from posekit import body as bodies
 from posekit.body import Body
-from posekit.crop import crop_affine
 from posekit.data import studio
 from posekit.data.batch import Batch
 from posekit.data.dice import dice
@@ -33,7 +32,7 @@ from posekit.scene import lens, wardrobe
 from posekit.scene.cast import actor, dress, tailored
 from posekit.scene.labels import label
 from posekit.scene.light import Lights
-from posekit.scene.photograph import Scene, outline, shoot
+from posekit.scene.photograph import Scene, intrinsics, portrait
 from posekit.scene.rooms import stage
 from posekit.scene.scenery import Backdrop
 from posekit.skeleton import H36M17, Skeleton
@@ -106,10 +105,7 @@ class StudioPictures(Pictures):
         rest, moment = divmod(index, self._moments)
         number, camera = divmod(rest, len(studio.CAMERAS))
         scene = self._scene(self._takes[number], moment * self.every, camera, index)
-        box = outline(scene, 0)
-        affine = crop_affine(tuple(box.tolist()), (self.size, self.size)).numpy()
-        shot = shoot(scene, affine, self.size, self.size, scene.camera.size)
-        return label(shot, 0, self.skeleton, index)
+        return label(portrait(scene, self.size), 0, self.skeleton, index)
 
     def _scene(self, take: studio.Performance, frame: int, camera: int, index: int) -> Scene:
         wearer = actor(take.subject, self.body)
@@ -161,13 +157,11 @@ def _hall(
 ) -> tuple[Lights, np.ndarray, tuple[np.ndarray, ...]]:
     hall = stage(dice(seed, 13), "hall", clear=[(0.0, 0.0, HALL)], reach=6_000.0)
     view = studio.cameras(subject)[camera]
-    K = torch.diag(torch.cat([view.focal, torch.ones(1)]).double())
-    K[:2, 2] = view.principal
-    K[:2] *= SHARP
+    K = intrinsics(view, np.diag([SHARP, SHARP, 1.0]))
     width, height = (int(side * SHARP) for side in view.size)
-    seen = hall.view(K, view.rotation, view.centre, height, width)
+    seen = hall.view(torch.from_numpy(K), view.rotation, view.centre, height, width)
     signed = torch.where(seen.floor, -seen.depth, seen.depth)  # one layer to move, not two
-    return hall.lights, np.linalg.inv(K.numpy()), (seen.colour.numpy(), signed.numpy())
+    return hall.lights, np.linalg.inv(K), (seen.colour.numpy(), signed.numpy())
 
 
 def _single(array: Float[np.ndarray, "*N"]) -> Float[Tensor, "*N"]:

@@ -24,7 +24,6 @@ from torch import Tensor
 from posekit import body as bodies
 from posekit.body import Body
 from posekit.camera import Camera, Intrinsics
-from posekit.crop import crop_affine
 from posekit.data import studio
 from posekit.data.batch import Batch, join
 from posekit.data.dice import dice
@@ -34,7 +33,7 @@ from posekit.scene.backgrounds import Chosen, UserBackdrops, user
 from posekit.scene.cast import Person, dress
 from posekit.scene.labels import label
 from posekit.scene.occluders import shapes
-from posekit.scene.photograph import Patch, Scene, outline, shoot
+from posekit.scene.photograph import Patch, Scene, outline, portrait, shoot
 from posekit.scene.rooms import stage
 from posekit.scene.scenery import Stage
 from posekit.skeleton import SPIN24, Skeleton
@@ -95,21 +94,20 @@ class Wild(Pictures):
 
     def sample(self, index: int) -> Batch:
         for attempt in range(ATTEMPTS):
-            scene, frame, box = self._scene(index, attempt)
-            affine = crop_affine(tuple(box.tolist()), (self.size, self.size)).numpy()
-            shot = shoot(scene, affine, self.size, self.size, frame)
+            shot = portrait(self._scene(index, attempt), self.size)
             if (shot.owner == 0).mean() > VISIBLE:
                 break
         return label(shot, 0, self.skeleton, index)
 
     def photograph(self, index: int) -> Batch:
         """A whole picture, once for every person in it."""
-        scene, (width, height), _ = self._scene(index, 0)
+        scene = self._scene(index, 0)
+        width, height = scene.camera.size
         shot = shoot(scene, np.eye(3), height, width)
         return join([label(shot, k, self.skeleton, index) for k in range(len(scene.people))])
 
-    def _scene(self, index: int, attempt: int) -> tuple[Scene, tuple[int, int], np.ndarray]:
-        """What is photographed, the photograph's size, and the first person's box, px."""
+    def _scene(self, index: int, attempt: int) -> Scene:
+        """What is photographed; another attempt is another picture."""
         rng = dice(self.seed, 11, list(SPLITS).index(self.split), index, attempt)
         people = [_stranger(rng, self.body, self.poses)]
         while len(people) < self.people and rng.random() < 0.35:
@@ -124,10 +122,9 @@ class Wild(Pictures):
         if self.backgrounds is not None:
             behind = Chosen(self.backgrounds, int(rng.integers(2**31)))
         scene = Scene(self.body, tuple(people), camera, behind, around.lights, lens.draw(rng))
-        box = outline(scene, 0)
         if rng.random() < COVERED:
-            scene = replace(scene, patches=_patches(rng, box, self.occluders))
-        return scene, frame, box
+            scene = replace(scene, patches=_patches(rng, outline(scene, 0), self.occluders))
+        return scene
 
 
 @lru_cache(maxsize=3 * PLACES)

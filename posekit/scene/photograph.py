@@ -19,6 +19,7 @@ from torch import Tensor
 
 from posekit.body import Body
 from posekit.camera import Camera
+from posekit.crop import crop_affine
 from posekit.render import Covered, Raster, normals, rasterise
 from posekit.scene import lens, wardrobe
 from posekit.scene.cast import Person, figure, places
@@ -53,9 +54,14 @@ class Scene:
     patches: tuple[Patch, ...] = ()
 
     @cached_property
+    def surfaces(self) -> Float[Tensor, "P V 3"]:
+        """The people's surfaces, world."""
+        return torch.stack([each.surface for each in self.people])
+
+    @cached_property
     def seen(self) -> Float[Tensor, "P V 3"]:
         """The people's surfaces, camera."""
-        return self.camera.world_to_camera(torch.stack([each.surface for each in self.people]))
+        return self.camera.world_to_camera(self.surfaces)
 
     @cached_property
     def pixels(self) -> Float[Tensor, "P V 2"]:
@@ -79,7 +85,7 @@ class Shot:
     @property
     def intrinsics(self) -> Float[np.ndarray, "3 3"]:
         """Of the pixels of this shot, without the lens's distortion."""
-        return _intrinsics(self.scene.camera, self.affine)
+        return intrinsics(self.scene.camera, self.affine)
 
 
 @torch.inference_mode()
@@ -110,19 +116,17 @@ def shoot(
     high = max(min(bottom + 1, height) - top, 1)
     points = points - torch.tensor([left, top, 0.0])
     raster = rasterise(points, faces, high, wide, near=NEAR, supersample=SAMPLES)
-    K = _intrinsics(camera, affine)
+    K = intrinsics(camera, affine)
     view = scene.surroundings.view(
         torch.from_numpy(K), camera.rotation, camera.centre, height, width
     )
     covered, pixels, share, front = _resolve(raster, left, top, view.depth.numpy())
-    surfaces = torch.stack([each.surface for each in scene.people])
-    shadow = Shadow(surfaces, faces, scene.lights)
+    shadow = Shadow(scene.surfaces, faces, scene.lights)
     person = covered.face // len(body.faces)
     light = cast_on_floor(shadow, view, K, camera)
     flat = light.reshape(-1, 3)
-    flat[pixels] += share[:, None] * (
-        _colour(scene, surfaces, covered, person, shadow) - flat[pixels]
-    )
+    colour = _colour(scene, covered, person, shadow)
+    flat[pixels] += share[:, None] * (colour - flat[pixels])
     mostly = share >= 0.5
     owner = np.full((height, width), -1, dtype=np.int8)
     owner.reshape(-1)[pixels[mostly]] = person.numpy()[mostly]
@@ -142,6 +146,13 @@ def shoot(
         image[outside > 0.5] = 0
     boxes = torch.cat([corners[:, 0], corners[:, 1] - corners[:, 0]], dim=1)
     return Shot(scene, affine, image, boxes.numpy(), owner, parts, front, hidden)
+
+
+def portrait(scene: Scene, size: int) -> Shot:
+    """The first person, cut out of the scene's photograph by the usual rule (`crop_affine`)."""
+    box = tuple(outline(scene, 0).tolist())
+    affine = crop_affine(box, (size, size)).numpy()
+    return shoot(scene, affine, size, size, scene.camera.size)
 
 
 @lru_cache(maxsize=16)
@@ -165,7 +176,8 @@ def moved(pixels: Float[Tensor, "*N 2"], affine: Float[np.ndarray, "3 3"]) -> Fl
     return torch.stack([a * x + b * y + c, d * x + e * y + f], dim=-1)
 
 
-def _intrinsics(camera: Camera, affine: np.ndarray) -> np.ndarray:
+def intrinsics(camera: Camera, affine: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """A camera's intrinsics for pixels that `affine` moves, without the lens's distortion."""
     (fx, fy), (cx, cy) = camera.focal.tolist(), camera.principal.tolist()
     K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     return affine @ K
@@ -177,22 +189,9 @@ def _resolve(
     """The nearest sample of every pixel that has any, with that pixel (flat) and the share of its
     samples that lie before what is `behind` (depth, H W); and the depth of the nearest surface.
     The raster begins at (left, top) of the picture."""
-    keys = raster.keys[0]
-    width = keys.shape[1] // SAMPLES
-    best = torch.maximum(
-        torch.maximum(keys[::2, ::2], keys[::2, 1::2]),
-        torch.maximum(keys[1::2, ::2], keys[1::2, 1::2]),
-    ).flatten()
-    pixels = best.nonzero().squeeze(1)
-    best = best.index_select(0, pixels)
-    # The four samples, first to last; of equals the first is taken.
-    first = pixels // width * (4 * width) + pixels % width * 2
-    place, count = first, torch.zeros_like(first)
-    for step in (2 * width + 1, 2 * width, 1, 0):
-        sample = keys.view(-1).index_select(0, first + step)
-        place = torch.where(sample == best, first + step, place)
-        count += sample > 0
-    covered = raster.cover(place)
+    pixels, samples, count = raster.nearest()
+    covered = raster.cover(samples)
+    width = raster.keys.shape[2] // SAMPLES
     flat = ((pixels // width + top) * behind.shape[1] + pixels % width + left).numpy()
     front = behind.copy()
     depth, before = covered.depth.numpy(), front.reshape(-1)
@@ -201,11 +200,9 @@ def _resolve(
     return covered, flat, share, front
 
 
-def _colour(
-    scene: Scene, surfaces: Tensor, covered: Covered, person: Tensor, shadow: Shadow
-) -> np.ndarray:
+def _colour(scene: Scene, covered: Covered, person: Tensor, shadow: Shadow) -> np.ndarray:
     """Light that the covered points of the people send out, (N, 3)."""
-    body = scene.body
+    body, surfaces = scene.body, scene.surfaces
     count = len(scene.people)
     cut = torch.from_numpy(places(body)).expand(count, -1, -1)
     lit = shadow.spares(surfaces.view(-1, 3)).view(count, -1, 1)
