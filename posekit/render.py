@@ -54,12 +54,15 @@ class Covered:
     def interpolate(self, attribute: Float[Tensor, "B V C"]) -> Float[Tensor, "N C"]:
         """An attribute of the vertices (normals, colours, places) at each covered pixel."""
         rows, offset = attribute.flatten(0, 1), self.pictures * attribute.shape[1]
-        a, b, c = (
-            rows.index_select(0, i.index_select(0, self.face) + offset)
-            * self.weights[:, k, None].to(attribute.dtype)
-            for k, i in enumerate(self.faces.unbind(1))
+        corners = [i.index_select(0, self.face) + offset for i in self.faces.unbind(1)]
+        weights = self.weights.to(attribute.dtype).unbind(1)
+        total, *others = (
+            rows.index_select(0, i).mul_(weight[:, None])
+            for i, weight in zip(corners, weights, strict=True)
         )
-        return a + b + c
+        for part in others:
+            total += part
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,13 +130,14 @@ class Raster:
         B H W), and how many of its samples see anything; of equally near samples the first."""
         s, wide = self.supersample, self.keys.shape[2]
         best, *others = self._samples(self.keys)
+        best = best.contiguous()
         for keys in others:
-            best = torch.maximum(best, keys)
+            torch.maximum(best, keys, out=best)
         best = best.flatten()
         pixels = best.nonzero().squeeze(1)
         best = best.index_select(0, pixels)
         # Rows of pixels are counted through all pictures, each of which is whole rows high.
-        first = pixels // (wide // s) * (s * wide) + pixels % (wide // s) * s
+        first = pixels // (wide // s) * ((s - 1) * wide) + pixels * s
         samples, seen = first, torch.zeros_like(first)
         for step in reversed([i * wide + j for i in range(s) for j in range(s)]):
             keys = self.keys.view(-1).index_select(0, first + step)
@@ -234,11 +238,9 @@ def rasterise(
         )
     if cull not in ("back", "front", None):
         raise ValueError(f"cull is 'back', 'front' or None, not {cull!r}")
-    if len(faces) and not (0 <= faces.min() and faces.max() < points.shape[1]):
-        raise ValueError(
-            f"faces name vertices {int(faces.min())} to {int(faces.max())}, "
-            f"but there are {points.shape[1]}"
-        )
+    low, high = map(int, faces.aminmax()) if len(faces) else (0, -1)
+    if not (low >= 0 and high < points.shape[1]):
+        raise ValueError(f"faces name vertices {low} to {high}, but there are {points.shape[1]}")
     shape = torch.Size((len(points), height * supersample, width * supersample))
     keys = torch.zeros(shape, dtype=torch.int64, device=points.device)
     group = len(points)
@@ -278,9 +280,8 @@ def normals(
     scale = (2.0**40 / largest.clamp(min=1e-300))[:, None]
     whole = (areas.view(3, batch, -1) * scale).round().long().view(3, -1)
     sums = whole.new_zeros(3, batch * count)
-    for total, part in zip(sums, whole, strict=True):
-        for i in corners:
-            total.scatter_add_(0, i, part)
+    for i in corners:
+        sums.index_add_(1, i, whole)
     x, y, z = sums.double()
     length = (x * x + y * y + z * z).sqrt().clamp(min=1)
     unit = torch.stack([x / length, y / length, z / length], dim=1)

@@ -148,16 +148,16 @@ def paint(triangles: Triangles, before: int, keys: Int64[Tensor, "B H W"]) -> No
     count = len(triangles.face)
     triangle = half - (half >= count) * count
     origin, right, down = (i.index_select(0, triangle) for i in triangles.plane())
-    left = (origin + row * down).index_select(0, span)
-    inverse = left + column * right.index_select(0, span)
-    code = (ALL_TRIANGLES - before - triangle).index_select(0, span)
+    # In place, since a cache holds only so many numbers of every pixel.
+    inverse = right.index_select(0, span)
+    inverse *= column
+    inverse += (origin + row * down).index_select(0, span)
+    code = inverse.view(torch.int64)
+    code &= ~ALL_TRIANGLES
+    code |= (ALL_TRIANGLES - before - triangle).index_select(0, span)
     line = (triangles.picture.index_select(0, triangle) * height + row) * width
-    keys.view(-1).scatter_reduce_(
-        0,
-        line.index_select(0, span) + column,
-        (inverse.view(torch.int64) & ~ALL_TRIANGLES) | code,
-        "amax",
-    )
+    column += line.index_select(0, span)
+    keys.view(-1).scatter_reduce_(0, column, code, "amax")
 
 
 def _crossing(
@@ -166,10 +166,11 @@ def _crossing(
     """The first column, within the frame, at or right of where an edge crosses a row."""
     dx, dy = x1 - x0, y1 - y0
     # Numerator and denominator are whole and below 2^53, so the quotient is whole only if it is.
-    numerator = cross(x0, y0, dx, dy).index_select(0, half)
-    numerator = numerator + row * (dx * SUBPIXELS).index_select(0, half)
-    crossing = numerator / (dy * SUBPIXELS).index_select(0, half)
-    return crossing.ceil().clamp(0, width).long()
+    crossing = (dx * SUBPIXELS).index_select(0, half)
+    crossing *= row
+    crossing += cross(x0, y0, dx, dy).index_select(0, half)
+    crossing /= (dy * SUBPIXELS).index_select(0, half)
+    return crossing.ceil_().clamp_(0, width).long()
 
 
 def _unroll(
@@ -178,7 +179,9 @@ def _unroll(
     """The whole numbers of ranges: of which range each is, and the number."""
     source = torch.repeat_interleave(count)
     shift = begin - (count.cumsum(0) - count)
-    return source, torch.arange(len(source), device=count.device) + shift.index_select(0, source)
+    number = torch.arange(len(source), device=count.device)
+    number += shift.index_select(0, source)
+    return source, number
 
 
 def cross(ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor) -> Tensor:

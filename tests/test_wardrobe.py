@@ -88,8 +88,8 @@ def test_looks_differ_and_colours_stay_colours():
 
 def test_noise_has_no_seams():
     period = wardrobe.CELLS * 10.0 / 4  # where the volume begins again, at scale 10
-    steps = np.arange(0, 2 * period, 10 / 4)[:, None]
-    line = wardrobe._noise(steps * (1, 0, 0) + 0.5, 10.0, 7)
+    steps = np.arange(0, 2 * period, 10 / 4)
+    line = wardrobe._noise(steps * np.array([[1], [0], [0]]) + 0.5, 10.0, 7)
     assert (line[: wardrobe.CELLS] == line[wardrobe.CELLS :]).all()
     jumps = np.abs(np.diff(line, axis=0)).max(1)
     assert jumps[wardrobe.CELLS - 1] <= jumps.max()

@@ -79,7 +79,7 @@ def figure(body: Body) -> wardrobe.Figure:
     # Eyes: a quarter of the way from the tip of the nose to the top of the head, 63 mm apart (the
     # mean distance of pupils in ANSUR II), sunk behind the tip.
     height = top - nose[1]
-    eyes = nose + np.array([[31.5, 0.25 * height, -28.0], [-31.5, 0.25 * height, -28.0]])
+    eyes = nose + np.float32([[31.5, 0.25 * height, -28.0], [-31.5, 0.25 * height, -28.0]])
     return wardrobe.Figure(joints, eyes, nose, float(top))
 
 

@@ -5,6 +5,7 @@ J joints. World: mm, z up. Camera: mm. Pixels of the shot.
 
 from functools import cache
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -66,7 +67,7 @@ def label(shot: Shot, who: int, skeleton: Skeleton, index: int) -> Batch:
     return Batch(
         skeleton=skeleton,
         index=torch.tensor([index]),
-        images=torch.from_numpy(shot.image).permute(2, 0, 1)[None].contiguous(),
+        images=torch.from_numpy(np.stack(cv2.split(shot.image)))[None],
         boxes=torch.from_numpy(shot.boxes[who : who + 1]),
         joints2d=pixels.where(known[:, None], torch.tensor(0.0))[None],
         visible=visible[None].to(torch.uint8),
@@ -78,7 +79,7 @@ def label(shot: Shot, who: int, skeleton: Skeleton, index: int) -> Batch:
         translation=camera.world_to_camera(person.translation)[None],
         has_body=torch.tensor([True]),
         masks=torch.from_numpy(mask.astype(np.uint8))[None],
-        parts=torch.from_numpy(np.where(mask, shot.parts, 0).astype(np.uint8))[None],
+        parts=torch.from_numpy(shot.parts * mask)[None],
     )
 
 
@@ -96,7 +97,13 @@ def _visible(
     x, y = np.where(inside, x, 0), np.where(inside, y, 0)
     gap = depth.numpy() - shot.front[y, x]
     # Another person's skin may be nearer by less than a limb and still be in the way.
-    own = np.isin(shot.owner[y, x], (who, -1))
-    thick = np.where(np.isin(skeleton.joints, FACE), ON_SKIN, UNDER_SKIN)
-    seen = inside & (gap < np.where(own, thick, 0.0)) & (shot.hidden[y, x] < 0.5)
+    owner = shot.owner[y, x]
+    thick = np.where((owner == who) | (owner == -1), _thickness(skeleton), 0.0)
+    seen = inside & (gap < thick) & (shot.hidden[y, x] < 0.5)
     return torch.from_numpy(np.where(seen, SEEN, HIDDEN).astype(np.uint8))
+
+
+@cache
+def _thickness(skeleton: Skeleton) -> Float[np.ndarray, " J"]:
+    """mm of the own body that may lie before each joint."""
+    return np.where(np.isin(skeleton.joints, FACE), ON_SKIN, UNDER_SKIN)

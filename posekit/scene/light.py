@@ -44,12 +44,13 @@ class Lights:
         up = (0.5 + 0.5 * normals[:, 2:]).to(albedo)
         ground = self.ground.to(albedo)
         light = torch.addcmul(ground, up, self.ambient.to(albedo) - ground)
-        cosine = normals.to(albedo) @ self.directions.to(albedo).mT
-        reached = ((cosine + WRAP) / (1 + WRAP)).clamp(min=0)
+        reached = normals.to(albedo) @ self.directions.to(albedo).mT
+        reached.add_(WRAP).div_(1 + WRAP).clamp_(min=0)
         if key is not None:
             reached[:, :1] *= key
         light += reached @ self.colours.to(albedo)
-        return light * albedo
+        light *= albedo
+        return light
 
 
 def lights(

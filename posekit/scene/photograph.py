@@ -126,7 +126,10 @@ def shoot(
     light = cast_on_floor(shadow, view, K, camera)
     flat = light.reshape(-1, 3)
     colour = _colour(scene, covered, person, shadow)
-    flat[pixels] += share[:, None] * (colour - flat[pixels])
+    behind = flat.take(pixels, axis=0)
+    colour -= behind
+    colour *= share[:, None]
+    flat[pixels] = behind + colour
     mostly = share >= 0.5
     owner = np.full((height, width), -1, dtype=np.int8)
     owner.reshape(-1)[pixels[mostly]] = person.numpy()[mostly]
@@ -191,8 +194,8 @@ def _resolve(
     The raster begins at (left, top) of the picture."""
     pixels, samples, count = raster.nearest()
     covered = raster.cover(samples)
-    width = raster.keys.shape[2] // SAMPLES
-    flat = ((pixels // width + top) * behind.shape[1] + pixels % width + left).numpy()
+    own, whole = raster.keys.shape[2] // SAMPLES, behind.shape[1]
+    flat = (pixels // own * (whole - own) + pixels + (top * whole + left)).numpy()
     front = behind.copy()
     depth, before = covered.depth.numpy(), front.reshape(-1)
     share = count.float().numpy() * np.float32(1 / SAMPLES**2) * (depth < before[flat])
@@ -214,7 +217,8 @@ def _colour(scene: Scene, covered: Covered, person: Tensor, shadow: Shadow) -> n
     for k, each in enumerate(scene.people):
         own = np.flatnonzero(person.numpy() == k)
         albedo[own], tips[own] = wardrobe.paint(each.wearer.look, figure(body), where[own])
-    normal = torch.nn.functional.normalize(at[:, 3:6] + torch.from_numpy(tips), dim=1)
+    normal = at[:, 3:6] + torch.from_numpy(tips)
+    normal /= torch.linalg.vector_norm(normal, dim=1, keepdim=True).clamp_(min=1e-12)
     return scene.lights.shade(normal, torch.from_numpy(albedo), at[:, 6:]).numpy()
 
 

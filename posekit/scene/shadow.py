@@ -6,8 +6,6 @@ curved surfaces", SIGGRAPH 1978): what is farther away than what it sees lies in
 P people, V vertices, N points. World: mm, z up, floor at 0. Camera: mm.
 """
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import torch
@@ -30,8 +28,7 @@ class Shadow:
     def __init__(
         self, vertices: Float[Tensor, "P V 3"], faces: Int64[Tensor, "F 3"], lights: Lights
     ):
-        self.lit = lights
-        self.shaded = replace(lights, directions=lights.directions[1:], colours=lights.colours[1:])
+        self.lights = lights
         forward = -lights.directions[0]
         right = torch.linalg.cross(forward, torch.tensor([0.0, 0.6, 0.8]))
         right = right / right.norm()
@@ -88,7 +85,8 @@ def cast_on_floor(
     rows = slice(max(top - edge, 0), top + high + edge)
     columns = slice(max(left - edge, 0), left + wide + edge)
     soft = cv2.GaussianBlur(seen[rows, columns], (0, 0), SOFT)
-    up, white = torch.tensor([[0.0, 0.0, 1.0]]), torch.ones(1, 3)
-    lost = 1 - (shadow.shaded.shade(up, white) / shadow.lit.shade(up, white)).numpy()
+    up, key = torch.tensor([[0.0, 0.0, 1.0]] * 2), torch.tensor([[0.0], [1.0]])
+    shaded, lit = shadow.lights.shade(up, torch.ones(2, 3), key).numpy()
+    lost = 1 - shaded / lit
     light[rows, columns] *= 1 - soft[..., None] * lost
     return light

@@ -44,7 +44,7 @@ MUTED = ("15161a", "26282e", "3a3d44", "6c6f75", "a9abae", "e8e8e6", "f4f2ec", "
          "46618b", "7f98b5", "5b4632", "8a7356", "c5b490", "3c4630", "5d2328")  # fmt: skip
 CELLS = 64  # of the noise volume along each side
 # Folds and hair run down: their noise changes slower along y.
-_DRAPE, _COMBED = (np.array([1.0, share, 1.0], dtype=np.float32) for share in (0.45, 0.2))
+_DRAPE, _COMBED = (np.array([[1], [share], [1]], dtype=np.float32) for share in (0.45, 0.2))
 
 Sides = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -155,32 +155,32 @@ def paint(
     look: Look, figure: Figure, places: Float[np.ndarray, "N 3"]
 ) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N 3"]]:
     """Colours at these places of the body, and how folds tip the surface there (add to normals)."""
-    places = places.astype(np.float32, copy=False)
     at = _sides(places)
+    places = np.ascontiguousarray(places.T, dtype=np.float32)  # x, y and z each in one piece
     layers = [
         (_bottom(look, figure, at) > 0, look.bottom),
         (_top(look, figure, at) > 0, look.top),
     ]
-    colours = np.tile(look.skin, (len(places), 1))
-    tips = np.zeros_like(places)
+    colours = np.empty((places.shape[1], 3), dtype=np.float32)
+    tips = np.empty_like(colours)
     bare = np.flatnonzero(~(layers[0][0] | layers[1][0]))
-    pores = _noise(places[bare], 9.0, look.seed)
-    colours[bare] *= 1 + 0.05 * pores[:, :1]
+    pores = _noise(places.take(bare, axis=1), 9.0, look.seed)
+    colours[bare] = look.skin * (1 + 0.05 * pores[:, :1])
     tips[bare] = 0.04 * pores
     _face(colours, look, figure, places)
     _feet(colours, look, figure, at)
     for covered, cloth in layers[::-1] if look.tucked else layers:
         chosen = np.flatnonzero(covered)
         if len(chosen):
-            colours[chosen] = _dye(cloth, figure, places[chosen], look.seed)
-            folds = _noise(places[chosen] * _DRAPE, 26.0, look.seed + 1)
-            tips[chosen] = cloth.wrinkles * folds
+            own = places.take(chosen, axis=1)
+            colours[chosen] = _dye(cloth, figure, own, look.seed)
+            tips[chosen] = cloth.wrinkles * _noise(own * _DRAPE, 26.0, look.seed + 1)
     hair = np.flatnonzero(_hair(look, figure, at) > 0)
     if len(hair):
-        strands = _noise(places[hair] * _COMBED, 3.0, look.seed + 2)
+        strands = _noise(places.take(hair, axis=1) * _COMBED, 3.0, look.seed + 2)
         colours[hair] = look.hair * (1 + 0.25 * strands[:, :1])
         tips[hair] = 0.25 * strands
-    return np.clip(colours, 0.0, 1.0), tips
+    return np.minimum(np.maximum(colours, 0), 1), tips
 
 
 def _top(look: Look, figure: Figure, at: Sides) -> np.ndarray:
@@ -188,7 +188,7 @@ def _top(look: Look, figure: Figure, at: Sides) -> np.ndarray:
     x, y, z = at
     shoulder, elbow, wrist = (figure.at(f"left_{j}")[0] for j in ("shoulder", "elbow", "wrist"))
     ends = (2 * shoulder - elbow, shoulder, elbow, wrist)
-    end = np.interp(look.sleeve, (-1, 0, 1, 2), ends)
+    end = float(np.interp(look.sleeve, (-1, 0, 1, 2), ends))
     neck = figure.at("smpl_neck")[1] + 22
     front = np.clip(z / 60, 0, 1)
     opening = neck - look.neckline * front * np.clip(1 - x / 95, 0, 1) - 0.12 * x
@@ -201,7 +201,7 @@ def _bottom(look: Look, figure: Figure, at: Sides) -> np.ndarray:
     """mm inside the trousers; negative outside."""
     _, y, _ = at
     hip, knee, ankle = (figure.at(f"left_{joint}")[1] for joint in ("hip", "knee", "ankle"))
-    end = np.interp(look.leg, (0, 1, 2), (hip - 60, knee, ankle + 5))
+    end = float(np.interp(look.leg, (0, 1, 2), (hip - 60, knee, ankle + 5)))
     waist = hip + 95
     return np.minimum(y - end, waist - y)
 
@@ -227,19 +227,21 @@ def _hair(look: Look, figure: Figure, at: Sides) -> np.ndarray:
     return np.where(y < head[1], hanging, inside)
 
 
-def _face(colours: np.ndarray, look: Look, figure: Figure, places: np.ndarray) -> None:
+def _face(
+    colours: np.ndarray, look: Look, figure: Figure, places: Float[np.ndarray, "3 N"]
+) -> None:
     """Eyes, brows, lips and beard, in place."""
     left, right = figure.eyes
-    ahead = (places[:, 2] > figure.eyes[:, 2].mean() - 45) & (places[:, 1] > figure.nose[1] - 90)
-    chosen = np.flatnonzero(ahead & (places[:, 1] < left[1] + 35))
-    spots = places[chosen]
+    _, y, z = places
+    ahead = (z > figure.eyes[:, 2].mean() - 45) & (y > figure.nose[1] - 90)
+    chosen = np.flatnonzero(ahead & (y < left[1] + 35))
+    x, y, _ = places.take(chosen, axis=1)
     if look.beard:
-        low = spots[:, 1] < figure.nose[1] - 14
+        low = y < figure.nose[1] - 14
         colours[chosen[low]] = 0.6 * look.hair + 0.4 * look.skin
 
     def ellipse(at: np.ndarray, up: float, width: float, height: float) -> np.ndarray:
-        x, y = spots[:, 0] - at[0], spots[:, 1] - at[1] - up
-        return (x / width) ** 2 + (y / height) ** 2 < 1
+        return ((x - at[0]) / width) ** 2 + ((y - at[1] - up) / height) ** 2 < 1
 
     colours[chosen[ellipse(figure.nose, -34.0, 25.0, 7.0)]] = look.lips
     for eye in (left, right):
@@ -257,10 +259,11 @@ def _feet(colours: np.ndarray, look: Look, figure: Figure, at: Sides) -> None:
     colours[y < ground + 18] = look.sole
 
 
-def _dye(cloth: Cloth, figure: Figure, places: np.ndarray, seed: int) -> np.ndarray:
+def _dye(cloth: Cloth, figure: Figure, places: Float[np.ndarray, "3 N"], seed: int) -> np.ndarray:
     """The colours of a cloth at these places."""
     ground, second, accent = cloth.colours
-    x, y, z = _sides(places)
+    from_left, y, z = places
+    x = np.abs(from_left)
     arm = x > figure.at("left_shoulder")[0]
     # `along` runs down the trunk, the legs and the arms, `across` goes around them.
     along = np.where(arm, x, y)
@@ -268,8 +271,8 @@ def _dye(cloth: Cloth, figure: Figure, places: np.ndarray, seed: int) -> np.ndar
         a = b = along
     else:
         a = along / cloth.scale % 1
-        b = np.where(arm, y, places[:, 0] + 0.6 * z) / cloth.scale % 1
-    weave = 1 + 0.06 * _noise(places, 14.0, seed + 3)[:, :1]
+        b = np.where(arm, y, from_left + 0.6 * z) / cloth.scale % 1
+    weave = (1 + 0.06 * _noise(places, 14.0, seed + 3, 0))[:, None]
     match cloth.pattern:
         case "plain":
             return ground * weave
@@ -282,12 +285,12 @@ def _dye(cloth: Cloth, figure: Figure, places: np.ndarray, seed: int) -> np.ndar
         case "dots":
             share = (a - 0.5) ** 2 + (b - 0.5) ** 2 < 0.1
         case "blotches":
-            share = _noise(places, 0.6 * cloth.scale, seed + 4)[:, 0] > 0.25
+            share = _noise(places, 0.6 * cloth.scale, seed + 4, 0) > 0.25
         case _:  # a print on the chest
             middle = figure.at("smpl_spine3")[1] - 10
             wide, high = 1.1 * cloth.scale + 40, 0.8 * cloth.scale + 30
             share = (z > 0) & ~arm & (x < wide) & (np.abs(along - middle) < high)
-            inner = share & (_noise(places, 22.0, seed + 5)[:, 1] > 0.1)
+            inner = share & (_noise(places, 22.0, seed + 5, 1) > 0.1)
             return (
                 np.where(inner[:, None], accent, np.where(share[:, None], second, ground)) * weave
             )
@@ -355,9 +358,21 @@ def _volume() -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(smooth, 0, -1), dtype=np.float32).reshape(-1, 3)
 
 
-def _noise(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    """Three channels of smooth noise at these places; features are about `scale` mm wide."""
-    # The seed shifts the volume; floor by way of a large offset, so that all numbers are positive.
-    shift = 2**20 + np.array([seed, seed // CELLS, seed // CELLS**2]) % CELLS
-    i, j, k = ((places * np.float32(4 / scale)).T + shift[:, None]).astype(np.int32) & (CELLS - 1)
-    return _volume().take((i * CELLS + j) * CELLS + k, axis=0)
+@cache
+def _channel(number: int) -> np.ndarray:
+    """One channel of the volume, in one piece of memory."""
+    return np.ascontiguousarray(_volume()[:, number])
+
+
+def _noise(
+    places: Float[np.ndarray, "3 N"], scale: float, seed: int, channel: int | None = None
+) -> np.ndarray:
+    """Smooth noise at these places, all three channels (N, 3) or one (N,); features are about
+    `scale` mm wide. The seed shifts the volume."""
+    cells = np.floor(places * np.float32(4 / scale)).astype(np.int32)
+    i, j, k = (
+        (row + start % CELLS) & (CELLS - 1)
+        for row, start in zip(cells, (seed, seed // CELLS, seed // CELLS**2), strict=True)
+    )
+    at = (i * CELLS + j) * CELLS + k
+    return _volume().take(at, axis=0) if channel is None else _channel(channel).take(at)
