@@ -1,62 +1,46 @@
 """Experiments on lifters: train on one data set, test on it and on others, by protocol cards.
 
-N poses, J joints. `Study` is what a notebook asks; the work functions below it are what a run does
-once and remembers. Their config is {"network", "shape", "recipe", "device", "cards"}; `networks`
-maps names to constructors.
+N poses, J joints. `Study` is what a notebook asks; the config of the work functions below it is
+{"network", "shape", "recipe", "device", "cards"}.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 from torch.utils.data import TensorDataset
 
+from posekit import study
 from posekit.data.poses import PoseSet
 from posekit.files import write_whole
-from posekit.models.lifter import JOINTS, Lifter, MeanPose
+from posekit.models.lifter import Lifter, MeanPose
 from posekit.protocols import CARDS, quantities
-from posekit.runs import Job, Measured, Run, cache_folder, counted, job, run_all
-from posekit.runs import run as run_now
-from posekit.structure import latencies, parameters
+from posekit.runs import Job, Measured, Run, cache_folder, run_all
+from posekit.study import Networks, Runs
 from posekit.train import History, Recipe, train
 
-Networks = Mapping[str, Callable[..., nn.Module]]
-Runs = dict[tuple[str, int], Run]  # by network and seed
 WEIGHTS = "lifter.pt"
 
 
-@dataclass(frozen=True)
-class Study:
-    """The experiments of one notebook: the same networks, setting and seeds in all of them.
+class Study(study.Study):
+    """The experiments of a notebook on lifters.
 
-    `setting` has channels, dropout, epochs, batch and drops. Every experiment returns its runs by
-    (network, seed); what was done before is not done again.
+    `setting` has channels, dropout, epochs, batch and drops.
     """
-
-    paper: str
-    networks: Networks
-    setting: Mapping
-    size: str
-    seeds: int
-    out: str
-    device: str
 
     def train(self, learn: PoseSet, test: PoseSet, cards: Sequence[str]) -> Runs:
         """Every network taught by `learn` and judged on `test`."""
         config = {"cards": {test.name: list(cards)}}
         work = partial(experiment, self.networks)
         jobs = {
-            (name, seed): self._job(work, name, name, seed, [learn, test], config)
+            (name, seed): self._lifter(work, name, name, seed, [learn, test], config)
             for seed in range(self.seeds)
             for name in self.networks
         }
-        return run_all(jobs, workers=self._workers)
+        return run_all(jobs, workers=self.workers)
 
     def transfer(self, trained: Runs, learn: PoseSet, test: PoseSet, cards: Sequence[str]) -> Runs:
         """The networks of `train(learn, ...)` judged on another data set."""
@@ -65,7 +49,7 @@ class Study:
         for (name, seed), run in trained.items():
             config = {"cards": {test.name: list(cards)}, "trained": run.record["id"]}
             title = f"{name} tested on {test.name}"
-            jobs[name, seed] = self._job(work, title, name, seed, [learn, test], config)
+            jobs[name, seed] = self._lifter(work, title, name, seed, [learn, test], config)
         return run_all(jobs, workers=1)
 
     def leave_one_out(self, name: str, poses: PoseSet, updates: int, cards: Sequence[str]) -> Runs:
@@ -83,55 +67,20 @@ class Study:
         config = {"cards": list(cards), "subject": subject, "recipe": recipe}
         work, title = partial(leave_one_out, self.networks), f"{name} taught by {poses.name}"
         jobs = {
-            (subject, seed): self._job(work, title, name, seed, [poses], config)
+            (subject, seed): self._lifter(work, title, name, seed, [poses], config)
             for seed in range(self.seeds)
         }
-        return run_all(jobs, workers=self._workers)
-
-    def latency(self, *, batch: int, rounds: int) -> Runs:
-        """The time of one forward pass of every network at full size, measured once a seed."""
-        config = {"batch": batch, "rounds": rounds}
-        work = partial(latency, self.networks)
-        jobs = {
-            ("", seed): self._job(work, "latency", "", seed, [], config)
-            for seed in range(self.seeds)
-        }
-        return run_all(jobs, workers=1)
-
-    def note(self, title: str, rows: Sequence[tuple[str, str, str, int, float | int]]) -> None:
-        """Record what a notebook computed: quantity, card, data, seed, value."""
-        for seed in sorted({row[3] for row in rows}):
-            config = {name: [card, data, v] for name, card, data, s, v in rows if s == seed}
-            about = {"paper": self.paper, "size": self.size, "out": self.out}
-            run_now(counted, job=title, seed=seed, config=config, device=self.device, **about)
-
-    @property
-    def _workers(self) -> int:
-        return 1 if self.size == "smoke" or self.device != "cpu" else 0  # 0: one a core
+        return run_all(jobs, workers=self.workers)
 
     @property
     def _recipe(self) -> dict:
         return {name: self.setting[name] for name in ("epochs", "batch", "drops")}
 
-    def _job(self, work, title: str, name: str, seed: int, data: Sequence, config: dict) -> Job:
+    def _lifter(self, work, title: str, name: str, seed: int, data: Sequence, config: dict) -> Job:
         shape = {key: self.setting[key] for key in ("channels", "dropout")}
-        if name:
-            learns = self.networks[name] is not MeanPose
-            own = {"network": name, "shape": shape if learns else {}, "recipe": self._recipe}
-            config = own | {"device": self.device} | config
-        about = {"paper": self.paper, "size": self.size, "out": self.out, "device": self.device}
-        return job(work, job=title, seed=seed, data=data, config=config, **about)
-
-
-def table(runs: Runs) -> pd.DataFrame:
-    """All quantities of some runs: network, seed, metric, slice, card, data, value."""
-    rows = []
-    for (_, seed), run in runs.items():
-        for row in run.record["quantities"]:
-            metric, network, *part = row["quantity"].split("/")
-            about = {"network": network, "seed": seed, "metric": metric, "slice": "/".join(part)}
-            rows.append(about | {name: row[name] for name in ("card", "data", "value")})
-    return pd.DataFrame(rows)
+        learns = self.networks[name] is not MeanPose
+        own = {"network": name, "shape": shape if learns else {}, "recipe": self._recipe}
+        return self.job(work, title, seed, data, own | {"device": self.device} | config)
 
 
 def experiment(
@@ -170,25 +119,6 @@ def leave_one_out(
         histories.append(history)
     rows = quantities(config["subject"], pred, poses, [CARDS[name] for name in config["cards"]])
     return _measured(rows, histories)
-
-
-def latency(
-    networks: Networks, config: dict, seed: int, folder: Path, data: Sequence[PoseSet]
-) -> Measured:
-    """Milliseconds of one forward pass of `config["batch"]` poses, of every network that learns."""
-    built = {name: _as_deployed(build()) for name, build in networks.items()}
-    timed = {name: network for name, network in built.items() if parameters(network)}
-    x = torch.randn(config["batch"], 2 * JOINTS)
-    times = latencies(timed, x, rounds=config["rounds"])
-    return Measured([(f"latency_ms/{name}", "", "", ms) for name, ms in times.items()])
-
-
-def _as_deployed(network: nn.Module) -> nn.Module:
-    """A network whose weights hold what its training computed anew at every step."""
-    for module in network.modules():
-        if parametrize.is_parametrized(module):
-            parametrize.remove_parametrizations(module, "weight")
-    return network
 
 
 def lift(lifter: Lifter, pose2d: Float[Tensor, "N J 2"]) -> Float[Tensor, "N J 3"]:

@@ -48,6 +48,7 @@ class Measured:
     series: Mapping[str, Sequence[float | int]] = field(default_factory=dict)
     samples: int = 0
     carried: float | int = 0.0  # seconds that earlier, interrupted starts had spent
+    waited: float | int = 0.0  # seconds in which training waited for its data
 
 
 @dataclass(frozen=True)
@@ -259,6 +260,7 @@ def _cost(measured: Measured, started: float) -> dict:
     return {
         "seconds": round(seconds, 2),
         "samples_per_second": round(measured.samples / seconds, 1),
+        "waited_for_data": round(measured.waited / seconds, 3),  # share of the seconds
         "peak_memory_mb": round(peak),
         "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }

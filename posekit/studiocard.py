@@ -32,8 +32,8 @@ import posekit
 from posekit import studiocard_page as page
 from posekit.augment import augment
 from posekit.data import studio
-from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch, join
-from posekit.data.pictures import Pictures, loader
+from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch
+from posekit.data.pictures import draw
 from posekit.data.studio_pictures import StudioPictures
 from posekit.data.wild import Wild
 from posekit.files import write_text
@@ -54,7 +54,7 @@ from posekit.studiocard_people import (
     share,
     together,
 )
-from posekit.train import Recipe, keep_freed_memory, progress, train
+from posekit.train import Recipe, keep_freed_memory, train
 
 CELL = 4  # px of the crop to a cell of a heatmap
 REACH = 2  # cells, round the highest of a heatmap
@@ -178,30 +178,17 @@ class Lessons:
     """Pictures to learn from, every epoch otherwise augmented: what `posekit.train` asks for."""
 
     def __init__(self, batch: Batch, seed: int):
-        self.batch, self.seed, self.given = batch, seed, 0
+        self.batch, self.seed = batch, seed
 
     def __len__(self) -> int:
         return len(self.batch)
 
-    def __getitem__(self, indices: Int64[Tensor, " B"]) -> tuple[Tensor, Tensor]:
-        epoch = self.given // len(self)
-        self.given += len(indices)
+    def lesson(self, indices: Int64[Tensor, " B"], epoch: int) -> tuple[Tensor, Tensor]:
         augmented = augment(self.batch[indices], AUGMENTATION, seed=self.seed, epoch=epoch)
         people = from_batch("", augmented)
         counts = people.labelled[..., None].float()
         images = people.images.contiguous(memory_format=torch.channels_last)
         return images, torch.cat([people.joints, counts], dim=2)
-
-
-def draw(pictures: Pictures, label: str, workers: int | None = None) -> Batch:
-    """All the pictures without their masks, drawn by so many processes, or by one a core."""
-    batches = torch.arange(len(pictures)).split(BATCH)
-    if workers is None:
-        workers = min(os.cpu_count() or 1, len(batches))
-    drawn = loader(pictures, [part.tolist() for part in batches], workers=workers)
-    return join(
-        [replace(b, masks=None, parts=None) for b in progress(drawn, label, total=len(batches))]
-    )
 
 
 def learn(batch: Batch, settings: Settings, epochs: int | None = None) -> tuple[Pointer, dict]:

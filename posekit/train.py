@@ -1,7 +1,8 @@
 """One training loop: any network, resumable, the same numbers after a kill as without one.
 
 N samples, B of them in a batch. A data set is anything with `len(data)` whose `data[indices]`, for
-a tensor of B indices, is the pair of a batch's inputs and targets: a TensorDataset is one.
+a tensor of B indices, is the pair of a batch's inputs and targets: a TensorDataset is one. One whose
+samples change from epoch to epoch, as augmented pictures do, has `lesson(indices, epoch)` instead.
 """
 
 import ctypes
@@ -19,7 +20,12 @@ from tqdm.auto import tqdm as notebook_tqdm
 
 from posekit.files import write_whole
 
-OPTIMISER = torch.optim.Adam  # with its defaults, beta 0.9 and 0.999: of Kingma and Ba
+# With their defaults: beta 0.9 and 0.999 (Kingma and Ba), RMSprop's alpha 0.99 and epsilon 1e-8.
+OPTIMISERS = {
+    "adam": torch.optim.Adam,
+    "radam": torch.optim.RAdam,
+    "rmsprop": torch.optim.RMSprop,
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Recipe:
     drops: tuple[int, ...] = ()  # epochs after which the rate is multiplied by `factor`
     factor: float = 0.1
     precision: str = "float32"  # or "bfloat16": autocast of the forward pass
+    optimiser: str = "adam"  # of OPTIMISERS
 
 
 @dataclass
@@ -39,7 +46,9 @@ class History:
     """What training left behind beside the weights."""
 
     losses: list[float] = field(default_factory=list)  # mean over the samples of each epoch
+    watched: list[float] = field(default_factory=list)  # what `watch` said after each epoch
     seconds: float = 0.0  # of training, all starts together
+    waited: float = 0.0  # the part of `seconds` in which the next batch was not there yet
     carried: float = 0.0  # the part of `seconds` that earlier starts spent
     samples: int = 0
 
@@ -78,6 +87,7 @@ def train(
     *,
     loss: Callable[[Tensor, Tensor], Tensor],
     seed: int,
+    watch: Callable[[nn.Module], float] | None = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 30.0,
     device: str | torch.device = "cpu",
@@ -85,13 +95,17 @@ def train(
 ) -> History:
     """Train `network` in place and return its losses.
 
+    `watch` looks at the network after every epoch, such as at its loss on other data, in eval mode.
     With a `checkpoint` path the state is kept there every `checkpoint_seconds`, and a second call
     goes on from it: weights, optimiser, schedule, random states and the position in the data.
-    Raises ValueError when the loss is no longer finite, or the checkpoint is of another training.
+    Raises ValueError when the loss is no longer finite, the checkpoint is of another training, or
+    the optimiser is not one of OPTIMISERS.
     """
+    if recipe.optimiser not in OPTIMISERS:
+        raise ValueError(f"no optimiser {recipe.optimiser!r}; there are {', '.join(OPTIMISERS)}")
     device = torch.device(device)
     network.to(device).train()
-    optimiser = OPTIMISER(network.parameters(), lr=recipe.rate)
+    optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, recipe.drops, recipe.factor)
     torch.manual_seed(seed)  # dropout; the order of the data has its own generator
     history, first_epoch, first_step, total = History(), 0, 0, 0.0
@@ -101,7 +115,7 @@ def train(
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
         _set_random_states(state["random"])
-        history = History(state["losses"], state["seconds"], state["seconds"], state["samples"])
+        history = History(**state["history"], carried=state["history"]["seconds"])
         first_epoch, first_step, total = state["epoch"], state["step"], state["total"]
     start, saved = time.perf_counter() - history.seconds, time.perf_counter()
 
@@ -112,9 +126,13 @@ def train(
             "epoch": epoch,
             "step": step,
             "total": total,
-            "losses": history.losses,
-            "seconds": time.perf_counter() - start,
-            "samples": history.samples,
+            "history": {
+                "losses": history.losses,
+                "watched": history.watched,
+                "seconds": time.perf_counter() - start,
+                "waited": history.waited,
+                "samples": history.samples,
+            },
             "network": network.state_dict(),
             "optimiser": optimiser.state_dict(),
             "schedule": schedule.state_dict(),
@@ -122,11 +140,14 @@ def train(
         }
         write_whole(checkpoint, lambda path: torch.save(state, path))
 
+    lesson = getattr(data, "lesson", lambda indices, epoch: data[indices])
     epochs = progress(range(first_epoch, recipe.epochs), label, recipe.epochs, first_epoch)
     for epoch in epochs:
         batches = _batches(len(data), recipe.batch, seed, epoch)
         for step in range(first_step, len(batches)):
-            inputs, targets = (part.to(device) for part in data[batches[step]])
+            asked = time.perf_counter()
+            inputs, targets = (part.to(device) for part in lesson(batches[step], epoch))
+            history.waited += time.perf_counter() - asked
             with torch.autocast(device.type, torch.bfloat16, recipe.precision == "bfloat16"):
                 value = loss(network(inputs), targets)
             optimiser.zero_grad(set_to_none=True)
@@ -143,6 +164,10 @@ def train(
         if not torch.isfinite(torch.tensor(history.losses[-1])):
             raise ValueError(f"{label}: the loss is {history.losses[-1]} after epoch {epoch + 1}")
         schedule.step()
+        if watch is not None:
+            network.eval()
+            history.watched.append(watch(network))
+            network.train()
         total, first_step = 0.0, 0
         last = epoch + 1 == recipe.epochs
         if checkpoint is not None and (last or time.perf_counter() - saved >= checkpoint_seconds):

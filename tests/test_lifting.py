@@ -10,6 +10,7 @@ from posekit.data.poses import PoseSet
 from posekit.models.lifter import Cascade, MeanPose
 from posekit.runs import run
 from posekit.skeleton import H36M17
+from posekit.study import table
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +126,7 @@ def test_a_study_trains_transfers_and_compares(tmp_path):
     losses = taught["cascade-on-cmu", 0].record["series"]
     assert {len(v) for v in losses.values()} == {2 * 8}  # two stages, four times the epochs
 
-    rows = lifting.table(trained | moved | taught)
+    rows = table(trained | moved | taught)
     assert set(rows["network"]) == {"mean-pose", "cascade", "cascade-on-cmu"}
     mean = rows[
         (rows["network"] == "mean-pose") & (rows["card"] == "cmu-p1") & (rows["slice"] == "")

@@ -12,7 +12,7 @@ import torch
 
 from posekit import studiocard, studiocard_page
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
-from posekit.data.pictures import loader
+from posekit.data.pictures import draw, loader
 from posekit.data.wild import Wild
 from posekit.skeleton import COCO17, MPII16, SPIN24
 from posekit.studiocard_people import (
@@ -231,7 +231,7 @@ def test_epochs_fill_the_minutes():
 
 def test_all_pictures_are_drawn_in_order():
     wild = Wild("test", 34, size=32)
-    drawn = studiocard.draw(wild, "test", workers=0)
+    drawn = draw(wild, "test", workers=0)
     assert drawn.index.tolist() == list(range(34)) and drawn.masks is None
     (some,) = loader(wild, [[4, 33]])
     assert torch.equal(drawn.images[[4, 33]], some.images)

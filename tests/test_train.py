@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from posekit.train import Recipe, pick_device, train
+from posekit.train import OPTIMISERS, Recipe, pick_device, train
 
 RECIPE = Recipe(epochs=4, batch=16, rate=1e-2, drops=(2,))
 
@@ -67,10 +67,60 @@ def test_the_rate_drops_where_the_recipe_says(monkeypatch):
             rates.append(self.param_groups[0]["lr"])
             return super().step(*args)
 
-    monkeypatch.setattr("posekit.train.OPTIMISER", Spy)
+    monkeypatch.setitem(OPTIMISERS, "adam", Spy)
     whole = replace(RECIPE, batch=120)
     train(network(), problem(), whole, loss=nn.functional.mse_loss, seed=0)
     assert rates == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3])
+
+
+def test_every_optimiser_is_torchs_own_with_its_defaults():
+    for name, optimiser in OPTIMISERS.items():
+        net, by_hand = network(), network()
+        whole = replace(RECIPE, epochs=1, batch=120, drops=(), optimiser=name)
+        train(net, problem(), whole, loss=nn.functional.mse_loss, seed=0)
+        inputs, targets = problem().tensors
+        order = torch.randperm(120, generator=torch.Generator().manual_seed(0))
+        own = optimiser(by_hand.parameters(), lr=RECIPE.rate)
+        by_hand.train()
+        torch.manual_seed(0)
+        nn.functional.mse_loss(by_hand(inputs[order]), targets[order]).backward()
+        own.step()
+        assert same(weights(net), weights(by_hand)), name
+    with pytest.raises(ValueError, match="no optimiser 'sgd'; there are adam, radam, rmsprop"):
+        train(net, problem(), replace(RECIPE, optimiser="sgd"), loss=nn.functional.mse_loss, seed=0)
+
+
+def test_a_schedule_that_never_fires_equals_none():
+    runs = []
+    for drops in ((), (50,), (2,)):
+        net = network()
+        train(net, problem(), replace(RECIPE, drops=drops), loss=nn.functional.mse_loss, seed=0)
+        runs.append(weights(net))
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+
+
+def test_lessons_are_told_the_epoch_and_watched_after_each():
+    asked, modes = [], []
+
+    class Lessons:
+        def __len__(self):
+            return 120
+
+        def lesson(self, indices, epoch):
+            asked.append((epoch, len(indices)))
+            time.sleep(0.002)
+            return problem()[indices]
+
+    def watch(net):
+        modes.append(net.training)
+        return float(len(modes))
+
+    whole = replace(RECIPE, epochs=3, batch=60, drops=())
+    history = train(network(), Lessons(), whole, loss=nn.functional.mse_loss, seed=0, watch=watch)
+    assert asked == [(epoch, 60) for epoch in range(3) for _ in range(2)]
+    assert history.watched == [1.0, 2.0, 3.0] and modes == [False] * 3
+    assert 6 * 0.002 <= history.waited <= history.seconds
 
 
 def test_an_interruption_inside_an_epoch_changes_nothing(tmp_path):

@@ -6,24 +6,32 @@ the index: batches, workers and order change no byte.
 
 import hashlib
 import io
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from posekit.data.batch import Batch, join
 from posekit.files import write_whole
 from posekit.skeleton import Skeleton
+from posekit.train import progress
+
+TOGETHER = 16  # pictures that a worker draws at a time
 
 
 class Pictures(ABC):
     """Pictures of one person each, by index."""
 
+    name: str  # of the data set, as numbers measured on it are marked
+    version: str
     skeleton: Skeleton
 
     @abstractmethod
@@ -50,6 +58,41 @@ class Pictures(ABC):
         for index in sorted({0, len(self) // 2, len(self) - 1}):
             digest.update(_pack(self.sample(index)))
         return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Album:
+    """Pictures in memory: what a run learns from, or is tested on.
+
+    `heads` are head sizes after MPII, px of the pictures; NaN where nobody knows one.
+    """
+
+    name: str
+    version: str
+    batch: Batch
+    heads: Float[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def fingerprint(self) -> str:
+        """A short hash of every byte."""
+        digest = hashlib.sha256(self.batch.skeleton.name.encode())
+        for name, tensor in [*self.batch.tensors(), ("heads", self.heads)]:
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def draw(pictures: Pictures, label: str, workers: int | None = None) -> Batch:
+    """All the pictures without their masks, drawn by so many processes, or by one a core."""
+    batches = torch.arange(len(pictures)).split(TOGETHER)
+    if workers is None:
+        workers = min(os.cpu_count() or 1, len(batches))
+    drawn = loader(pictures, [part.tolist() for part in batches], workers=workers)
+    return join(
+        [replace(b, masks=None, parts=None) for b in progress(drawn, label, total=len(batches))]
+    )
 
 
 def check_size(size: int) -> None:
@@ -98,6 +141,7 @@ class Cached(Pictures):
 
     def __init__(self, pictures: Pictures, folder: Path | str, limit: int = 10 * 2**30):
         self.pictures, self.skeleton = pictures, pictures.skeleton
+        self.name, self.version = pictures.name, pictures.version
         self.folder = Path(folder) / pictures.fingerprint()
         # Samples are all of one size, so the bound is a number of samples: no worker need ask
         # another how much there is by now.

@@ -49,6 +49,8 @@ class StudioPictures(Pictures):
     ValueError for clothes or place other than "own" and "any", or subjects there are not.
     """
 
+    name, version = "studio-pictures", studio.VERSION
+
     def __init__(
         self,
         subjects: Sequence[str] = studio.TRAIN,

@@ -63,6 +63,8 @@ class Wild(Pictures):
     numbers that make no picture.
     """
 
+    name, version = "studio-wild", studio.VERSION
+
     def __init__(
         self,
         split: str = "train",
