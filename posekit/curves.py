@@ -4,6 +4,7 @@ J joints. Names are told apart by colour and by dash or marker.
 """
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import LogLocator
 from scipy import stats
@@ -79,6 +80,38 @@ def error_per_joint(
     axes.set_xlim(left=0)
     axes.set_xlabel(f"error ({unit})")
     axes.set_title(f"{title}\nbars: 95 % interval over seeds", fontsize=11)
+    return _finish(axes)
+
+
+def intervals(
+    found: pd.DataFrame,
+    marks: dict[str, float] | None = None,
+    *,
+    title: str,
+    unit: str,
+    marked: str = "printed",
+) -> Picture:
+    """One row a name: its mean and interval, and a hollow mark where there is another number.
+
+    `found` has the columns mean, low, high and n; `marks` maps its names to the other numbers.
+    """
+    drawing = Picture(figsize=(7, 1.4 + 0.36 * len(found)), dpi=100, layout="constrained")
+    axes = drawing.add_subplot()
+    rows = np.arange(len(found))
+    reach = np.abs(found[["low", "high"]].to_numpy().T - found["mean"].to_numpy())
+    axes.axvline(0, color=BLACK, lw=0.8)
+    label = f"measured, 95 % interval over {_seeds(int(found['n'].max()))}"
+    axes.errorbar(
+        found["mean"], rows, xerr=reach, fmt="o", color=BLUE, capsize=3, lw=1.5, label=label
+    )
+    if marks:
+        at = [(marks[name], row) for row, name in enumerate(found.index) if name in marks]
+        style = {"marker": "D", "facecolors": "none", "edgecolors": VERMILION, "zorder": 3}
+        axes.scatter(*zip(*at, strict=True), label=marked, **style)
+    axes.set_yticks(rows, found.index)
+    axes.set_ylim(len(found) - 0.4, -0.6)
+    axes.set_xlabel(unit)
+    axes.set_title(title, fontsize=11)
     return _finish(axes)
 
 

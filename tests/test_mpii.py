@@ -16,7 +16,7 @@ from posekit.augment import augment
 from posekit.crop import read_image
 from posekit.data import mpii
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
-from posekit.data.mpii import MpiiPictures, check_mpii, leg_loss, read
+from posekit.data.mpii import MpiiPictures, check_mpii, leg_loss, load, read
 from posekit.data.pictures import loader
 from posekit.skeleton import MPII16
 from posekit.warp import warp
@@ -493,11 +493,23 @@ def test_a_folder_is_looked_through(tmp_path, pictures):
     (annot / "odd.json").write_text("[]")
     (tmp_path / "images" / MADE[2].image).unlink()
     items = {what: (state, detail) for what, state, detail in check_mpii(tmp_path)}
-    assert items.keys() == {"valid.json", "odd.json"}
+    assert items.keys() == {"valid.json", "pictures of valid.json", "odd.json"}
     assert items["odd.json"][0] == "wrong"
-    state, detail = items["valid.json"]
-    assert state == "missing" and "6 persons in 3 pictures" in detail and "1 of them" in detail
+    assert items["valid.json"][0] == "ok" and "6 persons" in items["valid.json"][1]
+    state, detail = items["pictures of valid.json"]
+    assert state == "missing" and "1 of 3" in detail
     make_mpii.write_pictures(tmp_path / "images", MADE)
-    assert ("valid.json", "ok") in [item[:2] for item in check_mpii(tmp_path)]
+    assert ("pictures of valid.json", "ok") in [item[:2] for item in check_mpii(tmp_path)]
     ((what, state, detail),) = check_mpii(tmp_path / "images" / "none")
     assert (what, state) == ("annotations", "missing") and "mpi-inf.mpg.de" in detail
+
+
+def test_a_split_is_the_file_of_its_name_or_told_by_its_persons(tmp_path):
+    make_mpii.write_hrnet(tmp_path / "valid.json", MADE)
+    assert len(load(tmp_path, "valid")) == len(MADE)
+    with pytest.raises(FileNotFoundError, match=r"split 'train' in .*valid.json.*mpi-inf.mpg.de"):
+        load(tmp_path, "train")
+    (tmp_path / "annot").mkdir()
+    make_mpii.write_bearpaw(tmp_path / "annot" / "persons.json", MADE)
+    told = read(tmp_path / "annot" / "persons.json")
+    assert len(load(tmp_path, "train")) == int((~told.validation).sum()) > 0

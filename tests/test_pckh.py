@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.io import loadmat
 
-from posekit.pckh import PARTS, PCKH_CARDS, quantities
+from posekit.pckh import PARTS, PCKH_CARDS, head_sizes, quantities
 from posekit.skeleton import MPII16
 
 BEARPAW, HRNET, NAMAN = PCKH_CARDS.values()
@@ -184,3 +184,15 @@ def test_a_real_detector_scores_near_its_published_test_numbers(tompson):
     assert numbers["pckh"] - BEARPAW.evaluate(*(torch.from_numpy(array) for array in tompson))[
         "pckh"
     ] == pytest.approx(0.878, abs=1e-3)  # what the two means differ by
+
+
+def test_head_sizes_from_joints_are_those_of_the_head_boxes(shared):
+    held = loadmat(shared / "mpii_val_tompson" / "detections_our_format.mat")
+    low, high = held["headboxes_src"]
+    boxes = 0.6 * np.linalg.norm(high - low, axis=0)
+    joints = torch.from_numpy(held["pos_gt_src"].transpose(2, 0, 1))
+    known = torch.from_numpy(held["jnt_missing"].T == 0) & (joints > 0).all(-1)
+    ratio = head_sizes(joints, known).numpy() / boxes
+    there = np.isfinite(ratio)
+    assert there.sum() > 2800
+    assert np.percentile(ratio[there], [1, 50, 99]) == pytest.approx([0.992, 1, 1.007], abs=0.002)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from posekit.data import cmu, human36m
+from posekit.data import cmu, human36m, mpii
 from posekit.data.human36m_files import ACTIONS, CAMERAS, SUBJECTS
 
 BAD = ("missing", "damaged", "wrong")
@@ -97,6 +97,11 @@ def check_cmu(folder: Path) -> Iterator[Item]:
     yield Item("acknowledge", "note", cmu.ACKNOWLEDGEMENT)
 
 
+def check_mpii(folder: Path) -> Iterator[Item]:
+    """MPII's annotations in any of their forms, and whether their pictures are there."""
+    return (Item(*row) for row in mpii.check_mpii(folder))
+
+
 def _check_subjects(folder: Path, preparation: str, subjects: tuple[str, ...]) -> Iterator[Item]:
     """The subjects that share a file: all their takes in 3D, with the true 2D poses."""
     frames: Counter[str] = Counter()
@@ -158,4 +163,5 @@ READ_TOGETHER = {  # subjects whose poses are in one file stand or fall together
 CHECKS: dict[str, Callable[[Path], Iterator[Item]]] = {
     "human36m": check_human36m,
     "cmu": check_cmu,
+    "mpii": check_mpii,
 }

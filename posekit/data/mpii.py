@@ -272,22 +272,47 @@ def leg_loss(
     return outside[known].double().mean().item()
 
 
+def load(folder: Path | str, split: str) -> Annotations:
+    """The persons of the split "train" or "valid": of the file named after it, or of one that tells.
+
+    Files are looked for in `folder`, its annot and annotations. FileNotFoundError when none is of
+    that split, else as `read`.
+    """
+    files = _files(Path(folder))
+    for file in files:
+        if file.stem == split:
+            return read(file)
+    for file in files:
+        found = read(file)
+        if found.validation is not None:
+            return found[found.validation == SPLITS[split]]
+    named = ", ".join(file.name for file in files) or "none"
+    raise FileNotFoundError(
+        f"no annotations of MPII's split {split!r} in {folder} (there are {named}): name a file "
+        f"{split}.h5 or {split}.json; {SOURCE}"
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    """All that may be annotations, not a detector's poses or an evaluation's truth."""
+    return sorted(
+        file
+        for place in (folder, folder / "annot", folder / "annotations")
+        for kind in ("mat", "h5", "json")
+        for file in place.glob(f"*.{kind}")
+        if not file.stem.startswith(("gt_", "mpii_gt_", "detections"))
+    )
+
+
 def check_mpii(folder: Path | str) -> Iterator[tuple[str, str, str]]:
     """What of MPII is in `folder`, or its annot, annotations and images: (what, state, detail).
 
     States are those of `posekit.data.check`. Pictures are looked for, not read.
     """
     folder = Path(folder)
-    places = (folder, folder / "annot", folder / "annotations")
-    files = sorted(
-        file
-        for place in places
-        for kind in ("mat", "h5", "json")
-        for file in place.glob(f"*.{kind}")
-        if not file.stem.startswith(("gt_", "mpii_gt_", "detections"))  # truth, a detector's poses
-    )
+    files = _files(folder)
     if not files:
-        yield "annotations", "missing", f"none in {' or '.join(map(str, places))}: {SOURCE}"
+        yield "annotations", "missing", f"none in {folder}, its annot or annotations: {SOURCE}"
     pictures = folder / "images" if (folder / "images").is_dir() else folder
     for file in files:
         try:
@@ -296,8 +321,11 @@ def check_mpii(folder: Path | str) -> Iterator[tuple[str, str, str]]:
             yield file.name, "wrong", str(error)
             continue
         names = dict.fromkeys(found.images)
+        yield file.name, "ok", f"{len(found):,} persons, {found.form} form"
         missing = [name for name in names if not (pictures / name).is_file()]
-        detail = f"{len(found):,} persons in {len(names):,} pictures, {found.form} form"
+        what = f"pictures of {file.name}"
         if missing:
-            detail += f"; {len(missing):,} of them not in {pictures}, as {missing[0]}: {SOURCE}"
-        yield file.name, "missing" if missing else "ok", detail
+            detail = f"{len(missing):,} of {len(names):,} not in {pictures}, as {missing[0]}"
+            yield what, "missing", f"{detail}: {SOURCE}"
+        else:
+            yield what, "ok", f"{len(names):,}"
