@@ -230,9 +230,10 @@ def python(code: str, *folders: Path) -> subprocess.CompletedProcess:
     )
 
 
-def test_torchvision_can_be_imported_here_and_then_by_others():
+@pytest.mark.parametrize("before", ["", "try: import torchvision\nexcept RuntimeError: pass\n"])
+def test_torchvision_can_be_imported_here_and_then_by_others(before):
     done = python(
-        "from posekit.compat import torchvision as one\n"
+        f"{before}from posekit.compat import torchvision as one\n"
         "import torchvision, torchvision.transforms.v2\n"
         "assert one is torchvision and one.models.mobilenet_v2()\n"
     )

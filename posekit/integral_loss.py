@@ -1,0 +1,82 @@
+"""What integral regression is trained with: distances of joints, and volumes as an option.
+
+Joints are in the cube of posekit.models.integral. Some pictures have no depths (MPII's): there x
+and y alone are taught. Bouchiat et al.'s published code means to do so, but looks at a batch as a
+whole: in one that has both kinds, z of the pictures without depths is taught to be 0.
+
+B pictures, J joints, D x h x w voxels.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.distributions import Normal
+
+from posekit.models.integral import to_voxels
+
+Z_OF_2D = ("ignore", "zero")
+Number = int | float
+
+
+def joint_loss(
+    joints: Float[Tensor, "B J 3"],
+    true: Float[Tensor, "B J 3"],
+    known: Bool[Tensor, "B J"],
+    has_depth: Bool[Tensor, " B"],
+    *,
+    z_of_2d: str = "ignore",
+) -> Float[Tensor, ""]:
+    """Sum of |x|, |y| and |z| apart over the known joints, by their number; mean of the pictures.
+
+    `has_depth` says whose z is known. `z_of_2d` says what z of the other pictures is taught:
+    nothing ("ignore"), or 0, unless the whole batch is without depths ("zero": the published code's
+    mistake). A picture without a known joint counts as 0 (there it is NaN).
+    """
+    if z_of_2d not in Z_OF_2D:
+        raise ValueError(f"no z_of_2d {z_of_2d!r}; there are {', '.join(Z_OF_2D)}")
+    deep = has_depth[:, None]
+    x, y, z = (joints.float() - true).abs().unbind(-1)
+    if z_of_2d == "zero":
+        unknown = joints[..., 2].float().abs() * has_depth.any()
+    else:
+        unknown = torch.zeros_like(z)
+    return _mean(x + y + torch.where(deep, z, unknown), known)
+
+
+def volume_loss(
+    logits: Float[Tensor, "B J D h w"],
+    true: Float[Tensor, "B J 3"],
+    known: Bool[Tensor, "B J"],
+    has_depth: Bool[Tensor, " B"],
+    *,
+    sigma: Number = 1.0,
+) -> Float[Tensor, ""]:
+    """Squared distance of a joint's probabilities from a Gaussian of `sigma` voxels about it.
+
+    Over the voxels the sum, over the known joints of a picture and over pictures the mean. Where
+    there are no depths, the probabilities added up along z are compared with a Gaussian in x and y.
+    The paper found its own kind harmful with MPII beside Human3.6M (section 2). As published, that
+    compares the logits themselves, and takes the cube's coordinates for voxels.
+    """
+    volume = logits.shape[2:]
+    shares = logits.float().flatten(2).softmax(2).unflatten(2, volume)
+    places = to_voxels(true, volume).unbind(-1)
+    x, y, z = (
+        _density(place, count, sigma) for place, count in zip(places, reversed(volume), strict=True)
+    )
+    flat = torch.einsum("bjy,bjx->bjyx", y, x)
+    solid = torch.einsum("bjz,bjyx->bjzyx", z, flat)
+    apart3d = (shares - solid).square().sum((2, 3, 4))
+    apart2d = (shares.sum(2) - flat).square().sum((2, 3))
+    return _mean(torch.where(has_depth[:, None], apart3d, apart2d), known)
+
+
+def _density(at: Float[Tensor, "B J"], count: int, sigma: Number) -> Float[Tensor, "B J n"]:
+    steps = torch.arange(count, dtype=at.dtype, device=at.device)
+    return Normal(at[..., None], sigma, validate_args=False).log_prob(steps).exp()
+
+
+def _mean(apart: Float[Tensor, "B J"], known: Bool[Tensor, "B J"]) -> Float[Tensor, ""]:
+    """Over the known joints of each picture, then over all pictures."""
+    sums = apart.masked_fill(~known, 0).sum(1)
+    return (sums / known.sum(1).clamp(min=1)).mean()
