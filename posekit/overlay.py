@@ -77,7 +77,8 @@ class Overlay:
         whole = {"extent": (-0.5, across - 0.5, height - 0.5, -0.5)}
         nothing = np.zeros((1, 1))
         self._skeleton = skeleton
-        self._picture = axes.imshow(np.zeros((height, across, 3), np.uint8), **whole)
+        black = np.zeros((height, across, 3), np.uint8)
+        self._picture = axes.imshow(black, interpolation="bilinear", **whole)
         self.heat = axes.imshow(nothing, cmap=HEAT, vmin=0, interpolation="nearest", **whole)
         colours = side_colours(skeleton)
         bones = [colours[child] for _, child in skeleton.bones]
