@@ -10,6 +10,7 @@ import pandas as pd
 
 from posekit.claims import Claim, Paper, Part, Printed, load_metrics
 from posekit.expression import Interval, Node, Number, Quantity, compare, evaluate
+from posekit.tables import TINY, leading, number
 
 _PHRASES = {"=": "is", "<": "is less than", "<=": "is at most"}
 _PHRASES |= {">": "is more than", ">=": "is at least"}
@@ -101,10 +102,11 @@ def findings(paper: Paper, *, in_words: bool = False) -> pd.DataFrame:
 
 
 def short(value: float) -> str:
-    """A number for people: four decimals at most, whole numbers whole."""
-    if value and abs(value) < 1e-3:
+    """A number for people: four decimals at most, six digits below 0.01, whole numbers whole."""
+    if value and abs(value) < TINY:
         return f"{value:.3g}"
-    text = f"{value:.4f}".rstrip("0").rstrip(".")
+    decimals = 4 if abs(value) >= 0.01 else leading(value) + 5
+    text = f"{value:.{decimals}f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
@@ -177,7 +179,7 @@ def _average(paper: Paper, entry: Printed) -> tuple[str, str]:
     is_not = "is the" if outcome == "holds" else "is not the"
     return (
         outcome,
-        f"average {entry.text} {is_not} mean of its {len(values)} cells, {mean.value:.2f}",
+        f"average {entry.text} {is_not} mean of its {len(values)} cells, {number(mean.value, mean.value)}",
     )
 
 

@@ -51,15 +51,14 @@ def reproduce(
         raise ValueError(f"--param {twice[0]}=...: that is what the option --{twice[0]} is for")
     parameters |= more
     chosen = {paper: jobs.notebook_of(paper) for paper in papers or jobs.notebooks()}
-    for notebook in chosen.values():
-        jobs.check_parameters(notebook, parameters)
+    given = jobs.shares(chosen, parameters)
     jobs.check_inputs(parameters)
     for paper, notebook in chosen.items():
         if dry_run:
-            print(jobs.command(notebook, parameters))
+            print(jobs.command(notebook, given[paper]))
             continue
         print(f"{paper}: running {notebook.name} at size {size}, {seeds} seeds", flush=True)
-        jobs.reproduce(paper, parameters, out)
+        jobs.reproduce(paper, given[paper], out)
     if dry_run:
         return
     report.write(out)

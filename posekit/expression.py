@@ -153,15 +153,17 @@ def evaluate(node: Node, lookup: Lookup, *, alone: bool = True) -> Interval:
 def compare(left: Interval, relation: str, right: Interval, tolerance: float | None = None) -> str:
     """'holds', 'fails', or 'undecided' where the printed digits are too few to tell.
 
-    `tolerance` is for `=`: the distance that still counts as equal. Without it two numbers are
-    equal if their rounding intervals overlap.
+    `tolerance` is for `=`: the distance at which two numbers, as they are written, still count as
+    equal; 0 for counts. Without it they are equal if their rounding intervals overlap.
     """
     if relation in (">", ">="):
         return compare(right, relation.replace(">", "<"), left, tolerance)
     scale = SLACK * max(1.0, abs(left.value), abs(right.value))
     if relation == "=":
-        gap = max(left.low, right.low) - min(left.high, right.high) - (tolerance or 0.0)
-        both_rounded = left.low < left.high and right.low < right.high and tolerance is None
+        if tolerance is not None:
+            return "holds" if abs(left.value - right.value) <= tolerance + scale else "fails"
+        gap = max(left.low, right.low) - min(left.high, right.high)
+        both_rounded = left.low < left.high and right.low < right.high
         return "fails" if gap > scale or (both_rounded and gap > -scale) else "holds"
     strict = relation == "<"
     exact = left.low == left.high and right.low == right.high

@@ -1,7 +1,8 @@
 """One comparison, judged: its best evidence, the rule that fits it, and what overrules it.
 
 The rules themselves are in posekit/statistics.py; this file says which applies. An audit that
-fails overrules every measurement; accuracy on the paper's data set is judged on that data alone.
+fails overrules every measurement; a printed accuracy is judged by runs of size `paper` on the
+paper's data set alone; what has no card and is no time was counted, and has no seed to vary.
 Where the paper leaves open what was compared, an order that turns round with the reading is open.
 """
 
@@ -24,6 +25,7 @@ from posekit.statistics import (
     judge_ordering,
     smallest_margin,
 )
+from posekit.tables import leading
 
 # Worst first: a claim of several parts gets the first of these that any part has.
 WORDS = ("inconsistent", "contradicted", "not derivable", "needs data", "needs hardware", "not run")
@@ -59,7 +61,7 @@ def find(paper: Paper, claim: Claim, part: Part, found: Measurements) -> Finding
     """Judge one part: measurements first, then what overrules them."""
     audit = audit_part(paper, part)
     word, _ = claim.needs
-    printed = _printed(paper, part, audit)
+    printed = _printed(claim, part, audit)
     if word == "quoted":
         return Finding("quoted", audit, printed)
     if claim.kind == "arithmetic":
@@ -80,27 +82,41 @@ def _arithmetic(audit: Audit, printed: str) -> Finding:
     return Finding(words.get(audit.outcome, "not derivable"), audit, printed, evidence="E0")
 
 
-def _printed(paper: Paper, part: Part, audit: Audit) -> str:
-    if part.relation != "=":
-        return short(audit.left.value - audit.right.value) if audit.outcome else ""
-    if isinstance(part.right, Number):
+def _printed(claim: Claim, part: Part, audit: Audit) -> str:
+    """The value that the paper prints, the bound of a count, or the difference of two numbers."""
+    if isinstance(part.right, Number) and part.relation == "=":
         return part.right.text
-    return short(audit.right.value) if audit.outcome else ""
+    if _is_bound(claim, part):
+        return f"{part.relation} {part.right.text}"
+    if not audit.outcome:
+        return ""
+    if part.relation != "=":
+        return short(audit.left.value - audit.right.value)
+    return short((audit.left if isinstance(part.left, Quantity) else audit.right).value)
+
+
+def _is_bound(claim: Claim, part: Part) -> bool:
+    """Is a count held against a number, as its bound?"""
+    return claim.kind == "structure" and part.relation != "=" and isinstance(part.right, Number)
 
 
 def _measure(paper: Paper, claim: Claim, part: Part, audit: Audit, found: Measurements) -> Finding:
     """The verdict of the best evidence there is; the rest is named in the notes."""
     home = _home(paper, part)
     drawn = samples(paper, part, found, claim.kind)
+    smaller = []
     if claim.kind == "accuracy":
         drawn = [s for s in drawn if s.level(home) in ("E5", "E6")]
+        smaller = [s for s in drawn if s.size != "paper"]
+        drawn = [s for s in drawn if s.size == "paper"]
     if claim.kind == "speed" and part.relation == "=" and isinstance(part.right, Number):
         drawn = []  # a printed time holds for the paper's device only
     if not drawn:
         known = {name for name, _, _ in found.values}
-        return _unmeasured(paper, claim, part, audit, known)
+        return _unmeasured(paper, claim, part, audit, known, smaller)
     best, *rest = sorted(drawn, key=lambda s: _rank(s, home), reverse=True)
     finding = _judge(paper, claim, part, audit, best)
+    finding.notes += [_not_the_papers(paper, claim, part, audit, s) for s in smaller]
     if part.is_setting:
         used = any(record.size == "paper" for record in found.by_id.values())
         finding.notes.append(f"{STATED}{'' if used else ', which no recorded run used'}")
@@ -109,6 +125,13 @@ def _measure(paper: Paper, claim: Claim, part: Part, audit: Audit, found: Measur
         finding.notes.append(f"on {data} ({other.evidence}, n = {other.n}): {_result(other)}")
     _read_otherwise(finding, paper, claim, part, audit, found)
     return finding
+
+
+def _not_the_papers(paper: Paper, claim: Claim, part: Part, audit: Audit, smaller: Sample) -> str:
+    """What a size below `paper` gave for a printed number, which it can't decide."""
+    found = _judge(paper, claim, part, audit, smaller)
+    told = f"{found.measured}{_ends(found)}, n = {found.n}"
+    return f"at size {smaller.size} on {smaller.data}, which doesn't decide: {told}"
 
 
 def _home(paper: Paper, part: Part) -> str:
@@ -123,8 +146,14 @@ def _rank(sample: Sample, home: str) -> tuple[int, bool, int]:
     return level, len(sample.seeds) >= FEWEST, SIZES.index(sample.size)
 
 
-def _unmeasured(paper: Paper, claim: Claim, part: Part, audit: Audit, known: set[str]) -> Finding:
+def _unmeasured(
+    paper: Paper, claim: Claim, part: Part, audit: Audit, known: set[str], smaller: list[Sample]
+) -> Finding:
     """The verdict where nothing fit to decide was measured, and what is lacking."""
+    if smaller:
+        notes = ["not run at size paper, which alone decides a printed number"]
+        notes += [_not_the_papers(paper, claim, part, audit, s) for s in smaller]
+        return Finding("not run", audit, notes=notes)
     if claim.needs[0]:
         return Finding(claim.needs[0], audit)
     home = _home(paper, part)
@@ -145,8 +174,8 @@ def _unmeasured(paper: Paper, claim: Claim, part: Part, audit: Audit, known: set
 
 def _judge(paper: Paper, claim: Claim, part: Part, audit: Audit, sample: Sample) -> Finding:
     level = sample.level(_home(paper, part))
-    if claim.kind == "structure":
-        finding = _counted(part, audit, sample)
+    if claim.kind == "structure" or (claim.kind == "ordering" and not part.card):
+        finding = _counted(claim, part, audit, sample, level)
     elif part.relation == "=":
         finding = _equal(claim, part, audit, sample, level)
     else:
@@ -173,20 +202,20 @@ def _subjects(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(name.split("/")[1] for name in names))
 
 
-def _counted(part: Part, audit: Audit, sample: Sample) -> Finding:
-    """Structure: every count agrees with the printed one, at the precision it is printed with."""
-    exact = part.tolerance is not None
+def _counted(claim: Claim, part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
+    """Every count agrees with the printed one, at the precision it is printed with, or is in the
+    order claimed; counted on other data than the paper's that is support and no more."""
     outcomes = {
-        compare(
-            left, part.relation, Interval.exact(right.value) if exact else right, part.tolerance
-        )
+        compare(left, part.relation, right, part.tolerance)
         for left, right in zip(sample.left, sample.right)
     }
-    word = "reproduced" if outcomes == {"holds"} else "contradicted"
-    sides = sample.left if part.relation == "=" else sample.differences
+    holds = "supported" if level in ("E3", "E4") else "reproduced"
+    word = holds if outcomes == {"holds"} else "contradicted"
+    own = part.relation == "=" or _is_bound(claim, part)
+    sides = sample.left if own else sample.differences
     values = dict.fromkeys(short(v.value if isinstance(v, Interval) else v) for v in sides)
     pair = f"counted {short(sample.left[0].value)} {part.relation} {short(sample.right[0].value)}"
-    plain = isinstance(part.right, Number) and word == "reproduced"
+    plain = isinstance(part.right, Number) and word in HOLDS
     return Finding(word, audit, measured=" / ".join(values), notes=[] if plain else [pair])
 
 
@@ -200,7 +229,7 @@ def _ordered(paper: Paper, part: Part, audit: Audit, sample: Sample, level: str)
     e = judged.estimate
     if e.n > 1:
         units = (entry.unit for name in part.names if (entry := paper.find(name, part.card)))
-        least = f"{(e.high - e.low) / 2:.2g} {next(units, '')}".strip()
+        least = f"{_two_digits((e.high - e.low) / 2)} {next(units, '')}".strip()
         finding.notes.append(f"with {e.n} seeds only a difference above {least} can be told from 0")
     if sample.subjects:
         means = (f"{s} {short(float(np.mean(v)))}" for s, v in sample.subjects.items())
@@ -234,8 +263,12 @@ def _equal(claim: Claim, part: Part, audit: Audit, sample: Sample, level: str) -
     finding.margin = short(margin)
     if 1 < judged.estimate.n < FEWEST:
         least = smallest_margin(judged.estimate.spread, judged.estimate.n)
-        finding.notes.append(f"{judged.estimate.n} seeds could prove {least:.2g}")
+        finding.notes.append(f"{judged.estimate.n} seeds could prove {_two_digits(least)}")
     return finding
+
+
+def _two_digits(value: float) -> str:
+    return short(float(f"{value:.2g}"))
 
 
 def _metric(part: Part) -> Metric:
@@ -253,14 +286,17 @@ def _filled(judged: Judgement, audit: Audit) -> Finding:
     if np.isnan(e.low):
         return Finding(judged.verdict, audit, measured=short(e.mean), notes=[judged.reason])
     half = (e.high - e.low) / 2
-    digits = max(0, 2 - int(np.floor(np.log10(half)))) if half > 0 else 4
+    digits = max(0, leading(half) + 2) if half > 0 else max(4, leading(e.mean) + 2)
     cells = (f"{v:.{digits}f}" for v in (e.mean, e.low, e.high))
     return Finding(judged.verdict, audit, "", *cells, notes=[judged.reason])
 
 
 def _result(finding: Finding) -> str:
-    ends = f" [{finding.low}, {finding.high}]" if finding.low else ""
-    return f"{finding.verdict}, {finding.measured}{ends}"
+    return f"{finding.verdict}, {finding.measured}{_ends(finding)}"
+
+
+def _ends(finding: Finding) -> str:
+    return f" [{finding.low}, {finding.high}]" if finding.low else ""
 
 
 def _read_otherwise(

@@ -8,6 +8,7 @@ says what other stand-ins for what was measured would give.
 """
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from posekit.claims import Claim, Paper, Part, load_paper, slugs
 from posekit.evidence import Measurements, Record, Sample
 from posekit.files import write_text
 from posekit.judge import WORDS, Finding, find
+from posekit.labels import labels
 
 COLUMNS = ["id", "paper", "where", "kind", "statement", "printed", "measured", "low", "high", "n"]
 COLUMNS += ["margin", "evidence", "verdict", "card", "data", "runs", "note", "readings", "audit"]
@@ -112,10 +114,10 @@ def _row(paper: Paper, claim: Claim, found: Measurements) -> dict[str, str]:
     word, detail = claim.needs
     verdict = min((f.verdict for f in parts), key=WORDS.index) if parts else word
     cells = {name: _joined(getattr(f, name) for f in parts) for name in COLUMNS[5:11]}
-    notes = [f"{word}: {detail}" if detail and word == verdict else detail]
+    notes = [f"{word}: {detail}"] if detail and word == verdict else []
     lacking = list(dict.fromkeys(name for f in parts for name in f.lacking))
     notes += [f"not measured: {', '.join(lacking)}"] if lacking else []
-    notes += _by_card(claim, parts, "notes") + [claim.note]
+    notes += _by_part(claim, parts, "notes") + [claim.note]
     records = [r.id for f in parts if f.sample for r in f.sample.records]
     return cells | {
         "id": claim.id,
@@ -129,16 +131,23 @@ def _row(paper: Paper, claim: Claim, found: Measurements) -> dict[str, str]:
         "data": _once(f.data for f in parts),
         "runs": " ".join(sorted(set(records))),
         "note": _once(notes),
-        "readings": _once(_by_card(claim, parts, "readings")),
+        "readings": _once(_by_part(claim, parts, "readings")),
         "audit": audit_claim(paper, claim),
     }
 
 
-def _by_card(claim: Claim, parts: list[Finding], name: str) -> list[str]:
-    """The notes or readings of all parts; where there are several cards, each with its card."""
-    several = len({part.card for part in claim.parts}) > 1
-    pairs = [(part, text) for part, f in zip(claim.parts, parts) for text in getattr(f, name)]
-    return [f"{part.card}: {text}" if several else text for part, text in pairs]
+def _by_part(claim: Claim, parts: list[Finding], name: str) -> list[str]:
+    """The notes or readings of all parts; of several under cards, each with what tells it apart.
+
+    Of parts under one and the same card, what is said of all is said once.
+    """
+    pairs = [(i, text) for i, f in enumerate(parts) for text in getattr(f, name)]
+    cards = {part.card for part in claim.parts}
+    if len(parts) < 2 or not any(cards):
+        return [text for _, text in pairs]
+    shared = Counter(text for _, text in pairs) if len(cards) == 1 else Counter()
+    told = labels(claim)
+    return [text if shared[text] == len(parts) else f"{told[i]}: {text}" for i, text in pairs]
 
 
 def _joined(cells: Iterable[str]) -> str:

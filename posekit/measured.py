@@ -6,63 +6,88 @@ and one size, and says so in its title; no printed number stands in it.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from decimal import Decimal
 from statistics import fmean
 
 import numpy as np
 
+from posekit.claims import load_metrics
 from posekit.evidence import SIZES, Record
+from posekit.loss_card import LOSS_CARDS
+from posekit.pckh import PCKH_CARDS
+from posekit.protocols import CARDS
 from posekit.statistics import t_interval
-from posekit.tables import WIDEST, Cell, Link, Table, number
+from posekit.tables import WIDEST, Cell, Link, Table, number, number_within
 
 Seeds = dict[int, float]
 Grid = dict[str, dict[str, Seeds]]  # row -> column -> seed -> value
 MODELS = WIDEST - 1  # of a table; more models go on in another one
+RULES = CARDS | PCKH_CARDS | LOSS_CARDS
+"""The cards of all kinds by name."""
 
 
 def error_tables(records: list[Record], cards: list[str]) -> Iterator[tuple[str, str, Table]]:
     """(title, caption, table) of all that was measured under a card.
 
-    For each data set first every card with its averages, then, for each of `cards` (the ones
-    the paper's own claims are about), every slice.
+    For each data set first every card with its headline numbers, then every slice of each of
+    `cards` (the ones the paper's own claims are about) and of one card of any other metric.
     """
+    cards = cards + _others(records, cards)
     for data, size in _places(records):
         here = [record for record in records if record.size == size]
         trained = _training_sets(here, data)
         where = f"{_naming(data)}, size `{size}`"
-        grid = _averages(here, data)
-        for table in _split("Card", grid, trained):
-            yield f"All cards {where}", _caption(grid), table
+        grid, units = _headlines(here, data)
+        for table in _split("Card", grid, trained, _small(grid, units)):
+            yield f"All cards {where}", _caption(grid, units), table
         for card in cards:
-            grid = _slices(here, data, card)
+            grid, units = _slices(here, data, card)
             if len(grid) < 2:
                 continue  # an average alone stands in the table of all cards
-            for table in _split("Slice", grid, trained):
-                yield f"`{card}` slice by slice {where}", _caption(grid), table
+            for table in _split("Slice", grid, trained, _small(grid, units)):
+                yield f"`{card}` slice by slice {where}", _caption(grid, units), table
 
 
 def count_table(records: list[Record]) -> Table | None:
-    """Counts and times (no card) that were measured for at least two models."""
-    grid: Grid = defaultdict(lambda: defaultdict(dict))
-    for record in records:
-        for (name, card, _), value in record.values.items():
-            metric, subject, *rest = name.split("/")
-            if not card and not rest:
-                grid[subject][metric][record.seed] = value
-    models = defaultdict(set)
-    for subject, row in grid.items():
-        for metric in row:
-            models[metric].add(subject)
-    shared = [metric for metric, subjects in models.items() if len(subjects) > 1]
-    if not shared:
-        return None
-    shown = shared[: WIDEST - 1]
-    rows = [
-        (subject, *(cell(row.get(metric, {})) for metric in shown))
-        for subject, row in grid.items()
-        if set(row) & set(shown)
+    """Counts and times (no card, no data) of models: what was measured for at least two.
+
+    Where there are several sizes, each has rows of its own.
+    """
+    counts = [
+        (record, *name.split("/"), value)
+        for record in records
+        for (name, card, data), value in record.values.items()
+        if not card and not data and name.count("/") == 1
     ]
+    several = len({record.size for record, *_ in counts}) > 1
+    grid: Grid = defaultdict(lambda: defaultdict(dict))
+    for record, metric, subject, value in counts:
+        row = f"{subject}, {record.size}" if several else subject
+        grid[row][metric][record.seed] = value
+    shown = _shared(grid)[: WIDEST - 1]
+    if not shown:
+        return None
+    named = dict.fromkeys(name for metric in shown for name in grid if metric in grid[name])
+    rows = [(name, *(cell(grid[name].get(metric, {})) for metric in shown)) for name in named]
     return Table(("Model", *(f">{metric.replace('_', ' ')}" for metric in shown)), tuple(rows))
+
+
+def _shared(grid: Grid) -> list[str]:
+    """The columns with two rows or more; of columns that share no row, those with the most cells.
+
+    What has the shape of a count but counts no model, configurations/all, is thus left out.
+    """
+    rows: dict[str, set[str]] = defaultdict(set)
+    for name, row in grid.items():
+        for column in row:
+            rows[column].add(name)
+    rows = {column: names for column, names in rows.items() if len(names) > 1}
+    cells = {
+        column: sum(len(names & other) for other in rows.values()) for column, names in rows.items()
+    }
+    best = rows[max(cells, key=cells.__getitem__)] if cells else set()
+    return [column for column, names in rows.items() if names & best]
 
 
 def cost_table(records: list[Record]) -> Table | None:
@@ -96,7 +121,9 @@ def is_generated(data: str) -> bool:
 
 
 def _naming(data: str) -> str:
-    return f"on `{data}` (generated data, not Human3.6M)" if is_generated(data) else f"on `{data}`"
+    return (
+        f"on `{data}` (generated data, not the paper's)" if is_generated(data) else f"on `{data}`"
+    )
 
 
 def _places(records: list[Record]) -> list[tuple[str, str]]:
@@ -105,23 +132,63 @@ def _places(records: list[Record]) -> list[tuple[str, str]]:
     return sorted(found, key=lambda p: (not is_generated(p[0]), p[0], SIZES.index(p[1])))
 
 
-def _averages(records: list[Record], data: str) -> Grid:
-    """Every card's headline numbers on `data`."""
+def _is_headline(metric: str, card: str) -> bool:
+    """Is this what the card measures, rather than something else that was noted under it?"""
+    return (metric, False) in load_metrics() or metric == getattr(RULES.get(card), "metric", "")
+
+
+def _unit(metric: str, card: str) -> str:
+    """The unit of a card's own number, '' of any other."""
+    if (metric, False) in load_metrics():
+        return load_metrics()[metric, False].unit
+    return RULES[card].unit if _is_headline(metric, card) else ""
+
+
+def _others(records: list[Record], cards: list[str]) -> list[str]:
+    """For each metric that none of `cards` measures: the first card it was measured under."""
+    known = dict.fromkeys((name.split("/")[0], card) for r in records for name, card, _ in r.values)
+    first = {}
+    for metric, card in known:
+        if card and _is_headline(metric, card):
+            first.setdefault(metric, card)
+    return [card for metric, card in first.items() if not any((metric, c) in known for c in cards)]
+
+
+def _headlines(records: list[Record], data: str) -> tuple[Grid, dict[str, str]]:
+    """Every card's headline numbers on `data`, and the units of the rows."""
     grid: Grid = defaultdict(lambda: defaultdict(dict))
+    units = {}
     for record, (metric, subject, *rest), card, value in _values(records, data):
         if not rest:
-            row = card if metric == "mpjpe" else f"{card}, {metric.replace('_', ' ')}"
+            own = _is_headline(metric, card)
+            row = card if own else f"{card}, {metric.replace('_', ' ')}"
             grid[row][subject][record.seed] = value
-    return grid
+            units[row] = _unit(metric, card)
+    return grid, units
 
 
-def _slices(records: list[Record], data: str, card: str) -> Grid:
-    """The headline number and every slice of it under one card."""
+def _slices(records: list[Record], data: str, card: str) -> tuple[Grid, dict[str, str]]:
+    """The headline number and every slice of it under one card, and their units."""
     grid: Grid = defaultdict(lambda: defaultdict(dict))
+    units = {}
     for record, (metric, subject, *rest), under, value in _values(records, data):
-        if under == card and metric == "mpjpe":
-            grid["/".join(rest) or "average"][subject][record.seed] = value
-    return grid
+        if under == card and _is_headline(metric, card):
+            row = "/".join(rest)
+            grid[row][subject][record.seed] = value
+            units[row] = _unit(metric, card)
+    # a mean of parts, but not of epochs, which follow each other
+    whole = "headline" if any(row.startswith("epoch-") for row in grid) else "average"
+    units = {row or whole: unit for row, unit in units.items()}
+    return {row or whole: cells for row, cells in grid.items()}, units
+
+
+def _small(grid: Grid, units: dict[str, str]) -> set[str]:
+    """The rows shown in thousandths: those of a unit in which nothing reaches 0.01."""
+    largest: dict[str, float] = defaultdict(float)
+    for row, cells in grid.items():
+        values = [abs(value) for seeds in cells.values() for value in seeds.values()]
+        largest[units[row]] = max(largest[units[row]], *values)
+    return {row for row, unit in units.items() if unit and largest[unit] < 0.01}
 
 
 def _values(records: list[Record], data: str) -> Iterator[tuple[Record, list[str], str, float]]:
@@ -137,36 +204,61 @@ def _training_sets(records: list[Record], data: str) -> dict[str, str]:
     return {subject: record.trained_on for record, (_, subject, *_), _, _ in found}
 
 
-def _split(corner: str, grid: Grid, trained: dict[str, str]) -> Iterator[Table]:
+def _split(
+    corner: str, grid: Grid, trained: dict[str, str], small: Container[str]
+) -> Iterator[Table]:
     """The grid as tables of at most MODELS models; several seeds' numbers are made one cell."""
     models = list(dict.fromkeys(model for row in grid.values() for model in row))
     for start in range(0, len(models), MODELS):
         shown = models[start : start + MODELS]
-        rows = [(name, *(cell(row.get(m, {})) for m in shown)) for name, row in grid.items()]
+        rows = [
+            (name, *(cell(row.get(m, {}), thousandths=name in small) for m in shown))
+            for name, row in grid.items()
+        ]
         if any(trained[m] for m in shown):
             rows.insert(0, ("trained on", *(trained[m] for m in shown)))
         yield Table((corner, *(f">{m}" for m in shown)), tuple(rows))
 
 
-def cell(seeds: Seeds) -> str:
-    """The mean over seeds and half of its 95 % t interval, as text."""
+def cell(seeds: Seeds, *, thousandths: bool = False) -> str:
+    """The mean over seeds and half of its 95 % t interval, as text; or a thousand times as much."""
     if not seeds:
         return ""
     found = t_interval(np.array(list(seeds.values())))
     if found.n < 2 or found.high - found.low == 0:
-        return number(found.mean)
+        return _thousandfold(number(found.mean)) if thousandths else number(found.mean)
     half = (found.high - found.low) / 2
-    return f"{number(found.mean, found.mean)} ± {number(half, found.mean)}"
+    mean, half = (number_within(v, half, abs(found.mean)) for v in (found.mean, half))
+    if thousandths:
+        mean, half = _thousandfold(mean), _thousandfold(half)
+    return f"{mean} ± {half}"
 
 
-def _caption(grid: Grid) -> str:
-    """How many seeds stand behind the cells."""
+def _thousandfold(text: str) -> str:
+    """A number's text with its point three places on: 0.001190 to 1.190."""
+    return f"{Decimal(text).scaleb(3):f}"
+
+
+def _caption(grid: Grid, units: dict[str, str]) -> str:
+    """The rows' units, and how many seeds stand behind the cells."""
     counts = sorted({len(seeds) for row in grid.values() for seeds in row.values()})
     seeds = " or ".join(map(str, counts))
+    small = _small(grid, units)
+    units = {row: f"0.001 {unit}" if row in small else unit for row, unit in units.items()}
     return (
-        f"In mm where the card does not say otherwise. Mean ± half of the 95 % t interval over "
+        f"{_told(units)}. Mean ± half of the 95 % t interval over "
         f"seeds ({seeds} a cell; one without ± is of one seed, or the same for all)."
     )
+
+
+def _told(units: dict[str, str]) -> str:
+    """Each unit with the rows it belongs to; the most frequent one with none."""
+    rows = defaultdict(list)
+    for row, unit in units.items():
+        rows[unit].append(row)
+    first, *rest = sorted(rows, key=lambda unit: -len(rows[unit]))
+    others = [f"{', '.join(rows[u])} {f'in {u}' if u else 'without a unit'}" for u in rest]
+    return "; ".join([f"In {first}" if first else "Without a unit", *others])
 
 
 def _mean(values: Iterable[float | None]) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
@@ -77,7 +77,8 @@ class Overlay:
         whole = {"extent": (-0.5, across - 0.5, height - 0.5, -0.5)}
         nothing = np.zeros((1, 1))
         self._skeleton = skeleton
-        self._picture = axes.imshow(np.zeros((height, across, 3), np.uint8), **whole)
+        black = np.zeros((height, across, 3), np.uint8)
+        self._picture = axes.imshow(black, interpolation="bilinear", **whole)
         self.heat = axes.imshow(nothing, cmap=HEAT, vmin=0, interpolation="nearest", **whole)
         colours = side_colours(skeleton)
         bones = [colours[child] for _, child in skeleton.bones]
@@ -123,6 +124,24 @@ class Overlay:
         self._joints.set_offsets(np.ma.masked_invalid(places))
         for line in (self._rim, self._ring):
             line.set_data(*([[], []] if ring is None else places[ring, :, None]))
+
+
+def sheet(
+    images: UInt8[Tensor, "B 3 H W"],
+    skeleton: Skeleton,
+    joints: Float[Tensor, "B J 2"],
+    known: Bool[Tensor, "B J"],
+    *,
+    columns: int = 4,
+) -> Picture:
+    """Pictures side by side with their labelled joints (px)."""
+    rows = -(-len(images) // columns)
+    drawing = Picture(figsize=(2 * columns, 2 * rows), dpi=100, layout="constrained")
+    places = joints.double().masked_fill(~known[..., None], float("nan"))
+    for number, image in enumerate(images):
+        axes = drawing.add_subplot(rows, columns, number + 1)
+        Overlay(axes, skeleton, tuple(image.shape[1:]), width=1.2).fill(image, places[number])
+    return drawing
 
 
 class Bars:

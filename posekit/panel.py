@@ -136,8 +136,10 @@ class Panel:
         tick = {"indent": False, "layout": {"width": "86px"}}
         self.heat = widgets.Checkbox(True, description="heatmap", **tick)
         self.bones = widgets.Checkbox(True, description="skeleton", **tick)
-        self.upload = widgets.FileUpload(accept=".jpg,.jpeg,.png", description="upload a picture")
-        self.message = widgets.HTML(HINT)
+        self.upload = widgets.FileUpload(
+            accept=".jpg,.jpeg,.png", description="upload a picture", layout={"width": "180px"}
+        )
+        self.message = widgets.HTML(HINT, layout={"margin": "2px 0 2px 10px"})
         self.screen = widgets.Image(layout={"max_width": "100%", "object_fit": "contain"})
         self.strip = widgets.Box(layout={"flex_flow": "row wrap", "max_height": "220px"})
         for index in range(self._given):

@@ -1,7 +1,7 @@
 """Run a paper's notebook headlessly with papermill, and keep what came out if it came out whole.
 
-A notebook says in its metadata which paper it reproduces: {"posekit": {"paper": "tran2022"}}.
-Its cell tagged `parameters` is its whole configuration.
+A notebook says in its metadata which paper it reproduces, and which data sets it can read:
+{"posekit": {"paper": "tran2022", "data": ["cmu", "human36m"]}}. Its cell tagged `parameters` is its whole configuration.
 """
 
 import os
@@ -32,10 +32,14 @@ def notebooks() -> dict[str, Path]:
     """Paper -> notebook, in the notebooks' own words."""
     found = {}
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        paper = nbformat.read(path, 4).metadata.get("posekit", {}).get("paper")
-        if paper:
+        if paper := _metadata(path).get("paper"):
             found[paper] = path
     return found
+
+
+def _metadata(notebook: Path) -> Mapping:
+    """What a notebook says of itself."""
+    return nbformat.read(notebook, 4).metadata.get("posekit", {})
 
 
 def notebook_of(paper: str) -> Path:
@@ -46,13 +50,30 @@ def notebook_of(paper: str) -> Path:
     return known[paper]
 
 
-def check_parameters(notebook: Path, parameters: Mapping) -> None:
-    """Refuse a parameter the notebook doesn't have: papermill would run on without it."""
-    known = papermill.inspect_notebook(str(notebook))
-    if unknown := sorted(set(parameters) - set(known)):
+def shares(chosen: Mapping[str, Path], parameters: Mapping) -> dict[str, dict]:
+    """For each paper the parameters that its notebook has, with the data sets that it reads.
+
+    ValueError names a parameter or a data set that no notebook of these has: papermill would run on
+    without the one, and the notebook stop at the other.
+    """
+    known = {paper: papermill.inspect_notebook(str(path)) for paper, path in chosen.items()}
+    reads = {paper: _metadata(path).get("data", []) for paper, path in chosen.items()}
+    every = dict.fromkeys(name for names in known.values() for name in names)
+    books = ", ".join(path.name for path in chosen.values())
+    if unknown := sorted(set(parameters) - set(every)):
         raise ValueError(
-            f"{notebook.name} has no parameter {', '.join(unknown)}; it has {', '.join(known)}"
+            f"{books}: there is no parameter {', '.join(unknown)}; there are {', '.join(every)}"
         )
+    words = [word for word in parameters.get("data", "").split(",") if word]
+    for name in (word.partition("=")[0] for word in words):
+        if name in CHECKS and not any(name in names for names in reads.values()):
+            raise ValueError(f"{books}: nothing here reads {name}")
+    given = {}
+    for paper in chosen:
+        own = {name: value for name, value in parameters.items() if name in known[paper]}
+        data = [w for w in words if w.partition("=")[0] in reads[paper]]
+        given[paper] = own | ({"data": ",".join(data)} if "data" in own else {})
+    return given
 
 
 def check_inputs(parameters: Mapping) -> None:
@@ -91,7 +112,7 @@ def reproduce(paper: str, parameters: Mapping, out: Path) -> Path:
     been trained until then is kept, and the next call goes on from there.
     """
     notebook = notebook_of(paper)
-    check_parameters(notebook, parameters)
+    parameters = shares({paper: notebook}, parameters)[paper]
     executed = out / "executed" / f"{paper}.ipynb"
     part = executed.with_suffix(".part.ipynb")
     _make_folder(part.parent)

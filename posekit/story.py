@@ -21,11 +21,12 @@ FAILS = ("inconsistent", "contradicted")
 OPEN = ("inconclusive",)
 LINKED = 3  # run records that a row of the claims table links to
 STUDIO = (
-    "Studio numbers are numbers on generated data, not on Human3.6M, and must not be put beside "
-    "printed ones: a lifter that reaches 30 mm here has not reached 30 mm there. They compare "
-    "models with each other: they can support or contradict an order that a paper claims, and no "
-    "error value is judged by them. Their intervals cover the random start of training alone, on "
-    "two generated test actors, S9 and S11; other actors could give another order."
+    "Studio numbers are numbers on generated data, not on a paper's, and must not be put beside "
+    "printed ones: who reaches 30 mm, or 90 %, here has not reached it there. They compare models "
+    "with each other: they can support or contradict an order that a paper claims, and no printed "
+    "value is judged by them. Their intervals cover the random start of training alone, on the "
+    "studio's test people: the actors S9 and S11, or strangers in poses of theirs; other people "
+    "could give another order."
 )
 
 
@@ -90,7 +91,8 @@ def summary(page: Page) -> str:
     words = ", ".join(f"{counts[word]} {word}" for word in reversed(WORDS) if counts[word])
     text = f"{_of(len(page.claims), 'claim')}"
     if quoted:
-        text += f", of which {quoted} are other papers' numbers, quoted for comparison"
+        are = "is of" if quoted == 1 else "are"
+        text += f", of which {quoted} {are} other papers' numbers, quoted for comparison"
     return f"{text}. The paper's own {len(page.own)}: {words}.{_as_stated(page)}"
 
 
@@ -170,15 +172,19 @@ def _how_sure(page: Page) -> Iterator[str]:
     words = [word for word in reversed(WORDS) if any(counts[level, word] for level in levels)]
     cells = [(lv, *(str(counts[lv, word] or "") for word in words)) for lv in levels]
     yield Table(("Evidence", *(f">{word}" for word in words)), tuple(cells)).markdown()
-    trained = [row for row in rows if row["data"] and row["n"]]
+    trained = [row for row in rows if row["data"] and row["card"] and row["n"]]
     if trained:
+        reading = (
+            " They hold for the reading named first under Readings; a line above says so where "
+            "another gives another verdict."
+            if page.paper.aliases
+            else ""
+        )
         seeds = [int(n) for row in trained for n in row["n"].split("; ") if n]
         few, many = min(seeds), max(seeds)
         yield (
             f"Verdicts from training rest on {few if few == many else f'{few} to {many}'} seeds "
-            f"each; fewer than {FEWEST} never decide. Intervals are of 95 %. They hold for the "
-            "reading named first under Readings; a line above says so where another gives another "
-            "verdict."
+            f"each; fewer than {FEWEST} never decide. Intervals are of 95 %.{reading}"
         )
     if any(is_generated(data) for r in page.records for (_, _, data) in r.values):
         yield STUDIO
@@ -198,20 +204,40 @@ def _figures(page: Page) -> Iterator[str]:
 def _claims(page: Page) -> Iterator[str]:
     yield "## Claims"
     yield (
-        "Printed and measured are the value itself where a claim says equal, and the difference "
-        "between the two sides where it says lower or higher; in brackets the 95 % interval over n "
-        "seeds, or repeats of a timing. Errors are in mm, times in ms, yes is 1. What the words and "
-        "the evidence levels mean stands in [the overview](README.md); `posekit why ID` prints all "
-        "that is behind a row."
+        "Printed and measured are the value itself where a claim says equal or bounds a count, and the "
+        "difference between the two sides where it says lower or higher; in brackets the 95 % interval over n "
+        f"seeds, or repeats of a timing. {_units(page)}What the words and the evidence levels mean "
+        "stands in [the overview](README.md); `posekit why ID` prints all that is behind a row."
     )
     head = ("Id", "Claim", "Where", ">Printed", ">Measured", "Evidence", "Verdict", "Runs")
     yield Table(head, tuple(_claim_row(page, row) for row in _rows(page.own))).markdown()
     quoted = page.claims[page.claims["verdict"] == "quoted"]
     if len(quoted):
-        cells = [(r["id"], r["statement"], r["where"], r["printed"]) for r in _rows(quoted)]
+        cells = [
+            (r["id"], r["statement"], r["where"], printed_cell(page.claim(r), r))
+            for r in _rows(quoted)
+        ]
         table = Table(("Id", "Number", "Where", ">Printed"), tuple(cells))
-        title = f"{_of(len(quoted), 'number')} quoted from other papers"
+        numbers = sum(len(page.claim(row).parts) for row in _rows(quoted))
+        title = f"{_of(numbers, 'number')} quoted from other papers"
         yield f"<details><summary>{title}</summary>\n\n{table.markdown()}\n</details>"
+
+
+def _units(page: Page) -> str:
+    """What the numbers of the own claims are in, counts aside."""
+    found = {}
+    entries = list(page.paper.printed.values())
+    for claim in page.paper.claims:
+        if claim.needs[0] != "quoted" and claim.kind != "structure":
+            metrics = {name.split("/")[0] for part in claim.parts for name in part.names}
+            found |= {
+                metric.replace("_", " ").removesuffix(f" {entry.unit}"): entry.unit
+                for entry in entries
+                if entry.unit and (metric := entry.quantity.split("/")[0]) in metrics
+            }
+    told = [f"{metric} in {unit}" for metric, unit in found.items()]
+    told += ["yes is 1"] if any(entry.unit == "yes=1" for entry in entries) else []
+    return f"Units: {', '.join(told)}. " if told else ""
 
 
 def _claim_row(page: Page, row: dict[str, str]) -> tuple[Cell, ...]:
@@ -244,7 +270,7 @@ def _measured(page: Page) -> Iterator[str]:
     cards = dict.fromkeys(card for row in _rows(page.own) for card in row["card"].split("; "))
     tables = list(error_tables(page.records, [card for card in cards if card]))
     if tables:
-        yield "## Measured errors"
+        yield "## What was measured"
     if tables and page.paper.aliases:
         yield "How the models differ, but for their names, stands under [Readings](#readings)."
     last = ""

@@ -13,7 +13,6 @@ B persons, J joints of SPIN24, H x W pixels of a crop, h x w cells of a heatmap.
 import argparse
 import copy
 import json
-import os
 import platform
 import subprocess
 import time

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from posekit.audit import audit_part
 from posekit.claims import Claim, Paper
-from posekit.expression import Call, Quantity
 from posekit.judge import STATED
+from posekit.labels import labels
 from posekit.ledger import measured_parts
-from posekit.tables import escape, number
+from posekit.tables import escape, number, number_within
 
 TOLD = (
     "depends on the reading",
@@ -16,6 +16,7 @@ TOLD = (
     "the paper says by",
     "timed on",
 )  # what a verdict can't do without
+LONG = 11  # characters of a printed number: 0.00114283, and a sign
 
 
 def bullet(paper: Paper, claim: Claim, row: Mapping[str, str]) -> str:
@@ -38,9 +39,20 @@ def _restrictions(row: Mapping[str, str]) -> list[str]:
     found = [note for note in notes if note.endswith(" alone") or note.startswith(TOLD)]
     if any(note.startswith("depends on the reading") for note in found):
         return found
-    decided = re.compile(r": (supported|contradicted|reproduced), ")
-    others = [reading for reading in row["readings"].split("; ") if decided.search(reading)]
+    if {"E5", "E6"} & set(row["evidence"].split("; ")):  # the paper's data, but not its recipe
+        sizes = [re.search(r"(?:^|: )(size (?:small|gpu))$", note) for note in notes]
+        found += dict.fromkeys(size[1] for size in sizes if size)
+    others = [reading for reading in row["readings"].split("; ") if _differs(reading, row)]
     return found + ([f"but {' and '.join(others)}"] if others else [])
+
+
+def _differs(reading: str, row: Mapping[str, str]) -> bool:
+    """Does another reading hold, or fail, where the row doesn't?"""
+    found = re.search(r": (supported|contradicted|reproduced|inconclusive), ", reading)
+    group = {"supported": "holds", "reproduced": "holds"}
+    return bool(found) and group.get(found[1], found[1]) != group.get(
+        row["verdict"], row["verdict"]
+    )
 
 
 def printed_cell(claim: Claim, row: Mapping[str, str]) -> str:
@@ -54,6 +66,8 @@ def measured_cell(claim: Claim, row: Mapping[str, str]) -> str:
     text = joined(labels(claim), [_interval(*cells) for *cells, _ in parts])
     counts = " or ".join(dict.fromkeys(n for *_, n in parts if n))
     text += f", margin {row['margin']}" if row["margin"] else ""
+    if row["data"] and not row["card"]:
+        return f"{text}, counted on {row['data']}"
     if row["data"]:
         return f"{text}, n = {counts} on {row['data']}"
     return f"{text}, n = {counts} repeats" if row["low"] else text
@@ -65,29 +79,13 @@ def joined(labels: list[str], texts: list[str], mark: str = " ") -> str:
     return "; ".join(f"{label}{mark}{text}" if label else text for label, text in pairs if text)
 
 
-def labels(claim: Claim) -> list[str]:
-    """What tells the parts of a claim apart: the card, or the quantity; '' for one plain number."""
-    cards = [part.card for part in claim.parts]
-    if len(set(cards)) > 1:
-        return cards
-    if len(claim.parts) == 1 and isinstance(claim.parts[0].left, Quantity):
-        return [""]
-    words = [part.names[0].removeprefix("recipe_").split("/") for part in claim.parts]
-    metrics = [metric for metric, *_ in words]
-    labels = []
-    for part, (metric, _, *rest) in zip(claim.parts, words):
-        if isinstance(part.left, Call) and part.left.function not in ("min", "max"):
-            metric, rest = part.left.function, []
-        labels.append(" ".join([metric, *(rest if metrics.count(metric) > 1 else [])]))
-    return [label.replace("_", " ") for label in labels]
-
-
 def _interval(mean: str, low: str, high: str) -> str:
-    """mean [low, high], all with the decimals of the largest."""
+    """mean [low, high], all with the decimals of the largest, or those the interval leaves."""
     if not low:
         return _shown(mean)
     values = [float(text) for text in (mean, low, high)]
-    mean, low, high = (number(value, max(map(abs, values))) for value in values)
+    largest, half = max(map(abs, values)), (values[2] - values[1]) / 2
+    mean, low, high = (number_within(value, half, largest) for value in values)
     return f"{mean} [{low}, {high}]"
 
 
@@ -97,4 +95,5 @@ def _shown(text: str) -> str:
         value = float(text)
     except ValueError:
         return text
-    return text if len(text) < 6 else number(value)
+    small = abs(value) < 1 and len(text) <= LONG
+    return text if len(text) < 6 or small else number(value)

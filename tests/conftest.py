@@ -23,3 +23,12 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared/data is not here: this part is checked on real data only")
     return folder
+
+
+@pytest.fixture(scope="session")
+def papers(shared) -> Path:
+    """The folder of the papers' tables and claims, to compare posekit's own with."""
+    folder = shared.parent / "papers"
+    if not folder.is_dir():
+        pytest.skip("../shared/papers is not here: the tables are compared with it only")
+    return folder

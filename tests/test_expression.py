@@ -116,6 +116,27 @@ def test_printed_numbers_are_compared_up_to_rounding(left, relation, right, outc
     assert compare(Interval.printed(left), relation, Interval.printed(right)) == outcome
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "tolerance", "outcome"),
+    [
+        ("5", "6", 0.0, "fails"),  # 5.4 prints as 5 and 5.6 as 6, but counts are whole
+        ("5", "6", None, "fails"),
+        ("6", "6", 0.0, "holds"),
+        ("12647206", "12647207", 0.0, "fails"),
+        ("0.9", "1.0", 0.05, "fails"),
+        ("0.9", "1.0", 0.1, "holds"),
+    ],
+)
+def test_a_tolerance_is_the_distance_of_numbers_as_written(left, right, tolerance, outcome):
+    assert compare(Interval.printed(left), "=", Interval.printed(right), tolerance) == outcome
+
+
+def test_counts_that_make_up_a_formula_are_not_rounded_either():
+    difference = Interval.printed("350848") - Interval.printed("235328")
+    assert compare(difference, "=", Interval.printed("115520"), 0.0) == "holds"
+    assert compare(difference, "=", Interval.printed("115521"), 0.0) == "fails"
+
+
 def test_a_count_meets_the_printed_precision():
     printed = Interval.printed("4.07e6")
     assert compare(Interval.exact(4_073_248.0), "=", printed) == "holds"

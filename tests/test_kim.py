@@ -1,7 +1,6 @@
 """kim as data: all its claims and numbers, and what it gets wrong by its own numbers."""
 
 import math
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -33,14 +32,6 @@ COLUMNS = {  # of Table I
 @pytest.fixture(scope="module")
 def kim() -> pd.DataFrame:
     return verdicts("kim", [])
-
-
-@pytest.fixture(scope="session")
-def papers(shared) -> Path:
-    folder = shared.parent / "papers"
-    if not folder.is_dir():
-        pytest.skip("../shared/papers is not here: the tables are compared with it only")
-    return folder
 
 
 def printed(quantity: str, card: str = "") -> str:

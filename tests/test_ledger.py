@@ -26,6 +26,9 @@ mpjpe/fang/Photo,{CARD},human36m,63.8,mm,Table 1,quoted
 layers/ours,,,8,layers,2,prose
 params/ours,,,4.07e6,parameters,2,prose
 params/li,,,,parameters,2,prose
+lost/200,,human36m,,%,2,prose
+lost/210,,human36m,,%,2,prose
+lost/220,,,9,%,2,prose
 saved/ours,,,0.3,mm,1,prose
 latency_ms/ours,,,,ms,1,prose
 latency_ms/li,,,,ms,1,prose
@@ -75,6 +78,10 @@ def seeds(data: str, **values: tuple) -> list[dict]:
         run(i, data, {f"mpjpe/{s.replace('_', '-')}": v[i] for s, v in values.items()})
         for i in range(count)
     ]
+
+
+def at_paper_size(**values: tuple) -> list[dict]:
+    return [r | {"size": "paper"} for r in seeds("human36m", **values)]
 
 
 BETTER = f"ordering,mpjpe/ours,<,mpjpe/li,,,{CARD},,"
@@ -258,6 +265,17 @@ def test_best_of_the_table_is_taken_against_the_best_of_each_seed(judge):
     assert (row.verdict, row.measured) == ("contradicted", "2.067")  # 2, 2.1, 2.1 behind fang
 
 
+def test_what_is_said_of_one_part_alone_says_of_which(judge):
+    claim = f"ordering,mpjpe/ours; mpjpe/ours,<,mpjpe/li; mpjpe/fang,,,{CARD},,"
+    values = {"ours": (59, 68.9, 78.8), "cascade_3": (60, 70, 80), "fang": (62, 72.3, 81.9)}
+    note = judge(claim, *seeds("studio", **values)).note.split("; ")
+    assert note.count("t interval, 3 seeds: on the claimed side of zero") == 1
+    assert note.count("size small") == 1
+    for rival, least in (("li", 0.25), ("fang", 0.52)):
+        told = f"with 3 seeds only a difference above {least} mm can be told from 0"
+        assert f"against {rival}: {told}" in note
+
+
 def test_smoke_runs_decide_nothing(judge):
     runs = seeds("studio", ours=(59, 68.9, 78.8), cascade_3=(60, 70, 80))
     assert judge(BETTER, *(r | {"size": "smoke"} for r in runs)).verdict == "not run"
@@ -286,22 +304,83 @@ def test_twenty_seeds_are_bootstrapped_with_test_subjects_as_strata(judge):
     assert "bootstrap-t over 21 seeds, 2 test subjects as strata" in row.note
 
 
+# Counts in order, which have no card and no seed
+
+FEWER = "ordering,lost/210,<,lost/200,,,,,"
+
+
+def counted(data: str, fewer: float, more: float, **changes) -> dict:
+    rows = (("lost/210", fewer), ("lost/200", more))
+    quantities = [{"quantity": q, "card": "", "data": data, "value": v} for q, v in rows]
+    return run(0, "", {}) | {"quantities": quantities} | changes
+
+
+@pytest.mark.parametrize(
+    ("data", "fewer", "verdict", "evidence"),
+    [
+        ("human36m", 3.25, "reproduced", "E5"),
+        ("human36m", 4.5, "contradicted", "E5"),  # as many are not fewer
+        ("human36m", 5.0, "contradicted", "E5"),
+        ("cmu", 3.25, "supported", "E4"),
+        ("studio", 3.25, "supported", "E3"),
+    ],
+)
+def test_counts_are_in_the_order_claimed_or_not_by_one_count(judge, data, fewer, verdict, evidence):
+    row = judge(FEWER, counted(data, fewer, 4.5))
+    assert (row.verdict, row.evidence, row.data) == (verdict, evidence, data)
+    assert (row.measured, row.low) == (f"{fewer - 4.5:g}", "") and "seed" not in row.note
+
+
+def test_a_bound_is_told_as_such_and_not_as_a_difference(judge):
+    claim = "structure,layers/ours,>=,8,,,,,"
+    assert judge(claim).printed == ">= 8"
+    row = judge(claim, run(0, "", {"layers/ours": 9}))
+    assert (row.verdict, row.printed, row.measured) == ("reproduced", ">= 8", "9")
+    assert judge(claim, run(0, "", {"layers/ours": 7})).verdict == "contradicted"
+
+
+def test_of_two_printed_numbers_said_to_be_equal_the_first_is_shown(judge):
+    row = judge("structure,layers/ours,=,lost/220,,0,,,", run(0, "", {"layers/ours": 8}))
+    assert (row.verdict, row.printed) == ("inconsistent", "8") and row.audit == "8 = 9 fails"
+
+
 # Accuracy and speed
 
 
 def test_accuracy_on_the_papers_data_is_reproduced_within_its_margin(judge):
-    row = judge(ACCURATE, *seeds("human36m", ours=(50.5, 50.6, 50.7)))
+    row = judge(ACCURATE, *at_paper_size(ours=(50.5, 50.6, 50.7)))
     assert (row.verdict, row.evidence, row.margin) == ("reproduced", "E6", "1.5")
     assert "TOST within 1.5" in row.note and "could prove 0.17" in row.note
 
 
 def test_accuracy_beyond_its_margin_is_contradicted(judge):
-    assert judge(ACCURATE, *seeds("human36m", ours=(53.5, 53.6, 53.7))).verdict == "contradicted"
+    assert judge(ACCURATE, *at_paper_size(ours=(53.5, 53.6, 53.7))).verdict == "contradicted"
 
 
 def test_accuracy_of_two_seeds_is_inconclusive(judge):
-    row = judge(ACCURATE, *seeds("human36m", ours=(50.5, 50.7)))
+    row = judge(ACCURATE, *at_paper_size(ours=(50.5, 50.7)))
     assert (row.verdict, row.evidence) == ("inconclusive", "E5")
+
+
+@pytest.mark.parametrize("size", ["small", "gpu"])
+def test_a_printed_number_is_not_judged_by_less_than_the_papers_recipe(judge, size):
+    runs = [r | {"size": size} for r in seeds("human36m", ours=(50.5, 50.6, 50.7))]
+    row = judge(ACCURATE, *runs)
+    assert (row.verdict, row.evidence, row.measured, row.runs) == ("not run", "", "", "")
+    assert "not run at size paper" in row.note
+    told = f"at size {size} on human36m, which doesn't decide: 50.600 [50.352, 50.848], n = 3"
+    assert told in row.note
+    row = judge(ACCURATE, *runs, *at_paper_size(ours=(53.5, 53.6, 53.7)))
+    assert (row.verdict, row.measured) == ("contradicted", "53.600") and told in row.note
+
+
+def test_data_that_is_there_is_no_longer_said_to_be_needed(judge):
+    claim = ACCURATE.removesuffix(",") + "needs data: human36m,"
+    assert judge(claim).verdict == "needs data"
+    row = judge(claim, *seeds("human36m", ours=(50.5, 50.6, 50.7)))
+    assert row.verdict == "not run" and "needs data" not in row.note
+    row = judge(claim, *at_paper_size(ours=(50.5, 50.6, 50.7)))
+    assert row.verdict == "reproduced" and "human36m" not in row.note
 
 
 @pytest.mark.parametrize("data", ["studio", "cmu"])

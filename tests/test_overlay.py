@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Picture
 
 from posekit.figures import SIDES
 from posekit.overlay import Bars, Overlay, side_colours
+from posekit.overlay import sheet as contact_sheet
 from posekit.skeleton import MPII16
 
 SIZE = 64  # px of the picture, and of the drawing
@@ -94,3 +95,14 @@ def test_bars_are_as_long_as_the_confidences():
     assert [bar.get_facecolor()[:3] for bar in axes.patches] == [
         to_rgb(colour) for colour in side_colours(MPII16)
     ]
+
+
+def test_a_sheet_shows_every_picture_and_only_labelled_joints():
+    images = torch.randint(0, 255, (5, 3, 32, 32), dtype=torch.uint8)
+    joints, known = torch.rand(5, 16, 2) * 31, torch.ones(5, 16, dtype=torch.bool)
+    known[3, 2:] = False
+    drawing = contact_sheet(images, MPII16, joints, known)
+    assert len(drawing.axes) == 5
+    shown = [np.isfinite(np.ma.filled(a.collections[-1].get_offsets(), np.nan)).all(1).sum()
+             for a in drawing.axes]  # fmt: skip
+    assert shown == [16, 16, 16, 2, 16]

@@ -22,7 +22,9 @@ def notebook(tmp_path, monkeypatch):
     monkeypatch.setenv("POSEKIT_HEADLESS", "1")  # a run sets it; other tests must not see it
 
     def write(*sources):
-        book = nbformat.v4.new_notebook(metadata={"posekit": {"paper": "tiny"}})
+        book = nbformat.v4.new_notebook(
+            metadata={"posekit": {"paper": "tiny", "data": ["cmu", "human36m"]}}
+        )
         book.metadata["kernelspec"] = {
             "name": "python3",
             "display_name": "Python 3",
@@ -136,7 +138,7 @@ def test_the_command_to_do_it_by_hand_does_it(notebook, tmp_path):
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(notebook, tmp_path):
     notebook("raise AssertionError('must not run')")
-    with pytest.raises(ValueError, match="no parameter epochs; it has size, out, data"):
+    with pytest.raises(ValueError, match="no parameter epochs; there are size, out, data"):
         run(tmp_path / "out", epochs=3)
     assert not (tmp_path / "out").exists()
 

@@ -1,7 +1,5 @@
 """tran2022 as data: all its claims and numbers, and what it gets wrong by its own numbers."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
@@ -13,14 +11,6 @@ from posekit.ledger import COLUMNS, WORDS, counts, verdicts
 @pytest.fixture(scope="module")
 def tran() -> pd.DataFrame:
     return verdicts("tran2022", [])
-
-
-@pytest.fixture(scope="session")
-def papers(shared) -> Path:
-    folder = shared.parent / "papers"
-    if not folder.is_dir():
-        pytest.skip("../shared/papers is not here: the tables are compared with it only")
-    return folder
 
 
 def test_every_claim_has_a_verdict_of_the_closed_list(tran):
