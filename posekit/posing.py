@@ -1,0 +1,224 @@
+"""Experiments on networks from a picture to a pose in space: train, and judge by protocol cards.
+
+B pictures, J joints of Human3.6M's 17, H x W pixels. `Study` is what a notebook asks. The config of
+the work function is {"subject", "network", "shape", "recipe", "augmentation", "loss", "cards",
+"device"}.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+
+from posekit import study
+from posekit.augment import augment
+from posekit.data.batch import UNKNOWN, Batch
+from posekit.data.pictures import Album
+from posekit.files import write_whole
+from posekit.integral_loss import joint_loss, volume_loss
+from posekit.keypoints import TOGETHER, WEIGHTS, light
+from posekit.models.integral import IntegralNet, from_cube, from_voxels, to_cube
+from posekit.picture_cards import PICTURE_CARDS, PictureCard, fit_size
+from posekit.runs import Measured, Run, run_all
+from posekit.scene.occluders import shapes
+from posekit.softargmax import soft_argmax
+from posekit.study import Networks, Runs
+from posekit.train import Recipe, train
+
+LOSSES = ("joints", "volumes")
+OCCLUDERS = 50  # generated shapes that a recipe pastes where it pastes Pascal VOC's objects
+
+
+@dataclass(frozen=True)
+class Filmed:
+    """Pictures in memory, and of each the subject, action, take, camera and frame."""
+
+    album: Album
+    frames: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        return self.album.name
+
+    @property
+    def version(self) -> str:
+        return self.album.version
+
+    def __len__(self) -> int:
+        return len(self.album)
+
+    def fingerprint(self) -> str:
+        return self.album.fingerprint()
+
+    @property
+    def root_depths(self) -> Float[Tensor, " B"]:
+        """True depths of the pelvis, mm."""
+        skeleton = self.album.batch.skeleton
+        return self.album.batch.joints3d[:, skeleton.root, 2]
+
+
+class Study(study.Study):
+    """The experiments of a notebook on networks that see pictures.
+
+    `setting` has shape (arguments of the networks), epochs, batch, rate and drops.
+    """
+
+    def train(
+        self,
+        configurations: Mapping[str, Mapping],
+        learn: Filmed,
+        test: Filmed,
+        cards: Sequence[str],
+    ) -> Runs:
+        """Every configuration taught by `learn` and judged on `test`.
+
+        A configuration has the name of its network, an augmentation of `recipes.RECIPES`, a loss of
+        LOSSES, and, where it differs from the setting, a shape of its own.
+        """
+        jobs = {}
+        for seed in range(self.seeds):
+            for name, own in configurations.items():
+                config = {
+                    "subject": name,
+                    "network": own["network"],
+                    "shape": self.setting["shape"] | own.get("shape", {}),
+                    "recipe": {k: self.setting[k] for k in ("epochs", "batch", "rate", "drops")},
+                    "augmentation": own["augmentation"],
+                    "loss": own.get("loss", "joints"),
+                    "cards": list(cards),
+                    "device": self.device,
+                }
+                work = partial(experiment, self.networks)
+                jobs[name, seed] = self.job(work, name, seed, [learn, test], config)
+        return run_all(jobs, workers=self.workers)
+
+
+class Lessons:
+    """Pictures to learn from, every epoch otherwise augmented; targets are the cube's x, y and z,
+    whether the joint is known, and whether z is."""
+
+    def __init__(self, filmed: Filmed, augmentation: str, seed: int, device: str):
+        self.batch, self.augmentation, self.seed = filmed.album.batch.to(device), augmentation, seed
+        self.occluders = tuple(shapes(np.random.default_rng(seed), OCCLUDERS))
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def lesson(self, indices: Int64[Tensor, " B"], epoch: int) -> tuple[Tensor, Tensor]:
+        """Pictures and targets of some of the batch."""
+        chosen = self.batch[indices.to(self.batch.images.device)]
+        chosen = augment(
+            chosen, self.augmentation, seed=self.seed, epoch=epoch, occluders=self.occluders
+        )
+        return light(chosen.images), targets(chosen)
+
+
+def targets(batch: Batch) -> Float[Tensor, "B J 5"]:
+    """x, y and z in the cube, 1 where a joint is known, 1 where its depth is."""
+    depths = batch.joints3d[..., 2]
+    depths = depths - depths[:, batch.skeleton.root, None]
+    known = batch.visible != UNKNOWN
+    deep = batch.has_joints3d[:, None].expand_as(known)
+    flags = torch.stack([known, deep], dim=-1).float()
+    return torch.cat([to_cube(batch.joints2d, depths, batch.size), flags], dim=-1)
+
+
+def cube_loss(kind: str, logits: Float[Tensor, "B J D h w"], target: Float[Tensor, "B J 5"]):
+    """The loss of some volumes: of the joints they show, or of the volumes themselves."""
+    true, known, deep = target[..., :3], target[..., 3] > 0, target[:, 0, 4] > 0
+    if kind == "volumes":
+        return volume_loss(logits, true, known, deep)
+    return joint_loss(from_voxels(soft_argmax(logits), logits.shape[2:]), true, known, deep)
+
+
+class Volumes(nn.Module):
+    """An integral network seen as what draws its volumes: losses look at those."""
+
+    def __init__(self, network: IntegralNet):
+        super().__init__()
+        self.network = network
+
+    def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J D h w"]:
+        return self.network.volumes(pictures)
+
+
+def experiment(
+    networks: Networks, config: dict, seed: int, folder: Path, data: Sequence[Filmed]
+) -> Measured:
+    """Train on the first data set, test on the second, keep the weights in `folder`."""
+    learn, test = data
+    if config["loss"] not in LOSSES:
+        raise ValueError(f"no loss {config['loss']!r}; there are {', '.join(LOSSES)}")
+    torch.manual_seed(seed)
+    network = networks[config["network"]](**config["shape"])
+    network = network.to(memory_format=torch.channels_last)
+    recipe = Recipe(**{**config["recipe"], "drops": tuple(config["recipe"]["drops"])})
+    history = train(
+        Volumes(network),
+        Lessons(learn, config["augmentation"], seed, config["device"]),
+        recipe,
+        loss=partial(cube_loss, config["loss"]),
+        seed=seed,
+        checkpoint=folder / "checkpoint.pt",
+        device=config["device"],
+        label=f"{config['subject']}, seed {seed}",
+    )
+    write_whole(folder / WEIGHTS, lambda path: torch.save(network.cpu().state_dict(), path))
+    network.to(config["device"])
+    cards = [PICTURE_CARDS[name] for name in config["cards"]]
+    found = joints(network, test.album.batch.images)
+    rows = quantities(config["subject"], found, test, cards, factor(learn))
+    return Measured(
+        rows, {"loss": history.losses}, history.samples, history.carried, history.waited
+    )
+
+
+def factor(filmed: Filmed) -> float:
+    """What `PictureCard.place` guesses depths by, fitted on these pictures."""
+    return fit_size(filmed.root_depths, filmed.album.batch.intrinsics)
+
+
+@torch.no_grad()
+def joints(network: IntegralNet, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B J 3"]:
+    """What a network says of pictures, in the cube, on the CPU."""
+    network.eval()
+    device = next(network.parameters()).device
+    parts = [network(light(part.to(device))).float().cpu() for part in images.split(TOGETHER)]
+    return torch.cat(parts)
+
+
+def quantities(
+    subject: str,
+    found: Float[Tensor, "B J 3"],
+    filmed: Filmed,
+    cards: Sequence[PictureCard],
+    per_focal: float,
+) -> list[tuple[str, str, str, float]]:
+    """What a record says of the method `subject`: quantity, card, data, value."""
+    batch, rows = filmed.album.batch, []
+    pixels, depths = from_cube(found, batch.size)
+    for card in cards:
+        pred = card.place(pixels, depths, batch.intrinsics, filmed.root_depths, per_focal)
+        taken = torch.from_numpy(np.flatnonzero(card.select(filmed.frames)))
+        errors = card.errors(pred[taken], batch.joints3d[taken])
+        frames = filmed.frames.iloc[taken.numpy()]
+        for part, value in card.average(errors, frames).items():
+            name = "/".join(filter(None, (card.metric, subject, part)))
+            rows.append((name, card.name, filmed.name, value))
+    return rows
+
+
+def restore(networks: Networks, run: Run) -> IntegralNet:
+    """The trained network of a finished `experiment`, on the CPU, in eval mode."""
+    config, path = run.record["config"], run.folder / WEIGHTS
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is gone; delete {run.folder} and run the notebook again")
+    network = networks[config["network"]](**config["shape"])
+    network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    return network.to(memory_format=torch.channels_last).eval()
