@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from posekit.data import cmu, human36m, mpii
+from posekit.data import cmu, coco, human36m, mpii
 from posekit.data.human36m_files import ACTIONS, CAMERAS, SUBJECTS
 
 BAD = ("missing", "damaged", "wrong")
@@ -164,4 +164,5 @@ CHECKS: dict[str, Callable[[Path], Iterator[Item]]] = {
     "human36m": check_human36m,
     "cmu": check_cmu,
     "mpii": check_mpii,
+    "coco": lambda folder: (Item(*row) for row in coco.check(folder)),
 }
