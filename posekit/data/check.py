@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from posekit.data import cmu, coco, human36m, mpii
+from posekit.data import cmu, coco, human36m, mpii, muco
 from posekit.data.human36m_files import ACTIONS, CAMERAS, SUBJECTS
 
 BAD = ("missing", "damaged", "wrong")
@@ -165,4 +165,5 @@ CHECKS: dict[str, Callable[[Path], Iterator[Item]]] = {
     "cmu": check_cmu,
     "mpii": check_mpii,
     "coco": lambda folder: (Item(*row) for row in coco.check(folder)),
+    "muco": lambda folder: (Item(*row) for row in muco.check(folder)),
 }
