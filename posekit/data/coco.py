@@ -77,6 +77,17 @@ class People:
         return PoseSet(self.name, self.skeleton, pose2d, pose3d, self.rows, self.version)
 
 
+def together(parts: Sequence[People]) -> People:
+    """The people of several parts of one data set, in order; names are the first one's."""
+    tensors = {
+        name: torch.cat([getattr(part, name) for part in parts])
+        for name, value in vars(parts[0]).items()
+        if isinstance(value, Tensor)
+    }
+    rows = pd.concat([part.rows for part in parts], ignore_index=True)
+    return replace(parts[0], rows=rows, **tensors)
+
+
 class PeoplePictures(Pictures):
     """One square crop a person: their box made square, times `context`, black beyond the picture.
 
