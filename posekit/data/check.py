@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from posekit.data import cmu, coco, human36m, mpi_inf_3dhp, mpii, muco
+from posekit.data import cmu, coco, human36m, mpi_inf_3dhp, mpii, muco, mupots
 from posekit.data.human36m_files import ACTIONS, CAMERAS, SUBJECTS
 
 BAD = ("missing", "damaged", "wrong")
@@ -167,4 +167,5 @@ CHECKS: dict[str, Callable[[Path], Iterator[Item]]] = {
     "coco": lambda folder: (Item(*row) for row in coco.check(folder)),
     "muco": lambda folder: (Item(*row) for row in muco.check(folder)),
     "mpi_inf_3dhp": lambda folder: (Item(*row) for row in mpi_inf_3dhp.check(folder)),
+    "mupots": lambda folder: (Item(*row) for row in mupots.check(folder)),
 }
