@@ -1,0 +1,283 @@
+"""MobileHumanPose: integral regression small enough for a phone.
+
+S. Choi, S. Choi, C. Kim, "MobileHumanPose: Toward real-time 3D human pose estimation in mobile
+devices" (CVPR workshops 2021), Figure 3, as in its repository at commit 70baeaf, to which the
+printed counts belong (its later versions are other networks). Notebook: mobile.
+
+A backbone, as many enlargements by two as it takes to reach the heatmap, a 1 x 1 convolution to
+the volumes, soft-argmax. Joints are in the cube of posekit.models.integral.
+
+B pictures, J joints, C channels, H x W pixels, D x h x w voxels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from posekit.models.encoders import STRIDE, Encoder
+from posekit.models.integral import from_voxels
+from posekit.models.mobilenet import (
+    ACTIVATIONS,
+    HALF,
+    MODIFIED,
+    Layout,
+    MobileNet,
+    Number,
+    scaled,
+)
+from posekit.softargmax import soft_argmax
+
+CONCATENATIONS = ("none", "residual", "skip")  # Figure 3 (a), (b), (c)
+
+INITIALISATIONS = ("default", "kaiming", "narrow")
+
+WIDE = 256  # channels that every enlargement makes
+
+SIZES = {
+    "large": {"layout": MODIFIED, "width": 1.0, "channels": 2048, "depth": 64},
+    "small": {"layout": MODIFIED, "width": 0.75, "channels": 512, "depth": 64},
+    "extra small": {"layout": HALF, "width": 0.5, "channels": 512, "depth": 32},
+}
+"""What `mobile_pose` is given for the paper's three models, for pictures of 256 x 256 px.
+
+4,073,248, 2,242,000 and 1,040,240 parameters for 18 joints. The paper prints 0.96M for the extra
+small one, of which it says no more than width 0.5, 512 channels and 32 x 32 x 32 voxels; the
+repository's network of that heatmap is taken. None of XS_READINGS but the last has 0.96M.
+"""
+
+XS_READINGS = {
+    "the paper's strides, three enlargements": MODIFIED,
+    "the paper's strides, two enlargements, groups 6 and 5": replace(MODIFIED, taps=(6, 5)),
+    "the repository's later strides, groups 5, 4 and 3": HALF,
+    "8 x 8 cells, two enlargements, groups 5 and 4": MODIFIED.paced(
+        2, (1, 2, 2, 2, 2, 1, 1), taps=(5, 4)
+    ),
+    "8 x 8 cells, two enlargements, groups 5 and 3": MODIFIED.paced(
+        2, (2, 2, 2, 1, 2, 1, 1), taps=(5, 3)
+    ),
+}
+"""Layouts that "half resolution" could mean; in this order, at width 0.5 with 512 channels and a
+depth of 32, 1,197,840 (64 x 64 x 32 voxels), 1,113,744, 1,040,240, 977,104 and 956,144 parameters.
+The last rounds to 0.96M, but its strides were found nowhere in the paper and the repository."""
+
+
+class Up(nn.Sequential):
+    """A 1 x 1 and a 3 x 3 layer, and twice the size, corners on corners."""
+
+    def __init__(self, given: int, narrow: int, *, activation: str):
+        super().__init__(
+            nn.Conv2d(given, narrow, 1),
+            nn.BatchNorm2d(narrow),
+            ACTIVATIONS[activation](narrow),
+            nn.Conv2d(narrow, WIDE, 3, padding=1),
+            nn.BatchNorm2d(WIDE),
+            ACTIVATIONS[activation](WIDE),
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+        )
+
+
+class Decoder(nn.Module):
+    """From the backbone's last map, enlarged once for each of `narrow`, to the volumes.
+
+    `narrow` are the channels between the two convolutions of each enlargement. `beside` are those
+    that an enlargement is given besides: nothing in a plain decoder, a map of the backbone each
+    (skip), or, where `residual`, what the enlargement before it was given, made twice as large.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        made: int,
+        *,
+        narrow: Sequence[int],
+        beside: Sequence[int],
+        residual: bool,
+        activation: str,
+    ):
+        super().__init__()
+        given = [channels, *[WIDE] * (len(narrow) - 1)]
+        self.ups = nn.ModuleList(
+            Up(x + more, between, activation=activation)
+            for x, more, between in zip(given, beside, narrow, strict=True)
+        )
+        self.enlarge = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+        self.residual = residual
+        self.final = nn.Conv2d(WIDE, made, 1)
+
+    def forward(self, maps: list[Float[Tensor, "B _ _ _"]]) -> Float[Tensor, "B _ h w"]:
+        x, *others = maps
+        for number, up in enumerate(self.ups):
+            given = torch.cat([others[number], x], dim=1) if others else x
+            if self.residual and number + 1 < len(self.ups):
+                others.append(self.enlarge(x))
+            x = up(given)
+        return self.final(x)
+
+
+class VolumeNet(nn.Module):
+    """From pictures to the joints in the cube, through an encoder and a decoder that fit.
+
+    Pictures are RGB from 0 to 1, their sides multiples of `multiple` px. The decoder makes
+    `joints` times `depth` maps; its last convolutions are its `final`.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: nn.Module,
+        *,
+        joints: int,
+        depth: int,
+        multiple: int = STRIDE,
+    ):
+        super().__init__()
+        self.shape = joints, depth
+        self.multiple = multiple
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def volumes(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J D h w"]:
+        """The logarithm of each joint's probability at each voxel, up to a constant."""
+        height, width = pictures.shape[2:]
+        if height % self.multiple or width % self.multiple:
+            raise ValueError(
+                f"pictures of {width} x {height} px; their sides have to be multiples of "
+                f"{self.multiple}"
+            )
+        return self.decoder(self.encoder(pictures)).unflatten(1, self.shape)
+
+    def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J 3"]:
+        logits = self.volumes(pictures)
+        return from_voxels(soft_argmax(logits), logits.shape[2:])
+
+
+def mobile_pose(
+    joints: int = 18,
+    *,
+    layout: Layout = MODIFIED,
+    width: Number = 1.0,
+    channels: int = 2048,
+    depth: int = 64,
+    concatenation: str = "skip",
+    activation: str = "prelu",
+) -> VolumeNet:
+    """MobileHumanPose: `mobile_pose(**SIZES["small"])`, with 64 x 64 x `depth` voxels of a picture
+    of 256 x 256 px (32 x 32 in the layout HALF).
+
+    `channels` are those of the intermediate layer, the backbone's last. Joints are 18 in the
+    paper's Human3.6M and 21 in MuCo. ValueError where the layout's taps aren't, one after the
+    other, as large as what they are joined to.
+    """
+    if concatenation not in CONCATENATIONS:
+        raise ValueError(
+            f"no concatenation {concatenation!r}; there are {', '.join(CONCATENATIONS)}"
+        )
+    sizes, narrowest = layout.strides, layout.strides[-1]
+    wanted = [narrowest // 2**number for number in range(len(layout.taps))]
+    there = [sizes[tap] for tap in layout.taps]
+    if there != wanted or not wanted:
+        raise ValueError(
+            f"taps {layout.taps} have cells of {there} px; enlargements from {narrowest} px need "
+            f"{wanted or 'one or more'}"
+        )
+    residual, skip = concatenation == "residual", concatenation == "skip"
+    taps = layout.taps if skip else (len(layout.groups),) if residual else ()
+    encoder = MobileNet(
+        layout,
+        width=width,
+        channels=channels,
+        activation=activation,
+        residual=residual,
+        taps=taps,
+    )
+    narrow = [scaled(layout.groups[tap - 1][1], width) for tap in layout.taps]
+    beside = {
+        "none": [0] * len(narrow),
+        "residual": [encoder.made[-1], channels, *[WIDE] * len(narrow)][: len(narrow)],
+        "skip": narrow,
+    }[concatenation]
+    decoder = Decoder(
+        channels,
+        joints * depth,
+        narrow=[WIDE] * len(narrow) if residual else narrow,
+        beside=beside,
+        residual=residual,
+        activation=activation,
+    )
+    return VolumeNet(encoder, decoder, joints=joints, depth=depth, multiple=encoder.stride)
+
+
+def initialise(network: VolumeNet, how: str) -> None:
+    """Draw the weights anew as the repository did at one time or another.
+
+    "default" is torch's own (70baeaf, the paper's networks), "kaiming" Kaiming et al.'s normal
+    distribution by fan-out in the backbone (the networks of Tables 1 and 2), "narrow" a deviation of
+    0.001 there (fb16b4d on). The last two have one of 0.001 in the final convolution, too, and
+    biases of 0; the enlargements keep torch's own. After it `mobilenet.load_imagenet` can follow.
+    """
+    if how not in INITIALISATIONS:
+        raise ValueError(f"no initialisation {how!r}; there are {', '.join(INITIALISATIONS)}")
+    for module in network.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    if how == "default":
+        return
+    for convolution in _convolutions(network.encoder):
+        if how == "kaiming":
+            nn.init.kaiming_normal_(convolution.weight, mode="fan_out")
+        else:
+            nn.init.normal_(convolution.weight, std=0.001)
+    for convolution in _convolutions(network.decoder.final):
+        nn.init.normal_(convolution.weight, std=0.001)
+        nn.init.zeros_(convolution.bias)
+
+
+def _convolutions(module: nn.Module) -> list[nn.Conv2d]:
+    return [each for each in module.modules() if isinstance(each, nn.Conv2d)]
+
+
+def _made(layer: nn.Module, given: Tensor, made: Tensor) -> int:
+    return made.numel()
+
+
+def _given(layer: nn.Module, given: Tensor, made: Tensor) -> int:
+    return given.numel()
+
+
+def _convolved(layer: nn.Conv2d, given: Tensor, made: Tensor) -> int:
+    return made.numel() * (layer.weight[0].numel() + (layer.bias is not None))
+
+
+COUNTED = {
+    nn.Conv2d: _convolved,
+    nn.BatchNorm2d: lambda layer, given, made: 2 * made.numel(),
+    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.PReLU, nn.Upsample), _made),
+    **dict.fromkeys((nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d), _given),
+}
+
+
+def paper_flops(network: VolumeNet, picture: Float[Tensor, "1 3 H W"]) -> int:
+    """The paper's FLOPS of one picture, up to the volumes: what ptflops counted early in 2021.
+
+    Multiply-accumulates of convolutions; one for each number that a bias, an activation or an
+    enlargement makes or that pooling is given, two for each that batch normalisation makes; nothing
+    for joining, adding, and activations of another kind. It hits all of the paper's numbers, where
+    `layers.macs`, torch's own counter, has convolutions alone. Today's ptflops counts PReLU twice.
+    """
+    total = 0
+
+    def count(layer: nn.Module, inputs: tuple[Tensor, ...], made: Tensor) -> None:
+        nonlocal total
+        total += COUNTED[type(layer)](layer, inputs[0], made)
+
+    hooks = [m.register_forward_hook(count) for m in network.modules() if type(m) in COUNTED]
+    training = network.training
+    with torch.no_grad():
+        network.eval().volumes(picture)
+    network.train(training)
+    for hook in hooks:
+        hook.remove()
+    return total
