@@ -12,7 +12,9 @@ from scipy.io import savemat
 from posekit.data import mupots
 from posekit.data.batch import HIDDEN, SEEN
 from posekit.data.check import check
-from posekit.data.mupots import fit_intrinsics, load, read, read_json
+from posekit.data.mupots import fit_intrinsics, load, read, read_json, read_predictions
+from posekit.mupots_card import MUPOTS_CARDS, scenes
+from posekit.people import evaluate_scenes
 from posekit.skeleton import MPI_INF_3DHP17
 
 FOCAL, MIDDLE = np.array([1500.0, 1510.0]), np.array([1000.0, 1040.0])
@@ -180,6 +182,34 @@ def test_who_is_outside_the_picture_still_counts(tmp_path):
     savemat(tmp_path / "TS1" / "annot.mat", {"annotations": cells})
     found = read(tmp_path, takes=["TS1"])
     assert len(found) == 2 and found.boxes[1, 0] > 2048
+
+
+def test_predictions_of_moons_evaluation_are_read_and_judged(tmp_path):
+    """Written as his MuPoTS.py writes them: lists of persons by the picture's name."""
+    joints, _ = write_take(tmp_path, valid=np.ones((2, 2), int))
+    named = {f"TS1_img_{frame:06d}": [*joints[frame][::-1]] for frame in (0, 1)}
+    named["TS1_img_000001"] = named["TS1_img_000001"][:1]
+    flat, deep = tmp_path / "preds_2d_kpt_mupots.mat", tmp_path / "preds_3d_kpt_mupots.mat"
+    savemat(flat, {name: [seen(person) for person in people] for name, people in named.items()})
+    savemat(deep, named)
+    found = read_predictions(flat, deep)
+    assert list(found) == ["TS1/img_000000.jpg", "TS1/img_000001.jpg"]
+    assert [len(pose3d) for _, pose3d in found.values()] == [2, 1]
+    pictures = scenes(read(tmp_path, takes=["TS1"], truth="universal"), found)
+    # One person of four is missing; universal skeletons are 10 % larger and 500 mm further away.
+    assert evaluate_scenes(MUPOTS_CARDS["mupots-3dpck-rel"], pictures)["pck"] == 75
+    assert evaluate_scenes(MUPOTS_CARDS["mupots-3dpck-abs"], pictures)["pck"] == 0
+    savemat(deep, {"TS1_img_000000": named["TS1_img_000000"]})
+    with pytest.raises(ValueError, match="not the same"):
+        read_predictions(flat, deep)
+    savemat(deep, {name: [person[:14] for person in people] for name, people in named.items()})
+    with pytest.raises(ValueError, match=r"TS1_img_000000: \(2, 17, 2\) in .*\(2, 14, 3\)"):
+        read_predictions(flat, deep)
+    deep.write_bytes(deep.read_bytes()[:200])
+    with pytest.raises(ValueError, match="preds_3d_kpt_mupots.mat is no Matlab file"):
+        read_predictions(flat, deep)
+    with pytest.raises(FileNotFoundError, match="absent.mat"):
+        read_predictions(flat, tmp_path / "absent.mat")
 
 
 # ---- trouble

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float64, UInt8
+from scipy.io.matlab import MatReadError
 from torch import Tensor
 
 from posekit.camera import Camera, Intrinsics
@@ -50,6 +51,8 @@ FRAMES = {  # that the videos of each take have
 CUT_SHORT = {("S6", 2, 2): 3911}  # subject, take, camera: frames of a shorter video
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)  # of 14; the others look from above, or from close by
 TEST_FRAMES = {"TS1": 6151, "TS2": 6080, "TS3": 5838, "TS4": 6007, "TS5": 320, "TS6": 492}
+# Of files cut off or damaged: whatever scipy (NotImplementedError for Matlab 7.3) and h5py raise.
+UNREADABLE = (*DAMAGE, OSError, zlib.error, RuntimeError, MatReadError)
 TEST_VALID = 2929  # frames
 MOST = 10_000_000  # numbers in an array; the test set's largest has some 300,000
 TRUTHS = {"true": "annot3", "universal": "univ_annot3"}
@@ -350,14 +353,13 @@ def read_cameras(path: Path | str) -> dict[str, Camera]:
 def read_cells(path: Path, fields: Iterable[str], source: str) -> dict[str, np.ndarray]:
     """Cell arrays of a Matlab file, by name; FileNotFoundError; ValueError names the file."""
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}: {source}")
     fields = tuple(fields)
     try:
         held = loadmat(path, variable_names=fields)
-    except (*DAMAGE, OSError, zlib.error, MatReadError, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{path} is no Matlab file as released: {error}; {AGAIN}") from error
     if lacking := [name for name in fields if name not in held or held[name].dtype != object]:
         raise ValueError(f"{path} has no cells {', '.join(lacking)}; {AGAIN}")
@@ -378,7 +380,7 @@ def read_h5(path: Path, fields: Iterable[str], source: str) -> dict[str, np.ndar
     try:
         with h5py.File(path, "r") as file:
             return {name: _array(file, name, h5py) for name in fields}
-    except (*DAMAGE, OSError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{path}: {error}; {AGAIN}") from error
 
 

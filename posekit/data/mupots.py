@@ -27,7 +27,7 @@ from torch import Tensor
 from posekit.data import coco, muco
 from posekit.data.batch import HIDDEN, SEEN
 from posekit.data.coco import People, PeoplePictures
-from posekit.data.mpi_inf_3dhp import TRUTHS, read_cells
+from posekit.data.mpi_inf_3dhp import TRUTHS, UNREADABLE, read_cells
 from posekit.data.pickles import AGAIN, DAMAGE
 from posekit.skeleton import MPI_INF_3DHP17
 
@@ -39,6 +39,7 @@ SOURCE = (
 FILE = "MuPoTS-3D.json"
 SIZES = {f"TS{n}": (2048, 2048) if n <= 5 else (1920, 1080) for n in range(1, 21)}  # width, height
 JOINTS = len(MPI_INF_3DHP17)
+PREDICTED = re.compile(r"TS\d+_img_\d+")
 PICTURE = re.compile(r"(TS\d+)/img_(\d+)\.jpg")
 
 
@@ -195,6 +196,41 @@ def read_json(path: Path | str) -> People:
         muco.intrinsics(cameras, names),
         places,
     )
+
+
+def read_predictions(
+    pixels: Path | str, places: Path | str
+) -> dict[str, tuple[Float64[Tensor, "_ _ 2"], Float64[Tensor, "_ _ 3"]]]:
+    """Predicted persons by the picture's name, as files of Moon et al.'s evaluation hold them.
+
+    preds_2d_kpt_mupots.mat and preds_3d_kpt_mupots.mat: a variable TS1_img_000000 a picture, of
+    shape (persons, 17, 2), px, and (persons, 17, 3), camera, mm. `posekit.mupots_card.scenes` takes
+    them. FileNotFoundError; ValueError, naming file and picture, when the two do not fit together.
+    """
+    from scipy.io import loadmat
+
+    tables = []
+    for path in (Path(pixels), Path(places)):
+        if not path.is_file():
+            raise FileNotFoundError(f"there are no predictions {path}")
+        try:
+            held = loadmat(path)
+        except UNREADABLE as error:
+            raise ValueError(f"{path} is no Matlab file: {error}; {AGAIN}") from error
+        tables.append({name: value for name, value in held.items() if PREDICTED.fullmatch(name)})
+    flat, deep = tables
+    if not flat or flat.keys() != deep.keys():
+        raise ValueError(f"{pixels} and {places} have no variables TS1_img_000000, or not the same")
+    found = {}
+    for name, pose2d in flat.items():
+        shape = (len(pose2d), JOINTS)
+        if pose2d.shape != (*shape, 2) or deep[name].shape != (*shape, 3):
+            raise ValueError(f"{name}: {pose2d.shape} in {pixels}, {deep[name].shape} in {places}")
+        if pose2d.dtype.kind not in "fiu" or deep[name].dtype.kind not in "fiu":
+            raise ValueError(f"{name} in {pixels} or {places} is no table of numbers")
+        poses = (torch.from_numpy(pose.astype(float)) for pose in (pose2d, deep[name]))
+        found[name.replace("_", "/", 1) + ".jpg"] = tuple(poses)
+    return found
 
 
 def load(folder: Path | str, *, size: int = 256) -> PeoplePictures:
