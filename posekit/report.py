@@ -12,6 +12,7 @@ import pandas as pd
 
 from posekit.audit import findings
 from posekit.claims import FOLDER, load_paper, slugs
+from posekit.contrasts import load_contrasts
 from posekit.datacard import studio_card
 from posekit.evidence import Record, load_records
 from posekit.files import write_text
@@ -124,6 +125,7 @@ def _page(slug: str, records: list[Record], results: Path, papers: Path) -> Page
         about=next(iter(_rows(papers / slug / "about.csv")), {}),
         claims=verdicts(paper, records),
         faults=findings(paper, in_words=True),
+        contrasts=load_contrasts(slug, papers),
         records=[record for record in records if record.paper == slug],
         figures=_figures(results, slug, captions),
         notebook=_first(results, f"executed/{slug}.html", f"executed/{slug}.ipynb"),

@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from posekit.claims import Claim, Paper
+from posekit.contrasts import Contrast, differences, measured
 from posekit.evidence import Record
 from posekit.judge import HOLDS, STATED, WORDS
 from posekit.measured import cost_table, count_table, error_tables, is_generated, run_links
 from posekit.statistics import FEWEST
-from posekit.tables import Cell, Link, Table, escape
+from posekit.tables import Cell, Link, Table, escape, number
 from posekit.wording import bullet, measured_cell, printed_cell
 
 FAILS = ("inconsistent", "contradicted")
@@ -48,6 +50,7 @@ class Page:
     about: dict[str, str]  # title, authors, place, note
     claims: pd.DataFrame  # its rows of the ledger
     faults: pd.DataFrame  # what the audit found
+    contrasts: list[Contrast]
     records: list[Record]
     figures: tuple[Figure, ...]
     notebook: str
@@ -78,8 +81,8 @@ def story(page: Page) -> str:
     parts = [f"# {escape(page.title)}"]
     by = ". ".join(filter(None, (page.about.get("authors"), page.about.get("place"))))
     parts += [escape(text) for text in (by, page.about.get("note", "")) if text]
-    parts += [" · ".join(links), summary(page), *_readings(page), *_in_short(page)]
-    parts += _how_sure(page)
+    parts += [" · ".join(links), summary(page), *_readings(page), *_contrasts(page)]
+    parts += [*_in_short(page), *_how_sure(page)]
     parts += [*_figures(page), *_claims(page), *_audit(page), *_measured(page), *_reasons(page)]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
@@ -137,6 +140,41 @@ def _readings(page: Page) -> Iterator[str]:
     if lines:
         yield "## Readings"
         yield "\n".join(lines)
+
+
+def _contrasts(page: Page) -> Iterator[str]:
+    """Each change that the paper tries: what it is worth here, and whether that is seed noise."""
+    title = "## Do the differences exceed seed noise?"
+    for (data, size), values in measured(page.records).items():
+        found = differences(page.contrasts, values, page.paper)
+        if found.empty:
+            continue
+        if title:
+            yield title
+            yield (
+                "What a change does to a number that is the better the lower, each pair of networks "
+                "from the same random start; in brackets the 95 % interval of the mean over seeds. "
+                "A difference whose interval leaves out 0 exceeds seed noise; of 20 that are nothing "
+                "but noise, one would do so by chance. What the paper prints is one run each, on its "
+                "own data."
+            )
+        title = ""
+        which = " (generated data, not the paper's)" if is_generated(data) else ""
+        yield f"On `{data}`{which}, size `{size}`:"
+        rows = tuple(_contrast_row(page, name, row) for name, row in found.iterrows())
+        head = ("Change", "With", "Without", ">Printed", ">Here", ">Seeds", "Beyond seed noise?")
+        yield Table(head, rows).markdown()
+
+
+def _contrast_row(page: Page, name: str, row: pd.Series) -> tuple[Cell, ...]:
+    contrast = next(c for c in page.contrasts if c.name == name)
+    ends = row[["mean", "low", "high"]].dropna()
+    mean, *interval = (number(value, ends.abs().max()) for value in ends)
+    here = f"{mean} {contrast.unit}" + (f" [{', '.join(interval)}]" if interval else "")
+    printed = "" if np.isnan(row["printed"]) else f"{number(row['printed'], 10.0)} {contrast.unit}"
+    noise = "yes, lower" if row["high"] < 0 else "yes, higher" if row["low"] > 0 else "no"
+    noise = noise if row["n"] >= FEWEST else "too few seeds"
+    return (name, contrast.one, contrast.another, printed, here, str(int(row["n"])), noise)
 
 
 def _in_short(page: Page) -> Iterator[str]:
