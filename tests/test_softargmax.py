@@ -5,13 +5,13 @@ The kernels run on a GPU where there is one, and with TRITON_INTERPRET=1 in Trit
 
 import os
 import random
-import subprocess
 import sys
 from importlib.util import find_spec
 
 import pytest
 import torch
 
+from posekit import bench_softargmax
 from posekit.softargmax import CACHED, InCache, soft_argmax
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1" and find_spec("triton") is not None
@@ -270,26 +270,41 @@ def test_memory_beyond_the_logits_is_the_gradient(way, layout):
     """Channels_last logits must not be copied on the way, nor probabilities be kept."""
     if way == "kernels":
         pytest.skip("the processor's memory")
-    program = f"""
-import torch
-from posekit.softargmax import soft_argmax
-torch.set_num_threads(1)
-def kb(name):
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if name in line)
-def leaf(b):
-    flat = torch.randn(b, 9 * 64, 64, 64).to(memory_format=torch.{layout}_format)
-    return flat.view(b, 9, 64, 64, 64).requires_grad_()
-def step(x):
-    soft_argmax(x).sum().backward()
-step(leaf(1))
-x = leaf(8)
-before, size = kb("VmRSS"), x.numel() * 4 / 1024
-open("/proc/self/clear_refs", "w").write("5")  # forget the highest so far
-step(x)
-print((kb("VmHWM") - before) / size)
-""".replace("torch.channels_last_format", "torch.channels_last")
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    assert 0.9 < bench_softargmax.memory("one pass", 8, 9, layout) < 1.3
+
+
+def test_the_benchmark_prints_what_it_measured_and_what_not(way, capsys, monkeypatch):
+    if way == "kernels":
+        pytest.skip("prints both")
+    monkeypatch.setattr(bench_softargmax, "memory", lambda *_: 1.0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    bench_softargmax.cpu(batches=(1,), joints=1)
+    bench_softargmax.gpu()
+    printed = capsys.readouterr().out
+    assert all(f"{layout}, one pass: " in printed for layout in ("contiguous", "channels_last"))
+    assert "GPU: skipped" in printed
+
+
+def test_the_benchmark_counts_three_transfers(way, capsys, monkeypatch):
+    """Its GPU part walks through here on the CPU; only the clock and the memory are made up."""
+    if way == "kernels":
+        pytest.skip("prints both")
+    make = bench_softargmax.volumes
+    monkeypatch.setattr(bench_softargmax, "STEPS", 1)
+    monkeypatch.setattr(bench_softargmax, "volumes", lambda *given: make(*given[:4]))
+    times = {"plain": 0.006, "one pass": 0.002, "copy": 0.001}
+    monkeypatch.setattr(
+        bench_softargmax,
+        "interleaved",
+        lambda ways: {name: times[name] for name in ways if ways[name]() is None},
     )
-    assert done.returncode == 0, done.stderr
-    assert 0.9 < float(done.stdout) < 1.3
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    for name in ("synchronize", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda: None)
+    for name in ("memory_allocated", "max_memory_allocated"):
+        monkeypatch.setattr(torch.cuda, name, lambda: 0)
+    bench_softargmax.gpu(batches=(1,), joints=1)
+    rows = [row for row in capsys.readouterr().out.splitlines() if "one pass" in row]
+    assert len(rows) == 4
+    assert all("3.00x the plain" in row and "75% of the copy" in row for row in rows)
