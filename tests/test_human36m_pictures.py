@@ -5,9 +5,11 @@ Where a joint lies a disc is painted, so that pixels themselves say whether labe
 
 import json
 import os
+from functools import cache
 
 import cv2
 import make_human36m as make
+import make_human36m_pictures as made
 import numpy as np
 import pytest
 import torch
@@ -20,135 +22,18 @@ from posekit.data.pictures import Cached, draw, loader
 from posekit.data.studio_pictures import StudioPictures
 from posekit.scene.photograph import shoot
 
-TAKES = [("S9", "Directions", 1), ("S9", "Photo", 2), ("S11", "Directions", 2)]
 SHOTS = 11 * make.FRAMES  # the damaged take has three cameras
 SIZE = 512
-RADIUS = 12.0
-
-
-def photograph(subject, action, take, camera, frame):
-    """Grey, with a dark disc at each joint and a white one at the pelvis, as the lens sees them."""
-    width, height = camera.size
-    picture = np.full((height, width, 3), 90.0)
-    picture += np.linspace(0, 40, width)[None, :, None]
-    pixels = make.truth(subject, action, take, camera)[1][frame].numpy()
-    for joint in range(16, -1, -1):
-        x, y = pixels[joint]
-        left, top = int(x) - 16, int(y) - 16
-        if not (0 <= left < width - 33 and 0 <= top < height - 33):
-            continue
-        rows, columns = np.mgrid[top : top + 33, left : left + 33]
-        share = np.clip(RADIUS - np.hypot(columns - x, rows - y) + 0.5, 0, 1)[..., None]
-        ink = (255, 255, 255) if joint == 0 else (20, 3 * joint, 60)
-        part = picture[top : top + 33, left : left + 33]
-        picture[top : top + 33, left : left + 33] = part * (1 - share) + share * ink
-    return picture.round().astype(np.uint8)
-
-
-def names(subject, action, take, number):
-    """The folder of a recording, camera `number` of 1 to 4."""
-    act = make.ACTIONS.index(action) + 2
-    return f"s_{int(subject[1:]):02d}_act_{act:02d}_subact_{take:02d}_ca_{number:02d}"
-
-
-def span(subject, action, take, camera, frame):
-    """Moon et al.'s box as their converter writes it: of pinhole projections."""
-    points = make.truth(subject, action, take, camera)[0][frame].numpy()
-    pixels = points[:, :2] / points[:, 2:] * camera.focal.numpy() + camera.principal.numpy()
-    (x1, y1), (x2, y2) = pixels.min(0), pixels.max(0)
-    w, h = x2 - x1 - 1, y2 - y1 - 1
-    return [(x1 + x2) / 2 - w / 2 * 1.2, (y1 + y2) / 2 - h / 2 * 1.2, w * 1.2, h * 1.2]
-
-
-def write_boxes(folder, subject, box=span):
-    """Human36M_subject*_data.json, which leaves out the damaged view as the real one does."""
-    images, people = [], []
-    for action in make.ACTIONS:
-        for take in (1, 2):
-            for number, camera in enumerate(make.cameras(subject), start=1):
-                name = names(subject, action, take, number)
-                if name == "s_11_act_02_subact_02_ca_01":
-                    continue
-                for frame in range(make.FRAMES):
-                    images.append(
-                        {
-                            "id": len(images),
-                            "file_name": f"{name}/{name}_{frame + 1:06d}.jpg",
-                            "width": camera.size[0],
-                            "height": camera.size[1],
-                            "subject": int(subject[1:]),
-                            "action_name": action,
-                            "action_idx": make.ACTIONS.index(action) + 2,
-                            "subaction_idx": take,
-                            "cam_idx": number,
-                            "frame_idx": frame,
-                        }
-                    )
-                    people.append(
-                        {
-                            "id": len(people),
-                            "image_id": images[-1]["id"],
-                            "keypoints_vis": [True] * 17,
-                            "bbox": [float(v) for v in box(subject, action, take, camera, frame)],
-                        }
-                    )
-    path = folder / "annotations" / f"Human36M_subject{subject[1:]}_data.json"
-    path.write_text(json.dumps({"images": images, "annotations": people}))
-
-
-def write_folders(folder):
-    make.moon(folder)
-    for subject in make.SUBJECTS:
-        write_boxes(folder, subject)
-    for key in TAKES:
-        for number, camera in enumerate(make.cameras(key[0]), start=1):
-            place = folder / "images" / names(*key, number)
-            if place.name == "s_11_act_02_subact_02_ca_01":
-                continue
-            place.mkdir(parents=True)
-            for frame in range(make.FRAMES):
-                picture = photograph(*key, camera, frame)
-                path = place / f"{place.name}_{frame + 1:06d}.jpg"
-                cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 98])
-    return folder
-
-
-def write_videos(folder):
-    for subject, action, take in TAKES:
-        name = make.raw_name(subject, action, take).replace("Photo", "TakingPhoto")
-        for camera in make.cameras(subject):
-            points = torch.from_numpy(make.world(subject, action, take))
-            mono = camera.world_to_camera(points).reshape(1, make.FRAMES, 96).numpy()
-            flat = make.full_2d(subject, action, take, camera)[None]
-            place = folder / subject / "MyPoseFeatures"
-            for kind, values in (("D3_Positions_mono", mono), ("D2_Positions", flat)):
-                make.write_cdf(place / kind / f"{name}.{camera.name}.cdf", values)
-            frames = [photograph(subject, action, take, camera, f) for f in range(make.FRAMES)]
-            # Videos run on after the poses.
-            write_video(folder, subject, f"{name}.{camera.name}", [*frames, frames[0], frames[0]])
-        write_video(folder, subject, f"_ALL.{camera.name}", frames[:1])
-    return folder
-
-
-def write_video(folder, subject, name, frames):
-    path = folder / subject / "Videos" / f"{name}.mp4"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 50, (width, height))
-    for frame in frames:
-        writer.write(np.ascontiguousarray(frame[..., ::-1]))
-    writer.release()
-    return path
 
 
 @pytest.fixture(scope="module")
 def moon(tmp_path_factory):
-    return write_folders(tmp_path_factory.mktemp("moon"))
+    return made.write_folders(tmp_path_factory.mktemp("moon"))
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory):
-    return write_videos(tmp_path_factory.mktemp("raw"))
+    return made.write_videos(tmp_path_factory.mktemp("raw"))
 
 
 @pytest.fixture(params=["moon", "raw"])
@@ -158,6 +43,12 @@ def folder(request):
 
 def pictures_of(folder, subjects=make.SUBJECTS, **options):
     return Human36mPictures(folder, subjects, partial=True, **{"size": SIZE} | options)
+
+
+@cache
+def kept(folder, **options):
+    """The same for tests that change neither pictures nor files."""
+    return pictures_of(folder, **options)
 
 
 def rows_of(pictures, batch):
@@ -194,28 +85,28 @@ def moved(matrix, points):
 
 
 def test_frames_are_all_that_have_a_picture(folder):
-    pictures = pictures_of(folder)
+    pictures = kept(folder)
     assert len(pictures) == len(pictures.frames) == SHOTS
     rows = pictures.frames
     assert list(rows.columns) == ["subject", "action", "take", "camera", "frame"]
     takes = rows[["subject", "action", "take"]].drop_duplicates().itertuples(index=False, name=None)
-    assert list(takes) == TAKES
+    assert list(takes) == made.TAKES
     damaged = rows[(rows.subject == "S11") & (rows.camera == "54138969")]
     assert not len(damaged)
     assert rows.frame.tolist() == list(range(make.FRAMES)) * 11
 
 
 def test_every_fifth_frame_counts_from_the_beginning_of_the_take(folder):
-    pictures = pictures_of(folder, every=5)
+    pictures = kept(folder, every=5)
     assert pictures.frames.frame.tolist() == [0, 5] * 11
-    whole = pictures_of(folder)
+    whole = kept(folder)
     chosen = np.flatnonzero(whole.frames.frame % 5 == 0)
     assert torch.equal(pictures[[3, 8]].images, whole[chosen[[3, 8]].tolist()].images)
 
 
 def test_the_json_s_poses_reproject_onto_the_joints_of_the_crop(moon):
     """From R, t, f and c of the json, without the code under test; lens off, as its authors do."""
-    pictures = pictures_of(moon, lens=False)
+    pictures = kept(moon, lens=False)
     batch = pictures[range(0, SHOTS, 7)]
     for row, (subject, action, take, view, frame) in enumerate(rows_of(pictures, batch)):
         start = moon / "annotations" / f"Human36M_subject{subject[1:]}"
@@ -233,12 +124,12 @@ def test_the_json_s_poses_reproject_onto_the_joints_of_the_crop(moon):
 
 
 def test_with_the_lens_joints_lie_where_the_files_2d_poses_say(folder):
-    pictures = pictures_of(folder)
+    pictures = kept(folder)
     batch = pictures[range(0, SHOTS, 5)]
     points, pixels = truth(pictures, batch)
     assert (batch.joints3d - points).abs().max() < 2e-3
     assert (batch.joints2d - moved(affine(pictures, batch), pixels)).abs().max() < 2e-3
-    plain = pictures_of(folder, lens=False)[batch.index]
+    plain = kept(folder, lens=False)[batch.index]
     off = (batch.joints2d - plain.joints2d).norm(dim=-1) / affine(pictures, batch)[:, None, 0, 0]
     assert 0.3 < off.max() < 5  # px of the picture: what distortion does
     assert torch.equal(batch.images, plain.images)
@@ -246,7 +137,7 @@ def test_with_the_lens_joints_lie_where_the_files_2d_poses_say(folder):
 
 def test_pixels_show_the_joint_where_the_label_says(folder):
     """The pelvis's white disc, found in the crop, against its label."""
-    pictures = pictures_of(folder)
+    pictures = kept(folder)
     batch = pictures[range(0, SHOTS, 6)]
     found = 0
     for image, joint, visible in zip(
@@ -263,7 +154,7 @@ def test_pixels_show_the_joint_where_the_label_says(folder):
 
 
 def test_folder_and_video_agree_on_the_same_frames(moon, raw):
-    one, other = pictures_of(moon), pictures_of(raw)
+    one, other = kept(moon), kept(raw)
     assert one.frames.astype(str).equals(other.frames.astype(str))
     assert one.version != other.version and one.name == other.name == "human36m"
     a, b = one[range(SHOTS)], other[range(SHOTS)]
@@ -277,7 +168,7 @@ def test_folder_and_video_agree_on_the_same_frames(moon, raw):
 
 
 def test_nothing_is_made_up_about_bodies(folder):
-    batch = pictures_of(folder)[[0, 1]]
+    batch = kept(folder)[[0, 1]]
     assert batch.has_joints3d.all() and not batch.has_body.any()
     assert batch.masks is None and batch.parts is None
     assert batch.size == (SIZE, SIZE) and batch.images.dtype == torch.uint8
@@ -301,11 +192,11 @@ def test_joints_outside_the_crop_are_hidden(folder):
 
 def test_moon_s_box_is_squared_and_widened_by_a_quarter(folder):
     """Against the rule written out in plain numbers."""
-    pictures = pictures_of(folder)
+    pictures = kept(folder)
     batch = pictures[range(0, SHOTS, 9)]
     matrices = affine(pictures, batch)
     for row, (subject, action, take, camera, frame) in enumerate(rows_of(pictures, batch)):
-        x, y, w, h = span(subject, action, take, camera, frame)
+        x, y, w, h = made.span(subject, action, take, camera, frame)
         x1, y1 = max(0, x), max(0, y)
         x2, y2 = min(camera.size[0] - 1, x1 + w - 1), min(camera.size[1] - 1, y1 + h - 1)
         side = max(x2 - x1, y2 - y1) * 1.25
@@ -328,13 +219,13 @@ def test_a_box_without_a_json_is_what_the_json_says():
     camera = make.cameras("S9")[2]
     points = make.truth("S9", "Eating", 1, camera)[0]
     pixels = points[..., :2] / points[..., 2:] * camera.focal + camera.principal
-    told = torch.tensor([span("S9", "Eating", 1, camera, f) for f in range(make.FRAMES)])
+    told = torch.tensor([made.span("S9", "Eating", 1, camera, f) for f in range(make.FRAMES)])
     assert (around(pixels) - told).abs().max() < 1e-4
 
 
 def test_sun_s_box_shows_two_metres_round_the_pelvis(folder):
     """So the crop's focal length tells the pelvis's depth: size = f 2000 / Z."""
-    pictures = pictures_of(folder, boxes="sun", lens=False)
+    pictures = kept(folder, boxes="sun", lens=False)
     batch = pictures[range(0, SHOTS, 8)]
     depth = batch.joints3d[:, 0, 2]
     assert (batch.intrinsics[:, 0, 0] * 2000 / depth / SIZE - 1).abs().max() < 2e-3
@@ -359,10 +250,9 @@ def test_bytes_depend_on_the_index_alone(folder):
 
 
 def test_workers_and_the_cache_give_the_same_bytes(raw, tmp_path):
-    pictures = pictures_of(raw, size=64)
+    pictures = kept(raw, size=64)
     whole = draw(pictures, "drawn", workers=2)
-    kept = Cached(pictures, tmp_path)
-    again = next(loader(kept, [list(range(SHOTS))]))
+    again = next(loader(Cached(pictures, tmp_path), [list(range(SHOTS))]))
     for name, value in whole.tensors():
         assert torch.equal(value, getattr(again, name)), name
 
@@ -380,7 +270,7 @@ def test_the_studio_s_photographs_come_back_as_the_studio_s_crops(tmp_path):
             "f": camera.focal.tolist(),
             "c": camera.principal.tolist(),
         }
-        name = names("S9", take.action, 1, number)
+        name = made.names("S9", take.action, 1, number)
         (tmp_path / "images" / name).mkdir(parents=True)
         for frame in (0, 50):
             scene = actors._scene(take, frame, number - 1, 2 * (number - 1) + frame // 50)
@@ -423,27 +313,8 @@ def test_bouchiat_s_split_is_by_subject():
 # ---- what can be wrong
 
 
-def plain_subject(folder, every=make.FRAMES):
-    """S9 whole, with one and the same picture for all frames that are a multiple of `every`."""
-    make.moon(folder)
-    write_boxes(folder, "S9")
-    ready = {}
-    for action in make.ACTIONS:
-        for take in (1, 2):
-            for number, camera in enumerate(make.cameras("S9"), start=1):
-                place = folder / "images" / names("S9", action, take, number)
-                place.mkdir(parents=True)
-                if camera.size not in ready:
-                    blank = np.zeros((camera.size[1], camera.size[0], 3), np.uint8)
-                    ready[camera.size] = cv2.imencode(".jpg", blank)[1].tobytes()
-                for frame in range(0, make.FRAMES, every):
-                    path = place / f"{place.name}_{frame + 1:06d}.jpg"
-                    path.write_bytes(ready[camera.size])
-    return folder
-
-
 def test_a_whole_subject_is_read_without_partial(tmp_path):
-    folder = plain_subject(tmp_path)
+    folder = made.plain_subject(tmp_path)
     pictures = Human36mPictures(folder, ["S9"], every=64)
     assert len(pictures) == 120 and pictures[119].size == (256, 256)
     (folder / "images/s_09_act_16_subact_02_ca_04/s_09_act_16_subact_02_ca_04_000001.jpg").unlink()
@@ -455,30 +326,13 @@ def test_a_whole_subject_is_read_without_partial(tmp_path):
 def test_missing_pictures_are_counted_and_the_remedy_named(moon, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"of 714 pictures .*ca_01_000001.jpg.*images.tar"):
         Human36mPictures(moon, ["S11"])
-    folder = write_poses(tmp_path / "raw")
+    folder = made.write_poses(tmp_path / "raw")
     with pytest.raises(FileNotFoundError, match="Videos_S"):
         Human36mPictures(folder, ["S9"], partial=True)
 
 
-def write_poses(folder):
-    """One take's poses, no videos."""
-    camera = make.cameras("S9")[0]
-    points = torch.from_numpy(make.world("S9", "Eating", 1))
-    mono = camera.world_to_camera(points).reshape(1, make.FRAMES, 96).numpy()
-    make.write_cdf(folder / f"S9/MyPoseFeatures/D3_Positions_mono/Eating 1.{camera.name}.cdf", mono)
-    return folder
-
-
-def video_subject(folder, frames=make.FRAMES):
-    """One take of one camera, with a video of so many frames; returns the video's path."""
-    write_poses(folder)
-    camera = make.cameras("S9")[0]
-    pictures = [photograph("S9", "Eating", 1, camera, f % make.FRAMES) for f in range(frames)]
-    return write_video(folder, "S9", f"Eating 1.{camera.name}", pictures)
-
-
 def test_a_video_that_ends_early_is_named(tmp_path):
-    path = video_subject(tmp_path, frames=4)
+    path = made.video_subject(tmp_path, frames=4)
     pictures = pictures_of(tmp_path, ["S9"], size=64)
     assert pictures[3].size == (64, 64)
     with pytest.raises(ValueError, match=rf"{path.name}.* after 4 frames, frame 4 is wanted"):
@@ -488,14 +342,14 @@ def test_a_video_that_ends_early_is_named(tmp_path):
 
 
 def test_a_file_that_is_no_video_is_named(tmp_path):
-    path = video_subject(tmp_path)
+    path = made.video_subject(tmp_path)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(ValueError, match=r"Eating 1.54138969.mp4 is no video, or is damaged"):
         pictures_of(tmp_path, ["S9"])[0]
 
 
 def test_a_video_of_no_known_action_is_named(tmp_path):
-    path = video_subject(tmp_path)
+    path = made.video_subject(tmp_path)
     os.rename(path, path.with_name("Juggling.54138969.mp4"))
     with pytest.raises(ValueError, match=r"Juggling.54138969.mp4: .*remove or rename"):
         pictures_of(tmp_path, ["S9"])
@@ -505,10 +359,10 @@ def test_a_video_of_no_known_action_is_named(tmp_path):
 def one_take(tmp_path):
     """A folder of its own with the pictures of one recording."""
     make.moon(tmp_path)
-    write_boxes(tmp_path, "S9")
-    name = names("S9", "Directions", 1, 1)
+    made.write_boxes(tmp_path, "S9")
+    name = made.names("S9", "Directions", 1, 1)
     (tmp_path / "images" / name).mkdir(parents=True)
-    picture = photograph("S9", "Directions", 1, make.cameras("S9")[0], 0)
+    picture = made.photograph("S9", "Directions", 1, make.cameras("S9")[0], 0)
     for frame in range(2):
         cv2.imwrite(str(tmp_path / "images" / name / f"{name}_{frame + 1:06d}.jpg"), picture)
     return tmp_path
@@ -589,7 +443,7 @@ def one_subject(monkeypatch):
 
 
 def test_the_check_finds_pictures_complete_or_counts_what_lacks(tmp_path, one_subject):
-    folder = plain_subject(tmp_path, every=1)
+    folder = made.plain_subject(tmp_path, every=1)
     report = check("human36m", folder)
     assert report.ok, str(report)
     last = report.items[-1]
@@ -602,7 +456,7 @@ def test_the_check_finds_pictures_complete_or_counts_what_lacks(tmp_path, one_su
 
 
 def test_the_check_reads_the_boxes(tmp_path, one_subject):
-    folder = plain_subject(tmp_path, every=1)
+    folder = made.plain_subject(tmp_path, every=1)
     (folder / "annotations" / "Human36M_subject9_data.json").unlink()
     item = check("human36m", folder).items[-1]
     assert item.state == "damaged" and "subject9_data.json is not there" in item.detail
@@ -615,13 +469,13 @@ def test_poses_without_pictures_are_whole_and_said_to_be_so(tmp_path, one_subjec
 
 
 def test_videos_are_checked_for_their_lengths(tmp_path):
-    path = video_subject(tmp_path, frames=4)
+    path = made.video_subject(tmp_path, frames=4)
     rows = list(check_pictures(tmp_path, "raw", ("S9", "S11")))
     assert len(rows) == 1  # S11 has no poses: that is said elsewhere
     what, state, detail = rows[0]
     assert (what, state) == ("pictures S9", "damaged")
     assert f"{path.name} has 4 frames, the poses {make.FRAMES}" in detail
-    video_subject(tmp_path, frames=make.FRAMES + 2)
+    made.video_subject(tmp_path, frames=make.FRAMES + 2)
     assert list(check_pictures(tmp_path, "raw", ("S9",))) == [("pictures S9", "ok", "6 frames")]
     path.write_bytes(b"nothing")
     assert "is no video" in next(check_pictures(tmp_path, "raw", ("S9",)))[2]

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from posekit.camera import HUMAN36M_INTRINSICS
@@ -90,7 +90,7 @@ class Human36mPictures(Pictures):
             shifted=shifted,
             partial=partial,
         )
-        listed = shots(poses.frames.itertuples(index=False, name=None))
+        listed = shots(poses.frames)
         there = self.source.there(listed)
         if not there.any() or not (partial or there.all()):
             first = self.source.where(listed[int(there.argmin())])
@@ -99,30 +99,38 @@ class Human36mPictures(Pictures):
                 f"{self.source.get}{'' if partial else '; `partial` does without them'}"
             )
         poses = poses.where(there)
-        self.shots = [shot for shot, kept in zip(listed, there, strict=True) if kept]
-        self.frames = poses.frames.reset_index(drop=True)
-        self.joints3d = poses.pose3d
-        pinhole = _pinhole(poses.pose3d, [shot.camera for shot in self.shots])
+        self.frames, self.joints3d = poses.frames, poses.pose3d
+        pinhole = self._pinhole()
         self.joints2d = poses.pose2d if lens else pinhole.float()
         self.boxes = self._boxes(boxes, pinhole)
 
     def __len__(self) -> int:
-        return len(self.shots)
+        return len(self.frames)
+
+    def _of_cameras(self, what: str) -> Float64[Tensor, "N 2"]:
+        """Each frame's focal lengths, principal point or size (width, height) of picture, px."""
+        table = {name: getattr(lens, what) for name, lens in HUMAN36M_INTRINSICS.items()}
+        rows = [table[name] for name in self.frames["camera"]]
+        return torch.tensor(rows, dtype=torch.float64)
+
+    def _pinhole(self) -> Float64[Tensor, "N 17 2"]:
+        """Where cameras without distortion would see the joints, px."""
+        rays = self.joints3d.double()
+        rays = rays[..., :2] / rays[..., 2:]
+        return rays * self._of_cameras("focal")[:, None] + self._of_cameras("principal")[:, None]
 
     def _boxes(self, rule: str, pinhole: Float64[Tensor, "N 17 2"]) -> Float64[Tensor, "N 4"]:
         """The persons' boxes, px of the pictures."""
         if rule == "sun":
             root = self.skeleton.root
-            focal = _of_cameras("focal", [shot.camera for shot in self.shots])
-            sides = focal * SIDE / self.joints3d[:, root, 2:].double()
+            sides = self._of_cameras("focal") * SIDE / self.joints3d[:, root, 2:].double()
             return torch.cat([pinhole[:, root] - sides / 2, sides], dim=1)
-        given = self.source.boxes(self.shots)
+        given = self.source.boxes(shots(self.frames))
         boxes = around(pinhole) if given is None else torch.from_numpy(given)
-        sizes = torch.tensor([HUMAN36M_INTRINSICS[shot.camera].size for shot in self.shots])
-        return clip(boxes, sizes.double())
+        return clip(boxes, self._of_cameras("size"))
 
     def sample(self, index: int) -> Batch:
-        shot = self.shots[index]
+        (shot,) = shots(self.frames.iloc[[index]])
         lens = HUMAN36M_INTRINSICS[shot.camera]
         image = self.source.read(shot)
         height, width = image.shape[:2]
@@ -205,7 +213,7 @@ def check_pictures(
             )
         except (OSError, ValueError, ModuleNotFoundError):
             continue
-        listed = shots(poses.frames.itertuples(index=False, name=None))
+        listed = shots(poses.frames)
         there = source.there(listed)
         if not there.all():
             first = source.where(listed[int(there.argmin())])
@@ -215,19 +223,6 @@ def check_pictures(
             yield what, "damaged", trouble
         else:
             yield what, "ok", f"{len(listed):,} frames"
-
-
-def _pinhole(joints: Float[Tensor, "N 17 3"], cameras: list[str]) -> Float64[Tensor, "N 17 2"]:
-    rays = joints.double()
-    rays = rays[..., :2] / rays[..., 2:]
-    focal, principal = (_of_cameras(what, cameras)[:, None] for what in ("focal", "principal"))
-    return rays * focal + principal
-
-
-def _of_cameras(what: str, cameras: list[str]) -> Float64[Tensor, "N 2"]:
-    """The focal lengths or principal points of frames, px."""
-    table = {name: getattr(lens, what) for name, lens in HUMAN36M_INTRINSICS.items()}
-    return torch.tensor([table[name] for name in cameras], dtype=torch.float64)
 
 
 def _within(points: Float64[Tensor, "J 2"], width: int, height: int) -> Tensor:

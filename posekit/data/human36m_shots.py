@@ -11,7 +11,6 @@ A frame is (subject, action, take, camera, number from 0), as in `PoseSet.frames
 import json
 import math
 import os
-from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -19,11 +18,13 @@ from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float64, UInt8
 
 from posekit.crop import read_image
 from posekit.data import arrays
 from posekit.data.human36m_files import ACTIONS, CAMERAS, SOURCE, found, take_of
+from posekit.data.poses import COLUMNS
 
 Recording = tuple[str, str, int, str]  # subject, action, take, camera
 
@@ -258,6 +259,7 @@ def _opened(path: Path) -> cv2.VideoCapture:
 SOURCES: dict[str, type[Folders] | type[Videos]] = {"3dmppe": Folders, "raw": Videos}
 
 
-def shots(rows: Iterable[tuple]) -> list[Shot]:
-    """Rows of a table of frames (subject, action, take, camera, frame)."""
+def shots(frames: pd.DataFrame) -> list[Shot]:
+    """The rows of a table of frames (`PoseSet.frames`)."""
+    rows = frames[list(COLUMNS)].itertuples(index=False, name=None)
     return [Shot(s, a, int(take), camera, int(frame)) for s, a, take, camera, frame in rows]
