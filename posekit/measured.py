@@ -90,6 +90,23 @@ def _shared(grid: Grid) -> list[str]:
     return [column for column, names in rows.items() if names & best]
 
 
+def settings(records: list[Record]) -> Iterator[tuple[str, str]]:
+    """(size, what the configs of its trainings have in common), for each size."""
+    for size in SIZES:
+        configs = [json.loads(record.config) for record in records if record.size == size]
+        trained = [config for config in configs if "recipe" in config]
+        if trained:
+            yield (
+                size,
+                ", ".join(
+                    f"{name.replace('_', ' ')} {value}"
+                    for part in ("shape", "recipe")
+                    for name, value in trained[0].get(part, {}).items()
+                    if value and all(c.get(part, {}).get(name) == value for c in trained)
+                ),
+            )
+
+
 def cost_table(records: list[Record]) -> Table | None:
     """Each job: its seeds, time, speed, memory, device, and links to its records."""
     jobs = defaultdict(list)

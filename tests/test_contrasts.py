@@ -25,12 +25,12 @@ def results(card="kim-train-loss", slice=""):
 
 
 def contrast(one, another, unit="%"):
-    return Contrast(f"{one}{another}", one, another, "loss", "kim-train-loss", unit)
+    return Contrast(f"{one}{another}", one, another, "loss", "", "kim-train-loss", unit)
 
 
 def test_differences_are_paired_and_relative_or_plain():
     tried = [contrast("a", "b"), contrast("c", "b"), contrast("a", "b", "mm")]
-    tried[2] = Contrast("plain", "a", "b", "loss", "kim-train-loss", "mm")
+    tried[2] = Contrast("plain", "a", "b", "loss", "", "kim-train-loss", "mm")
     found = differences(tried, results(), load_paper("kim"))[["mean", "low", "high", "n"]]
     assert found.loc["ab"].tolist() == pytest.approx([10, 10, 10, 3])
     mean, half = 25 / 3, 4.302653 * (625 / 3) ** 0.5 / 3**0.5  # t of 2 degrees of freedom
@@ -52,7 +52,8 @@ def test_only_seeds_of_both_count():
 
 
 def test_the_printed_change_is_that_of_the_paper():
-    by_name = {c.name: c.printed(load_paper("kim")) for c in load_contrasts("kim")}
+    first = [c for c in load_contrasts("kim") if c.measure == ("loss", "", "kim-train-loss")]
+    by_name = {c.name: c.printed(load_paper("kim")) for c in first}
     assert len(by_name) == 6
     assert by_name["reduced stem, RMSprop"] == pytest.approx(100 * (114283 / 113494 - 1))
     assert by_name["scheduler, Adam"] == pytest.approx(100 * (132553 / 126786 - 1))
@@ -62,9 +63,35 @@ def test_the_printed_change_is_that_of_the_paper():
 def test_records_give_what_they_measured_under_cards():
     found = measured([r for r in load_records(RUNS) if r.paper == "kim"])
     (values,) = [table for (data, _), table in found.items() if data == "studio-wild"]
-    own = differences(load_contrasts("kim"), values, load_paper("kim"))
-    assert len(own) == 6 and (own["n"] >= 3).all()
+    tried = load_contrasts("kim")
+    for measure in {contrast.measure for contrast in tried}:
+        some = [contrast for contrast in tried if contrast.measure == measure]
+        own = differences(some, values, load_paper("kim"))
+        assert len(own) == 6 and (own["n"] >= 3).all()
     assert measured([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("metric", "ends", "n", "told"),
+    [
+        ("loss", (-2.0, -1.0), 3, "yes, better"),
+        ("loss", (1.0, 2.0), 3, "yes, worse"),
+        ("pckh", (1.0, 2.0), 3, "yes, better"),
+        ("pckh", (-1.0, 2.0), 3, "no"),
+        ("pckh", (1.0, 2.0), 2, "too few seeds"),
+        ("loss", (np.nan, np.nan), 1, "too few seeds"),
+    ],
+)
+def test_seed_noise_is_told_from_better_and_worse(metric, ends, n, told):
+    assert Contrast("", "a", "b", metric, "", "", "%").told(*ends, n) == told
+
+
+def test_an_unknown_metric_is_named(tmp_path):
+    (tmp_path / "some").mkdir()
+    table = "name,one,another,metric,slice,card,unit\na,b,c,beauty,,card,%\n"
+    (tmp_path / "some" / "contrasts.csv").write_text(table)
+    with pytest.raises(ValueError, match="contrasts.csv: beauty is not in papers/metrics.csv"):
+        load_contrasts("some", tmp_path)
 
 
 def test_a_table_with_other_columns_is_refused(tmp_path):
