@@ -27,8 +27,8 @@ from posekit.skeleton import H36M17, SAME_POINT, Skeleton, convert
 
 BOUCHIAT_POINTS = {"thorax": ("mid_shoulders",), "neck_nose": ("neck",), "head": ("head_top",)}
 """What Bouchiat et al. take from MPII for joints of Human3.6M that it lacks: those that their code,
-kaufmann-a/ETH_MP-Human-Pose-Prediction, gives the same name. The spine has no stand-in. They are other points: on 60 of the
-studio's strangers they lie 40, 82 and 51 mm apart on average."""
+kaufmann-a/ETH_MP-Human-Pose-Prediction, gives the same name. The spine has no stand-in. They are
+other points: on 60 of the studio's strangers they lie 40, 82 and 51 mm apart on average."""
 
 Number = int | float
 
