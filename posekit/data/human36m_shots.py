@@ -1,6 +1,6 @@
 """Where the pictures of Human3.6M's frames lie, in the two forms people have them.
 
-- 3dmppe: images/s_01_act_02_subact_01_ca_01/s_01_act_02_subact_01_ca_01_000001.jpg, numbered from 1,
+- 3dmppe: images/s_01_act_02_subact_01_ca_01/s_01_act_02_subact_01_ca_01_000001.jpg, numbers from 1,
   with a box for each in annotations/Human36M_subject1_data.json (Moon et al.'s)
 - raw: S1/Videos/Directions 1.54138969.mp4, the official videos, one a take and camera; their first
   frame is the first of the poses, and they may run on after the last

@@ -36,8 +36,8 @@ Number = int | float
 class Mixed(Pictures):
     """Pictures of several `sets` with the joints of `skeleton`.
 
-    Without `shares` every picture is there once, one set after the other. With them, sets take turns
-    so that any stretch of indices has the shares, to a picture: batches need no shuffling. A set's
+    Without `shares` every picture is there once, one set after the other. With them, sets take
+    turns so that any stretch of indices has the shares, to a picture: batches need no shuffling. A set's
     pictures come in an order drawn from `seed`, all once before any comes again. `length` pictures
     then make the whole; without it, as few as show all pictures of all sets.
 
