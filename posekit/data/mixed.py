@@ -37,9 +37,9 @@ class Mixed(Pictures):
     """Pictures of several `sets` with the joints of `skeleton`.
 
     Without `shares` every picture is there once, one set after the other. With them, sets take
-    turns so that any stretch of indices has the shares, to a picture: batches need no shuffling. A set's
-    pictures come in an order drawn from `seed`, all once before any comes again. `length` pictures
-    then make the whole; without it, as few as show all pictures of all sets.
+    turns so that any stretch of indices has the shares, to a picture or two: batches need no
+    shuffling. A set's pictures come in an order drawn from `seed`, all once before any comes again.
+    `length` pictures then make the whole; without it, as few as show all pictures of all sets.
 
     Joints a set lacks are UNKNOWN; `stand_ins` are as `skeleton.convert` takes them: {} takes those
     of the same name only, and those in the middle of two. `flat` are the numbers of sets whose 3D
