@@ -37,8 +37,8 @@ STUDIO = (
     "printed ones: who reaches 30 mm, or 90 %, here has not reached it there. They compare models "
     "with each other: they can support or contradict an order that a paper claims, and no printed "
     "value is judged by them. Their intervals cover the random start of training alone, on the "
-    "studio's test people: the actors S9 and S11, or strangers in poses of theirs; other people "
-    "could give another order."
+    "studio's test people: one or two actors, as a paper splits Human3.6M, or strangers in poses of "
+    "theirs; other people could give another order."
 )
 
 
