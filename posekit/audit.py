@@ -10,6 +10,7 @@ import pandas as pd
 
 from posekit.claims import Claim, Paper, Part, Printed, load_metrics
 from posekit.expression import Interval, Node, Number, Quantity, compare, evaluate
+from posekit.protocols import CARDS
 from posekit.tables import TINY, leading, number
 
 _PHRASES = {"=": "is", "<": "is less than", "<=": "is at most"}
@@ -176,6 +177,10 @@ def _average(paper: Paper, entry: Printed) -> tuple[str, str]:
         return "", f"average not checked: {len(values)} of {len(slices)} cells printed"
     mean = sum(values[1:], values[0]) / Interval.exact(float(len(values)))
     outcome = compare(mean, "=", entry.value)
+    rule = CARDS.get(entry.card)
+    if outcome == "fails" and rule is not None and rule.mean_over == "samples":
+        cells_mean = number(mean.value, mean.value)
+        return "", f"average {entry.text} is over samples; its {len(values)} cells' mean is {cells_mean}"
     is_not = "is the" if outcome == "holds" else "is not the"
     return (
         outcome,

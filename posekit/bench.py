@@ -4,16 +4,14 @@ Each row is the median of interleaved rounds. Rates depend on the machine; the r
 """
 
 import resource
-import statistics
 import time
-from collections.abc import Callable
 from functools import partial
 
 import cv2
 import numpy as np
 import torch
 
-from posekit import body, render
+from posekit import bench_softargmax, body, render
 from posekit.augment import augment
 from posekit.data import studio
 from posekit.data.pictures import Pictures
@@ -22,8 +20,7 @@ from posekit.data.wild import Wild
 from posekit.metrics import align
 from posekit.recipes import RECIPES
 from posekit.scene.occluders import shapes
-
-ROUNDS = 5
+from posekit.stopwatch import interleaved
 
 
 def main() -> None:
@@ -31,12 +28,18 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     alignment()
     frames()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     print("one thread from here on")
     raster()
     pictures()
     augmentations()
+    bench_softargmax.cpu()  # last: its volumes would be the peak memory of the others
+    torch.set_num_threads(threads)
+    print(f"{threads} threads again")
+    bench_softargmax.cpu()
+    bench_softargmax.gpu()
 
 
 def alignment(poses: int = 200_000) -> None:
@@ -48,7 +51,7 @@ def alignment(poses: int = 200_000) -> None:
         "align": lambda: align(pred, true, "similarity"),
         "batched SVD": lambda: _svd(pred, true),
     }
-    medians = _interleaved(ways)
+    medians = interleaved(ways)
     error = (align(pred, true, "similarity") - _svd(pred.double(), true.double())).abs().max()
     for name, seconds in medians.items():
         ratio = medians["batched SVD"] / seconds
@@ -90,7 +93,7 @@ def raster(size: int = 256, batch: int = 8) -> None:
                 keys = render.rasterise(points, faces, size, size).keys
                 return keys if device == "cpu" else torch.cuda.synchronize()
 
-            seconds = _interleaved({"": draw})[""]
+            seconds = interleaved({"": draw})[""]
             print(
                 f"raster, {len(model.faces):,} faces, {size} px, {device}: "
                 f"{count / seconds:,.0f} pictures/s"
@@ -124,7 +127,7 @@ def pictures(count: int = 100) -> None:
                 kind.sample(index)
 
         rounds = {name: partial(draw, kind) for name, kind in kinds.items()}
-        for name, seconds in _interleaved(rounds).items():
+        for name, seconds in interleaved(rounds).items():
             rate = count / seconds
             print(f"pictures, {name}, {len(model.weights):,} vertices: {rate:,.0f} pictures/s")
     print(f"pictures: peak memory of the process {_peak():.2f} GB")
@@ -139,22 +142,10 @@ def augmentations(count: int = 64) -> None:
         for name, recipe in RECIPES.items()
         if not {",", ":"} & set(name)  # a paper's whole recipe as its code has it
     }
-    for name, seconds in _interleaved(ways).items():
+    for name, seconds in interleaved(ways).items():
         print(f"augmentation, {name}: {count / seconds:,.0f} pictures/s")
 
 
 def _peak() -> float:
     """Gigabytes of memory this process has held at most."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
-def _interleaved(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median seconds of each way, the ways taking turns after one round to warm up."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for round_ in range(ROUNDS + 1):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            if round_:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}

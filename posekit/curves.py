@@ -13,13 +13,22 @@ from torch import Tensor
 # Okabe and Ito's colours: told apart with any colour vision, and in grey.
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#333333", "#9A9A9A"
+FAR = 3  # times
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 
 
 def loss_curves(
-    series: dict[str, list[list[float | int]]], *, title: str = "Training loss", unit: str = ""
+    series: dict[str, list[list[float | int]]],
+    *,
+    title: str = "Training loss",
+    unit: str = "",
+    yardstick: tuple[str, float] | None = None,
 ) -> Picture:
-    """Loss by epoch, one line a name: the mean over its seeds in the band from least to most."""
+    """Loss by epoch, one line a name: the mean over its seeds in the band from least to most.
+
+    Dashes alternate, so that a line that lies on another is still seen; `yardstick` is a loss to
+    compare with, and its name.
+    """
     drawing = Picture(figsize=(7, 4), dpi=100, layout="constrained")
     axes = drawing.add_subplot()
     for number, (name, runs) in enumerate(series.items()):
@@ -28,11 +37,13 @@ def loss_curves(
             raise ValueError(f"no loss to draw for {name!r}: give one list of numbers a seed")
         values = np.array([run[:length] for run in runs], dtype=float)
         epochs = np.arange(1, length + 1)
-        colour, dash = CYCLE[number % len(CYCLE)], ("-", "--", "-.")[number // len(CYCLE) % 3]
+        colour, dash = CYCLE[number % len(CYCLE)], ("-", (0, (4, 3)))[number % 2]
         label = f"{name} ({_seeds(len(runs))})"
         marker = "o" if length == 1 else None
-        axes.plot(epochs, values.mean(0), dash, color=colour, label=label, marker=marker)
+        axes.plot(epochs, values.mean(0), linestyle=dash, color=colour, label=label, marker=marker)
         axes.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.2, lw=0)
+    if yardstick:
+        axes.axhline(yardstick[1], color=GREY, lw=1, linestyle=":", label=yardstick[0])
     axes.set(xlabel="epoch", ylabel=f"loss ({unit})" if unit else "loss", yscale="log")
     axes.set_title(f"{title}\nline: mean over seeds, band: least to most", fontsize=11)
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -98,21 +109,42 @@ def intervals(
     drawing = Picture(figsize=(7, 1.4 + 0.36 * len(found)), dpi=100, layout="constrained")
     axes = drawing.add_subplot()
     rows = np.arange(len(found))
-    reach = np.abs(found[["low", "high"]].to_numpy().T - found["mean"].to_numpy())
+    means, lows, highs = (found[name].to_numpy(float) for name in ("mean", "low", "high"))
+    lows, highs = (np.where(np.isnan(ends), means, ends) for ends in (lows, highs))
     axes.axvline(0, color=BLACK, lw=0.8)
-    label = f"measured, 95 % interval over {_seeds(int(found['n'].max()))}"
-    axes.errorbar(
-        found["mean"], rows, xerr=reach, fmt="o", color=BLUE, capsize=3, lw=1.5, label=label
-    )
+    count = int(found["n"].max())
+    label = f"measured, 95 % interval over {_seeds(count)}" if count > 1 else "measured, one seed"
+    reach = means - lows, highs - means
+    axes.errorbar(means, rows, xerr=reach, fmt="o", color=BLUE, capsize=3, lw=1.5, label=label)
     if marks:
-        at = [(marks[name], row) for row, name in enumerate(found.index) if name in marks]
+        here = [(marks.get(name, np.nan), row) for row, name in enumerate(found.index)]
+        at = [(mark, row) for mark, row in here if not np.isnan(mark)]
         style = {"marker": "D", "facecolors": "none", "edgecolors": VERMILION, "zorder": 3}
-        axes.scatter(*zip(*at, strict=True), label=marked, **style)
+        axes.scatter([mark for mark, _ in at], [row for _, row in at], label=marked, **style)
+    for row, ends in enumerate(zip(means, lows, highs, strict=True)):
+        mean, low, high = (f"{value:.1f}" for value in ends)
+        text = f"{mean} [{low}, {high}]" if count > 1 else mean
+        axes.annotate(
+            text, (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=9
+        )
+    _leave_out_the_far(axes, np.sort(np.abs([lows, highs]).max(0)), means)
     axes.set_yticks(rows, found.index)
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.set_xlabel(unit)
     axes.set_title(title, fontsize=11)
     return _finish(axes)
+
+
+def _leave_out_the_far(axes, reach: np.ndarray, means: np.ndarray) -> None:
+    """Where one row reaches FAR times as far as the next, show the others, and an arrow for it."""
+    if len(reach) < 3 or reach[-1] < FAR * reach[-2]:
+        return
+    (row,) = np.flatnonzero(np.abs(means) > reach[-2])
+    side, (low, high) = np.sign(means[row]), axes.get_xlim()
+    edge = 1.6 * reach[-2]
+    axes.set_xlim(low if side > 0 else -edge, edge if side > 0 else high)
+    arrow = {"arrowstyle": "->", "color": BLUE, "lw": 1.5}
+    axes.annotate("", (side * edge, row), (side * edge * 0.88, row), arrowprops=arrow)
 
 
 def _half_width(values: np.ndarray) -> np.ndarray | None:

@@ -163,8 +163,9 @@ def compare(left: Interval, relation: str, right: Interval, tolerance: float | N
         if tolerance is not None:
             return "holds" if abs(left.value - right.value) <= tolerance + scale else "fails"
         gap = max(left.low, right.low) - min(left.high, right.high)
-        both_rounded = left.low < left.high and right.low < right.high
-        return "fails" if gap > scale or (both_rounded and gap > -scale) else "holds"
+        narrower = min(left.high - left.low, right.high - right.low)
+        touching = narrower > 0 and gap > -min(scale, narrower / 2)  # rounded up here, down there
+        return "fails" if gap > scale or touching else "holds"
     strict = relation == "<"
     exact = left.low == left.high and right.low == right.high
     if left.value < right.value or (not strict and left.value == right.value):

@@ -16,6 +16,7 @@ from posekit.claims import load_metrics
 from posekit.evidence import SIZES, Record
 from posekit.loss_card import LOSS_CARDS
 from posekit.pckh import PCKH_CARDS
+from posekit.picture_cards import PICTURE_CARDS
 from posekit.protocols import CARDS
 from posekit.statistics import t_interval
 from posekit.tables import WIDEST, Cell, Link, Table, number, number_within
@@ -23,7 +24,7 @@ from posekit.tables import WIDEST, Cell, Link, Table, number, number_within
 Seeds = dict[int, float]
 Grid = dict[str, dict[str, Seeds]]  # row -> column -> seed -> value
 MODELS = WIDEST - 1  # of a table; more models go on in another one
-RULES = CARDS | PCKH_CARDS | LOSS_CARDS
+RULES = CARDS | PCKH_CARDS | LOSS_CARDS | PICTURE_CARDS
 """The cards of all kinds by name."""
 
 
@@ -88,6 +89,23 @@ def _shared(grid: Grid) -> list[str]:
     }
     best = rows[max(cells, key=cells.__getitem__)] if cells else set()
     return [column for column, names in rows.items() if names & best]
+
+
+def settings(records: list[Record]) -> Iterator[tuple[str, str]]:
+    """(size, what the configs of its trainings have in common), for each size."""
+    for size in SIZES:
+        configs = [json.loads(record.config) for record in records if record.size == size]
+        trained = [config for config in configs if "recipe" in config]
+        if trained:
+            yield (
+                size,
+                ", ".join(
+                    f"{name.replace('_', ' ')} {value}"
+                    for part in ("shape", "recipe")
+                    for name, value in trained[0].get(part, {}).items()
+                    if value and all(c.get(part, {}).get(name) == value for c in trained)
+                ),
+            )
 
 
 def cost_table(records: list[Record]) -> Table | None:

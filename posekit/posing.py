@@ -19,11 +19,14 @@ from torch import Tensor, nn
 from posekit import study
 from posekit.augment import augment
 from posekit.data.batch import UNKNOWN, Batch
-from posekit.data.pictures import Album
+from posekit.data.pictures import Album, Pictures, draw
+from posekit.data.studio_pictures import StudioPictures
 from posekit.files import write_whole
 from posekit.integral_loss import joint_loss, volume_loss
 from posekit.keypoints import TOGETHER, WEIGHTS, light
-from posekit.models.integral import IntegralNet, from_cube, from_voxels, to_cube
+from posekit.models.botnet import botnet
+from posekit.models.encoders import resnet, small_resnet
+from posekit.models.integral import PPM, IntegralNet, from_cube, from_voxels, to_cube
 from posekit.picture_cards import PICTURE_CARDS, PictureCard, fit_size
 from posekit.runs import Measured, Run, run_all
 from posekit.scene.occluders import shapes
@@ -61,6 +64,28 @@ class Filmed:
         """True depths of the pelvis, mm."""
         skeleton = self.album.batch.skeleton
         return self.album.batch.joints3d[:, skeleton.root, 2]
+
+
+class _Sparse(Pictures):
+    """Every `step`-th of some pictures."""
+
+    def __init__(self, pictures: Pictures, step: int):
+        self.pictures, self.step, self.skeleton = pictures, step, pictures.skeleton
+        self.name, self.version = pictures.name, pictures.version
+
+    def __len__(self) -> int:
+        return -(-len(self.pictures) // self.step)
+
+    def sample(self, index: int) -> Batch:
+        return self.pictures.sample(index * self.step)
+
+
+def film(pictures: StudioPictures, label: str, step: int = 1, workers: int | None = None) -> Filmed:
+    """Every `step`-th picture, in memory, drawn by so many processes or one a core."""
+    batch = draw(_Sparse(pictures, step), label, workers)
+    heads = torch.full((len(batch),), torch.nan)  # nobody asks for them here
+    frames = pictures.frames.iloc[::step].reset_index(drop=True)
+    return Filmed(Album(pictures.name, pictures.version, batch, heads), frames)
 
 
 class Study(study.Study):
@@ -146,6 +171,29 @@ class Volumes(nn.Module):
 
     def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J D h w"]:
         return self.network.volumes(pictures)
+
+
+def build(
+    *,
+    side: int,
+    depth: int,
+    channels: int,
+    width: int | None = None,
+    layers: int = 50,
+    bins: Sequence[int] = (),
+    attention: bool = False,
+) -> IntegralNet:
+    """An integral network for pictures of `side` px: the paper's, or a narrow one for CPUs.
+
+    With a `width` the encoder is `small_resnet`, else the ResNet of so many `layers`. `bins` are
+    those of a PPM, `attention` makes the encoder a BoTNet, its heads as much narrower as the rest.
+    """
+    encoder = small_resnet(width) if width else resnet(layers)
+    if attention:
+        narrow = {"head_channels": 2 * width} if width else {}
+        encoder = botnet(encoder, (side, side), **narrow)
+    bottleneck = PPM(encoder.channels, bins) if bins else None
+    return IntegralNet(encoder, bottleneck, depth=depth, channels=channels)
 
 
 def experiment(

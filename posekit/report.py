@@ -12,13 +12,14 @@ import pandas as pd
 
 from posekit.audit import findings
 from posekit.claims import FOLDER, load_paper, slugs
+from posekit.contrasts import load_contrasts
 from posekit.datacard import studio_card
 from posekit.evidence import Record, load_records
 from posekit.files import write_text
 from posekit.ledger import COLUMNS, verdicts
 from posekit.measured import RULES, is_generated
 from posekit.site import index_page
-from posekit.story import STUDIO, Figure, Page, story, summary
+from posekit.story import STUDIO, Figure, Page, built_as_stated, story, summary
 from posekit.tables import Link, Table, escape
 
 INTRODUCTION = (
@@ -124,6 +125,7 @@ def _page(slug: str, records: list[Record], results: Path, papers: Path) -> Page
         about=next(iter(_rows(papers / slug / "about.csv")), {}),
         claims=verdicts(paper, records),
         faults=findings(paper, in_words=True),
+        contrasts=load_contrasts(slug, papers),
         records=[record for record in records if record.paper == slug],
         figures=_figures(results, slug, captions),
         notebook=_first(results, f"executed/{slug}.html", f"executed/{slug}.ipynb"),
@@ -183,14 +185,17 @@ def _overview(pages: list[Page], results: Path) -> str:
 
 
 def _papers(pages: list[Page]) -> Table:
-    """A paper a row: its claims, its own ones, and the verdicts on them in four groups."""
-    head = ("Paper", ">Claims", ">Own", ">Hold", ">Do not hold", ">Open", ">Not tested", ">Runs")
+    """A paper a row: its claims, its own ones, and the verdicts on them in five groups."""
+    head = ("Paper", ">Claims", ">Own", ">Built as stated", ">Hold beyond that", ">Do not hold")
+    head += (">Open", ">Not tested", ">Runs")
     groups = (("reproduced", "supported"), ("inconsistent", "contradicted"), ("inconclusive",))
     rows = []
     for page in pages:
         counts = Counter(page.own["verdict"])
         sums = [sum(counts[word] for word in group) for group in groups]
-        numbers = [len(page.claims), len(page.own), *sums, len(page.own) - sum(sums)]
+        built = len(built_as_stated(page))
+        numbers = [len(page.claims), len(page.own), built, sums[0] - built, *sums[1:]]
+        numbers.append(len(page.own) - sum(sums))
         cells = map(str, [*numbers, len(page.records)])
         rows.append((Link(page.slug, f"{page.slug}.md"), *cells))
     return Table(head, tuple(rows))

@@ -8,6 +8,7 @@ from nbconvert.filters import markdown2html
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem;
   color: #222; }
+nav { position: sticky; top: 0; background: #fff; padding: 0.5rem 0; border-bottom: 1px solid #ddd; }
 section { overflow-x: auto; border-top: 3px solid #ddd; }
 table { border-collapse: collapse; font-size: 14px; margin: 1rem 0; }
 th, td { border: 1px solid #ddd; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top;
@@ -23,12 +24,15 @@ def index_page(texts: Mapping[str, str]) -> str:
     Links between the pages lead to its sections, all others to files beside it.
     """
     names = sorted(texts, key=lambda name: (name != "README.md", name))
+    pages = [name.removesuffix(".md") for name in names]
+    menu = " · ".join(f'<a href="#{page}">{page}</a>' for page in pages)
     body = "\n".join(_section(name, texts) for name in names)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>posekit results</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>{STYLE}</style></head>
 <body>
+<nav>{menu}</nav>
 {body}
 </body></html>
 """

@@ -3,30 +3,42 @@
 Markdown for code hosts. Everything is derived from the ledger, the audit and the run records.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
+import numpy as np
 import pandas as pd
 
 from posekit.claims import Claim, Paper
+from posekit.contrasts import Contrast, differences, measured
 from posekit.evidence import Record
 from posekit.judge import HOLDS, STATED, WORDS
-from posekit.measured import cost_table, count_table, error_tables, is_generated, run_links
+from posekit.measured import (
+    cost_table,
+    count_table,
+    error_tables,
+    is_generated,
+    run_links,
+    settings,
+)
 from posekit.statistics import FEWEST
-from posekit.tables import Cell, Link, Table, escape
+from posekit.tables import Cell, Link, Table, escape, number
 from posekit.wording import bullet, measured_cell, printed_cell
 
 FAILS = ("inconsistent", "contradicted")
 OPEN = ("inconclusive",)
+_BUILT = ("structure", "reproduced")
+NAMED = 12  # claims that were not tested, told one by one
 LINKED = 3  # run records that a row of the claims table links to
 STUDIO = (
     "Studio numbers are numbers on generated data, not on a paper's, and must not be put beside "
     "printed ones: who reaches 30 mm, or 90 %, here has not reached it there. They compare models "
     "with each other: they can support or contradict an order that a paper claims, and no printed "
     "value is judged by them. Their intervals cover the random start of training alone, on the "
-    "studio's test people: the actors S9 and S11, or strangers in poses of theirs; other people "
-    "could give another order."
+    "studio's test people: one or two actors, as a paper splits Human3.6M, or strangers in poses of "
+    "theirs; other people could give another order."
 )
 
 
@@ -48,6 +60,7 @@ class Page:
     about: dict[str, str]  # title, authors, place, note
     claims: pd.DataFrame  # its rows of the ledger
     faults: pd.DataFrame  # what the audit found
+    contrasts: list[Contrast]
     records: list[Record]
     figures: tuple[Figure, ...]
     notebook: str
@@ -78,8 +91,8 @@ def story(page: Page) -> str:
     parts = [f"# {escape(page.title)}"]
     by = ". ".join(filter(None, (page.about.get("authors"), page.about.get("place"))))
     parts += [escape(text) for text in (by, page.about.get("note", "")) if text]
-    parts += [" · ".join(links), summary(page), *_readings(page), *_in_short(page)]
-    parts += _how_sure(page)
+    parts += [" · ".join(links), summary(page), *_readings(page), *_contrasts(page)]
+    parts += [*_in_short(page), *_how_sure(page)]
     parts += [*_figures(page), *_claims(page), *_audit(page), *_measured(page), *_reasons(page)]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
@@ -99,11 +112,7 @@ def summary(page: Page) -> str:
 def _as_stated(page: Page) -> str:
     """What `reproduced` says of a count: that it was built as the paper has it, and no more."""
     rows = [row for row in _rows(page.own) if row["verdict"] == "reproduced"]
-    built = [
-        row
-        for row in rows
-        if row["kind"] == "structure" and {p.relation for p in page.claim(row).parts} == {"="}
-    ]
+    built = built_as_stated(page)
     if not built:
         return ""
     which = f"All {len(rows)}" if len(built) == len(rows) else f"{len(built)} of the {len(rows)}"
@@ -114,6 +123,12 @@ def _as_stated(page: Page) -> str:
         unused = all("no recorded run used" in r["note"] for r in built if STATED in r["note"])
         text += ", which no recorded run used" if unused else ""
     return f"{text}."
+
+
+def built_as_stated(page: Page) -> list[dict[str, str]]:
+    """The rows that are reproduced since what was built here has the number that the paper states."""
+    rows = [row for row in _rows(page.own) if (row["kind"], row["verdict"]) == _BUILT]
+    return [row for row in rows if {part.relation for part in page.claim(row).parts} == {"="}]
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, str]]:
@@ -139,6 +154,43 @@ def _readings(page: Page) -> Iterator[str]:
         yield "\n".join(lines)
 
 
+def _contrasts(page: Page) -> Iterator[str]:
+    """Each change that the paper tries: what it is worth here, and whether that is seed noise."""
+    groups = [list(tried) for _, tried in groupby(page.contrasts, key=lambda c: c.measure)]
+    tables = [
+        (data, size, tried, differences(tried, values, page.paper))
+        for (data, size), values in measured(page.records).items()
+        for tried in groups
+    ]
+    tables = [table for table in tables if not table[-1].empty]
+    if not tables:
+        return
+    yield "## Do the differences exceed seed noise?"
+    yield (
+        "What each change does to a number, the two networks of a pair from the same random start; in "
+        "brackets the 95 % interval of the mean over seeds. A difference whose interval leaves out 0 "
+        "exceeds seed noise; of 20 that are nothing but noise, one would do so by chance. Printed is "
+        "one run each, on the paper's data."
+    )
+    for data, size, tried, found in tables:
+        metric, part, card = tried[0].measure
+        after = f", {part.replace('-', ' ')}" if part else ""
+        which = " (generated data, not the paper's)" if is_generated(data) else ""
+        yield f"**{metric}{after}** by `{card}` on `{data}`{which}, size `{size}`:"
+        rows = tuple(_contrast_row(c, found.loc[c.name]) for c in tried if c.name in found.index)
+        head = ("Change", "With", "Without", ">Printed", ">Here", ">Seeds", "Beyond seed noise?")
+        yield Table(head, rows).markdown()
+
+
+def _contrast_row(contrast: Contrast, row: pd.Series) -> tuple[Cell, ...]:
+    ends = row[["mean", "low", "high"]].astype(float).dropna()
+    mean, *interval = (number(value, ends.abs().max()) for value in ends)
+    here = f"{mean} {contrast.unit}" + (f" [{', '.join(interval)}]" if interval else "")
+    printed = "" if np.isnan(row["printed"]) else f"{number(row['printed'], 10.0)} {contrast.unit}"
+    cells = (contrast.name, contrast.one, contrast.another, printed, here, str(int(row["n"])))
+    return (*cells, row["beyond seed noise"])
+
+
 def _in_short(page: Page) -> Iterator[str]:
     titles = {"What holds": HOLDS, "What does not hold": FAILS, "What stays open": OPEN}
     for title, words in titles.items():
@@ -151,9 +203,15 @@ def _in_short(page: Page) -> Iterator[str]:
         )
     rest = [r for r in _rows(page.own) if r["verdict"] not in (*HOLDS, *FAILS, *OPEN)]
     if rest:
-        reasons = Counter(_reason(row) for row in rest)
+        reasons = defaultdict(list)
+        for row in rest:
+            reasons[_reason(row)].append(f"`{row['id']}`")
         yield "## What was not tested"
-        yield "\n".join(f"- {escape(reason)}: {_of(n, 'claim')}" for reason, n in reasons.items())
+        yield "\n".join(
+            f"- {escape(reason)}: {_of(len(ids), 'claim')}"
+            + (f" ({', '.join(ids)})" if len(ids) <= NAMED else "")
+            for reason, ids in reasons.items()
+        )
 
 
 def _reason(row: dict[str, str]) -> str:
@@ -271,6 +329,8 @@ def _measured(page: Page) -> Iterator[str]:
     tables = list(error_tables(page.records, [card for card in cards if card]))
     if tables:
         yield "## What was measured"
+        for size, told in settings(page.records):
+            yield f"Every training of size `{size}`: {escape(told)}. The notebook has the rest."
     if tables and page.paper.aliases:
         yield "How the models differ, but for their names, stands under [Readings](#readings)."
     last = ""

@@ -26,11 +26,19 @@ def bullet(paper: Paper, claim: Claim, row: Mapping[str, str]) -> str:
         audits = [audit_part(paper, part) for part in claim.parts]
         found = [joined(labels(claim), [audit.words for audit in audits], ": ")]
         found += dict.fromkeys(audit.source for audit in audits)
-        parts = ["; ".join(filter(None, found))]
+        parts = ["; ".join(filter(None, found)), _nevertheless(claim, row)]
     else:
         parts = [row["evidence"], measured_cell(claim, row), *_restrictions(row)]
     text = ", ".join([text, *(escape(part) for part in parts if part)])
     return f"{text}. *{escape(claim.note)}*" if claim.note else text
+
+
+def _nevertheless(claim: Claim, row: Mapping[str, str]) -> str:
+    """What was measured of a claim that the paper's own numbers contradict."""
+    found = re.search(r"by measurement (\w+ \(E\d\))", row["note"])
+    if not found or claim.kind == "structure":
+        return ""
+    return f"but measured here: {found[1]}, {measured_cell(claim, row)}"
 
 
 def _restrictions(row: Mapping[str, str]) -> list[str]:

@@ -124,7 +124,7 @@ def test_another_preparation_is_called_wrong_and_the_known_ones_listed(tmp_path)
 def test_the_report_is_a_table_with_one_line_for_each_item(tmp_path):
     lines = str(check("human36m", make.moon(tmp_path / "moon"))).splitlines()
     assert lines[0].endswith("moon: not complete")
-    assert len(lines) == 1 + 1 + 7
+    assert len(lines) == 1 + 1 + 7 + 1  # and that there are no pictures
     assert lines[1].split() == ["ok", "preparation", "3dmppe"]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from posekit.data import cmu, coco, human36m, mpi_inf_3dhp, mpii, muco, mupots
 from posekit.data.human36m_files import ACTIONS, CAMERAS, SUBJECTS
+from posekit.data.human36m_pictures import check_pictures
+from posekit.data.human36m_shots import SOURCES
 
 BAD = ("missing", "damaged", "wrong")
 
@@ -51,7 +53,7 @@ def check(name: str, folder: Path | str) -> Report:
 
 
 def check_human36m(folder: Path) -> Iterator[Item]:
-    """Human3.6M in any of its four preparations, with each detector's 2D poses."""
+    """Human3.6M in any of its four preparations, with each detector's 2D poses and its pictures."""
     try:
         preparation = human36m.find_preparation(folder)
     except FileNotFoundError as error:
@@ -69,6 +71,10 @@ def check_human36m(folder: Path) -> Iterator[Item]:
             yield item
     for detections in sorted(_detections(folder) - {"gt"}):
         yield _check_detections(folder, preparation, detections, tuple(whole))
+    if preparation in SOURCES:
+        subjects = [subject for group in READ_TOGETHER[preparation] for subject in group]
+        for row in check_pictures(folder, preparation, subjects):
+            yield Item(*row)
 
 
 def check_cmu(folder: Path) -> Iterator[Item]:
