@@ -120,10 +120,12 @@ def test_a_crop_shows_the_picture_where_its_joints_are(tmp_path):
 
 
 def test_joints_outside_the_picture_or_the_crop_are_hidden(tmp_path):
-    one = person(1)
-    one["keypoints"][:6] = [-5, 30, 2, 158, 30, 2]
+    one = person(1, box=(2, 20, 60, 80))  # its crop goes from x = -18 to 82
+    one["keypoints"][:9] = [-5, 30, 2, 158, 30, 2, 5, 30, 2]
     written(tmp_path, [one])
-    assert load(tmp_path, size=64)[0].visible[0, :3].tolist() == [HIDDEN, HIDDEN, SEEN]
+    batch = load(tmp_path, size=64)[0]
+    assert (batch.joints2d[0, 0] > 0).all() and batch.joints2d[0, 1, 0] > 64
+    assert batch.visible[0, :3].tolist() == [HIDDEN, HIDDEN, SEEN]
 
 
 def test_samples_depend_on_nothing_but_their_index(tmp_path):

@@ -61,7 +61,7 @@ def cells(arrays):
 
 
 def write_take(folder, subject="S1", take=1, frames=6, videos=(0, 1), shift=0.0):
-    """annot.mat, camera.calibration and videos whose grey tells the frame."""
+    """annot.mat, camera.calibration and videos whose red tells the frame."""
     place = folder / subject / f"Seq{take}"
     (place / "imageSequence").mkdir(parents=True)
     blocks = [camera_block(number) for number in range(14)]
@@ -87,7 +87,9 @@ def write_take(folder, subject="S1", take=1, frames=6, videos=(0, 1), shift=0.0)
         code = cv2.VideoWriter_fourcc(*"MJPG")
         video = cv2.VideoWriter(name, code, 25, (WIDTH, HEIGHT))
         for frame in range(frames):
-            video.write(np.full((HEIGHT, WIDTH, 3), 20 * frame + camera, np.uint8))
+            picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+            picture[..., 2] = 40 * frame + 4 * camera
+            video.write(picture)
         video.release()
     return world
 
@@ -187,15 +189,16 @@ def test_pictures_are_the_videos_frames_or_the_stills_beside_them(tmp_path):
     pictures = mpi_inf_3dhp.HpPictures(people, tmp_path, size=32)
     batch = pictures[:]
     assert batch.images.shape == (6, 3, 32, 32) and batch.has_joints3d.all()
-    grey = batch.images.flatten(1).double().amax(1)
-    assert grey.tolist() == pytest.approx([0, 40, 80, 1, 41, 81], abs=2)
+    red, _, blue = batch.images.flatten(2).double().amax(2).unbind(1)
+    assert red.tolist() == pytest.approx([0, 80, 160, 4, 84, 164], abs=3)
+    assert (blue <= 3).all()
     placed = batch.joints3d @ batch.intrinsics.mT
     assert torch.allclose(placed[..., :2] / placed[..., 2:], batch.joints2d, atol=1e-3)
     stills = tmp_path / "S1" / "Seq1" / "imageFrames" / "video_0"
     stills.mkdir(parents=True)
     cv2.imwrite(str(stills / "frame_000003.jpg"), np.full((HEIGHT, WIDTH, 3), 250, np.uint8))
-    changed = pictures[[0, 1]].images.flatten(1).double().amax(1)
-    assert changed.tolist() == pytest.approx([0, 250], abs=2)
+    changed = pictures[[0, 1]].images.flatten(2).double().amax(2)
+    assert changed[:, 2].tolist() == pytest.approx([0, 250], abs=3)
 
 
 def test_videos_that_are_absent_or_too_short_are_named(tmp_path):
