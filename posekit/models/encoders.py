@@ -59,7 +59,7 @@ def resnet(layers: int = 50, *, weights: str = "random") -> Encoder:
         raise ValueError(f"no weights {weights!r}; there are {', '.join(WEIGHTS)}")
     net = torchvision.models.get_model(f"resnet{layers}", weights=None)
     if weights == "imagenet":
-        _load_imagenet(net, f"resnet{layers}")
+        load_imagenet(net, f"resnet{layers}")
     stages = {name: m for name, m in net.named_children() if name not in ("avgpool", "fc")}
     return Encoder(stages, net.fc.in_features)
 
@@ -72,7 +72,7 @@ def resnet_or_random(layers: int = 50) -> tuple[Encoder, str]:
         return resnet(layers), "random"
 
 
-def _load_imagenet(net: nn.Module, name: str) -> None:
+def load_imagenet(net: nn.Module, name: str) -> None:
     """Into a torchvision network its weights, from torch.hub's folder or else the web."""
     weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1
     file = Path(torch.hub.get_dir(), "checkpoints", Path(weights.url).name)

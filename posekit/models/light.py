@@ -46,7 +46,7 @@ def library(
         raise ValueError(f"no weights {weights!r}; there are {', '.join(encoders.WEIGHTS)}")
     net = torchvision.models.get_model(name, weights=None)
     if weights == "imagenet":
-        encoders._load_imagenet(net, name)
+        encoders.load_imagenet(net, name)
     where, last, given = LIBRARY[name]
     layers = list(getattr(net, where))[:-last]
     layers.append(

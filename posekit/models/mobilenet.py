@@ -213,7 +213,7 @@ def load_imagenet(net: MobileNet) -> int:
     block. Slopes of PReLU stay as they are. Errors are those of `encoders.resnet`.
     """
     whole = torchvision.models.mobilenet_v2(weights=None)
-    encoders._load_imagenet(whole, "mobilenet_v2")
+    encoders.load_imagenet(whole, "mobilenet_v2")
     there, ours = whole.state_dict(), net.state_dict()
     same = {k: v for k, v in there.items() if k in ours and ours[k].shape == v.shape}
     net.load_state_dict(same, strict=False)
