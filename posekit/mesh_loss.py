@@ -1,0 +1,112 @@
+"""What body regression is trained with: the losses of Bae's trainer, which are SPIN's.
+
+H. Bae, "Comparison of Various CNN Models for 3D Human Pose Estimation" (internship report, 2021;
+train/train_add_smpl_loss4/trainer.py), after Kolotouros et al., SPIN (ICCV 2019), without its
+fitting. Each term looks at the persons of whom it is known and is 0 where there are none. SPIN's
+per-vertex term has no weight there, and isn't here.
+
+B persons, J joints of the batch's skeleton.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from posekit.body import Body
+from posekit.data.batch import UNKNOWN, Batch
+from posekit.models.hmr import Estimate, intrinsics
+
+Number = int | float
+
+HIPS = "left_hip", "right_hip"
+SPIN_JOINTS = 49
+"""Over which SPIN averages the 2D term; 25 of them, OpenPose's, weigh nothing in this training."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of the terms, and of their sum."""
+
+    joints2d: Number = 5 * 24 / SPIN_JOINTS
+    joints3d: Number = 5
+    rotations: Number = 1
+    shape: Number = 0.001
+    camera: Number = 1
+    all: Number = 60
+
+
+PAPER = Weights()
+
+
+class Terms(NamedTuple):
+    """Of the loss, without weights."""
+
+    joints2d: Float[Tensor, ""]  # in half pictures
+    joints3d: Float[Tensor, ""]  # in metres, from the middle of the hips
+    rotations: Float[Tensor, ""]
+    shape: Float[Tensor, ""]
+    camera: Float[Tensor, ""]
+
+
+def mesh_loss(
+    pred: Estimate, batch: Batch, body: Body, weights: Weights = PAPER
+) -> Float[Tensor, ""]:
+    """The weighted sum of `terms`."""
+    named = terms(pred, batch, body)._asdict()
+    return weights.all * sum(getattr(weights, name) * term for name, term in named.items())
+
+
+def terms(pred: Estimate, batch: Batch, body: Body) -> Terms:
+    """Mean squares, over all joints (those nobody knows count as right) and axes, of pictures (2D),
+    of persons with 3D joints and hips (3D), or of persons with body parameters (rotations, shape); and
+    exp(-10 scale)^2, which keeps the person before the camera.
+
+    ValueError when the batch's skeleton has no hips, or the body knows not all of its joints.
+    """
+    points = joints(pred, body, batch)
+    known = batch.visible != UNKNOWN
+    hips = [batch.skeleton.index(name) for name in HIPS]
+    middle, true_middle = (x[:, hips].mean(1, keepdim=True) for x in (points, batch.joints3d))
+    deep = batch.has_joints3d & known[:, hips].all(1)
+    apart3d = (points - middle - (batch.joints3d - true_middle)) / 1000
+    seen = pixels(points + pred.translation[:, None], batch.size)
+    apart2d = (seen - batch.joints2d) / (max(batch.size) / 2)
+    return Terms(
+        joints2d=_squares(apart2d, known, torch.ones_like(deep)),
+        joints3d=_squares(apart3d, known, deep),
+        rotations=_squares(pred.rotations.float() - batch.rotations, None, batch.has_body),
+        shape=_squares(pred.shape.float() - batch.shape, None, batch.has_body),
+        camera=(-20 * pred.camera[:, 0].float()).exp().mean(),
+    )
+
+
+def joints(pred: Estimate, body: Body, batch: Batch) -> Float[Tensor, "B J 3"]:
+    """The bodies' joints in the batch's skeleton, camera axes, mm from the root joint.
+
+    In float32 also where a training runs in bfloat16, which would round joints to centimetres.
+    """
+    with torch.autocast(pred.rotations.device.type, enabled=False):
+        posed = body(
+            pred.rotations.float(), pred.shape.float(), torch.zeros_like(pred.camera).float()
+        )
+        return body.joints(posed.vertices, batch.skeleton)
+
+
+def pixels(points: Float[Tensor, "B J 3"], size: tuple[int, int]) -> Float[Tensor, "B J 2"]:
+    """Where `intrinsics` shows camera points, also of those who stand behind the camera: early in a
+    training scales may be negative, and have to find out of that."""
+    K = intrinsics(1, size).to(points)[0]
+    return points[..., :2] / points[..., 2:] * K[0, 0] + K[:2, 2]
+
+
+def _squares(
+    apart: Float[Tensor, "B ..."], known: Bool[Tensor, "B J"] | None, who: Bool[Tensor, " B"]
+) -> Float[Tensor, ""]:
+    """Mean square of the persons `who`, what isn't `known` counting as 0."""
+    if known is not None:
+        apart = apart.masked_fill(~known[..., None], 0)
+    each = apart.flatten(1).masked_fill(~who[:, None], 0).square().mean(1)
+    return each.sum() / who.sum().clamp(min=1)
