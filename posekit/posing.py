@@ -216,15 +216,17 @@ def build(
     channels: int,
     width: int | None = None,
     layers: int = 50,
+    weights: str = "random",
     bins: Sequence[int] = (),
     attention: bool = False,
 ) -> IntegralNet:
     """An integral network for pictures of `side` px: the paper's, or a narrow one for CPUs.
 
-    With a `width` the encoder is `small_resnet`, else the ResNet of so many `layers`. `bins` are
-    those of a PPM, `attention` makes the encoder a BoTNet, its heads as much narrower as the rest.
+    With a `width` the encoder is `small_resnet`, else the ResNet of so many `layers`, with `weights`
+    "random" or "imagenet" to start from. `bins` are those of a PPM, `attention` makes the encoder a
+    BoTNet, its heads as much narrower as the rest.
     """
-    encoder = small_resnet(width) if width else resnet(layers)
+    encoder = small_resnet(width) if width else resnet(layers, weights=weights)
     if attention:
         narrow = {"head_channels": 2 * width} if width else {}
         encoder = botnet(encoder, (side, side), **narrow)
