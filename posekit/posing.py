@@ -189,13 +189,13 @@ def cube_loss(
 ) -> Float[Tensor, ""]:
     """The loss of some volumes: of the joints they show, of the volumes themselves, or of both."""
     true, known, deep = target[..., :3], target[..., 3] > 0, target[:, 0, 4] > 0
-    loss = logits.new_zeros(())
+    losses = []
     if kind != "volumes":
         places = from_voxels(soft_argmax(logits), logits.shape[2:])
-        loss = loss + joint_loss(places, true, known, deep, z_of_2d=z_of_2d)
+        losses.append(joint_loss(places, true, known, deep, z_of_2d=z_of_2d))
     if kind != "joints":
-        loss = loss + volume_loss(logits, true, known, deep)
-    return loss
+        losses.append(volume_loss(logits, true, known, deep))
+    return torch.stack(losses).mean()  # each weighs a half, as published
 
 
 class Volumes(nn.Module):
