@@ -32,7 +32,7 @@ def slices(
     depth, height, width = logits.shape[1:]
     drawing = Picture(figsize=(2.3 * len(chosen), 4.9), dpi=100, layout="constrained")
     axes = drawing.subplots(2, len(chosen), squeeze=False)
-    answers, truths = soft_argmax(logits.float()), to_voxels(true, logits.shape[1:])
+    answers, truths = soft_argmax(logits.float()), to_voxels(true[None], logits.shape[1:])[0]
     for column, name in enumerate(chosen):
         joint = skeleton.joints.index(name)
         chances = logits[joint].float().flatten().softmax(0).view(depth, height, width)

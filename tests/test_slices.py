@@ -11,7 +11,7 @@ def test_marks_lie_where_the_volume_is_and_where_the_truth_is():
     logits = torch.zeros(17, 8, 4, 4)
     wrist = H36M17.joints.index("right_wrist")
     logits[wrist, 6, 1, 3] = 50.0
-    true = from_voxels(torch.tensor([[0.0, 2.0, 1.0]]), (8, 4, 4)).expand(17, 3)
+    true = from_voxels(torch.tensor([[[0.0, 2.0, 1.0]]]), (8, 4, 4))[0].expand(17, 3)
     image = torch.zeros(3, 64, 64, dtype=torch.uint8)
     drawing = slices(image, logits, true, H36M17, ("right_wrist", "head"))
     front, _, above, _ = drawing.axes
