@@ -28,7 +28,7 @@ from posekit.keypoints import TOGETHER, WEIGHTS, light
 from posekit.models.botnet import botnet
 from posekit.models.encoders import resnet, small_resnet
 from posekit.models.integral import PPM, IntegralNet, from_cube, from_voxels, to_cube
-from posekit.picture_cards import PICTURE_CARDS, PictureCard, fit_size
+from posekit.picture_cards import MOON_CARDS, PICTURE_CARDS, PictureCard, fit_size
 from posekit.runs import Measured, Run, run_all
 from posekit.scene.occluders import shapes
 from posekit.softargmax import soft_argmax
@@ -257,7 +257,7 @@ def experiment(
     )
     write_whole(folder / WEIGHTS, lambda path: torch.save(network.cpu().state_dict(), path))
     network.to(config["device"])
-    cards = [PICTURE_CARDS[name] for name in config["cards"]]
+    cards = [(PICTURE_CARDS | MOON_CARDS)[name] for name in config["cards"]]
     found = joints(network, test.album.batch.images)
     rows = quantities(config["subject"], found, test, cards, factor(learn))
     return Measured(
