@@ -130,7 +130,7 @@ def predict(
         float | None, typer.Option(help="Focal length, px; else EXIF's, else the diagonal.")
     ] = None,
     frames: Annotated[int | None, typer.Option(help="End after so many.", min=1)] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda; empty takes the best there is.")] = "",
     out: Annotated[
         Path | None, typer.Option(help="The folder for the results; SOURCE-people if not given.")
     ] = None,

@@ -32,7 +32,7 @@ from posekit.located import Person, camera_of, locate
 from posekit.predictions import about, open_log, read_log, text_of
 from posekit.skeleton import Skeleton
 from posekit.sources import Video, Webcam, is_picture, read_shown
-from posekit.train import progress
+from posekit.train import pick_device, progress
 from posekit.trained import Trained, load
 
 PEOPLE, LOG, SPACE = "people.json", "people.jsonl", "space"
@@ -67,6 +67,7 @@ def predict_source(
     path = Path(source).expanduser()
     out = out or Path(f"{source.replace(':', '-') if camera else path.stem}-people")
     still = not camera and is_picture(path)
+    device = str(pick_device(device))
     trained = load(model, device)
     if box or boxes:
         if box and boxes:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from posekit import posing
 from posekit.keypoints import TOGETHER, WEIGHTS, light
 from posekit.models import mobilenet
-from posekit.models.integral import from_voxels
+from posekit.models.integral import BINS, from_voxels
 from posekit.models.mobile import VolumeNet, mobile_pose
 from posekit.runs import cache_folder
 from posekit.skeleton import H36M17, MOON18, MUCO21, Skeleton
@@ -71,7 +71,17 @@ def mobile(
     return network
 
 
-NETWORKS: Mapping[str, Callable[..., nn.Module]] = {"integral": posing.build, "mobile": mobile}
+NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
+    "resnet": posing.build,
+    "r152": partial(posing.build, layers=152),
+    "botnet": partial(posing.build, attention=True),
+    "botnet-ppm": partial(posing.build, attention=True, bins=BINS["PPM 1"]),
+    "ppm": partial(posing.build, bins=BINS["PPM 1"]),
+    "ppm2": partial(posing.build, bins=BINS["PPM 2"]),
+    "ppm3": partial(posing.build, bins=BINS["PPM 3"]),
+    "ppm4": partial(posing.build, bins=BINS["PPM 4"]),
+    "mobile": mobile,
+}
 """From a name in a run's config to what builds the network; all of them want `side`."""
 
 
@@ -137,7 +147,7 @@ def _of_run(folder: Path, device: str) -> Trained:
     if network not in NETWORKS:
         raise ValueError(
             f"{folder.name} trained the network {network!r}; joints in space are predicted by "
-            f"{' and '.join(NETWORKS)}"
+            f"{', '.join(NETWORKS)}"
         )
     try:
         built = NETWORKS[network](**shape)

@@ -48,7 +48,7 @@ def pointing(*cube, side=64):
 MIDDLE = pointing(0.0, 0.0, 0.0)
 
 
-def kept(folder, network="integral", **shape):
+def kept(folder, network="resnet", **shape):
     """A finished run's folder with an untaught network."""
     torch.manual_seed(0)
     config = {"subject": "ours", "network": network, "shape": shape or SHAPE}
@@ -417,6 +417,17 @@ def test_a_mobile_network_of_plain_data_is_the_one_of_its_module(tmp_path):
         trained.mobile(**shape | {"side": 100})
 
 
+@pytest.mark.parametrize("name", [name for name in trained.NETWORKS if name != "mobile"])
+def test_every_named_network_is_built_of_a_shape_for_cpus(name):
+    built = trained.NETWORKS[name](**SHAPE)
+    with torch.no_grad():
+        assert built.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 17, 3)
+    bins = [level.pool.output_size for level in getattr(built.bottleneck, "levels", ())]
+    assert len(bins) == {"ppm": 4, "botnet-ppm": 4, "ppm2": 4, "ppm3": 6, "ppm4": 7}.get(name, 0)
+    attends = any("attention" in type(module).__name__.lower() for module in built.modules())
+    assert attends == name.startswith("botnet")
+
+
 def test_a_network_that_gives_no_numbers_is_not_believed():
     with pytest.raises(ValueError, match="pointing gave .* not all finite"):
         pointing(0.0, math.nan, 0.0).joints(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
@@ -446,17 +457,17 @@ def _code(path):
             lambda f: (f / "record.json").write_text(
                 '{"config": {"network": "original", "shape": {}}}'
             ),
-            "run trained the network 'original'; joints in space are predicted by integral and mob",
+            "run trained the network 'original'; joints in space are predicted by resnet, r152, bot",
         ),
         (
             lambda f: (f / "record.json").write_text(
-                json.dumps({"config": {"network": "integral", "shape": {"side": 64, "arms": 3}}})
+                json.dumps({"config": {"network": "resnet", "shape": {"side": 64, "arms": 3}}})
             ),
-            "record.json: no integral network has the shape .*arms",
+            "record.json: no resnet network has the shape .*arms",
         ),
         (
             lambda f: (f / "record.json").write_text(
-                json.dumps({"config": {"network": "integral", "shape": SHAPE | {"depth": 8}}})
+                json.dumps({"config": {"network": "resnet", "shape": SHAPE | {"depth": 8}}})
             ),
             "network.pt is damaged or of another",
         ),
@@ -521,6 +532,7 @@ def test_the_command_predicts_a_picture_with_boxes_typed_by_hand(tmp_path, posek
     assert "left, top, width and height" in complaint(posekit(*words, "--box", "5,5,40"))
     nowhere = complaint(posekit(*words[:2], "--model", "best", "--out", tmp_path / "out"))
     assert re.search("--model best is neither a run's folder", nowhere)
+    assert "no device 'tpu'" in complaint(posekit(*words, "--device", "tpu"))
     assert "no picture or video" in complaint(posekit("predict", "a.jpg", "--model", "best"))
 
 
