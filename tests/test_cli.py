@@ -104,8 +104,9 @@ def test_a_dry_run_prints_the_command_with_every_parameter(posekit, tmp_path):
     status, said, _ = posekit(*words, "--data", f"cmu={folder}", "--out", tmp_path / "out")
     assert status == 0
     *others, command = map(shlex.split, said.splitlines())
-    assert str(NOTEBOOKS / "hourglass.ipynb") in other
-    assert not [word for word in other if "mocap" in word or "detector" in word]  # not its own
+    for name, other in zip(("hourglass", "integral"), others, strict=True):
+        assert str(NOTEBOOKS / f"{name}.ipynb") in other
+        assert not [word for word in other if "mocap" in word or "detector" in word]  # not its own
     given = {command[i + 1]: command[i + 2] for i, word in enumerate(command) if word == "-p"}
     notebook = str(NOTEBOOKS / "lifting.ipynb")
     assert command[:4] == [sys.executable, "-m", "papermill", notebook]
