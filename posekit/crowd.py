@@ -77,7 +77,7 @@ def in_space(
     right.grid(color="#E0E0E0", lw=0.6)
     right.set_axisbelow(True)
     right.spines[["top", "right"]].set_visible(False)
-    right.legend(loc="lower left", frameon=False, fontsize=9)
+    right.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=9)
     drawing.suptitle(title, fontsize=11)
     return drawing
 
