@@ -180,7 +180,10 @@ def _average(paper: Paper, entry: Printed) -> tuple[str, str]:
     rule = CARDS.get(entry.card)
     if outcome == "fails" and rule is not None and rule.mean_over == "samples":
         cells_mean = number(mean.value, mean.value)
-        return "", f"average {entry.text} is over samples; its {len(values)} cells' mean is {cells_mean}"
+        return (
+            "",
+            f"average {entry.text} is over samples; its {len(values)} cells' mean is {cells_mean}",
+        )
     is_not = "is the" if outcome == "holds" else "is not the"
     return (
         outcome,

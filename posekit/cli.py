@@ -113,6 +113,52 @@ def render(out: Out = RESULTS) -> None:
 
 
 @app.command()
+def predict(
+    source: Annotated[
+        str, typer.Argument(help="A JPEG, PNG or video; webcam or webcam:1 for a camera here.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="A finished run's id or folder, or an exported .onnx file.")
+    ],
+    box: Annotated[
+        list[str] | None, typer.Option(help="LEFT,TOP,WIDTH,HEIGHT in px, for each person.")
+    ] = None,
+    boxes: Annotated[Path | None, typer.Option(help="A json or csv file of boxes.")] = None,
+    detector: Annotated[str, typer.Option(help="auto, torchvision, hog, whole.")] = "auto",
+    least: Annotated[float, typer.Option(help="Score from which on somebody counts.")] = 0.5,
+    focal: Annotated[
+        float | None, typer.Option(help="Focal length, px; else EXIF's, else the diagonal.")
+    ] = None,
+    frames: Annotated[int | None, typer.Option(help="End after so many.", min=1)] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda; empty takes the best there is.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for the results; SOURCE-people if not given.")
+    ] = None,
+) -> None:
+    """Where the people of a picture or video are, in pixels and in space.
+
+    A video that was interrupted goes on where it stopped when the same command is given again.
+    """
+    from posekit.predict import predict_source
+
+    said, interrupted = predict_source(
+        source,
+        model,
+        box or [],
+        boxes,
+        detector,
+        device,
+        out,
+        focal=focal,
+        least=least,
+        most=frames,
+    )
+    print(said)
+    if interrupted:
+        raise typer.Exit(130)
+
+
+@app.command()
 def bench() -> None:
     """Measure posekit's own speed, side by side with the usual way of doing the same."""
     from posekit import bench as benchmarks
@@ -164,6 +210,6 @@ def main() -> None:
     """Run the command; errors that people can mend come as one line, without a traceback."""
     try:
         app()
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         print(f"posekit: {error}", file=sys.stderr)
         sys.exit(1)

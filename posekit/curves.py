@@ -13,6 +13,7 @@ from torch import Tensor
 # Okabe and Ito's colours: told apart with any colour vision, and in grey.
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#333333", "#9A9A9A"
+Number = int | float
 FAR = 3  # times
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 
@@ -127,7 +128,8 @@ def intervals(
         axes.annotate(
             text, (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=9
         )
-    _leave_out_the_far(axes, np.sort(np.abs([lows, highs]).max(0)), means)
+    others = [abs(mark) for mark in (marks or {}).values() if not np.isnan(mark)]
+    _leave_out_the_far(axes, np.abs([lows, highs]).max(0), max(others, default=0.0), means)
     axes.set_yticks(rows, found.index)
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.set_xlabel(unit)
@@ -135,13 +137,14 @@ def intervals(
     return _finish(axes)
 
 
-def _leave_out_the_far(axes, reach: np.ndarray, means: np.ndarray) -> None:
-    """Where one row reaches FAR times as far as the next, show the others, and an arrow for it."""
-    if len(reach) < 3 or reach[-1] < FAR * reach[-2]:
+def _leave_out_the_far(axes, reach: np.ndarray, marks: Number, means: np.ndarray) -> None:
+    """Where one row reaches FAR times as far as all else, show the rest, and an arrow for it."""
+    row = int(reach.argmax())
+    rest = max(marks, *np.delete(reach, row), 0.0)
+    if len(reach) < 3 or reach[row] < FAR * rest:
         return
-    (row,) = np.flatnonzero(np.abs(means) > reach[-2])
     side, (low, high) = np.sign(means[row]), axes.get_xlim()
-    edge = 1.6 * reach[-2]
+    edge = 1.6 * rest
     axes.set_xlim(low if side > 0 else -edge, edge if side > 0 else high)
     arrow = {"arrowstyle": "->", "color": BLUE, "lw": 1.5}
     axes.annotate("", (side * edge, row), (side * edge * 0.88, row), arrowprops=arrow)

@@ -15,16 +15,18 @@ import numpy as np
 from posekit.claims import load_metrics
 from posekit.evidence import SIZES, Record
 from posekit.loss_card import LOSS_CARDS
+from posekit.mupots_card import MUPOTS_CARDS
 from posekit.pckh import PCKH_CARDS
 from posekit.picture_cards import PICTURE_CARDS
 from posekit.protocols import CARDS
 from posekit.statistics import t_interval
 from posekit.tables import WIDEST, Cell, Link, Table, number, number_within
+from posekit.threedhp_card import THREEDHP_CARDS
 
 Seeds = dict[int, float]
 Grid = dict[str, dict[str, Seeds]]  # row -> column -> seed -> value
 MODELS = WIDEST - 1  # of a table; more models go on in another one
-RULES = CARDS | PCKH_CARDS | LOSS_CARDS | PICTURE_CARDS
+RULES = CARDS | PCKH_CARDS | LOSS_CARDS | PICTURE_CARDS | THREEDHP_CARDS | MUPOTS_CARDS
 """The cards of all kinds by name."""
 
 

@@ -133,14 +133,17 @@ def sheet(
     known: Bool[Tensor, "B J"],
     *,
     columns: int = 4,
+    titles: Sequence[str] = (),
 ) -> Picture:
-    """Pictures side by side with their labelled joints (px)."""
+    """Pictures side by side with their labelled joints (px), and with titles if there are any."""
     rows = -(-len(images) // columns)
     drawing = Picture(figsize=(2 * columns, 2 * rows), dpi=100, layout="constrained")
     places = joints.double().masked_fill(~known[..., None], float("nan"))
     for number, image in enumerate(images):
         axes = drawing.add_subplot(rows, columns, number + 1)
         Overlay(axes, skeleton, tuple(image.shape[1:]), width=1.2).fill(image, places[number])
+        if titles:
+            axes.set_title(titles[number], fontsize=10)
     return drawing
 
 

@@ -7,13 +7,14 @@ else of a rule is a `posekit.card.Card`.
 B pictures, J joints.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from posekit.card import Card
+from posekit.protocols import CARDS
 from posekit.skeleton import H36M17
 
 
@@ -71,5 +72,12 @@ _UNAIDED = replace(
     root_depth="size",
 )
 PICTURE_CARDS = {card.name: card for card in (_BOUCHIAT, _UNAIDED)}
-"""By name. The true depth of the pelvis gives away the size of the person: with it, an error in
-depth along the ray is the joints' own only."""
+"""Bouchiat et al.'s, by name. The true depth of the pelvis gives away the size of the person: with
+it, an error in depth along the ray is the joints' own only."""
+
+MOON_CARDS = {
+    name: PictureCard(**{field.name: getattr(CARDS[name], field.name) for field in fields(Card)})
+    for name in ("h36m-moon-p1", "h36m-moon-p2")
+}
+"""The cards of `posekit.protocols` that Choi et al. are judged by, for networks that see pictures:
+the true depth of the pelvis is given, as Moon et al.'s evaluation does it (their `use_gt_info`)."""

@@ -1,12 +1,12 @@
 """Experiments on networks from a picture to a pose in space: train, and judge by protocol cards.
 
 B pictures, J joints of Human3.6M's 17, H x W pixels. `Study` is what a notebook asks. The config of
-the work function is {"subject", "network", "shape", "recipe", "augmentation", "loss", "cards",
-"device"}.
+the work function is {"subject", "network", "shape", "recipe", "augmentation", "loss", "z_of_2d",
+"cards", "device"}.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,23 +18,24 @@ from torch import Tensor, nn
 
 from posekit import study
 from posekit.augment import augment
-from posekit.data.batch import UNKNOWN, Batch
+from posekit.data.batch import UNKNOWN, Batch, join
+from posekit.data.mixed import BOUCHIAT_POINTS, as_skeleton, flattened
 from posekit.data.pictures import Album, Pictures, draw
 from posekit.data.studio_pictures import StudioPictures
 from posekit.files import write_whole
-from posekit.integral_loss import joint_loss, volume_loss
+from posekit.integral_loss import Z_OF_2D, joint_loss, volume_loss
 from posekit.keypoints import TOGETHER, WEIGHTS, light
 from posekit.models.botnet import botnet
 from posekit.models.encoders import resnet, small_resnet
 from posekit.models.integral import PPM, IntegralNet, from_cube, from_voxels, to_cube
-from posekit.picture_cards import PICTURE_CARDS, PictureCard, fit_size
+from posekit.picture_cards import MOON_CARDS, PICTURE_CARDS, PictureCard, fit_size
 from posekit.runs import Measured, Run, run_all
 from posekit.scene.occluders import shapes
 from posekit.softargmax import soft_argmax
 from posekit.study import Networks, Runs
 from posekit.train import Recipe, train
 
-LOSSES = ("joints", "volumes")
+LOSSES = ("joints", "volumes", "both")
 OCCLUDERS = 50  # generated shapes that a recipe pastes where it pastes Pascal VOC's objects
 
 
@@ -74,7 +75,7 @@ class _Sparse(Pictures):
         self.name, self.version = pictures.name, pictures.version
 
     def __len__(self) -> int:
-        return -(-len(self.pictures) // self.step)
+        return (len(self.pictures) + self.step - 1) // self.step
 
     def sample(self, index: int) -> Batch:
         return self.pictures.sample(index * self.step)
@@ -82,10 +83,25 @@ class _Sparse(Pictures):
 
 def film(pictures: StudioPictures, label: str, step: int = 1, workers: int | None = None) -> Filmed:
     """Every `step`-th picture, in memory, drawn by so many processes or one a core."""
-    batch = draw(_Sparse(pictures, step), label, workers)
-    heads = torch.full((len(batch),), torch.nan)  # nobody asks for them here
     frames = pictures.frames.iloc[::step].reset_index(drop=True)
-    return Filmed(Album(pictures.name, pictures.version, batch, heads), frames)
+    return Filmed(album(_Sparse(pictures, step), label, workers), frames)
+
+
+def album(pictures: Pictures, label: str, workers: int | None = None) -> Album:
+    """Pictures in memory to learn from; head sizes, which nobody asks for here, are NaN."""
+    batch = draw(pictures, label, workers)
+    return Album(pictures.name, pictures.version, batch, torch.full((len(batch),), torch.nan))
+
+
+def mix(one: Album, another: Album) -> Album:
+    """Two albums as one, the second without its depths, as `Mixed` joins two data sets.
+
+    Joints that the first one's skeleton has and the second's has not are unknown.
+    """
+    flat = as_skeleton(flattened(another.batch), one.batch.skeleton, BOUCHIAT_POINTS)
+    first = replace(one.batch, masks=None, parts=None)
+    names = (f"{getattr(one, part)}+{getattr(another, part)}" for part in ("name", "version"))
+    return Album(*names, join([first, flat]), torch.cat([one.heads, another.heads]))
 
 
 class Study(study.Study):
@@ -97,14 +113,15 @@ class Study(study.Study):
     def train(
         self,
         configurations: Mapping[str, Mapping],
-        learn: Filmed,
+        learn: Mapping[str, Album],
         test: Filmed,
         cards: Sequence[str],
     ) -> Runs:
-        """Every configuration taught by `learn` and judged on `test`.
+        """Every configuration taught by an album of `learn` and judged on `test`.
 
-        A configuration has the name of its network, an augmentation of `recipes.RECIPES`, a loss of
-        LOSSES, and, where it differs from the setting, a shape of its own.
+        A configuration has the name of its network, an augmentation of `recipes.RECIPES`, and, where
+        they are not the first, its album, a loss of LOSSES, what it does to z that nobody knows
+        (`joint_loss`), and a shape of its own.
         """
         jobs = {}
         for seed in range(self.seeds):
@@ -115,21 +132,25 @@ class Study(study.Study):
                     "shape": self.setting["shape"] | own.get("shape", {}),
                     "recipe": {k: self.setting[k] for k in ("epochs", "batch", "rate", "drops")},
                     "augmentation": own["augmentation"],
-                    "loss": own.get("loss", "joints"),
+                    "loss": own.get("loss", LOSSES[0]),
+                    "z_of_2d": own.get("z_of_2d", Z_OF_2D[0]),
                     "cards": list(cards),
                     "device": self.device,
                 }
                 work = partial(experiment, self.networks)
-                jobs[name, seed] = self.job(work, name, seed, [learn, test], config)
+                lessons = learn[own.get("learn", next(iter(learn)))]
+                jobs[name, seed] = self.job(work, name, seed, [lessons, test], config)
         return run_all(jobs, workers=self.workers)
 
 
 class Lessons:
     """Pictures to learn from, every epoch otherwise augmented; targets are the cube's x, y and z,
-    whether the joint is known, and whether z is."""
+    whether the joint is known, and whether z is. Pictures without depths are never augmented, as
+    the paper leaves MPII's alone.
+    """
 
-    def __init__(self, filmed: Filmed, augmentation: str, seed: int, device: str):
-        self.batch, self.augmentation, self.seed = filmed.album.batch.to(device), augmentation, seed
+    def __init__(self, album: Album, augmentation: str, seed: int, device: str):
+        self.batch, self.augmentation, self.seed = album.batch.to(device), augmentation, seed
         self.occluders = tuple(shapes(np.random.default_rng(seed), OCCLUDERS))
 
     def __len__(self) -> int:
@@ -138,10 +159,19 @@ class Lessons:
     def lesson(self, indices: Int64[Tensor, " B"], epoch: int) -> tuple[Tensor, Tensor]:
         """Pictures and targets of some of the batch."""
         chosen = self.batch[indices.to(self.batch.images.device)]
-        chosen = augment(
-            chosen, self.augmentation, seed=self.seed, epoch=epoch, occluders=self.occluders
-        )
+        if chosen.has_joints3d.any():
+            chosen = self._augmented(chosen, epoch)
         return light(chosen.images), targets(chosen)
+
+    def _augmented(self, chosen: Batch, epoch: int) -> Batch:
+        deep = chosen.has_joints3d
+        varied = augment(
+            chosen[deep], self.augmentation, seed=self.seed, epoch=epoch, occluders=self.occluders
+        )
+        if deep.all():
+            return varied
+        back = torch.cat([deep.nonzero(), (~deep).nonzero()]).flatten().argsort()
+        return join([varied, chosen[~deep]])[back]
 
 
 def targets(batch: Batch) -> Float[Tensor, "B J 5"]:
@@ -154,12 +184,18 @@ def targets(batch: Batch) -> Float[Tensor, "B J 5"]:
     return torch.cat([to_cube(batch.joints2d, depths, batch.size), flags], dim=-1)
 
 
-def cube_loss(kind: str, logits: Float[Tensor, "B J D h w"], target: Float[Tensor, "B J 5"]):
-    """The loss of some volumes: of the joints they show, or of the volumes themselves."""
+def cube_loss(
+    kind: str, z_of_2d: str, logits: Float[Tensor, "B J D h w"], target: Float[Tensor, "B J 5"]
+) -> Float[Tensor, ""]:
+    """The loss of some volumes: of the joints they show, of the volumes themselves, or of both."""
     true, known, deep = target[..., :3], target[..., 3] > 0, target[:, 0, 4] > 0
-    if kind == "volumes":
-        return volume_loss(logits, true, known, deep)
-    return joint_loss(from_voxels(soft_argmax(logits), logits.shape[2:]), true, known, deep)
+    losses = []
+    if kind != "volumes":
+        places = from_voxels(soft_argmax(logits), logits.shape[2:])
+        losses.append(joint_loss(places, true, known, deep, z_of_2d=z_of_2d))
+    if kind != "joints":
+        losses.append(volume_loss(logits, true, known, deep))
+    return torch.stack(losses).mean()  # each weighs a half, as published
 
 
 class Volumes(nn.Module):
@@ -180,15 +216,17 @@ def build(
     channels: int,
     width: int | None = None,
     layers: int = 50,
+    weights: str = "random",
     bins: Sequence[int] = (),
     attention: bool = False,
 ) -> IntegralNet:
     """An integral network for pictures of `side` px: the paper's, or a narrow one for CPUs.
 
-    With a `width` the encoder is `small_resnet`, else the ResNet of so many `layers`. `bins` are
-    those of a PPM, `attention` makes the encoder a BoTNet, its heads as much narrower as the rest.
+    With a `width` the encoder is `small_resnet`, else the ResNet of so many `layers`, with `weights`
+    "random" or "imagenet" to start from. `bins` are those of a PPM, `attention` makes the encoder a
+    BoTNet, its heads as much narrower as the rest.
     """
-    encoder = small_resnet(width) if width else resnet(layers)
+    encoder = small_resnet(width) if width else resnet(layers, weights=weights)
     if attention:
         narrow = {"head_channels": 2 * width} if width else {}
         encoder = botnet(encoder, (side, side), **narrow)
@@ -197,7 +235,7 @@ def build(
 
 
 def experiment(
-    networks: Networks, config: dict, seed: int, folder: Path, data: Sequence[Filmed]
+    networks: Networks, config: dict, seed: int, folder: Path, data: Sequence[Album | Filmed]
 ) -> Measured:
     """Train on the first data set, test on the second, keep the weights in `folder`."""
     learn, test = data
@@ -211,7 +249,7 @@ def experiment(
         Volumes(network),
         Lessons(learn, config["augmentation"], seed, config["device"]),
         recipe,
-        loss=partial(cube_loss, config["loss"]),
+        loss=partial(cube_loss, config["loss"], config["z_of_2d"]),
         seed=seed,
         checkpoint=folder / "checkpoint.pt",
         device=config["device"],
@@ -219,7 +257,7 @@ def experiment(
     )
     write_whole(folder / WEIGHTS, lambda path: torch.save(network.cpu().state_dict(), path))
     network.to(config["device"])
-    cards = [PICTURE_CARDS[name] for name in config["cards"]]
+    cards = [(PICTURE_CARDS | MOON_CARDS)[name] for name in config["cards"]]
     found = joints(network, test.album.batch.images)
     rows = quantities(config["subject"], found, test, cards, factor(learn))
     return Measured(
@@ -227,9 +265,10 @@ def experiment(
     )
 
 
-def factor(filmed: Filmed) -> float:
-    """What `PictureCard.place` guesses depths by, fitted on these pictures."""
-    return fit_size(filmed.root_depths, filmed.album.batch.intrinsics)
+def factor(album: Album) -> float:
+    """What `PictureCard.place` guesses depths by, fitted on those pictures whose depth is known."""
+    deep = album.batch[album.batch.has_joints3d]
+    return fit_size(deep.joints3d[:, deep.skeleton.root, 2], deep.intrinsics)
 
 
 @torch.no_grad()
@@ -260,6 +299,34 @@ def quantities(
             name = "/".join(filter(None, (card.metric, subject, part)))
             rows.append((name, card.name, filmed.name, value))
     return rows
+
+
+@dataclass(frozen=True)
+class Case:
+    """A picture of a test, what a network says of it, and the truth: camera points less the root, mm."""
+
+    name: str
+    row: int  # of the filmed pictures
+    error: float  # mean over joints, mm
+    points: Float[Tensor, "J 2"]  # px of the picture
+    pose: Float[Tensor, "J 3"]
+    true: Float[Tensor, "J 3"]
+
+
+def cases(network: IntegralNet, filmed: Filmed, card: PictureCard) -> list[Case]:
+    """The best, the median and the worst picture of a test by a card."""
+    batch = filmed.album.batch
+    pixels, depths = from_cube(joints(network, batch.images), batch.size)
+    factor_here = factor(filmed.album)
+    pred = card.place(pixels, depths, batch.intrinsics, filmed.root_depths, factor_here)
+    errors = card.errors(pred, batch.joints3d)
+    order, root = errors.argsort(), batch.skeleton.root
+    rows = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    found = []
+    for name, row in rows.items():
+        poses = (each[row] - each[row, root] for each in (pred, batch.joints3d))
+        found.append(Case(name, int(row), errors[row].item(), pixels[row], *poses))
+    return found
 
 
 def restore(networks: Networks, run: Run) -> IntegralNet:

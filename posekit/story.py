@@ -177,9 +177,28 @@ def _contrasts(page: Page) -> Iterator[str]:
         after = f", {part.replace('-', ' ')}" if part else ""
         which = " (generated data, not the paper's)" if is_generated(data) else ""
         yield f"**{metric}{after}** by `{card}` on `{data}`{which}, size `{size}`:"
+        yield _beyond(found, tried[0].unit)
         rows = tuple(_contrast_row(c, found.loc[c.name]) for c in tried if c.name in found.index)
         head = ("Change", "With", "Without", ">Printed", ">Here", ">Seeds", "Beyond seed noise?")
         yield Table(head, rows).markdown()
+
+
+def _beyond(found: pd.DataFrame, unit: str) -> str:
+    """Which of some contrasts exceed seed noise, and how large the others would have to be."""
+    sure = found["beyond seed noise"].str.contains(",")
+    names = [
+        f"{name} ({word.removeprefix('yes, ')})"
+        for name, word in found.loc[sure, "beyond seed noise"].items()
+    ]
+    text = f"{len(names) or 'None'} of {len(found)} exceed seed noise"
+    text += f": {'; '.join(names)}." if names else "."
+    reach = ((found["high"] - found["low"]) / 2)[~sure].dropna()
+    if len(reach):
+        ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
+        which = "The other" if names else "One"
+        text += f" {which}s" if names and len(reach) > 1 else f" {which}"
+        text += f" would have to be beyond {' to '.join(ends)} {unit} to be told from 0."
+    return text
 
 
 def _contrast_row(contrast: Contrast, row: pd.Series) -> tuple[Cell, ...]:

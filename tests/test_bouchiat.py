@@ -217,7 +217,7 @@ COMBINED = ["r50-ppm", "r50-flip", "r50-colour", "r50-voc", "r152-d72", "r152-d7
 @pytest.mark.parametrize(
     ("number", "errors"),
     [
-        (6, {"r50": 50, "r50-heatmap": 55}),
+        (6, {"r50-mixed": 50, "r50-mixed-heatmap": 55}),
         (19, {"r50-ppm": 48, "r50-flip": 50}),
         (20, {"r50-ppm2": 48, "r50-ppm3": 49, "r50-flip": 50}),
         (21, {"r50-ppm4": 51, "r50-flip": 50}),

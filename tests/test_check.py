@@ -129,5 +129,6 @@ def test_the_report_is_a_table_with_one_line_for_each_item(tmp_path):
 
 
 def test_an_unknown_data_set_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match=r"no data set 'h36m'.*\['cmu', 'human36m', 'mpii'\]"):
+    known = r"'cmu', 'coco', 'human36m', 'mpi_inf_3dhp', 'mpii', 'muco', 'mupots'"
+    with pytest.raises(ValueError, match=rf"no data set 'h36m'.*\[{known}\]"):
         check("h36m", tmp_path)

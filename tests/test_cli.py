@@ -56,7 +56,10 @@ def test_why_tells_what_is_behind_a_verdict(posekit, tmp_path):
         ("why tran2022-999", "no claim 'tran2022-999' .*near: tran2022-"),
         ("why tran2023-001", "no claim 'tran2023-001'"),
         ("reproduce --size huge", "no size 'huge'; there are smoke, small, gpu, paper"),
-        ("reproduce tran2023", "no notebook for paper 'tran2023'; there are kim, tran2022"),
+        (
+            "reproduce tran2023",
+            "no notebook for paper 'tran2023'; there are kim, bouchiat, tran2022",
+        ),
         ("reproduce --data cmu", "'cmu' is not of the form NAME=FOLDER"),
         ("reproduce --data cmu=/nowhere", "there is no folder /nowhere"),
         ("reproduce --dry-run --data mocap=/tmp", "'mocap=/tmp' is not NAME=FOLDER with a name of"),
@@ -100,9 +103,10 @@ def test_a_dry_run_prints_the_command_with_every_parameter(posekit, tmp_path):
     words = ("reproduce", "--dry-run", "--seeds", 4, "--param", "detector=truth")
     status, said, _ = posekit(*words, "--data", f"cmu={folder}", "--out", tmp_path / "out")
     assert status == 0
-    other, command = map(shlex.split, said.splitlines())
-    assert str(NOTEBOOKS / "hourglass.ipynb") in other
-    assert not [word for word in other if "mocap" in word or "detector" in word]  # not its own
+    *others, command = map(shlex.split, said.splitlines())
+    for name, other in zip(("hourglass", "integral"), others, strict=True):
+        assert str(NOTEBOOKS / f"{name}.ipynb") in other
+        assert not [word for word in other if "mocap" in word or "detector" in word]  # not its own
     given = {command[i + 1]: command[i + 2] for i, word in enumerate(command) if word == "-p"}
     notebook = str(NOTEBOOKS / "lifting.ipynb")
     assert command[:4] == [sys.executable, "-m", "papermill", notebook]

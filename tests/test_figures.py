@@ -6,11 +6,13 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import torch
 from PIL import Image
 
+from posekit.curves import intervals
 from posekit.figures import error_per_joint, loss_curves, mimebundle, save, show, skeleton_3d
 from posekit.skeleton import H36M17
 
@@ -191,3 +193,15 @@ def test_a_real_motion_keeps_its_feet_on_the_floor_of_the_cube(shared):
     points = drawn(figure)
     assert 0 < points[:, 2].min() - low < 0.05 * (high - low)
     assert figure.layout.scene.zaxis.backgroundcolor  # the floor is seen
+
+
+def test_intervals_leave_out_a_row_that_reaches_too_far():
+    rows = {"mean": [1.0, -2.0, 90.0], "low": [0.5, -3.0, 80.0], "high": [1.5, -1.0, 100.0]}
+    found = pd.DataFrame(rows | {"n": 3}, index=["a", "b", "c"])
+    drawing = intervals(found, title="", unit="%")
+    assert drawing.axes[0].get_xlim()[1] == pytest.approx(1.6 * 3)
+    assert "90.0 [80.0, 100.0]" in [text.get_text() for text in drawing.axes[0].texts]
+    marked = intervals(found, {"a": 60.0, "b": float("nan")}, title="", unit="%")
+    assert marked.axes[0].get_xlim()[1] > 100
+    alone = intervals(found.assign(low=np.nan, high=np.nan, n=1), title="", unit="%")
+    assert "90.0" in [text.get_text() for text in alone.axes[0].texts]

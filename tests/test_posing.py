@@ -9,9 +9,11 @@ import torch
 from posekit import posing
 from posekit.data.pictures import Album
 from posekit.data.studio_pictures import StudioPictures
+from posekit.data.wild import Wild
 from posekit.models.encoders import small_resnet
 from posekit.models.integral import IntegralNet
 from posekit.picture_cards import PICTURE_CARDS, fit_size
+from posekit.skeleton import H36M17, MPII16
 from posekit.study import table
 
 TRUE, GUESSED = PICTURE_CARDS.values()
@@ -49,6 +51,10 @@ def people() -> tuple[posing.Filmed, posing.Filmed]:
     return filmed("S1"), filmed("S8")
 
 
+def strangers(count: int = 8) -> Album:
+    return posing.album(Wild("train", count, size=64, skeleton=MPII16, people=1), "", 0)
+
+
 def exact(test: posing.Filmed) -> torch.Tensor:
     return posing.targets(test.album.batch)[..., :3]
 
@@ -64,7 +70,7 @@ def test_true_answers_leave_only_the_lens(people):
 
 def test_without_the_true_depth_of_the_pelvis_sizes_are_wrong(people):
     learn, test = people
-    per_focal = posing.factor(learn)
+    per_focal = posing.factor(learn.album)
     rows = posing.quantities("x", exact(test), test, [TRUE, GUESSED], per_focal)
     error = {card: value for name, card, _, value in rows if name == "mpjpe/x"}
     assert error["h36m-bouchiat"] < error["h36m-bouchiat-unaided"] < 150
@@ -94,10 +100,15 @@ def test_a_study_teaches_and_judges(people, tmp_path):
     configurations = {
         "r50": {"network": "small", "augmentation": "kim, report"},
         "r50-voc": {"network": "small", "augmentation": "bouchiat: VOC"},
-        "r50-heatmap": {"network": "small", "augmentation": "kim, report", "loss": "volumes"},
+        "r50-heatmap": {"network": "small", "augmentation": "kim, report", "loss": "both"},
         "r50-d72": {"network": "small", "augmentation": "kim, report", "shape": {"depth": 12}},
     }
-    trained = study.train(configurations, learn, test, list(PICTURE_CARDS))
+    mixed = posing.mix(learn.album, strangers())
+    configurations["r50-mixed"] = configurations["r50"] | {"learn": "mixed"}
+    configurations["r50-zero"] = configurations["r50-mixed"] | {"z_of_2d": "zero"}
+    lessons = {"one": learn.album, "mixed": mixed}
+    trained = study.train(configurations, lessons, test, list(PICTURE_CARDS))
+    assert trained["r50-mixed", 0].record["data"]["name"] == "studio-pictures+studio-wild"
     rows = table(trained)
     assert set(rows["network"]) == set(configurations) and set(rows["card"]) == set(PICTURE_CARDS)
     network = posing.restore(NETWORKS, trained["r50", 0])
@@ -106,20 +117,61 @@ def test_a_study_teaches_and_judges(people, tmp_path):
         "r50", posing.joints(network, test.album.batch.images), test, [TRUE], 1.0
     )
     assert again[0][3] == pytest.approx(told["h36m-bouchiat"], rel=1e-4)
-    with pytest.raises(ValueError, match="no loss 'l2'; there are joints, volumes"):
+    with pytest.raises(ValueError, match="no loss 'l2'; there are joints, volumes, both"):
         work = partial(posing.experiment, NETWORKS)
-        work({"loss": "l2"}, 0, tmp_path, [learn, test])
+        work({"loss": "l2"}, 0, tmp_path, [learn.album, test])
 
 
 def test_lessons_occlude_flip_and_stay_with_their_labels(people):
     learn, _ = people
     some = torch.arange(8)
-    plain = posing.Lessons(learn, "kim, report", 0, "cpu").lesson(some, 0)
-    voc = posing.Lessons(learn, "bouchiat: VOC", 0, "cpu").lesson(some, 0)
+    plain = posing.Lessons(learn.album, "kim, report", 0, "cpu").lesson(some, 0)
+    voc = posing.Lessons(learn.album, "bouchiat: VOC", 0, "cpu").lesson(some, 0)
     assert torch.equal(plain[1], voc[1]) and not torch.equal(plain[0], voc[0])
-    flip = posing.Lessons(learn, "bouchiat: flip", 0, "cpu").lesson(some, 0)
+    flip = posing.Lessons(learn.album, "bouchiat: flip", 0, "cpu").lesson(some, 0)
     mirrored = (flip[1] != plain[1]).flatten(1).any(1)
     assert 0 < mirrored.sum() < 8
     pelvis = learn.album.batch.skeleton.root
     torch.testing.assert_close(flip[1][mirrored, pelvis, 0], -plain[1][mirrored, pelvis, 0])
     assert (plain[1][:, pelvis, 2] == 0).all() and (plain[1][..., 3:] == 1).all()
+
+
+def test_pictures_without_depths_stay_as_they_are_and_teach_x_and_y_only(people):
+    learn, _ = people
+    mixed = posing.mix(learn.album, strangers())
+    assert len(mixed) == 24 and mixed.batch.has_joints3d.sum() == 16
+    some = torch.tensor([20, 3, 21, 4])
+    plain = posing.Lessons(mixed, "kim, report", 0, "cpu").lesson(some, 0)
+    voc = posing.Lessons(mixed, "bouchiat: colour", 0, "cpu").lesson(some, 0)
+    same = [torch.equal(a, b) for a, b in zip(plain[0], voc[0], strict=True)]
+    assert same == [True, False, True, False] and torch.equal(plain[1], voc[1])
+    assert plain[1][:, 0, 4].tolist() == [0, 1, 0, 1]
+    spine = H36M17.joints.index("spine")
+    assert (plain[1][[0, 2], spine, 3] == 0).all() and (plain[1][[1, 3], spine, 3] == 1).all()
+
+
+def test_the_published_mistake_pulls_depths_to_the_root():
+    logits = torch.zeros(2, 17, 4, 4, 4)
+    logits[:, :, 3] = 5.0  # deep in the box
+    target = torch.zeros(2, 17, 5)
+    target[..., 3] = 1
+    target[1, :, 4] = 1  # of the second picture the depth is known
+    target[1, :, 2] = 0.375
+    ignored = posing.cube_loss("joints", "ignore", logits, target)
+    zero = posing.cube_loss("joints", "zero", logits, target)
+    assert zero - ignored == pytest.approx(0.37 / 2, abs=0.01)
+
+
+def test_cases_are_the_best_the_median_and_the_worst(people):
+    _, test = people
+    network = posing.build(side=64, depth=8, channels=8, width=8)
+    found = posing.cases(network, test, TRUE)
+    errors = [case.error for case in found]
+    assert [case.name for case in found] == ["best", "median", "worst"] and errors == sorted(errors)
+    assert found[0].pose[test.album.batch.skeleton.root].abs().max() == 0
+
+
+@pytest.mark.parametrize("extra", [{}, {"bins": (1, 2, 3, 6)}, {"attention": True}])
+def test_narrow_networks_are_built(extra):
+    network = posing.build(side=64, depth=8, channels=8, width=8, **extra)
+    assert network(torch.rand(2, 3, 64, 64)).shape == (2, 17, 3)

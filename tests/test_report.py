@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -15,9 +16,11 @@ from posekit.claims import FOLDER, slugs
 from posekit.ledger import WORDS
 from posekit.measured import cost_table
 from posekit.report import EVIDENCE, MEANING, render, write
+from posekit.story import _beyond
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 ACTIONS = ("Directions", "Walking")
+NOISE = "beyond seed noise"
 CARDS = ("h36m-martinez-p1", "h36m-martinez-p2")
 ERRORS = {"ours": (50.0, 51.0, 53.0), "martinez": (60.0, 61.0, 62.0)}
 
@@ -212,7 +215,7 @@ def test_a_new_paper_needs_nothing_but_its_tables(tmp_path):
 def test_the_overview_explains_the_cards_it_names_and_how_to_make_its_numbers(results):
     overview = render(results)[results / "README.md"]
     rules = {row["Card"]: row["Rule"] for row in table_under(overview, "## Cards")}
-    assert set(rules) == {*CARDS, "kim-train-loss"}
+    assert set(rules) == {*CARDS, "kim-train-loss", "h36m-bouchiat"}
     assert rules["h36m-martinez-p1"].startswith("S9 and S11, every frame of every camera")
     assert "```\nposekit reproduce tran2022 --size small --seeds 3\n```" in overview
 
@@ -339,3 +342,21 @@ def test_the_committed_results_are_what_the_records_give():
     for path, text in render(RESULTS).items():
         there = path.read_text(encoding="utf-8") if path.is_file() else ""
         assert there == text, f"{path} differs: run `posekit render`, or revert what was edited"
+
+
+def test_a_page_says_which_changes_exceed_seed_noise():
+    rows = {
+        "less light": (-3.0, -4.0, -2.0, "yes, better"),
+        "more light": (1.0, -1.0, 3.0, "no"),
+        "no light": (0.0, -8.0, 8.0, "no"),
+    }
+    found = pd.DataFrame.from_dict(rows, "index", columns=["mean", "low", "high", NOISE])
+    told = _beyond(found, "mm")
+    assert told == (
+        "1 of 3 exceed seed noise: less light (better). The others would have to be beyond 2.00 to "
+        "8.00 mm to be told from 0."
+    )
+    told = _beyond(found.iloc[1:2], "%")
+    assert (
+        told == "None of 1 exceed seed noise. One would have to be beyond 2.00 % to be told from 0."
+    )

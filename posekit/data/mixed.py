@@ -98,7 +98,7 @@ class Mixed(Pictures):
         """A set's picture with the joints of the mixture."""
         batch = replace(self.sets[number].sample(row), masks=None, parts=None)
         if number in self.flat:
-            batch = _flattened(batch)
+            batch = flattened(batch)
         return as_skeleton(batch, self.skeleton, self.stand_ins)
 
 
@@ -125,7 +125,7 @@ def as_skeleton(
     )
 
 
-def _flattened(batch: Batch) -> Batch:
+def flattened(batch: Batch) -> Batch:
     """The batch without what it knows in 3D."""
     unknown = ("joints3d", "has_joints3d", "rotations", "shape", "translation", "has_body")
     return replace(batch, **{name: torch.zeros_like(getattr(batch, name)) for name in unknown})

@@ -27,7 +27,7 @@ from torch import Tensor
 from posekit.data import coco, muco
 from posekit.data.batch import HIDDEN, SEEN
 from posekit.data.coco import People, PeoplePictures
-from posekit.data.mpi_inf_3dhp import TRUTHS, UNREADABLE, read_cells
+from posekit.data.mpi_inf_3dhp import TRUTHS, read_cells, read_mat
 from posekit.data.pickles import AGAIN, DAMAGE
 from posekit.skeleton import MPI_INF_3DHP17
 
@@ -207,17 +207,11 @@ def read_predictions(
     shape (persons, 17, 2), px, and (persons, 17, 3), camera, mm. `posekit.mupots_card.scenes` takes
     them. FileNotFoundError; ValueError, naming file and picture, when the two do not fit together.
     """
-    from scipy.io import loadmat
-
     tables = []
     for path in (Path(pixels), Path(places)):
         if not path.is_file():
             raise FileNotFoundError(f"there are no predictions {path}")
-        try:
-            held = loadmat(path)
-        except UNREADABLE as error:
-            raise ValueError(f"{path} is no Matlab file: {error}; {AGAIN}") from error
-        tables.append({name: value for name, value in held.items() if PREDICTED.fullmatch(name)})
+        tables.append(read_mat(path, PREDICTED))
     flat, deep = tables
     if not flat or flat.keys() != deep.keys():
         raise ValueError(f"{pixels} and {places} have no variables TS1_img_000000, or not the same")

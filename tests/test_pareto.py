@@ -1,0 +1,47 @@
+"""The front of error and cost, by asking every pair, and what is drawn of it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from posekit.pareto import front, pareto
+
+
+def beaten(row: int, costs, errors) -> bool:
+    """By the definition: another is at least as good in both, and better in one."""
+    return any(
+        costs[other] <= costs[row]
+        and errors[other] <= errors[row]
+        and (costs[other], errors[other]) != (costs[row], errors[row])
+        for other in range(len(costs))
+    )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_front_is_what_nobody_beats(seed):
+    rng = np.random.default_rng(seed)
+    costs, errors = rng.integers(0, 6, (2, 12)).tolist()  # with ties in one and in both
+    found = front(costs, errors)
+    points = [(costs[row], errors[row]) for row in found]
+    assert points == sorted(set(points))
+    alone = {(costs[r], errors[r]) for r in range(12) if not beaten(r, costs, errors)}
+    assert set(points) == alone
+
+
+def test_numbers_have_to_be_finite_and_as_many():
+    with pytest.raises(ValueError, match="2 costs and 1 errors"):
+        front([1, 2], [3])
+    with pytest.raises(ValueError, match="finite"):
+        front([1, float("nan")], [3, 4])
+
+
+def test_each_network_is_a_marker_with_its_interval_and_the_line_is_the_front():
+    rows = {"a": (10, 60, 58, 62), "b": (20, 50, 49, 51), "c": (30, 70, np.nan, np.nan)}
+    table = pd.DataFrame.from_dict(rows, "index", columns=["cost", "mean", "low", "high"])
+    (axes,) = pareto(table, title="t", cost="MACs").axes
+    (line,) = [each for each in axes.lines if each.get_drawstyle() == "steps-post"]
+    assert line.get_xydata().tolist() == [[10, 60], [20, 50]]
+    ends = [part.get_segments()[0].tolist() for part in axes.collections if part.get_segments()]
+    assert [[10, 58], [10, 62]] in ends and [[20, 49], [20, 51]] in ends and len(ends) == 2
+    _, names = axes.get_legend_handles_labels()
+    assert names == ["a", "b", "c"] and axes.get_xscale() == "log"
