@@ -88,6 +88,20 @@ _3DPW = replace(
     every=1,
 )
 
+_3DHP_SPIN = replace(
+    _SPIN,
+    name="3dhp-spin",
+    rule="Every valid frame with all 17 joints inside the picture, universal skeleton: mean "
+    "distance of 17 joints (Human3.6M's; the base of the neck, the middle and the top of the head "
+    "are taken for its thorax, neck/nose and head) from the truth relative to the pelvis; mean of "
+    "all samples.",
+    source="Kolotouros et al., ICCV 2019; SPIN, eval.py and datasets/preprocess/mpi_inf_3dhp.py",
+    joints=H36M17.joints,
+    subjects=(),
+    every=1,
+    flag="inside",
+)
+
 _VIBE = replace(
     _3DPW,
     name="3dpw-vibe",
@@ -190,6 +204,13 @@ CARDS = {
             alignment="similarity",
             cameras=("60457274",),
         ),
+        replace(
+            _SPIN,
+            name="h36m-spin-p2-mpjpe",
+            rule="As h36m-spin-p1, of the frontal camera 60457274 alone.",
+            source="Bae, internship report, 2021, Table I: the frames of SPIN's P2 without alignment",
+            cameras=("60457274",),
+        ),
         _3DPW,
         replace(
             _3DPW,
@@ -203,6 +224,14 @@ CARDS = {
             _VIBE,
             name="3dpw-vibe-pa",
             rule="As 3dpw-vibe, after each prediction is aligned on its 14 joints by a rotation, a "
+            "translation and a scale.",
+            alignment="similarity",
+        ),
+        _3DHP_SPIN,
+        replace(
+            _3DHP_SPIN,
+            name="3dhp-spin-pa",
+            rule="As 3dhp-spin, after each prediction is aligned on its 17 joints by a rotation, a "
             "translation and a scale.",
             alignment="similarity",
         ),
