@@ -16,6 +16,7 @@ from posekit.claims import AS_READ, Paper, Part, Reading
 from posekit.expression import Call, Interval, Node, Operation, Quantity, evaluate
 
 SIZES = ("small", "gpu", "paper")  # smallest first; smoke is for tests and never counts
+TAUGHT = "recipe_trained_on/all/"
 _SUBJECT = r"/T?S\d+"
 _FIELDS = {"id": str, "paper": str, "job": str, "size": str, "seed": int, "config": dict}
 
@@ -154,6 +155,8 @@ class Sample:
 
     `subjects` are the differences per test subject where the records have them; `used` and
     `missing` the quantities that were measured and those a wildcard stands for that were not.
+    `taught` and `untaught` are the data sets that the paper says its networks learnt from, and
+    those it says they did not; both empty where it learnt from what it tests on.
     """
 
     data: str
@@ -165,6 +168,8 @@ class Sample:
     used: tuple[str, ...]
     missing: tuple[str, ...]
     records: tuple[Record, ...]
+    taught: frozenset[str] = frozenset()
+    untaught: frozenset[str] = frozenset()
 
     @property
     def differences(self) -> tuple[float, ...]:
@@ -177,9 +182,11 @@ class Sample:
             return "E2" if self.data else "E1"
         if self.data.startswith("studio"):
             return "E3"
-        trained = {r.trained_on for r in self.records} - {""}
+        trained = [set(r.trained_on.split("+")) for r in self.records if r.trained_on]
+        taught = self.taught or {paper_data}
         # a set that is joined to the paper's, human36m+mpii, is part of the paper's recipe
-        if self.data != paper_data or not all(paper_data in name.split("+") for name in trained):
+        alike = all(taught <= sets and not self.untaught & sets for sets in trained)
+        if self.data != paper_data or not alike:
             return "E4"
         return "E6" if len(self.seeds) >= 3 else "E5"
 
@@ -259,6 +266,15 @@ def _sample(
         used,
         tuple(missing),
         tuple(records.values()),
+        *(_lessons(paper, said) for said in (1, 0)),
+    )
+
+
+def _lessons(paper: Paper, said: int) -> frozenset[str]:
+    """The data sets of which the paper says (1) or denies (0) that all its networks learnt them."""
+    entries = (e for e in paper.printed.values() if e.quantity.startswith(TAUGHT))
+    return frozenset(
+        e.quantity.removeprefix(TAUGHT) for e in entries if e.value and e.value.value == said
     )
 
 

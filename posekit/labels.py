@@ -8,9 +8,8 @@ from posekit.expression import Call, Quantity, names
 
 def labels(claim: Claim) -> list[str]:
     """What tells the parts of a claim apart: the card, or the quantity; '' for one plain number."""
-    cards = [part.card for part in claim.parts]
-    if len(set(cards)) > 1:
-        return cards
+    if len({part.card for part in claim.parts}) > 1:
+        return [part.card or _metric(part) for part in claim.parts]
     if len(claim.parts) == 1 and isinstance(claim.parts[0].left, Quantity):
         return [""]
     words = [part.names[0].removeprefix("recipe_").split("/") for part in claim.parts]
@@ -21,6 +20,11 @@ def labels(claim: Claim) -> list[str]:
             metric, rest = part.left.function, []
         labels.append(" ".join([metric, *(rest if metrics.count(metric) > 1 else [])]))
     return _apart(claim.parts, [label.replace("_", " ") for label in labels])
+
+
+def _metric(part: Part) -> str:
+    """What a part without a card is about, top1 of top1/densenet201."""
+    return part.names[0].removeprefix("recipe_").split("/")[0].replace("_", " ")
 
 
 def _apart(parts: tuple[Part, ...], labels: list[str]) -> list[str]:

@@ -462,6 +462,49 @@ def test_no_studio_error_decides_a_printed_number():
     assert set(rows.loc["bae-032":, "verdict"]) == {"needs data", "quoted", "inconsistent"}
 
 
+RECIPE = "lsp+mpii+lspet+coco+mpi_inf_3dhp"
+
+
+def taught(sets: str, number: int = 46) -> pd.Series:
+    """The verdict on a printed number after three trainings on these sets that all gave it."""
+    part = claim(number).parts[0]
+    [entry] = {paper().find(name, part.card) for name in part.names}
+    records = measured({entry.quantity: entry.value.value}, entry.card, entry.data)
+    return judged(number, [replace(r, size="paper", trained_on=sets) for r in records])
+
+
+@pytest.mark.parametrize("number", [42, 44, 46, 48, 156])
+def test_a_printed_number_is_decided_by_networks_taught_as_the_papers_were(number):
+    # on Human3.6M and 3DPW, too, which the paper's networks never saw
+    row = taught(RECIPE, number)
+    assert (row.verdict, row.evidence, row.n) == ("reproduced", "E6", "3"), row.note
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        "human36m",
+        f"{RECIPE}+human36m",
+        f"{RECIPE}+threedpw",
+        RECIPE.replace("+lspet", ""),
+        RECIPE.replace("lsp+", ""),
+        "studio-wild",
+    ],
+)
+def test_networks_taught_otherwise_decide_no_printed_number(sets):
+    assert taught(sets).verdict == "needs data"
+
+
+def test_a_network_that_learnt_human36m_as_well_is_real_data_but_not_the_papers():
+    values = {"mpjpe/mobilenetv2-h36m": 90.0, "mpjpe/mobilenetv2": 140.0}
+    records = [
+        replace(r, trained_on=f"{RECIPE}+human36m" if "h36m" in r.job else RECIPE)
+        for r in measured(values, "h36m-spin-p1", "human36m")
+    ]
+    row = judged(25, records)
+    assert (row.verdict, row.evidence) == ("supported", "E4"), row.note
+
+
 def test_margins_of_shares_are_what_six_networks_of_the_paper_differ_by():
     for metric, step in (("accuracy", 10), ("f1", 100)):
         spread = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from posekit.claims import Claim, load_paper
+from posekit.claims import Claim, load_paper, slugs
 from posekit.labels import labels
 from posekit.wording import measured_cell, printed_cell
 
@@ -29,6 +29,10 @@ def claim(name: str) -> Claim:
         ("kim-035", [""]),
         ("tran2022-003", ["inputs", "outputs"]),
         ("tran2022-033", ["h36m-martinez-p1", "h36m-martinez-p2"]),
+        (
+            "bae-021",
+            ["top1", "3dpw-spin", "3dhp-spin", "h36m-spin-p1", "h36m-spin-p2-mpjpe"],
+        ),
     ],
 )
 def test_parts_are_told_apart(name, expected):
@@ -39,6 +43,12 @@ def test_parts_are_told_apart(name, expected):
 def test_no_two_parts_of_a_claim_have_one_label(paper):
     for each in load_paper(paper).claims:
         assert len(set(labels(each))) == len(each.parts), each.id
+
+
+@pytest.mark.parametrize("paper", slugs())
+def test_none_of_several_parts_is_without_a_label(paper):
+    for each in load_paper(paper).claims:
+        assert len(each.parts) < 2 or all(labels(each)), each.id
 
 
 def test_a_printed_loss_is_shown_as_it_is_printed():
