@@ -23,6 +23,7 @@ from the scale, and 0.03 is 0.6 / 0.8 / 25.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
+from posekit.data.matlab import read_mat
 from posekit.skeleton import MPII16
 
 HEAD_SHARE = 0.6  # of the head box's diagonal is the head size
@@ -37,6 +39,7 @@ HEAD_TO_SCALE = 25.0  # px of head size
 NECK_TO_TOP = 0.8  # of the head box's diagonal
 MOST = 1_000_000  # persons
 _NEEDED = ("imgname", "center", "scale", "part", "visible")  # of princeton-vl's
+_TRUTH = re.compile("pos_gt_src|jnt_missing|headboxes_src")  # of HRNet's gt_valid.mat
 JOINTS = len(MPII16)
 NECK, TOP = MPII16.index("neck"), MPII16.index("head_top")
 
@@ -85,7 +88,7 @@ def open_file(path: Path) -> tuple[str, Iterator[Person]]:
 
 
 def _of_mat(path: Path) -> Iterator[Person]:
-    release = _load(path).get("RELEASE")
+    release = read_mat(path, re.compile("RELEASE"), objects=True).get("RELEASE")
     if release is None:
         raise ValueError("it has no struct RELEASE; take mpii_human_pose_v1_u12_1.mat")
     for picture in np.atleast_1d(release.annolist):
@@ -185,7 +188,7 @@ def _head_boxes(path: Path, content: list) -> list[float | None]:
     file = next((name for name in names if name.is_file()), None)
     if file is None:
         return [None] * len(content)
-    truth = _load(file)
+    truth = read_mat(file, _TRUTH)
     poses, known = truth["pos_gt_src"].transpose(2, 0, 1), truth["jnt_missing"].T == 0
     joints = np.array([entry["joints"] for entry in content], dtype=float)
     if poses.shape != joints.shape or np.median(np.abs(poses - joints)[known]) > 1:
@@ -238,14 +241,3 @@ def _of_coco(content: dict) -> Iterator[Person]:
 
 def _diagonal(x1: float, y1: float, x2: float, y2: float) -> float:
     return float(np.hypot(x2 - x1, y2 - y1))
-
-
-def _load(path: Path) -> dict[str, Any]:
-    """The variables of a Matlab file; structs as objects."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        return loadmat(path, squeeze_me=True, struct_as_record=False)
-    except MatReadError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
