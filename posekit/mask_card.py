@@ -57,7 +57,6 @@ class MaskCard:
     classes: tuple[str, ...]  # by their number in the maps
     united: bool = False  # whatever is not 0 is class 1
     ignores: bool = False  # true maps may have pixels that nobody labels
-    metrics: tuple[str, ...] = ("accuracy", "f1")
 
     def count(self, pred: UInt8[Tensor, "B H W"], true: UInt8[Tensor, "_ _ _"]) -> Counts:
         """The pixels of each picture by class and outcome.
