@@ -129,6 +129,6 @@ def test_the_report_is_a_table_with_one_line_for_each_item(tmp_path):
 
 
 def test_an_unknown_data_set_is_refused_with_the_known_ones(tmp_path):
-    known = r"'cmu', 'coco', 'human36m', 'mpi_inf_3dhp', 'mpii', 'muco', 'mupots'"
+    known = r"'3dpw', 'cmu', 'coco', 'human36m', 'lsp', 'mpi_inf_3dhp', 'mpii', 'muco', 'mupots', 'spin'"
     with pytest.raises(ValueError, match=rf"no data set 'h36m'.*\[{known}\]"):
         check("h36m", tmp_path)

@@ -5,7 +5,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from posekit.data import cmu, coco, human36m, mpi_inf_3dhp, mpii, muco, mupots
+from posekit.data import (
+    cmu,
+    coco,
+    human36m,
+    lsp,
+    mpi_inf_3dhp,
+    mpii,
+    muco,
+    mupots,
+    spin,
+    threedpw,
+)
 from posekit.data.human36m_files import ACTIONS, CAMERAS, SUBJECTS
 from posekit.data.human36m_pictures import check_pictures
 from posekit.data.human36m_shots import SOURCES
@@ -174,4 +185,7 @@ CHECKS: dict[str, Callable[[Path], Iterator[Item]]] = {
     "muco": lambda folder: (Item(*row) for row in muco.check(folder)),
     "mpi_inf_3dhp": lambda folder: (Item(*row) for row in mpi_inf_3dhp.check(folder)),
     "mupots": lambda folder: (Item(*row) for row in mupots.check(folder)),
+    "lsp": lambda folder: (Item(*row) for row in lsp.check(folder)),
+    "3dpw": lambda folder: (Item(*row) for row in threedpw.check(folder)),
+    "spin": lambda folder: (Item(*row) for row in spin.check(folder)),
 }

@@ -1,0 +1,259 @@
+"""3DPW (von Marcard et al., ECCV 2018): people outdoors before a moving camera, with their bodies.
+
+sequenceFiles/{train,validation,test}/NAME.pkl, one a sequence, pickles of Python 2, are read without
+running them (`posekit.data.pickles`); pictures imageFiles/NAME/image_00000.jpg. For each person:
+poses (T, 72), rotation vectors, the root's to the world; betas (10 or more); genders, "m" or "f";
+jointPositions (T, 72), the 24 joints of SMPL's rig in the world, m; poses2d (T, 3, 18), detections,
+px; campose_valid (T). For the sequence: cam_poses (T, 4, 4), world to camera, m; cam_intrinsics.
+
+Only frames whose camera is valid count, as for SPIN, whose test set they are. Joints are `SMPL24`,
+in the picture where the camera sees those in space. Which are covered is not told: all in the
+picture are SEEN. The crop is SPIN's, 1.2 times what the detections span; where there are none
+(fewer than 6 joints were found), what the joints span.
+
+T frames, N of all persons.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import roma
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from posekit.body import Body
+from posekit.data import coco, pickles
+from posekit.data.batch import SEEN, UNKNOWN
+from posekit.data.labelled import LabelPictures, Labels, squares_round
+from posekit.data.pickles import AGAIN
+from posekit.skeleton import H36M17, SMPL24, Skeleton
+
+SOURCE = (
+    "get 3DPW at virtualhumans.mpi-inf.mpg.de/3DPW, licence to be accepted, not for commerce: "
+    "sequenceFiles.zip and imageFiles.zip (4.6 GB)"
+)
+SPLITS = ("train", "validation", "test")
+TEST = (
+    *("downtown_arguing_00", "downtown_bar_00", "downtown_bus_00", "downtown_cafe_00"),
+    *("downtown_car_00", "downtown_crossStreets_00", "downtown_downstairs_00"),
+    *("downtown_enterShop_00", "downtown_rampAndStairs_00", "downtown_runForBus_00"),
+    *("downtown_runForBus_01", "downtown_sitOnStairs_00", "downtown_stairs_00"),
+    *("downtown_upstairs_00", "downtown_walkBridge_01", "downtown_walkUphill_00"),
+    *("downtown_walking_00", "downtown_warmWelcome_00", "downtown_weeklyMarket_00"),
+    *("downtown_windowShopping_00", "flat_guitar_01", "flat_packBags_00"),
+    *("office_phoneCall_00", "outdoors_fencing_01"),
+)
+"""The sequences of the test split."""
+TEST_PERSONS = 35_515  # in their frames
+MAX_BYTES = 2**30  # of a sequence's file
+TOGETHER = 128  # bodies at a time
+NEAR = 1e-3  # how far from a rotation a camera's may be
+_EACH = ("poses", "betas", "genders", "poses2d", "campose_valid", "jointPositions")
+
+
+def read(path: Path | str) -> Labels:
+    """Everybody in a sequence's file, in the frames whose camera is valid.
+
+    FileNotFoundError; pickles.Refused for a file that asks for more than plain data (nothing was
+    run); ValueError, naming the file, when it is damaged or of another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {path}: {SOURCE}")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise ValueError(f"{path} has {size:,} bytes: no sequence of 3DPW is that large")
+    with pickles.named(path):
+        held = pickles.settle(pickles.load(path.read_bytes()))
+    try:
+        return _sequence(held)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def load(folder: Path | str, split: str = "test", *, size: int = 224) -> LabelPictures:
+    """The pictures of all sequences of a split there; errors as `read`."""
+    folder = Path(folder)
+    parts = [read(path) for path in _files(folder, split)]
+    return LabelPictures(coco.together([part for part in parts if len(part)]), folder, size=size)
+
+
+def _files(folder: Path, split: str) -> list[Path]:
+    if split not in SPLITS:
+        raise ValueError(f"no split {split!r} of 3DPW: {', '.join(SPLITS)}")
+    files = sorted((folder / "sequenceFiles" / split).glob("*.pkl"))
+    if not files:
+        raise FileNotFoundError(f"there is no sequenceFiles/{split}/*.pkl in {folder}: {SOURCE}")
+    return files
+
+
+def truth(
+    labels: Labels, bodies: Mapping[str, Body], skeleton: Skeleton = H36M17
+) -> Float[Tensor, "N J 3"]:
+    """The joints of everybody's mesh, camera axes, mm from the root joint of the rig.
+
+    `bodies` by gender: SMPL's male and female one for SPIN's rule, the neutral one twice for VIBE's.
+    Labels of SPIN's own 3dpw_test.npz do as well. ValueError for somebody without a body, or of a
+    gender that there is no body for.
+    """
+    if not labels.has_body.all():
+        raise ValueError(f"{labels.name} ({labels.version}) does not know everybody's body")
+    genders = labels.rows["gender"]
+    if strange := sorted(set(genders) - set(bodies)):
+        raise ValueError(f"no body for the genders {strange}: there are {sorted(bodies)}")
+    joints = torch.empty(len(labels), len(skeleton), 3)
+    for gender, body in bodies.items():
+        for rows in torch.from_numpy(np.flatnonzero(genders == gender)).split(TOGETHER):
+            posed = body(
+                labels.rotations[rows].to(body.weights),
+                labels.shape[rows].to(body.weights),
+                torch.zeros(len(rows), 3).to(body.weights),
+            )
+            joints[rows] = body.joints(posed.vertices, skeleton).to(joints)
+    return joints
+
+
+def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
+    """What of 3DPW is in `folder`: (what, state, detail), as `posekit.data.check` has them.
+
+    Sequences are read; pictures are looked for. Nothing is evaluated on train and validation: their
+    absence is noted.
+    """
+    folder = Path(folder)
+    for split in reversed(SPLITS):
+        try:
+            files = _files(folder, split)
+        except FileNotFoundError as error:
+            yield split, "missing" if split == "test" else "note", str(error)
+            continue
+        parts = []
+        for path in files:
+            try:
+                parts.append(read(path))
+            except ValueError as error:
+                yield path.stem, "wrong", str(error)
+        parts = [part for part in parts if len(part)]
+        if not parts:
+            yield split, "wrong", f"none of its {len(files)} files has anybody"
+            continue
+        labels = coco.together(parts)
+        yield from _check_split(split, labels, {path.stem for path in files})
+        yield coco.check_pictures(labels, folder, SOURCE)
+
+
+def _check_split(split: str, labels: Labels, names: set[str]) -> Iterator[tuple[str, str, str]]:
+    state, detail = "ok", f"{len(labels):,} persons in {len(names)} sequences"
+    if split == "test" and len(labels) != TEST_PERSONS:
+        state, detail = "note", f"{detail}; the whole has {TEST_PERSONS:,}"
+    if split == "test" and (absent := sorted(set(TEST) - names)):
+        state, detail = "missing", f"{len(absent)} sequences, as {absent[0]}: {SOURCE}"
+    yield split, state, detail
+
+
+# ---- what is in a file
+
+
+def _sequence(held: Any) -> Labels:
+    """Errors have no file's name yet."""
+    if type(held) is not dict:
+        raise ValueError(f"it holds a {type(held).__name__}, not a sequence of 3DPW")
+    if lacking := {"sequence", "cam_poses", "cam_intrinsics", *_EACH} - held.keys():
+        raise ValueError(f"it has no {', '.join(sorted(lacking))}: it is no sequence of 3DPW")
+    name = held["sequence"]
+    if not isinstance(name, str) or not re.fullmatch(r"\w+", name):
+        raise ValueError(f"its sequence is called {name!r:.60}, which names no folder")
+    counts = {key: len(held[key]) for key in _EACH if isinstance(held[key], list | np.ndarray)}
+    if len(counts) < len(_EACH) or len(set(counts.values())) > 1 or 0 in counts.values():
+        raise ValueError(f"it has not everything of each person: {counts}; {AGAIN}")
+    views = _numbers("cam_poses", held["cam_poses"], (-1, 4, 4))
+    lens = _finite("cam_intrinsics", _numbers("cam_intrinsics", held["cam_intrinsics"], (3, 3)))
+    people = [{key: held[key][person] for key in _EACH} for person in range(counts["poses"])]
+    parts = [_person(each, name, take, views, lens) for take, each in enumerate(people, start=1)]
+    return coco.together([part for part in parts if len(part)] or parts[:1])
+
+
+def _numbers(key: str, value: Any, shape: tuple[int, ...]) -> Float64[Tensor, "..."]:
+    """An array of that shape, -1 being any number; ValueError names the key."""
+    array = np.asarray(value)
+    fits = array.ndim == len(shape) and all(
+        wanted in (-1, there) for wanted, there in zip(shape, array.shape, strict=True)
+    )
+    if not fits or array.dtype.kind not in "biuf":
+        found = f"{array.dtype} of shape {array.shape}"
+        raise ValueError(f"{key} is {found}, not numbers of shape {shape} (-1: any); {AGAIN}")
+    return torch.from_numpy(array.astype(float))
+
+
+def _finite(key: str, table: Float64[Tensor, "..."]) -> Float64[Tensor, "..."]:
+    if not table.isfinite().all():
+        raise ValueError(f"{key} is not finite where the camera is valid; {AGAIN}")
+    return table
+
+
+def _person(
+    held: dict[str, Any],
+    sequence: str,
+    take: int,
+    views: Float64[Tensor, "T 4 4"],
+    lens: Float64[Tensor, "3 3"],
+) -> Labels:
+    """One person's frames; `take` counts the persons of the sequence."""
+    count = len(views)
+    valid = _numbers("campose_valid", held["campose_valid"], (count,)).bool()
+    sizes = {"poses": (count, 72), "jointPositions": (count, 72), "poses2d": (count, 3, 18)}
+    poses, places, detected = (
+        _finite(key, _numbers(key, held[key], size)[valid]) for key, size in sizes.items()
+    )
+    shape = _finite("betas", _numbers("betas", np.ravel(held["betas"]), (-1,)))
+    gender = held["genders"]
+    if gender not in ("m", "f") or len(shape) < 10:
+        raise ValueError(f"person {take}: gender {gender!r:.20}, {len(shape)} betas; {AGAIN}")
+    views = _finite("cam_poses", views[valid])
+    turns, shifts = views[:, :3, :3], views[:, None, :3, 3]
+    if ((turns @ turns.mT - torch.eye(3)).abs() > NEAR).any():
+        raise ValueError(f"cam_poses of valid cameras are no rotations; {AGAIN}")
+    joints = 1000 * (places.reshape(-1, 24, 3) @ turns.mT + shifts)
+    ahead = joints[..., 2] > 0
+    pixels = joints @ lens.mT
+    pixels = (pixels[..., :2] / pixels[..., 2:]).where(ahead[..., None], 0.0)
+    rotations = roma.rotvec_to_rotmat(poses.reshape(-1, 24, 3))
+    rotations[:, 0] = turns @ rotations[:, 0]
+    boxes = squares_round(detected[:, :2].mT, detected[:, 2] > 0)
+    boxes = boxes.where(boxes[:, 2:3] > 0, squares_round(pixels, ahead))
+    frames = valid.nonzero()[:, 0].tolist()
+    rows = pd.DataFrame(
+        {
+            "image": [f"imageFiles/{sequence}/image_{frame:05d}.jpg" for frame in frames],
+            "gender": gender,
+            "mask": "",
+            "parts": "",
+            "subject": sequence,
+            "action": "",
+            "take": take,
+            "camera": "0",
+            "frame": frames,
+        }
+    )
+    everybody = torch.ones(len(frames)).bool()
+    labels = Labels(
+        name="3dpw",
+        version="valid cameras",
+        skeleton=SMPL24,
+        rows=rows,
+        boxes=boxes,
+        joints2d=pixels,
+        visible=torch.where(ahead, SEEN, UNKNOWN).to(torch.uint8),
+        intrinsics=lens.expand(len(frames), 3, 3),
+        joints3d=joints,
+        has_joints3d=everybody,
+        known3d=torch.ones_like(ahead),
+        rotations=rotations,
+        shape=shape[:10].expand(len(frames), 10),
+        translation=joints[:, 0],
+        has_body=everybody,
+    )
+    return labels[(boxes[:, 2] > 0).numpy()]
