@@ -15,6 +15,7 @@ import numpy as np
 from posekit.claims import load_metrics
 from posekit.evidence import SIZES, Record
 from posekit.loss_card import LOSS_CARDS
+from posekit.mask_card import MASK_CARDS
 from posekit.mupots_card import MUPOTS_CARDS
 from posekit.pckh import PCKH_CARDS
 from posekit.picture_cards import PICTURE_CARDS
@@ -26,7 +27,7 @@ from posekit.threedhp_card import THREEDHP_CARDS
 Seeds = dict[int, float]
 Grid = dict[str, dict[str, Seeds]]  # row -> column -> seed -> value
 MODELS = WIDEST - 1  # of a table; more models go on in another one
-RULES = CARDS | PCKH_CARDS | LOSS_CARDS | PICTURE_CARDS | THREEDHP_CARDS | MUPOTS_CARDS
+RULES = CARDS | PCKH_CARDS | LOSS_CARDS | PICTURE_CARDS | THREEDHP_CARDS | MUPOTS_CARDS | MASK_CARDS
 """The cards of all kinds by name."""
 
 
@@ -180,7 +181,7 @@ def _headlines(records: list[Record], data: str) -> tuple[Grid, dict[str, str]]:
     units = {}
     for record, (metric, subject, *rest), card, value in _values(records, data):
         if not rest:
-            own = _is_headline(metric, card)
+            own = _is_headline(metric, card) and card not in MASK_CARDS  # which have two metrics
             row = card if own else f"{card}, {metric.replace('_', ' ')}"
             grid[row][subject][record.seed] = value
             units[row] = _unit(metric, card)
@@ -193,7 +194,7 @@ def _slices(records: list[Record], data: str, card: str) -> tuple[Grid, dict[str
     units = {}
     for record, (metric, subject, *rest), under, value in _values(records, data):
         if under == card and _is_headline(metric, card):
-            row = "/".join(rest)
+            row = "/".join([metric, *rest] if card in MASK_CARDS else rest)
             grid[row][subject][record.seed] = value
             units[row] = _unit(metric, card)
     # a mean of parts, but not of epochs, which follow each other

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
+from posekit import mask_card
 from posekit.evidence import Record
 from posekit.measured import count_table, error_tables
 
@@ -126,3 +128,19 @@ def test_counts_of_two_sizes_are_not_averaged():
 
 def test_one_model_alone_is_compared_with_nothing():
     assert count_table([run(0, {"params/original": 5, "layers/original": 2})]) is None
+
+
+def test_shares_and_f1_of_one_card_stand_in_rows_of_their_own():
+    generator = torch.Generator().manual_seed(0)
+    records = []
+    for seed in range(2):
+        true = torch.randint(0, 7, (3, 20, 20), generator=generator).byte()
+        missed = torch.rand(true.shape, generator=generator) < 0.3
+        rows = mask_card.quantities("net", true.masked_fill(missed, 0), true, true, data=STUDIO)
+        records.append(run(seed, {(q, card, data): v for q, card, data, v in rows}))
+    (_, caption, table), (title, _, parts), *_ = error_tables(records, ["lsp-parts"])
+    cards = [f"{card}, {m}" for card in ("lsp-silhouette", "lsp-parts") for m in ("accuracy", "f1")]
+    assert [row[0] for row in table.rows] == ["trained on", *cards]
+    assert caption.startswith("In %; lsp-silhouette, f1, lsp-parts, f1 without a unit.")
+    names = [row[0] for row in parts.rows]
+    assert names[1:4] == ["accuracy", "f1", "f1/background"] and "`lsp-parts`" in title
