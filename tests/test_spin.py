@@ -298,7 +298,7 @@ def test_masks_that_do_not_fit_are_named(tmp_path):
         (np.full(shape, 7, np.uint8), "parts .*7.* not 0 to 6"),
     ):
         make_spin.write_masks(tmp_path / "upi-s1h", names, [parts])
-        with pytest.raises(ValueError, match=f"person 0 of spin lsp .*{message}"):
+        with pytest.raises(ValueError, match=f"person 0 of lsp .*{message}"):
             spin.load(tmp_path, "lsp", split="test")[[0]]
     coloured = np.zeros((*shape, 3), np.uint8)
     coloured[..., 1] = 9
@@ -306,7 +306,7 @@ def test_masks_that_do_not_fit_are_named(tmp_path):
     with pytest.raises(ValueError, match="has colours"):
         spin.load(tmp_path, "lsp", split="test")[[0]]
     (tmp_path / "upi-s1h" / names[0][1]).unlink()
-    with pytest.raises(FileNotFoundError, match="person 0 of spin lsp"):
+    with pytest.raises(FileNotFoundError, match="person 0 of lsp"):
         spin.load(tmp_path, "lsp", split="test")[[0]]
 
 
@@ -319,9 +319,7 @@ def test_baes_mixture_has_six_tenths_from_the_wild_and_no_human36m(tmp_path):
     counts = np.bincount(mixed.which).tolist()
     # MPI-INF-3DHP .4, then LSP, MPII, LSP extended and COCO: 2, 6, 4 and 8 of 20 persons.
     assert counts == [400, 60, 180, 120, 240]
-    assert [each.name for each in mixed.sets] == [
-        *("spin mpi-inf-3dhp", "spin lsp-orig", "spin mpii", "spin lspet", "spin coco")
-    ]
+    assert [each.name for each in mixed.sets] == [*("mpi_inf_3dhp", "lsp", "mpii", "lspet", "coco")]
     assert mixed.skeleton == SPIN24
     batch = mixed[range(50)]
     first = torch.from_numpy(mixed.which[:50] == 0)
@@ -392,7 +390,7 @@ def test_a_missing_picture_names_the_person(tmp_path):
     make_spin.write(tmp_path, "coco_2014_train")
     pictures = spin.load(tmp_path, "coco")
     (pictures.folder / pictures.labels.rows["image"][2]).unlink()
-    with pytest.raises(FileNotFoundError, match="person 2 of spin coco"):
+    with pytest.raises(FileNotFoundError, match="person 2 of coco"):
         pictures.sample(2)
     with pytest.raises(ValueError, match="size 7"):
         spin.load(tmp_path, "coco", size=7)

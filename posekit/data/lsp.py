@@ -81,7 +81,7 @@ def read(path: Path | str) -> Labels:
     boxes = squares_round(joints, known)
     count = len(joints)
     found = Labels(
-        name="lsp",
+        name="lspet" if extended else "lsp",
         version="extended" if extended else path.parent.name,
         skeleton=LSP14,
         rows=_rows(path, count, extended),

@@ -27,7 +27,7 @@ from posekit.camera import Camera, Intrinsics
 from posekit.data import coco
 from posekit.data.batch import SEEN
 from posekit.data.coco import People, PeoplePictures
-from posekit.data.matlab import read_cells, read_h5, read_mat  # noqa: F401, for mupots
+from posekit.data.matlab import read_cells, read_h5
 from posekit.data.pickles import AGAIN, DAMAGE
 from posekit.skeleton import MPI_INF_3DHP17, MPI_INF_3DHP28, Skeleton, convert
 

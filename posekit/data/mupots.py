@@ -27,7 +27,8 @@ from torch import Tensor
 from posekit.data import coco, muco
 from posekit.data.batch import HIDDEN, SEEN
 from posekit.data.coco import People, PeoplePictures
-from posekit.data.mpi_inf_3dhp import TRUTHS, read_cells, read_mat
+from posekit.data.matlab import read_cells, read_mat
+from posekit.data.mpi_inf_3dhp import TRUTHS
 from posekit.data.pickles import AGAIN, DAMAGE
 from posekit.skeleton import MPI_INF_3DHP17
 

@@ -51,25 +51,28 @@ SOURCE = (
 class Set(NamedTuple):
     """One of SPIN's sets."""
 
+    data: str  # the data set that it is of, as ledgers name it
     files: tuple[str, ...]  # names that its labels go by
     folder: str  # of its pictures
     persons: int | None = None  # in the whole set, where that is known
 
 
 TRAIN = {
-    "h36m": Set(("h36m_train", "h36m_single_train_openpose"), "h36m"),
-    "lsp-orig": Set(("lsp_dataset_original_train",), "lsp_dataset_original", 1000),
-    "mpii": Set(("mpii_train",), "mpii"),
-    "lspet": Set(("hr-lspet_train",), "hr-lspet"),
-    "coco": Set(("coco_2014_train",), "coco"),
-    "mpi-inf-3dhp": Set(("mpi_inf_3dhp_train",), "mpi_inf_3dhp", 96507),
+    "h36m": Set("human36m", ("h36m_train", "h36m_single_train_openpose"), "h36m"),
+    "lsp-orig": Set("lsp", ("lsp_dataset_original_train",), "lsp_dataset_original", 1000),
+    "mpii": Set("mpii", ("mpii_train",), "mpii"),
+    "lspet": Set("lspet", ("hr-lspet_train",), "hr-lspet"),
+    "coco": Set("coco", ("coco_2014_train",), "coco"),
+    "mpi-inf-3dhp": Set("mpi_inf_3dhp", ("mpi_inf_3dhp_train",), "mpi_inf_3dhp", 96507),
 }
 TEST = {
-    "h36m-p1": Set(("h36m_valid_protocol1",), "h36m"),
-    "h36m-p2": Set(("h36m_valid_protocol2",), "h36m"),
-    "lsp": Set(("lsp_dataset_test",), "lsp_dataset", 1000),
-    "mpi-inf-3dhp": Set(("mpi_inf_3dhp_valid", "mpi_inf_3dhp_test"), "mpi_inf_3dhp"),
-    "3dpw": Set(("3dpw_test",), "3dpw", 35515),
+    "h36m-p1": Set("human36m", ("h36m_valid_protocol1",), "h36m"),
+    "h36m-p2": Set("human36m", ("h36m_valid_protocol2",), "h36m"),
+    "lsp": Set("lsp", ("lsp_dataset_test",), "lsp_dataset", 1000),
+    "mpi-inf-3dhp": Set(
+        "mpi_inf_3dhp", ("mpi_inf_3dhp_valid", "mpi_inf_3dhp_test"), "mpi_inf_3dhp"
+    ),
+    "3dpw": Set("threedpw", ("3dpw_test",), "3dpw", 35515),
 }
 SPLITS = {"train": TRAIN, "test": TEST}
 WILD = ("lsp-orig", "mpii", "lspet", "coco")
@@ -115,7 +118,7 @@ def load(folder: Path | str, name: str, *, split: str = "train", size: int = 224
     """
     folder = Path(folder)
     wanted = _set(name, split)
-    labels = read(_file(folder, wanted), f"spin {name}")
+    labels = read(_file(folder, wanted), wanted.data)
     masked = (folder / MASKS).is_dir() and (labels.rows["mask"] != "").all()
     return LabelPictures(
         labels, folder / wanted.folder, size=size, masks=folder / MASKS if masked else None

@@ -240,7 +240,7 @@ def _person(
     )
     everybody = torch.ones(len(frames)).bool()
     labels = Labels(
-        name="3dpw",
+        name="threedpw",
         version="valid cameras",
         skeleton=SMPL24,
         rows=rows,
