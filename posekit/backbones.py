@@ -2,7 +2,7 @@
 
 from posekit.models.encoders import resnet
 from posekit.models.light import LIBRARY, library, part_pose
-from posekit.models.mobile import VolumeNet
+from posekit.models.mobile import EncoderDecoder
 
 BACKBONES = {
     "mobilenetv2": {"backbone": "mobilenet_v2", "activation": "prelu"},
@@ -25,7 +25,7 @@ def part(
     channels: int = 512,
     activation: str = "own",
     weights: str = "random",
-) -> VolumeNet:
+) -> EncoderDecoder:
     """A backbone under the head that the paper compared them with (`models.light`).
 
     `channels` and `activation` are those of light backbones, a ResNet has its own. Errors as

@@ -26,9 +26,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from torch.nn.utils import parametrize
 
 from posekit.files import write_whole
+from posekit.structure import settle
 
 OPENVINO = ("float32", "float16")
 TFLITE = ("float32", "float16", "int8")
@@ -101,7 +101,7 @@ class Written(nn.Module):
         super().__init__()
         # Weights in the usual layout: channels_last would be written as transpositions.
         self.network = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format)
-        _settle(self.network)
+        settle(self.network)
         self.draws = hasattr(network, "volumes")
         self.says = ("joints" if inside else "volumes") if self.draws else "output"
         self.place = MeanPlace() if inside else nn.Identity()
@@ -117,17 +117,6 @@ class Written(nn.Module):
         if not self.draws:
             return {self.says: self.network(inputs)}
         return {self.says: self.place(self.network.volumes(inputs))}
-
-
-def _settle(network: nn.Module) -> None:
-    """Let weights be what they are, where training computes them anew at every step."""
-    for module in list(network.modules()):
-        if parametrize.is_parametrized(module):
-            # A copy shares its class, in which the computing is, with the network it was made of.
-            kind = type(module)
-            module.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))
-            for name in list(module.parametrizations):
-                parametrize.remove_parametrizations(module, name)
 
 
 def onnx(

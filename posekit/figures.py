@@ -66,10 +66,10 @@ def skeleton_3d(
         ghosts = {name: people[overlay] for name in people if name != overlay}
     offsets, ranges = _layout(people)
     moving = [
-        _bones(pose + offset, skeleton, sides={"all": GREY}, first=i == 0, label=overlay)
+        bones(pose + offset, skeleton, sides={"all": GREY}, first=i == 0, label=overlay)
         for i, (pose, offset) in enumerate((ghosts[n], offsets[n]) for n in ghosts)
     ] + [
-        _bones(people[name] + offsets[name], skeleton, sides=SIDES, first=i == 0)
+        bones(people[name] + offsets[name], skeleton, sides=SIDES, first=i == 0)
         for i, name in enumerate(people)
     ]
     traces = [trace for part in moving for trace in part]
@@ -80,7 +80,7 @@ def skeleton_3d(
             go.Frame(name=str(t), traces=list(range(len(traces))), data=[at(t) for _, at in traces])
             for t in range(count)
         ]
-    figure.update_layout(_scene(title, ranges, count, 1000 * step / rate))
+    figure.update_layout(scene_layout(title, ranges, count, 1000 * step / rate))
     return figure
 
 
@@ -199,7 +199,7 @@ def _strokes(skeleton: Skeleton, side: str) -> list[int]:
     return order
 
 
-def _bones(
+def bones(
     pose: Float[Tensor, "T J 3"], skeleton: Skeleton, *, sides: dict, first: bool, label: str = ""
 ) -> list:
     """For each side its trace at the first frame and a function frame -> moved trace."""
@@ -247,7 +247,7 @@ def _labels(people: dict[str, Tensor], offsets: dict[str, Tensor]) -> go.Scatter
     )
 
 
-def _scene(title: str, ranges: np.ndarray, count: int, duration: float) -> dict:
+def scene_layout(title: str, ranges: np.ndarray, count: int, duration: float) -> dict:
     """The layout: a cube of equal ranges, and buttons and a slider where there is motion."""
     titles = ("right", "away", f"up (grid: {GRID} mm)")
     axes = {

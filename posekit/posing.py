@@ -25,9 +25,7 @@ from posekit.data.studio_pictures import StudioPictures
 from posekit.files import write_whole
 from posekit.integral_loss import Z_OF_2D, joint_loss, volume_loss
 from posekit.keypoints import TOGETHER, WEIGHTS, light
-from posekit.models.botnet import botnet
-from posekit.models.encoders import resnet, small_resnet
-from posekit.models.integral import PPM, IntegralNet, from_cube, from_voxels, to_cube
+from posekit.models.integral import VolumeNet, from_cube, from_voxels, to_cube
 from posekit.picture_cards import MOON_CARDS, PICTURE_CARDS, PictureCard, fit_size
 from posekit.runs import Measured, Run, run_all
 from posekit.scene.occluders import shapes
@@ -199,39 +197,14 @@ def cube_loss(
 
 
 class Volumes(nn.Module):
-    """An integral network seen as what draws its volumes: losses look at those."""
+    """A network seen as what draws its volumes: losses look at those."""
 
-    def __init__(self, network: IntegralNet):
+    def __init__(self, network: VolumeNet):
         super().__init__()
         self.network = network
 
     def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J D h w"]:
         return self.network.volumes(pictures)
-
-
-def build(
-    *,
-    side: int,
-    depth: int,
-    channels: int,
-    width: int | None = None,
-    layers: int = 50,
-    weights: str = "random",
-    bins: Sequence[int] = (),
-    attention: bool = False,
-) -> IntegralNet:
-    """An integral network for pictures of `side` px: the paper's, or a narrow one for CPUs.
-
-    With a `width` the encoder is `small_resnet`, else the ResNet of so many `layers`, with `weights`
-    "random" or "imagenet" to start from. `bins` are those of a PPM, `attention` makes the encoder a
-    BoTNet, its heads as much narrower as the rest.
-    """
-    encoder = small_resnet(width) if width else resnet(layers, weights=weights)
-    if attention:
-        narrow = {"head_channels": 2 * width} if width else {}
-        encoder = botnet(encoder, (side, side), **narrow)
-    bottleneck = PPM(encoder.channels, bins) if bins else None
-    return IntegralNet(encoder, bottleneck, depth=depth, channels=channels)
 
 
 def experiment(
@@ -272,7 +245,7 @@ def factor(album: Album) -> float:
 
 
 @torch.no_grad()
-def joints(network: IntegralNet, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B J 3"]:
+def joints(network: VolumeNet, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B J 3"]:
     """What a network says of pictures, in the cube, on the CPU."""
     network.eval()
     device = next(network.parameters()).device
@@ -313,7 +286,7 @@ class Case:
     true: Float[Tensor, "J 3"]
 
 
-def cases(network: IntegralNet, filmed: Filmed, card: PictureCard) -> list[Case]:
+def cases(network: VolumeNet, filmed: Filmed, card: PictureCard) -> list[Case]:
     """The best, the median and the worst picture of a test by a card."""
     batch = filmed.album.batch
     pixels, depths = from_cube(joints(network, batch.images), batch.size)
@@ -329,7 +302,7 @@ def cases(network: IntegralNet, filmed: Filmed, card: PictureCard) -> list[Case]
     return found
 
 
-def restore(networks: Networks, run: Run) -> IntegralNet:
+def restore(networks: Networks, run: Run) -> VolumeNet:
     """The trained network of a finished `experiment`, on the CPU, in eval mode."""
     config, path = run.record["config"], run.folder / WEIGHTS
     if not path.exists():

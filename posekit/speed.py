@@ -97,8 +97,17 @@ def deployment(
     return Measured(rows)
 
 
-def write(network: nn.Module, file: str, folder: Path, inputs: Tensor) -> Path:
-    """Write one of FILES to a folder, without soft-argmax; where it lies."""
+def write(
+    network: nn.Module,
+    file: str,
+    folder: Path,
+    inputs: Tensor,
+    calibration: Tensor | None = None,
+) -> Path:
+    """Write one of FILES to a folder, without soft-argmax; where it lies.
+
+    Without a `calibration`, int8's scales come from noise: right for size and time alone.
+    """
     kind, precision = file.split("-")
     path = folder / f"{file}{FILES[file]}"
     if kind == "onnx":
@@ -106,7 +115,9 @@ def write(network: nn.Module, file: str, folder: Path, inputs: Tensor) -> Path:
     elif kind == "openvino":
         export.openvino(network, path, inputs, inside=False, precision=precision)
     else:
-        seen = torch.rand(4, *inputs.shape[1:]) if precision == "int8" else None
+        seen = None
+        if precision == "int8":
+            seen = torch.rand(4, *inputs.shape[1:]) if calibration is None else calibration
         export.tflite(network, path, inputs, inside=False, precision=precision, calibration=seen)
     return path
 

@@ -14,7 +14,7 @@ def picture(figure: go.Figure, moments: int = MOMENTS) -> Picture:
     count = min(moments, len(frames)) if frames else 1
     chosen = np.linspace(0, max(len(frames) - 1, 0), count).round().astype(int)
     drawing = Picture(figsize=(4.2 * count, 4.6), dpi=100, layout="constrained")
-    drawing.suptitle(figure.layout.title.text, fontsize=12)
+    drawing.suptitle(figure.layout.title.text, fontsize=12, wrap=True)
     for column, number in enumerate(chosen):
         axes = drawing.add_subplot(1, count, column + 1, projection="3d")
         moved = {}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 
@@ -54,3 +55,14 @@ def latencies(
                     torch.cuda.synchronize()
                 times[name].append(1e3 * (time.perf_counter() - start))
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def settle(network: nn.Module) -> None:
+    """Let weights be what they are, where training computes them anew at every step."""
+    for module in list(network.modules()):
+        if parametrize.is_parametrized(module):
+            # A copy shares its class, in which the computing is, with the network it was made of.
+            kind = type(module)
+            module.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))
+            for name in list(module.parametrizations):
+                parametrize.remove_parametrizations(module, name)

@@ -12,11 +12,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
 from posekit.runs import Job, Measured, Run, counted, job, run_all
 from posekit.runs import run as run_now
-from posekit.structure import latencies, parameters
+from posekit.structure import latencies, parameters, settle
 
 Networks = Mapping[str, Callable[..., nn.Module]]
 Runs = dict[tuple[str, int], Run]  # by network and seed
@@ -87,15 +86,9 @@ def table(runs: Runs) -> pd.DataFrame:
 
 def latency(networks: Networks, config: dict, seed: int, folder: Path, data: Sequence) -> Measured:
     """Milliseconds of one forward pass of an input of shape `config["input"]`."""
-    built = {name: _as_deployed(build()) for name, build in networks.items()}
+    built = {name: build() for name, build in networks.items()}
+    for network in built.values():
+        settle(network)
     timed = {name: network for name, network in built.items() if parameters(network)}
     times = latencies(timed, torch.randn(config["input"]), rounds=config["rounds"])
     return Measured([(f"{config['metric']}/{name}", "", "", ms) for name, ms in times.items()])
-
-
-def _as_deployed(network: nn.Module) -> nn.Module:
-    """A network whose weights hold what its training computed anew at every step."""
-    for module in network.modules():
-        if parametrize.is_parametrized(module):
-            parametrize.remove_parametrizations(module, "weight")
-    return network

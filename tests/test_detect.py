@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from posekit import detect
-from posekit.boxes import box_of, read_boxes
 from posekit.compat import torchvision
-from posekit.detect import Found, Hog, Torchvision, Whole, choose, without_doubles
+from posekit.predict import detect
+from posekit.predict.boxes import box_of, read_boxes
+from posekit.predict.detect import Found, Hog, Torchvision, Whole, choose, without_doubles
 
 BLANK = np.zeros((200, 300, 3), np.uint8)
 WEIGHTS = "fasterrcnn_mobilenet_v3_large_fpn-fb6a3cc7.pth"
@@ -203,7 +203,7 @@ def test_a_mistake_in_a_file_of_boxes_is_named(tmp_path, name, content, says):
 def test_a_missing_or_huge_file_of_boxes_is_named(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no file of boxes .*a.json"):
         read_boxes(tmp_path / "a.json")
-    monkeypatch.setattr("posekit.boxes.LARGEST", 10)
+    monkeypatch.setattr("posekit.predict.boxes.LARGEST", 10)
     with pytest.raises(ValueError, match="more than 10 bytes"):
         read_boxes(write(tmp_path / "a.json", [{"box": [1, 2, 3, 4]}]))
 

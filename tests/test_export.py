@@ -16,7 +16,7 @@ from posekit.models.encoders import Encoder, small_resnet
 from posekit.models.hourglass import StackedHourglass
 from posekit.models.integral import PPM, IntegralNet, from_voxels
 from posekit.models.lifter import Martinez
-from posekit.models.mobile import VolumeNet
+from posekit.models.mobile import EncoderDecoder
 from posekit.softargmax import soft_argmax
 from posekit.train import Recipe, train
 
@@ -36,7 +36,7 @@ def format_or_skip(name: str) -> Callable:
     return getattr(export, name)
 
 
-def tiny(joints: int = 2, depth: int = 8) -> VolumeNet:
+def tiny(joints: int = 2, depth: int = 8) -> EncoderDecoder:
     """A network of the shape of MobileHumanPose's, for pictures of 32 px: 16 x 16 cells."""
     torch.manual_seed(0)
     layers = nn.Sequential(
@@ -48,7 +48,7 @@ def tiny(joints: int = 2, depth: int = 8) -> VolumeNet:
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
         nn.Conv2d(16, joints * depth, 1),
     )  # fmt: skip
-    network = VolumeNet(
+    network = EncoderDecoder(
         Encoder({"layers": layers}, 16), decoder, joints=joints, depth=depth, multiple=4
     )
     for prelu in [m for m in network.modules() if isinstance(m, nn.PReLU)]:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from posekit.softargmax import soft_argmax
 from torch import nn
 
 from posekit.integral_loss import joint_loss
@@ -16,12 +15,13 @@ from posekit.models.mobile import (
     INITIALISATIONS,
     SIZES,
     XS_READINGS,
-    VolumeNet,
+    EncoderDecoder,
     initialise,
     mobile_pose,
     paper_flops,
 )
 from posekit.models.mobilenet import ACTIVATIONS, HALF, MODIFIED, ORIGINAL
+from posekit.softargmax import soft_argmax
 from posekit.structure import parameters
 
 # Parameters for 18 joints, and G of FLOPS as the paper counts them.
@@ -120,7 +120,7 @@ def test_the_papers_count_is_its_rule():
         "up": nn.Upsample(scale_factor=2),
         "depthwise": nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False),
     }
-    network = VolumeNet(Encoder(layers, 8), nn.Identity(), joints=2, depth=4, multiple=4)
+    network = EncoderDecoder(Encoder(layers, 8), nn.Identity(), joints=2, depth=4, multiple=4)
     cells = 16 * 24
     convolutions = cells * 8 * 3 * 25 + cells * 8 * 9
     bias, norm, activation, pooled, enlarged = (cells * 8 * times for times in (1, 2, 1, 1, 1))
@@ -128,7 +128,7 @@ def test_the_papers_count_is_its_rule():
     assert counted == convolutions + bias + norm + activation + pooled + enlarged
 
 
-def small(joints: int = 3, *, depth: int = 8, **arguments) -> VolumeNet:
+def small(joints: int = 3, *, depth: int = 8, **arguments) -> EncoderDecoder:
     torch.manual_seed(0)
     return mobile_pose(joints, **{"width": 0.25, "channels": 32, "depth": depth} | arguments)
 
@@ -227,7 +227,7 @@ def test_joints_are_the_mean_places_of_the_volumes():
     torch.testing.assert_close(to_voxels(joints, (8, 16, 24)), soft_argmax(logits))
 
 
-def deviations(network: VolumeNet) -> list[tuple[float, float, float]]:
+def deviations(network: EncoderDecoder) -> list[tuple[float, float, float]]:
     """Of convolutions' weights; and one over the root of the numbers in and, third, out of them."""
     return [
         (

@@ -164,14 +164,7 @@ def test_the_published_mistake_pulls_depths_to_the_root():
 
 def test_cases_are_the_best_the_median_and_the_worst(people):
     _, test = people
-    network = posing.build(side=64, depth=8, channels=8, width=8)
-    found = posing.cases(network, test, TRUE)
+    found = posing.cases(build(depth=8, channels=8, width=8), test, TRUE)
     errors = [case.error for case in found]
     assert [case.name for case in found] == ["best", "median", "worst"] and errors == sorted(errors)
     assert found[0].pose[test.album.batch.skeleton.root].abs().max() == 0
-
-
-@pytest.mark.parametrize("extra", [{}, {"bins": (1, 2, 3, 6)}, {"attention": True}])
-def test_narrow_networks_are_built(extra):
-    network = posing.build(side=64, depth=8, channels=8, width=8, **extra)
-    assert network(torch.rand(2, 3, 64, 64)).shape == (2, 17, 3)

@@ -18,18 +18,18 @@ import torch
 from PIL import Image
 from test_cli import complaint, posekit  # noqa: F401, a fixture
 
-from posekit import predict, sources, trained
-from posekit.boxes import Given
+from posekit import predict
 from posekit.data.studio_pictures import StudioPictures
-from posekit.detect import Found, Whole
-from posekit.drawn import draw, space
-from posekit.located import Person, camera_of, locate, root_depth
 from posekit.models.integral import to_cube
-from posekit.predict import predict_picture, predict_video
-from posekit.predictions import read_log
+from posekit.predict import predict_picture, predict_video, sources, trained
+from posekit.predict.boxes import Given
+from posekit.predict.detect import Found, Whole
+from posekit.predict.drawn import draw, space
+from posekit.predict.located import Person, camera_of, locate, root_depth
+from posekit.predict.predictions import read_log
+from posekit.predict.sources import Video, Webcam, read_shown
+from posekit.predict.trained import Trained
 from posekit.skeleton import H36M17, MOON18
-from posekit.sources import Video, Webcam, read_shown
-from posekit.trained import Trained
 
 SHAPE = {"side": 64, "depth": 4, "channels": 8, "width": 4}
 ROOT = Path(__file__).resolve().parents[1]
@@ -411,21 +411,6 @@ def test_a_mobile_network_of_plain_data_is_the_one_of_its_module(tmp_path):
     loaded = trained.load(str(tmp_path / "run"))
     assert loaded.skeleton is MOON18
     assert loaded.joints(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)).shape == (1, 18, 3)
-    with pytest.raises(ValueError, match="no layout 'double'; there are original, modified, half"):
-        trained.mobile(side=64, layout="double")
-    with pytest.raises(ValueError, match="crops of 100 px; they have to be multiples of 64"):
-        trained.mobile(**shape | {"side": 100})
-
-
-@pytest.mark.parametrize("name", [name for name in trained.NETWORKS if name != "mobile"])
-def test_every_named_network_is_built_of_a_shape_for_cpus(name):
-    built = trained.NETWORKS[name](**SHAPE)
-    with torch.no_grad():
-        assert built.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 17, 3)
-    bins = [level.pool.output_size for level in getattr(built.bottleneck, "levels", ())]
-    assert len(bins) == {"ppm": 4, "botnet-ppm": 4, "ppm2": 4, "ppm3": 6, "ppm4": 7}.get(name, 0)
-    attends = any("attention" in type(module).__name__.lower() for module in built.modules())
-    assert attends == name.startswith("botnet")
 
 
 def test_a_network_that_gives_no_numbers_is_not_believed():

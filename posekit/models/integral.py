@@ -151,11 +151,41 @@ class Head(nn.Sequential):
         nn.init.zeros_(self[-1].bias)
 
 
-class IntegralNet(nn.Module):
-    """From pictures to the joints in the cube.
+class VolumeNet(nn.Module):
+    """From pictures to the joints in the cube, by a volume a joint. What draws them is `maps`.
+
+    Pictures are RGB from 0 to 1, their sides multiples of `multiple` px.
+    """
+
+    def __init__(self, *, joints: int, depth: int, multiple: int = encoders.STRIDE):
+        super().__init__()
+        self.shape = joints, depth
+        self.multiple = multiple
+
+    def maps(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B _ h w"]:
+        """The layers of each joint's volume, one joint after the other."""
+        raise NotImplementedError
+
+    def volumes(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J D h w"]:
+        """The logarithm of each joint's probability at each voxel, up to a constant."""
+        height, width = pictures.shape[2:]
+        if height % self.multiple or width % self.multiple:
+            raise ValueError(
+                f"pictures of {width} x {height} px; their sides have to be multiples of "
+                f"{self.multiple}"
+            )
+        return self.maps(pictures).unflatten(1, self.shape)
+
+    def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J 3"]:
+        logits = self.volumes(pictures)
+        return from_voxels(soft_argmax(logits), logits.shape[2:])
+
+
+class IntegralNet(VolumeNet):
+    """Sun et al.'s network: an encoder, a bottleneck or none, three deconvolutions.
 
     `encoder` and `bottleneck` come built, and know their `channels`: `IntegralNet(resnet(50),
-    PPM(2048))`. Pictures are RGB from 0 to 1, their sides multiples of 32 px.
+    PPM(2048))`.
     """
 
     def __init__(
@@ -167,24 +197,11 @@ class IntegralNet(nn.Module):
         depth: int = 64,
         channels: int = 256,
     ):
-        super().__init__()
-        self.shape = joints, depth
+        super().__init__(joints=joints, depth=depth)
         self.encoder = encoder
         self.bottleneck = bottleneck or nn.Identity()
         given = (bottleneck or encoder).channels
         self.head = Head(given, joints * depth, channels=channels)
 
-    def volumes(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J D h w"]:
-        """The logarithm of each joint's probability at each voxel, up to a constant."""
-        height, width = pictures.shape[2:]
-        if height % encoders.STRIDE or width % encoders.STRIDE:
-            raise ValueError(
-                f"pictures of {width} x {height} px; their sides have to be multiples of "
-                f"{encoders.STRIDE}"
-            )
-        features = self.bottleneck(self.encoder(pictures))
-        return self.head(features).unflatten(1, self.shape)
-
-    def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J 3"]:
-        logits = self.volumes(pictures)
-        return from_voxels(soft_argmax(logits), logits.shape[2:])
+    def maps(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B _ h w"]:
+        return self.head(self.bottleneck(self.encoder(pictures)))

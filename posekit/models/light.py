@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from posekit.compat import torchvision
 from posekit.models import encoders
 from posekit.models.encoders import Encoder
-from posekit.models.mobile import WIDE, VolumeNet
+from posekit.models.mobile import WIDE, EncoderDecoder
 from posekit.models.mobilenet import Layer
 
 LIBRARY = {
@@ -99,12 +99,12 @@ class PartHead(nn.Module):
         return torch.cat([final(part(x)) for part, final in shares], dim=1)
 
 
-def part_pose(encoder: Encoder, joints: int = 18, *, depth: int = 64) -> VolumeNet:
+def part_pose(encoder: Encoder, joints: int = 18, *, depth: int = 64) -> EncoderDecoder:
     """A network of Table 2: `part_pose(library("mnasnet1_0"))`, `part_pose(resnet(50))`.
 
     The paper's number for MobileNetV2, 3.36M, is that of `library("mobilenet_v2",
     activation="prelu")`; with MobileNetV2's own ReLU6 it is 3.35M.
     """
-    return VolumeNet(
+    return EncoderDecoder(
         encoder, PartHead(encoder.channels, joints * depth), joints=joints, depth=depth
     )

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from posekit.models.encoders import STRIDE, Encoder
-from posekit.models.integral import from_voxels
+from posekit.models.integral import VolumeNet
 from posekit.models.mobilenet import (
     ACTIVATIONS,
     HALF,
@@ -28,7 +28,6 @@ from posekit.models.mobilenet import (
     Number,
     scaled,
 )
-from posekit.softargmax import soft_argmax
 
 CONCATENATIONS = ("none", "residual", "skip")  # Figure 3 (a), (b), (c)
 
@@ -117,12 +116,9 @@ class Decoder(nn.Module):
         return self.final(x)
 
 
-class VolumeNet(nn.Module):
-    """From pictures to the joints in the cube, through an encoder and a decoder that fit.
-
-    Pictures are RGB from 0 to 1, their sides multiples of `multiple` px. The decoder makes
-    `joints` times `depth` maps; its last convolutions are its `final`.
-    """
+class EncoderDecoder(VolumeNet):
+    """An encoder and a decoder that fit: it makes `joints` times `depth` maps, and its last
+    convolutions are its `final`."""
 
     def __init__(
         self,
@@ -133,25 +129,12 @@ class VolumeNet(nn.Module):
         depth: int,
         multiple: int = STRIDE,
     ):
-        super().__init__()
-        self.shape = joints, depth
-        self.multiple = multiple
+        super().__init__(joints=joints, depth=depth, multiple=multiple)
         self.encoder = encoder
         self.decoder = decoder
 
-    def volumes(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J D h w"]:
-        """The logarithm of each joint's probability at each voxel, up to a constant."""
-        height, width = pictures.shape[2:]
-        if height % self.multiple or width % self.multiple:
-            raise ValueError(
-                f"pictures of {width} x {height} px; their sides have to be multiples of "
-                f"{self.multiple}"
-            )
-        return self.decoder(self.encoder(pictures)).unflatten(1, self.shape)
-
-    def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J 3"]:
-        logits = self.volumes(pictures)
-        return from_voxels(soft_argmax(logits), logits.shape[2:])
+    def maps(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B _ h w"]:
+        return self.decoder(self.encoder(pictures))
 
 
 def mobile_pose(
@@ -163,7 +146,7 @@ def mobile_pose(
     depth: int = 64,
     concatenation: str = "skip",
     activation: str = "prelu",
-) -> VolumeNet:
+) -> EncoderDecoder:
     """MobileHumanPose: `mobile_pose(**SIZES["small"])`, with 64 x 64 x `depth` voxels of a picture
     of 256 x 256 px (32 x 32 in the layout HALF).
 
@@ -207,10 +190,10 @@ def mobile_pose(
         residual=residual,
         activation=activation,
     )
-    return VolumeNet(encoder, decoder, joints=joints, depth=depth, multiple=encoder.stride)
+    return EncoderDecoder(encoder, decoder, joints=joints, depth=depth, multiple=encoder.stride)
 
 
-def initialise(network: VolumeNet, how: str) -> None:
+def initialise(network: EncoderDecoder, how: str) -> None:
     """Draw the weights anew as the repository did at one time or another.
 
     "default" is torch's own (70baeaf, the paper's networks), "kaiming" Kaiming et al.'s normal
@@ -259,7 +242,7 @@ COUNTED = {
 }
 
 
-def paper_flops(network: VolumeNet, picture: Float[Tensor, "1 3 H W"]) -> int:
+def paper_flops(network: EncoderDecoder, picture: Float[Tensor, "1 3 H W"]) -> int:
     """The paper's FLOPS of one picture, up to the volumes: what ptflops counted early in 2021.
 
     Multiply-accumulates of convolutions; one for each number that a bias, an activation or an

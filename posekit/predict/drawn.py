@@ -13,9 +13,9 @@ from jaxtyping import UInt8
 from matplotlib.colors import to_rgb
 
 from posekit.curves import BLACK
-from posekit.figures import DISPLAY_RATE, SIDES, _bones, _scene, to_display
-from posekit.located import Person
+from posekit.figures import DISPLAY_RATE, SIDES, bones, scene_layout, to_display
 from posekit.overlay import side_colours
+from posekit.predict.located import Person
 from posekit.skeleton import Skeleton
 
 MOMENTS = 300  # of a video, that its page has room for
@@ -66,7 +66,7 @@ def space(
     traces = [
         trace
         for slot in range(most)
-        for trace in _bones(poses[:, slot], skeleton, sides=SIDES, first=slot == 0)
+        for trace in bones(poses[:, slot], skeleton, sides=SIDES, first=slot == 0)
     ]
     texts = [[f"{p.depth / 1000:.1f} m" for p in people] for people in moments]
     labels = [_labels(pose, text) for pose, text in zip(poses, texts, strict=True)]
@@ -77,7 +77,7 @@ def space(
             go.Frame(name=str(t), traces=moved, data=[*(at(t) for _, at in traces), labels[t]])
             for t in range(len(moments))
         ]
-    figure.update_layout(_scene(title, _cube(poses), len(moments), 1000 * step / rate))
+    figure.update_layout(scene_layout(title, _cube(poses), len(moments), 1000 * step / rate))
     return figure
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from posekit.crop import Box
-from posekit.detect import PERSON, Found
+from posekit.predict.detect import PERSON, Found
 
 LARGEST = 100_000_000  # bytes of a file of boxes
 BOX_COLUMNS = ("left", "top", "width", "height")

@@ -2,7 +2,7 @@
 
 It comes from a finished run of posekit (its id, its folder in the cache, or the network.pt in it),
 or from a .onnx that `posekit.export` wrote. A run's record says how its network was built:
-`config["network"]` is a name in NETWORKS, `config["shape"]` what that is given. Nothing in these
+`config["network"]` is a name in `networks.NETWORKS`, `config["shape"]` what that is given. Nothing in these
 files is executed.
 
 B crops of S x S pixels, J joints.
@@ -11,7 +11,7 @@ B crops of S x S pixels, J joints.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,69 +20,16 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from posekit import posing
 from posekit.keypoints import TOGETHER, WEIGHTS, light
-from posekit.models import mobilenet
-from posekit.models.integral import BINS, from_voxels
-from posekit.models.mobile import VolumeNet, mobile_pose
+from posekit.models.integral import from_voxels
+from posekit.networks import NETWORKS
 from posekit.runs import cache_folder
 from posekit.skeleton import H36M17, MOON18, MUCO21, Skeleton
 from posekit.softargmax import soft_argmax
 
-Number = int | float
 LARGEST = 4_000_000_000  # bytes of a file with weights
-LAYOUTS = {
-    "original": mobilenet.ORIGINAL,
-    "modified": mobilenet.MODIFIED,
-    "half": mobilenet.HALF,
-}
 SKELETONS = {len(skeleton): skeleton for skeleton in (H36M17, MOON18, MUCO21)}
 """By the number of joints that a network has: what the papers' networks are taught."""
-
-
-def mobile(
-    *,
-    side: int,
-    joints: int = 17,
-    layout: str = "modified",
-    width: Number = 1.0,
-    channels: int = 2048,
-    depth: int = 64,
-    concatenation: str = "skip",
-    activation: str = "prelu",
-) -> VolumeNet:
-    """`models.mobile.mobile_pose` of plain data, as a run's config has to be.
-
-    ValueError for a layout that is not in LAYOUTS, and for crops of a `side` (px) it can't take.
-    """
-    if layout not in LAYOUTS:
-        raise ValueError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
-    network = mobile_pose(
-        joints,
-        layout=LAYOUTS[layout],
-        width=width,
-        channels=channels,
-        depth=depth,
-        concatenation=concatenation,
-        activation=activation,
-    )
-    if side % network.multiple:
-        raise ValueError(f"crops of {side} px; they have to be multiples of {network.multiple}")
-    return network
-
-
-NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
-    "resnet": posing.build,
-    "r152": partial(posing.build, layers=152),
-    "botnet": partial(posing.build, attention=True),
-    "botnet-ppm": partial(posing.build, attention=True, bins=BINS["PPM 1"]),
-    "ppm": partial(posing.build, bins=BINS["PPM 1"]),
-    "ppm2": partial(posing.build, bins=BINS["PPM 2"]),
-    "ppm3": partial(posing.build, bins=BINS["PPM 3"]),
-    "ppm4": partial(posing.build, bins=BINS["PPM 4"]),
-    "mobile": mobile,
-}
-"""From a name in a run's config to what builds the network; all of them want `side`."""
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from posekit.camera import Camera
-from posekit.detect import Detector
-from posekit.located import Person
-from posekit.trained import Trained
+from posekit.predict.detect import Detector
+from posekit.predict.located import Person
+from posekit.predict.trained import Trained
 
 SCHEMA = 1
 LENS = "the lens does not distort, and its axis goes through the middle of the picture"

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from posekit.camera import Camera, Intrinsics
 from posekit.crop import Box, crop_affine, take
-from posekit.detect import Found
 from posekit.models.integral import from_cube
-from posekit.trained import Trained
+from posekit.predict.detect import Found
+from posekit.predict.trained import Trained
 
 REAL = 2000.0  # mm: side of the square that a widened box is taken to show
 FILM = math.hypot(36, 24)  # mm: diagonal of the film that EXIF's equivalent focal length is for

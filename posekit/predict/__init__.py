@@ -2,7 +2,7 @@
 
 What is written into a folder:
 
-    people.json   the numbers of a picture; people.jsonl of a video (`posekit.predictions`)
+    people.json   the numbers of a picture; people.jsonl of a video (`posekit.predict.predictions`)
     drawn.jpg     the picture with boxes, skeletons and distances; drawn.mp4 of a video
     space.html    everybody in space, to turn (beside it plotly.min.js; space.png without scripts)
     webcam.avi    of a webcam: what it saw
@@ -24,16 +24,16 @@ from typing import NamedTuple
 import cv2
 
 from posekit import figures
-from posekit.boxes import Given, box_of, read_boxes
-from posekit.detect import Detector, Found, choose
-from posekit.drawn import draw, space
 from posekit.files import write_text, write_whole
-from posekit.located import Person, camera_of, locate
-from posekit.predictions import about, open_log, read_log, text_of
+from posekit.predict.boxes import Given, box_of, read_boxes
+from posekit.predict.detect import Detector, Found, choose
+from posekit.predict.drawn import draw, space
+from posekit.predict.located import Person, camera_of, locate
+from posekit.predict.predictions import about, open_log, read_log, text_of
+from posekit.predict.sources import Video, Webcam, is_picture, read_shown
+from posekit.predict.trained import Trained, load
 from posekit.skeleton import Skeleton
-from posekit.sources import Video, Webcam, is_picture, read_shown
 from posekit.train import pick_device, progress
-from posekit.trained import Trained, load
 
 PEOPLE, LOG, SPACE = "people.json", "people.jsonl", "space"
 STILL, FILM = "drawn.jpg", "drawn.mp4"
