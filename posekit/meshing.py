@@ -2,7 +2,7 @@
 
 B pictures, V vertices, H x W pixels. `Study` is what a notebook asks. The config of the work
 function is {"subject", "network", "shape", "recipe", "augmentation", "weights", "masked", "then",
-"tune", "device"}.
+"tune", "calm", "device"}.
 """
 
 import copy
@@ -19,6 +19,7 @@ from torch.nn.utils import prune
 from posekit import pruning, study
 from posekit.augment import augment
 from posekit.body import Body
+from posekit.calm import calmed, plain
 from posekit.data.batch import Batch, join
 from posekit.data.pictures import Album
 from posekit.files import write_whole
@@ -38,8 +39,8 @@ class Study(study.Study):
     """The experiments of a notebook on networks that recover bodies.
 
     `setting` has shape (arguments of the networks), epochs, batch, rate, drops, augmentation,
-    weights (arguments of `mesh_loss.Weights`) and tune, the recipe's rate and drops of what comes
-    after a pruning.
+    weights (arguments of `mesh_loss.Weights`), tune, the recipe's rate and drops of what comes
+    after a pruning, and calm (`calmed`).
     """
 
     def train(
@@ -71,6 +72,7 @@ class Study(study.Study):
                     "masked": own.get("masked", 0),
                     "then": [dict(stage) for stage in own.get("then", ())],
                     "tune": self.setting["tune"],
+                    "calm": self.setting["calm"],
                     "device": self.device,
                 }
                 work = partial(experiment, self.networks)
@@ -162,6 +164,7 @@ class _Course:
         """Train in place and keep the weights, as plain ones, under the subject's name."""
         config = self.config
         weights = Weights(**config["weights"])
+        calmed(network.step, config["calm"])
         history = train(
             network,
             Lessons(self.learn, config["augmentation"], self.seed, config["device"]),
@@ -172,6 +175,7 @@ class _Course:
             device=config["device"],
             label=f"{subject}, seed {self.seed}",
         )
+        plain(network.step)
         if prune.is_pruned(network):
             pruning.unmask(network)
         state = {name: value.cpu() for name, value in network.state_dict().items()}

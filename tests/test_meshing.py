@@ -39,6 +39,7 @@ CONFIG = {
     "masked": 0,
     "then": THEN,
     "tune": {"rate": 1e-4, "drops": []},
+    "calm": 0.1,
     "device": "cpu",
 }
 
@@ -237,7 +238,7 @@ def test_a_study_makes_a_run_of_every_configuration_and_seed(
 ):
     monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
     setting = {"shape": {"size": SIDE}, "augmentation": "bae", "weights": {"shape": 0.01}}
-    setting |= RECIPE | {"tune": CONFIG["tune"]}
+    setting |= RECIPE | {"tune": CONFIG["tune"], "calm": 1}
     study = meshing.Study("bae", NETWORKS, setting, "smoke", 2, "", "cpu")
     small = {"encoder": "shufflenetv2", "width": 0.5}
     configurations = {
