@@ -17,7 +17,7 @@ from torch import Tensor
 
 from posekit.body import Body
 from posekit.data.batch import UNKNOWN, Batch
-from posekit.models.hmr import Estimate, intrinsics
+from posekit.models.hmr import FOCAL, Estimate, intrinsics
 
 Number = int | float
 
@@ -72,15 +72,21 @@ def terms(pred: Estimate, batch: Batch, body: Body) -> Terms:
     middle, true_middle = (x[:, hips].mean(1, keepdim=True) for x in (points, batch.joints3d))
     deep = batch.has_joints3d & known[:, hips].all(1)
     apart3d = (points - middle - (batch.joints3d - true_middle)) / 1000
-    seen = pixels(points + pred.translation[:, None], batch.size)
+    seen = pixels(pred, points, batch.size)
     apart2d = (seen - batch.joints2d) / (max(batch.size) / 2)
     return Terms(
         joints2d=_squares(apart2d, known, torch.ones_like(deep)),
         joints3d=_squares(apart3d, known, deep),
         rotations=_squares(pred.rotations.float() - batch.rotations, None, batch.has_body),
         shape=_squares(pred.shape.float() - batch.shape, None, batch.has_body),
-        camera=(-20 * pred.camera[:, 0].float()).exp().mean(),
+        camera=_steep(-20 * pred.camera[:, 0].float()).mean(),
     )
+
+
+def _steep(x: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+    """exp(x), from 20 on its tangent there: float32 has no exp of a scale of -5."""
+    low = x.clamp(max=20)
+    return low.exp() * (1 + x - low)
 
 
 def joints(pred: Estimate, body: Body, batch: Batch) -> Float[Tensor, "B J 3"]:
@@ -95,11 +101,19 @@ def joints(pred: Estimate, body: Body, batch: Batch) -> Float[Tensor, "B J 3"]:
         return body.joints(posed.vertices, batch.skeleton)
 
 
-def pixels(points: Float[Tensor, "B J 3"], size: tuple[int, int]) -> Float[Tensor, "B J 2"]:
-    """Where `intrinsics` shows camera points, also of those who stand behind the camera: early in a
-    training scales may be negative, and have to find out of that."""
+def pixels(
+    pred: Estimate, points: Float[Tensor, "B J 3"], size: tuple[int, int]
+) -> Float[Tensor, "B J 2"]:
+    """Where `intrinsics` shows points (camera axes, mm from the root joint) of the bodies.
+
+    As at `pred.translation`, multiplied through by the camera's scale: early in a training scales
+    may come near 0, where the bodies are infinitely far away and slopes by their distance too steep
+    for float32, or fall below it, and have to find out of that.
+    """
+    scale, *place = pred.camera.float()[:, :, None].unbind(1)
     K = intrinsics(1, size).to(points)[0]
-    return points[..., :2] / points[..., 2:] * K[0, 0] + K[:2, 2]
+    seen = scale[..., None] * (points[..., :2] + 1000 * torch.stack(place, dim=-1))
+    return K[0, 0] * seen / (scale * points[..., 2] + 2000 * FOCAL)[..., None] + K[:2, 2]
 
 
 def _squares(

@@ -155,6 +155,30 @@ class Lessons:
         return chosen.images.float() / 255, chosen
 
 
+def test_pixels_are_those_of_a_pinhole_camera_and_go_on_where_scales_are_0():
+    torch.manual_seed(0)
+    points = 500 * torch.randn(3, 5, 3)
+    camera = torch.tensor([[0.9, 0.1, -0.2], [0.3, 0.0, 0.4], [1.4, -0.3, 0.0]])
+    pred = Estimate(torch.eye(3).expand(3, 24, 3, 3), torch.zeros(3, 10), camera)
+    expected = project(points + pred.translation[:, None], intrinsics(3, (64, 48)))[..., :2]
+    torch.testing.assert_close(pixels(pred, points, (64, 48)), expected, atol=1e-3, rtol=0)
+    still = camera.clone()
+    still[:, 0] = 0
+    still.requires_grad_()
+    found = pixels(pred._replace(camera=still), points, (64, 48))
+    assert (found == torch.tensor([23.5, 31.5])).all()  # infinitely far away
+    found.sum().backward()
+    assert still.grad.isfinite().all() and still.grad[:, 0].abs().max() < 1e3
+
+
+@pytest.mark.parametrize("scale", [-1.5, -5.0, -50.0])
+def test_no_scale_is_too_far_off_for_the_loss(scale):
+    pred, batch = guess(), some()
+    camera = torch.tensor([[scale, 0.0, 0.0]]).repeat(4, 1).requires_grad_()
+    terms(pred._replace(camera=camera), batch, free()).camera.backward()
+    assert camera.grad.isfinite().all() and (camera.grad[:, 0] < 0).all()
+
+
 def test_a_network_learns_a_few_bodies_by_heart():
     torch.manual_seed(0)
     poses = studio.performance("S1", "Walking", 1, frames=100)
@@ -167,7 +191,7 @@ def test_a_network_learns_a_few_bodies_by_heart():
     batch = replace(
         batch,
         joints3d=points,
-        joints2d=pixels(points + still.translation[:, None], (64, 64)),
+        joints2d=pixels(still, points, (64, 64)),
         visible=torch.full((4, 24), SEEN, dtype=torch.uint8),
     )
     net = hmr("shufflenetv2", width=0.5, start=start_from(rotations, torch.zeros(4, 10)))
@@ -194,7 +218,7 @@ def seen(count: int = 2) -> tuple[Estimate, Batch, torch.Tensor]:
     batch = replace(
         batch,
         joints3d=points,
-        joints2d=pixels(points + true.translation[:, None], SIZE),
+        joints2d=pixels(true, points, SIZE),
         visible=torch.full((count, 24), SEEN, dtype=torch.uint8),
         has_body=torch.zeros(count, dtype=torch.bool),  # pose and shape are what is looked for
     )

@@ -84,15 +84,17 @@ class Album:
         return digest.hexdigest()[:16]
 
 
-def draw(pictures: Pictures, label: str, workers: int | None = None) -> Batch:
-    """All the pictures without their masks, drawn by so many processes, or by one a core."""
+def draw(
+    pictures: Pictures, label: str, workers: int | None = None, *, masks: bool = False
+) -> Batch:
+    """All the pictures, drawn by so many processes, or by one a core; without masks and parts,
+    two bytes a pixel beside the three of its colours, if these aren't asked for."""
     batches = torch.arange(len(pictures)).split(TOGETHER)
     if workers is None:
         workers = min(os.cpu_count() or 1, len(batches))
     drawn = loader(pictures, [part.tolist() for part in batches], workers=workers)
-    return join(
-        [replace(b, masks=None, parts=None) for b in progress(drawn, label, total=len(batches))]
-    )
+    parts = progress(drawn, label, total=len(batches))
+    return join([each if masks else replace(each, masks=None, parts=None) for each in parts])
 
 
 def check_size(size: int) -> None:
