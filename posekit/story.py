@@ -25,6 +25,7 @@ from posekit.measured import (
 )
 from posekit.statistics import FEWEST
 from posekit.tables import Cell, Link, Table, escape, number
+from posekit.ways import way_tables
 from posekit.wording import bullet, measured_cell, printed_cell
 
 FAILS = ("inconsistent", "contradicted")
@@ -367,6 +368,10 @@ def _measured(page: Page) -> Iterator[str]:
             "repeats; their device and threads are in the records."
         )
         yield counts.markdown()
+    for title, said, table in way_tables(page.records, page.paper):
+        yield f"### {title}"
+        yield f"{said} Rows called printed are the paper's, of its own machines."
+        yield table.markdown()
     costs = cost_table(page.records)
     if costs is not None:
         yield "## Runs and cost"
