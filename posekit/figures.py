@@ -106,8 +106,12 @@ def mimebundle(figure: go.Figure | Picture, still: Picture | None = None) -> dic
     }
 
 
-def save(figure: go.Figure | Picture, folder: Path | str, name: str) -> Path:
+def save(
+    figure: go.Figure | Picture, folder: Path | str, name: str, still: Picture | None = None
+) -> Path:
     """Write `name`.png and, of a Plotly figure, `name`.html; the same figure gives the same bytes.
+
+    The picture of a Plotly figure is `still`, which those need that have more than lines in them.
 
     All pages of a folder share one plotly.min.js beside them and ask the network for nothing.
     Returns the path of the picture. Raises ValueError for a name that is not a plain file name.
@@ -122,7 +126,7 @@ def save(figure: go.Figure | Picture, folder: Path | str, name: str) -> Path:
         if not library.exists() or library.stat().st_size != len(script):
             write_whole(library, lambda part: part.write_bytes(script))
         write_text(folder / f"{name}.html", _page(figure, name))
-        figure = picture(figure)
+        figure = still or picture(figure)
     path = folder / f"{name}.png"
     drawn = _png(figure)
     write_whole(path, lambda part: part.write_bytes(drawn))

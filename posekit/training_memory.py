@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 
 def kept_bytes(network: nn.Module, pictures: Float[Tensor, "B 3 H W"]) -> int:
-    """Bytes kept of a pass in training mode up to the volumes; weights and buffers don't count.
+    """Bytes kept of a pass in training mode, up to the volumes of networks that draw some; weights and
+    buffers don't count.
 
     The network is left as it was, but for the averages of its normalisations.
     """
@@ -30,8 +31,8 @@ def kept_bytes(network: nn.Module, pictures: Float[Tensor, "B 3 H W"]) -> int:
     training = network.training
     network.train()
     with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
-        volumes = network.volumes(pictures)
+        made = getattr(network, "volumes", network)(pictures)
     network.train(training)
     total = sum(storage.nbytes() for storage in kept.values())
-    del volumes
+    del made
     return total
