@@ -225,13 +225,20 @@ def _in_short(page: Page) -> Iterator[str]:
     if rest:
         reasons = defaultdict(list)
         for row in rest:
-            reasons[_reason(row)].append(f"`{row['id']}`")
+            reasons[_reason(row)].append(page.claim(row))
         yield "## What was not tested"
         yield "\n".join(
-            f"- {escape(reason)}: {_of(len(ids), 'claim')}"
-            + (f" ({', '.join(ids)})" if len(ids) <= NAMED else "")
-            for reason, ids in reasons.items()
+            line for reason, claims in reasons.items() for line in _left(reason, claims)
         )
+
+
+def _left(reason: str, claims: list[Claim]) -> Iterator[str]:
+    """Claims that a reason keeps from being tested: what they conclude in words, numbers by id."""
+    orders = [claim for claim in claims if claim.kind == "ordering"]
+    others = [f"`{claim.id}`" for claim in claims if claim.kind != "ordering"]
+    named = f" ({', '.join(others)})" if others and len(others) <= NAMED else ""
+    yield f"- {escape(reason)}: {_of(len(claims), 'claim')}{named}"
+    yield from (f"  - {escape(claim.statement)} (`{claim.id}`)" for claim in orders)
 
 
 def _reason(row: dict[str, str]) -> str:
@@ -364,7 +371,8 @@ def _measured(page: Page) -> Iterator[str]:
     if counts is not None:
         yield "## Counts and times"
         yield (
-            "Of the networks at full width. Times: mean ± half of the 95 % t interval over "
+            "Of the networks at full width, but for columns called own: these are of the networks as "
+            "they were trained here. Times: mean ± half of the 95 % t interval over "
             "repeats; their device and threads are in the records."
         )
         yield counts.markdown()

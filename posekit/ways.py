@@ -27,7 +27,12 @@ def way_tables(records: list[Record], paper: Paper) -> Iterator[tuple[str, str, 
         printed = _printed(paper, metric, models)
         rows = [(_told(way), *_cells(row, models)) for way, row in grid.items()]
         rows += [(way, *_cells(row, models)) for way, row in printed.items()]
-        said = _nearest(grid, printed) if metric == "size_mb" else _fastest(grid)
+        if metric == "size_mb":
+            each = _bytes(records, printed.get("printed", {}))
+            rows += [("printed, bytes a parameter", *_cells(each, models))] if each else []
+            said = _nearest(grid, printed)
+        else:
+            said = f"{_fastest(grid)} {_slower(grid)}".strip()
         yield title, said, Table(("Way", *(f">{model}" for model in models)), tuple(rows))
 
 
@@ -68,8 +73,29 @@ def _fastest(grid: Grid) -> str:
     parts = []
     for model, plain in one.get(PLAIN, {}).items():
         way = min(one, key=lambda way: one[way].get(model, plain))
-        parts.append(f"{model} {plain / one[way][model]:.1f} times by {_told(way)}")
-    return f"Faster than torch's {_told(PLAIN)}: {'; '.join(parts)}." if parts else ""
+        ms = one[way][model]
+        parts.append(f"{model} {number(ms, ms)} ms by {_told(way)} ({plain / ms:.1f} times)")
+    said = f"The fastest way on one thread, and how much faster than torch's {_told(PLAIN)}: "
+    return f"{said}{'; '.join(parts)}." if parts else ""
+
+
+def _slower(grid: Grid) -> str:
+    """The ways on one thread that take longer than `PLAIN`."""
+    parts = [
+        f"{model} by {_told(way)} ({ms / grid[PLAIN][model]:.1f} times the time)"
+        for way, row in grid.items()
+        if way.endswith("-1") and PLAIN in grid
+        for model, ms in row.items()
+        if ms > grid[PLAIN].get(model, ms)
+    ]
+    return f"Slower than that: {'; '.join(parts)}." if parts else ""
+
+
+def _bytes(records: list[Record], sizes: dict[str, float]) -> dict[str, float]:
+    """Printed sizes over parameters counted here: 4 are float32, 2 float16, 1 is int8."""
+    counts = {key[0]: value for record in records for key, value in record.values.items()}
+    named = {model: counts.get(f"params/{model}") for model in sizes}
+    return {model: 1e6 * sizes[model] / count for model, count in named.items() if count}
 
 
 def _nearest(grid: Grid, printed: Grid) -> str:
