@@ -1,6 +1,6 @@
 """The networks of Choi et al.'s Tables 1 and 2, built of plain data, as a run's config has to be."""
 
-from posekit.models.encoders import resnet
+from posekit.models.encoders import STRIDE, resnet
 from posekit.models.light import LIBRARY, library, part_pose
 from posekit.models.mobile import EncoderDecoder
 
@@ -12,8 +12,6 @@ BACKBONES = {
     "resnet50": {"backbone": "resnet50"},
 }
 """What `part` is given for the rows of Table 2; torchvision has no MobileNeXt and no GhostNet."""
-
-STRIDE = 32  # px of the picture along a cell of each backbone
 
 
 def part(

@@ -25,7 +25,8 @@ PRECISIONS = {
     ".xml": {"float32": "f32", "bfloat16": "bf16"},
     ".tflite": {"float32": ""},
 }
-"""What each kind of file can be computed in, and OpenVINO's word for it. A TFLite file of int8 computes in that all the same."""
+"""What each kind of file can be computed in, and OpenVINO's word for it. A TFLite file of int8
+computes in that all the same."""
 
 MB = 1e6
 """Bytes, as file sizes are counted here."""

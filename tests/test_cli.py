@@ -106,7 +106,7 @@ def test_a_dry_run_prints_the_command_with_every_parameter(posekit, tmp_path):
     assert status == 0
     commands = {Path(words[3]).stem: words for words in map(shlex.split, said.splitlines())}
     command = commands.pop("lifting")
-    assert {"hourglass", "integral", "mobile"} <= commands.keys()
+    assert commands.keys() == {"hourglass", "integral", "mobile"}
     for other in commands.values():
         assert not [word for word in other if "mocap" in word or "detector" in word]  # not its own
     given = {command[i + 1]: command[i + 2] for i, word in enumerate(command) if word == "-p"}

@@ -89,7 +89,7 @@ class Video:
     def source(self) -> dict:
         """What a log says of it."""
         size = {"width": self.width, "height": self.height}
-        return {"name": self.name} | size | {"rate": self.rate, "sha256": _digest(self.path)}
+        return {"name": self.name} | size | {"rate": self.rate, "sha256": digest(self.path)}
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """All frames from this one on. ValueError when the first can't be decoded."""
@@ -161,6 +161,7 @@ def _facts(capture, name: str) -> tuple[int, int, float]:
     return height, width, float(rate) if 0 < rate <= 1000 else ASSUMED_RATE
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

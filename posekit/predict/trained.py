@@ -2,13 +2,12 @@
 
 It comes from a finished run of posekit (its id, its folder in the cache, or the network.pt in it),
 or from a .onnx that `posekit.export` wrote. A run's record says how its network was built:
-`config["network"]` is a name in `networks.NETWORKS`, `config["shape"]` what that is given. Nothing in these
-files is executed.
+`config["network"]` is a name in `networks.NETWORKS`, `config["shape"]` what that is given. Nothing in
+these files is executed.
 
 B crops of S x S pixels, J joints.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from posekit.keypoints import TOGETHER, WEIGHTS, light
 from posekit.models.integral import from_voxels
 from posekit.networks import NETWORKS
+from posekit.predict.sources import digest
 from posekit.runs import cache_folder
 from posekit.skeleton import H36M17, MOON18, MUCO21, Skeleton
 from posekit.softargmax import soft_argmax
@@ -112,7 +112,7 @@ def _of_run(folder: Path, device: str) -> Trained:
     built = built.to(device, memory_format=torch.channels_last).eval()
     name = f"{config.get('subject', network)}, run {known.get('id', folder.name)}"
     skeleton = _skeleton(built.shape[0], name)
-    return Trained(name, _digest(weights), skeleton, side, partial(_through, built, device))
+    return Trained(name, digest(weights), skeleton, side, partial(_through, built, device))
 
 
 def _through(
@@ -155,7 +155,7 @@ def _exported(path: Path) -> Trained:
         return out
 
     joints = made.shape[1] if len(made.shape) in (3, 5) else None
-    return Trained(path.name, _digest(path), _skeleton(joints, path.name), width, forward)
+    return Trained(path.name, digest(path), _skeleton(joints, path.name), width, forward)
 
 
 def _skeleton(joints: object, name: str) -> Skeleton:
@@ -169,8 +169,3 @@ def _skeleton(joints: object, name: str) -> Skeleton:
 def _check_size(path: Path, most: int) -> None:
     if (size := path.stat().st_size) > most:
         raise ValueError(f"{path} has {size:,} bytes, more than such a network needs ({most:,})")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
