@@ -2,7 +2,7 @@
 
 B pictures, V vertices, H x W pixels. `Study` is what a notebook asks. The config of the work
 function is {"subject", "network", "shape", "recipe", "augmentation", "weights", "masked", "then",
-"tune", "calm", "device"}.
+"tune", "pretrained", "device"}.
 """
 
 import copy
@@ -16,10 +16,9 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from posekit import pruning, study
+from posekit import pretraining, pruning, study
 from posekit.augment import augment
 from posekit.body import Body
-from posekit.calm import calmed, plain
 from posekit.data.batch import Batch, join
 from posekit.data.pictures import Album
 from posekit.files import write_whole
@@ -40,8 +39,23 @@ class Study(study.Study):
 
     `setting` has shape (arguments of the networks), epochs, batch, rate, drops, augmentation,
     weights (arguments of `mesh_loss.Weights`), tune, the recipe's rate and drops of what comes
-    after a pruning, and calm (`calmed`).
+    after a pruning, and pretraining, the recipe of `pretrain`.
     """
+
+    def pretrain(self, shapes: Mapping[str, Mapping], learn: Album) -> Runs:
+        """Encoders that first learn to draw the joints of an album (`pretraining`), by name."""
+        jobs = {}
+        for seed in range(self.seeds):
+            for name, own in shapes.items():
+                config = {
+                    "subject": name,
+                    "shape": self.setting["shape"] | own,
+                    "recipe": self.setting["pretraining"],
+                    "device": self.device,
+                }
+                title = f"pretraining {name}"
+                jobs[name, seed] = self.job(pretraining.experiment, title, seed, [learn], config)
+        return run_all(jobs, workers=self.workers)
 
     def train(
         self,
@@ -49,14 +63,15 @@ class Study(study.Study):
         learn: Mapping[str, Album],
         exams: Sequence[Exam],
         model: BodyModel,
+        pretrained: Runs | None = None,
     ) -> Runs:
         """Every configuration taught by an album of `learn` and judged by all `exams`.
 
         A configuration has the name of its network and, where they are not the first or the usual
-        ones, its album, a shape and parts of a recipe of its own, and `masked`, the share of each
-        convolution's weights that stay 0 throughout. `then` are trainings that go on from an
-        earlier one: {"subject", "of", "pruned" (of PRUNED), "share" (of all weights or channels),
-        "epochs"}.
+        ones, its album, a shape and parts of a recipe of its own, `pretrained`, the name among those
+        of `pretrain` with which its encoder begins, and `masked`, the share of each convolution's
+        weights that stay 0 throughout. `then` are trainings that go on from an earlier one:
+        {"subject", "of", "pruned" (of PRUNED), "share" (of all weights or channels), "epochs"}.
         """
         jobs = {}
         for seed in range(self.seeds):
@@ -72,9 +87,11 @@ class Study(study.Study):
                     "masked": own.get("masked", 0),
                     "then": [dict(stage) for stage in own.get("then", ())],
                     "tune": self.setting["tune"],
-                    "calm": self.setting["calm"],
+                    "pretrained": "",
                     "device": self.device,
                 }
+                if "pretrained" in own:
+                    config["pretrained"] = pretrained[own["pretrained"], seed].record["id"]
                 work = partial(experiment, self.networks)
                 lessons = learn[own.get("learn", next(iter(learn)))]
                 jobs[name, seed] = self.job(work, name, seed, [lessons, model, *exams], config)
@@ -147,6 +164,8 @@ class _Course:
         network, recipe = fresh(self.networks, config, self.seed), Recipe(**plan(config["recipe"]))
         known = self.learn.batch[self.learn.batch.has_body]
         begin(network, start_from(known.rotations, known.shape))
+        if config["pretrained"]:
+            pretraining.restore(network.encoder, config["pretrained"])
         if config["shape"].get("weights", "random") == "random":
             awaken(network, light(self.learn.batch.images[:: -(-len(self.learn) // TOGETHER)]))
         if config["masked"]:
@@ -164,7 +183,6 @@ class _Course:
         """Train in place and keep the weights, as plain ones, under the subject's name."""
         config = self.config
         weights = Weights(**config["weights"])
-        calmed(network.step, config["calm"])
         history = train(
             network,
             Lessons(self.learn, config["augmentation"], self.seed, config["device"]),
@@ -175,7 +193,6 @@ class _Course:
             device=config["device"],
             label=f"{subject}, seed {self.seed}",
         )
-        plain(network.step)
         if prune.is_pruned(network):
             pruning.unmask(network)
         state = {name: value.cpu() for name, value in network.state_dict().items()}

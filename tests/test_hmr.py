@@ -12,7 +12,7 @@ from torch import nn
 from posekit.compat import torchvision
 from posekit.layers import macs
 from posekit.models.encoders import DEVIATION, MEAN
-from posekit.models.features import NETS, OuterProduct, features
+from posekit.models.features import NETS, OuterProduct, features, maps
 from posekit.models.hmr import (
     FOCAL,
     HMR,
@@ -204,6 +204,32 @@ def test_features_are_torchvisions_logits_or_resnets_pooled_map(encoder):
     with torch.no_grad():
         torch.testing.assert_close(made(pictures), whole(standard))
     assert made.channels == made(pictures).shape[1] == (2048 if encoder == "resnet50" else 1000)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "layer"),
+    [
+        ("resnet50", None),
+        ("densenet121", "classifier"),
+        ("mobilenetv2", "classifier"),
+        ("mobilenetv3", "classifier"),
+        ("shufflenetv2", "fc"),
+    ],
+)
+def test_maps_pooled_and_through_the_classifier_are_the_features(encoder, layer):
+    torch.manual_seed(0)
+    made, pictures = features(encoder).eval(), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        drawn = maps(made)(pictures)
+        assert drawn.shape == (2, maps(made).channels, 2, 2)
+        after = getattr(made.net, layer) if layer else nn.Identity()
+        drawn = drawn.relu() if encoder.startswith("dense") else drawn
+        torch.testing.assert_close(after(drawn.mean((2, 3))), made(pictures))
+
+
+def test_both_mobilenets_have_the_same_maps():
+    states = [maps(features(name)).state_dict() for name in ("mobilenetv2", "my-mobilenetv2")]
+    assert list(states[0]) == list(states[1])
 
 
 @pytest.mark.parametrize(

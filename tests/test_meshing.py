@@ -24,6 +24,7 @@ SIDE = 32
 SHAPE = {"encoder": "mobilenetv2", "width": 0.35, "size": SIDE}
 NETWORKS = {"hmr": hmr, "blind": meshing.blind}
 RECIPE = {"epochs": 2, "batch": 4, "rate": 1e-3, "drops": [1]}
+PRETRAINING = {"epochs": 1, "batch": 4, "rate": 3e-3, "drops": []}
 THEN = [
     {"subject": "once", "of": "plain", "pruned": "mask", "share": 0.2, "epochs": 1},
     {"subject": "twice", "of": "once", "pruned": "mask", "share": 0.36, "epochs": 1},
@@ -39,7 +40,7 @@ CONFIG = {
     "masked": 0,
     "then": THEN,
     "tune": {"rate": 1e-4, "drops": []},
-    "calm": 0.1,
+    "pretrained": "",
     "device": "cpu",
 }
 
@@ -238,19 +239,24 @@ def test_a_study_makes_a_run_of_every_configuration_and_seed(
 ):
     monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
     setting = {"shape": {"size": SIDE}, "augmentation": "bae", "weights": {"shape": 0.01}}
-    setting |= RECIPE | {"tune": CONFIG["tune"], "calm": 1}
+    setting |= RECIPE | {"tune": CONFIG["tune"], "pretraining": PRETRAINING}
     study = meshing.Study("bae", NETWORKS, setting, "smoke", 2, "", "cpu")
     small = {"encoder": "shufflenetv2", "width": 0.5}
     configurations = {
         "masked": {"network": "hmr", "shape": small, "masked": 0.2, "recipe": {"epochs": 1}},
+        "drawn": {"network": "hmr", "shape": small, "recipe": {"epochs": 1}, "pretrained": "s"},
         "blind": {"network": "blind", "learn": "b"},
     }
-    runs = study.train(configurations, {"a": lessons, "b": lessons}, [hall], model)
+    drawn = study.pretrain({"s": small}, lessons)
+    runs = study.train(configurations, {"a": lessons, "b": lessons}, [hall], model, drawn)
     assert set(runs) == {(name, seed) for name in configurations for seed in (0, 1)}
     config = runs["masked", 1].record["config"]
     assert config["recipe"]["epochs"] == 1 and config["shape"] == small | {"size": SIDE}
     assert values(runs["masked", 0])["zeros/masked", "", ""] == pytest.approx(0.2, abs=0.002)
     assert PAPER.shape != config["weights"]["shape"]
+    assert runs["drawn", 1].record["config"]["pretrained"] == drawn["s", 1].record["id"]
+    losses = [runs[name, 0].record["series"][f"loss/{name}"] for name in ("drawn", "masked")]
+    assert losses[0] != losses[1]
 
 
 def test_shrunk_networks_come_back_from_their_weights(lessons, hall, model, tmp_path, monkeypatch):

@@ -103,6 +103,19 @@ def features(
     return Features({"net": net}, 1000)
 
 
+def maps(encoder: Features) -> Encoder:
+    """What an encoder draws before it pools: its own layers up to there, not copies of them."""
+    net = dict(encoder.named_children()).get("net", encoder)
+    if "features" in dict(net.named_children()):  # DenseNets and MobileNets
+        stages = {"features": net.features}
+    else:  # ResNet-50 and ShuffleNetV2
+        after = ("avgpool", "flatten", "fc")
+        stages = {name: stage for name, stage in net.named_children() if name not in after}
+    layers = nn.ModuleList(stages.values()).modules()
+    channels = [layer.num_features for layer in layers if isinstance(layer, nn.BatchNorm2d)]
+    return Encoder(stages, channels[-1])
+
+
 def _net(encoder: str, weights: str, width: Number) -> nn.Module:
     """Torchvision's network, whole."""
     name, how = NETS[encoder], {}
