@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from posekit.audit import findings
+from posekit.choice import load_questions
 from posekit.claims import FOLDER, load_paper, slugs
 from posekit.contrasts import load_contrasts
 from posekit.datacard import studio_card
@@ -126,6 +127,7 @@ def _page(slug: str, records: list[Record], results: Path, papers: Path) -> Page
         claims=verdicts(paper, records),
         faults=findings(paper, in_words=True),
         contrasts=load_contrasts(slug, papers),
+        questions=load_questions(slug, papers),
         records=[record for record in records if record.paper == slug],
         figures=_figures(results, slug, captions),
         notebook=_first(results, f"executed/{slug}.html", f"executed/{slug}.ipynb"),

@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
+from posekit.choice import Question, choose, counted
 from posekit.claims import Claim, Paper
 from posekit.contrasts import Contrast, differences, measured
 from posekit.evidence import Record
@@ -62,6 +63,7 @@ class Page:
     claims: pd.DataFrame  # its rows of the ledger
     faults: pd.DataFrame  # what the audit found
     contrasts: list[Contrast]
+    questions: list[Question]
     records: list[Record]
     figures: tuple[Figure, ...]
     notebook: str
@@ -93,7 +95,7 @@ def story(page: Page) -> str:
     by = ". ".join(filter(None, (page.about.get("authors"), page.about.get("place"))))
     parts += [escape(text) for text in (by, page.about.get("note", "")) if text]
     parts += [" · ".join(links), summary(page), *_readings(page), *_contrasts(page)]
-    parts += [*_in_short(page), *_how_sure(page)]
+    parts += [*_choices(page), *_in_short(page), *_how_sure(page)]
     parts += [*_figures(page), *_claims(page), *_audit(page), *_measured(page), *_reasons(page)]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
@@ -209,6 +211,33 @@ def _contrast_row(contrast: Contrast, row: pd.Series) -> tuple[Cell, ...]:
     printed = "" if np.isnan(row["printed"]) else f"{number(row['printed'], 10.0)} {contrast.unit}"
     cells = (contrast.name, contrast.one, contrast.another, printed, here, str(int(row["n"])))
     return (*cells, row["beyond seed noise"])
+
+
+def _choices(page: Page) -> Iterator[str]:
+    """Which network to take, of those that the paper compares."""
+    for question in page.questions:
+        answers = [
+            (data, size, choose(question, values, _costs(page, question, size)))
+            for (data, size), values in measured(page.records).items()
+        ]
+        answers = [answer for answer in answers if answer[-1]]
+        if answers:
+            yield f"## {question.question}"
+        for data, size, choice in answers:
+            which = " (generated data, not the paper's)" if is_generated(data) else ""
+            yield f"By `{question.card}` on `{data}`{which}, size `{size}`: {choice.words}"
+            head = ("Network", *(f">{column}" for column in choice.table))
+            rows = tuple((row.Index, *row[1:]) for row in choice.table.itertuples())
+            yield Table(head, rows).markdown()
+            yield (
+                "In brackets 95 % intervals of differences, paired by seed. One that leaves out 0 is "
+                "worse; no correction is made for the number of networks. Costs are those of the "
+                "networks at full width."
+            )
+
+
+def _costs(page: Page, question: Question, size: str) -> dict[str, dict[str, float]]:
+    return counted((record for record in page.records if record.size == size), question.costs)
 
 
 def _in_short(page: Page) -> Iterator[str]:
