@@ -541,3 +541,11 @@ def test_a_ledger_that_cannot_be_written_says_where(tmp_path):
     (tmp_path / "results").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="results"):
         write(ledger([]), tmp_path / "results" / "ledger.csv")
+
+
+def test_what_is_the_same_in_every_run_was_counted_and_not_timed(judge):
+    for value, word in ((6.0, "reproduced"), (8.0, "contradicted")):
+        rows = {"latency_ms/ours": value, "latency_ms/cascade-3": 7.0}
+        row = judge(SPEED, *(run(seed, "", rows) for seed in range(3)))
+        assert (row.verdict, row.evidence, row.low) == (word, "E1", "")
+        assert "repeats" not in row.note and "timed" not in row.note
