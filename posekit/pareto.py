@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import FixedLocator
 
 from posekit.curves import BLACK, CYCLE
 
@@ -31,18 +31,30 @@ def front(costs: Sequence[Number], errors: Sequence[Number]) -> list[int]:
     return kept
 
 
+def ticks(low: Number, high: Number) -> list[float]:
+    """Round numbers from `low` to `high`, for a logarithmic axis: three of them or more."""
+    exponents = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    for digits in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), np.arange(1, 10, 0.2)):
+        marks = [float(f"{digit:g}e{e}") for e in exponents for digit in digits]
+        marks = [mark for mark in marks if low <= mark <= high]
+        if len(marks) >= 3:
+            break
+    return marks
+
+
 def pareto(found: pd.DataFrame, *, title: str, cost: str, unit: str = "mm") -> Picture:
     """One marker a network, its error over its cost, and a line through the front.
 
     `found` has the columns cost, mean, low and high, by name; low and high are the ends of an
-    interval, or NaN. What cost is, and in what, is written along the axis.
+    interval, or NaN. What cost is, and in what, is written along the axis. Networks have the same
+    colours in all drawings of the same rows.
     """
     drawing = Picture(figsize=(8.5, 4.6), dpi=100, layout="constrained")
     axes = drawing.add_subplot()
     best = front(found["cost"].tolist(), found["mean"].tolist())
     line = found.iloc[best]
     axes.step(line["cost"], line["mean"], where="post", color=BLACK, lw=1, zorder=1)
-    for number, (name, row) in enumerate(found.sort_values("cost").iterrows()):
+    for number, (name, row) in enumerate(found.iterrows()):
         reach = None
         if np.isfinite([row["low"], row["high"]]).all():
             reach = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
@@ -51,7 +63,7 @@ def pareto(found: pd.DataFrame, *, title: str, cost: str, unit: str = "mm") -> P
             row["cost"], row["mean"], yerr=reach, label=name, capsize=2, markersize=6, lw=1, **style
         )
     axes.set(xscale="log", xlabel=cost, ylabel=f"error ({unit})")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(FixedLocator(ticks(*axes.get_xlim())))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     axes.set_title(title, fontsize=11)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from posekit.pareto import front, pareto
+from posekit.pareto import front, pareto, ticks
 
 
 def beaten(row: int, costs, errors) -> bool:
@@ -45,3 +45,29 @@ def test_each_network_is_a_marker_with_its_interval_and_the_line_is_the_front():
     assert [[10, 58], [10, 62]] in ends and [[20, 49], [20, 51]] in ends and len(ends) == 2
     _, names = axes.get_legend_handles_labels()
     assert names == ["a", "b", "c"] and axes.get_xscale() == "log"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "marks"),
+    [
+        (0.3, 4000, [1, 10, 100, 1000]),
+        (6.8, 61, [10, 20, 50]),
+        (250, 480, [300, 400]),  # and what lies between, by the finest steps
+        (4.6, 4.9, []),
+    ],
+)
+def test_an_axis_of_any_length_has_round_numbers(low, high, marks):
+    found = ticks(low, high)
+    assert set(marks) <= set(found) and found == sorted(found)
+    assert all(low <= mark <= high for mark in found)
+    assert len(found) >= 3 or high / low < 1.1
+
+
+def test_a_network_keeps_its_colour_when_costs_change_places():
+    table = pd.DataFrame({"cost": [1, 2], "mean": [5, 4], "low": np.nan, "high": np.nan}, ["a", "b"])
+    colours = []
+    for costs in ([1, 2], [2, 1]):
+        (axes,) = pareto(table.assign(cost=costs), title="t", cost="MACs").axes
+        handles, names = axes.get_legend_handles_labels()
+        colours.append({name: handle[0].get_color() for handle, name in zip(handles, names)})
+    assert colours[0] == colours[1]
