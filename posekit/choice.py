@@ -5,7 +5,6 @@ Read from papers/<slug>/choices.csv: `question, metric, card, costs, floor, netw
 than to be worth taking, such as one that sees no picture. A choice is no claim and gets no verdict.
 """
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from posekit.claims import FOLDER, load_metrics
+from posekit.claims import FOLDER, load_metrics, read_rows
 from posekit.evidence import Record
 from posekit.statistics import FEWEST, Estimate, t_interval
 from posekit.tables import number
@@ -93,11 +92,7 @@ def load_questions(slug: str, folder: Path = FOLDER) -> list[Question]:
     path = folder / slug / "choices.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise ValueError(f"{path}: its columns must be {', '.join(_COLUMNS)}")
-        rows = list(reader)
+    rows = [row for _, row in read_rows(path, _COLUMNS)]
     if strange := {row["metric"] for row in rows} - {metric for metric, _ in load_metrics()}:
         raise ValueError(f"{path}: {', '.join(sorted(strange))} is not in papers/metrics.csv")
     several = "costs", "networks"

@@ -137,14 +137,14 @@ def load_paper(slug: str, folder: Path = FOLDER) -> Paper:
     if not (folder / slug / "claims.csv").is_file():
         raise FileNotFoundError(f"no paper {slug!r} in {folder}: there are {slugs(folder)}")
     printed: dict[tuple[str, str], Printed] = {}
-    for where, row in _rows(folder / slug / "printed.csv", _PRINTED):
+    for where, row in read_rows(folder / slug / "printed.csv", _PRINTED):
         entry = _printed(row, where)
         if (entry.quantity, entry.card) in printed:
             raise ValueError(f"{where}: {entry.quantity} ({entry.card}) is printed twice; keep one")
         printed[entry.quantity, entry.card] = entry
     paper = Paper(slug, printed, (), _aliases(folder / slug / "aliases.csv"))
     claims: dict[str, Claim] = {}
-    for where, row in _rows(folder / slug / "claims.csv", _CLAIMS):
+    for where, row in read_rows(folder / slug / "claims.csv", _CLAIMS):
         if row["id"] in claims:
             raise ValueError(f"{where}: the id {row['id']} is used twice; ids are for ever")
         claims[row["id"]] = _claim(row, where, paper)
@@ -165,7 +165,7 @@ class Metric:
 def load_metrics(folder: Path = FOLDER) -> dict[tuple[str, bool], Metric]:
     """(metric, is it a slice) -> Metric; the margins were written down before any run."""
     metrics = {}
-    for where, row in _rows(folder / "metrics.csv", _METRICS):
+    for where, row in read_rows(folder / "metrics.csv", _METRICS):
         _chosen(row["slice"], ("", "*"), "slice", where)
         _chosen(row["better"], ("lower", "higher"), "direction", where)
         margin = _number(row["margin"], where, "margin")
@@ -174,8 +174,12 @@ def load_metrics(folder: Path = FOLDER) -> dict[tuple[str, bool], Metric]:
     return metrics
 
 
-def _rows(path: Path, columns: Iterable[str]) -> Iterable[tuple[str, dict[str, str]]]:
-    """Rows of a table with "file, line n", after a check of its columns."""
+def read_rows(path: Path, columns: Iterable[str]) -> Iterable[tuple[str, dict[str, str]]]:
+    """Rows of a paper's table with "file, line n", after a check of its columns.
+
+    FileNotFoundError without the table; ValueError names it where its columns are others, or the
+    line where a cell is too few or too many.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: a paper needs it")
     with path.open(newline="", encoding="utf-8") as file:
@@ -219,7 +223,7 @@ def _aliases(path: Path) -> dict[str, Alias]:
         return {}
     return {
         row["printed"]: Alias(row["measured"], tuple(_split(row["other"])), row["why"])
-        for _, row in _rows(path, _ALIASES)
+        for _, row in read_rows(path, _ALIASES)
     }
 
 

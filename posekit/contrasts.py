@@ -6,7 +6,6 @@ relative to the one without; in any other unit it is the plain difference. Contr
 and get no verdict: they say whether a difference exceeds what another random start does.
 """
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from posekit.claims import FOLDER, Paper, load_metrics
+from posekit.claims import FOLDER, Paper, load_metrics, read_rows
 from posekit.evidence import Record
 from posekit.statistics import FEWEST, t_interval
 
@@ -68,11 +67,7 @@ def load_contrasts(slug: str, folder: Path = FOLDER) -> list[Contrast]:
     path = folder / slug / "contrasts.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise ValueError(f"{path}: its columns must be {', '.join(_COLUMNS)}")
-        tried = [Contrast(**row) for row in reader]
+    tried = [Contrast(**row) for _, row in read_rows(path, _COLUMNS)]
     known = {metric for metric, sliced in load_metrics() if not sliced}
     if strange := {contrast.metric for contrast in tried} - known:
         raise ValueError(f"{path}: {', '.join(sorted(strange))} is not in papers/metrics.csv")

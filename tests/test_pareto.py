@@ -64,7 +64,9 @@ def test_an_axis_of_any_length_has_round_numbers(low, high, marks):
 
 
 def test_a_network_keeps_its_colour_when_costs_change_places():
-    table = pd.DataFrame({"cost": [1, 2], "mean": [5, 4], "low": np.nan, "high": np.nan}, ["a", "b"])
+    table = pd.DataFrame(
+        {"cost": [1, 2], "mean": [5, 4], "low": np.nan, "high": np.nan}, ["a", "b"]
+    )
     colours = []
     for costs in ([1, 2], [2, 1]):
         (axes,) = pareto(table.assign(cost=costs), title="t", cost="MACs").axes
