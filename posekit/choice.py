@@ -37,7 +37,7 @@ class Choice:
     """The answer: each network's number, how much worse than the best's it is, and what it costs."""
 
     question: Question
-    means: dict[str, Estimate]  # best first
+    means: dict[str, Estimate]  # best first, the floor last
     behind: dict[str, Estimate]  # of the others and of the floor; above 0: the best is better
     costs: dict[str, dict[str, float]]  # by cost and network, of those that were counted
     take: str  # "" where nothing is shown to be better than the floor
@@ -50,7 +50,8 @@ class Choice:
     @property
     def level(self) -> list[str]:
         """Those that the best is not shown to beat, itself among them."""
-        return [n for n in self.means if n == self.best or not self.behind[n].low > 0]
+        own = [name for name in self.means if name != self.question.floor]
+        return [name for name in own if name == self.best or not self.behind[name].low > 0]
 
     @property
     def words(self) -> str:
@@ -60,7 +61,7 @@ class Choice:
         if n < FEWEST:
             return f"{n} of {FEWEST} seeds: too few to choose by."
         others = [f"`{name}`" for name in self.level if name != self.best]
-        text = f"`{self.best}` comes out best; "
+        text = f"over {n} seeds, `{self.best}` comes out best; "
         text += f"not shown to be worse: {', '.join(others)}" if others else "all others are worse"
         ahead = f"{_interval(self.ahead)} {unit} better than `{floor}`"
         if not self.take:
@@ -74,9 +75,8 @@ class Choice:
         """A network a row, best first, then the floor: numbers as text."""
         unit = load_metrics()[self.question.metric, False].unit
         rows = {}
-        for name in (*self.means, self.question.floor):
-            mean = self.means[name].mean if name in self.means else np.nan
-            row = {f"{self.question.metric}, {unit}": number(mean, 10.0)}
+        for name, found in self.means.items():
+            row = {f"{self.question.metric}, {unit}": number(found.mean, 10.0)}
             row["behind the best"] = _interval(self.behind[name]) if name in self.behind else ""
             counted = {cost: values.get(name, np.nan) for cost, values in self.costs.items()}
             row |= {cost.replace("_", " "): number(value) for cost, value in counted.items()}
@@ -117,6 +117,7 @@ def choose(
     sign = 1 if load_metrics()[question.metric, False].better == "lower" else -1
     order = (sign * sides.mean()).sort_values(kind="stable").index
     means = {name: t_interval(sides[name].to_numpy()) for name in order}
+    means[question.floor] = t_interval(floor.to_numpy())
     far = sides[order[1:]].assign(**{question.floor: floor}).sub(sides[order[0]], axis=0)
     behind = {name: t_interval(sign * far[name].to_numpy()) for name in far}
     first = costs.get(question.costs[0], {})

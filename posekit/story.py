@@ -215,25 +215,30 @@ def _contrast_row(contrast: Contrast, row: pd.Series) -> tuple[Cell, ...]:
 
 def _choices(page: Page) -> Iterator[str]:
     """Which network to take, of those that the paper compares."""
-    for question in page.questions:
-        answers = [
-            (data, size, choose(question, values, _costs(page, question, size)))
-            for (data, size), values in measured(page.records).items()
-        ]
-        answers = [answer for answer in answers if answer[-1]]
-        if answers:
-            yield f"## {question.question}"
-        for data, size, choice in answers:
-            which = " (generated data, not the paper's)" if is_generated(data) else ""
-            yield f"By `{question.card}` on `{data}`{which}, size `{size}`: {choice.words}"
-            head = ("Network", *(f">{column}" for column in choice.table))
-            rows = tuple((row.Index, *row[1:]) for row in choice.table.itertuples())
-            yield Table(head, rows).markdown()
-            yield (
-                "In brackets 95 % intervals of differences, paired by seed. One that leaves out 0 is "
-                "worse; no correction is made for the number of networks. Costs are those of the "
-                "networks at full width."
-            )
+    answers = [
+        (data, size, choice)
+        for question in page.questions
+        for (data, size), values in measured(page.records).items()
+        if (choice := choose(question, values, _costs(page, question, size)))
+    ]
+    if not answers:
+        return
+    yield "## Which to take"
+    yield (
+        "The cheapest of those that no other is shown to beat. In brackets 95 % intervals of "
+        "differences, paired by seed: whose interval leaves out 0 is worse, and whose does not may "
+        "still be worse by as much as it reaches. No correction is made for the number of networks. "
+        "Costs are those at full width."
+    )
+    for data, size, choice in answers:
+        which = " (generated data, not the paper's)" if is_generated(data) else ""
+        asked = choice.question
+        yield (
+            f"**{asked.question}** By `{asked.card}` on `{data}`{which}, size `{size}`: {choice.words}"
+        )
+        head = ("Network", *(f">{column}" for column in choice.table))
+        rows = tuple((row.Index, *row[1:]) for row in choice.table.itertuples())
+        yield Table(head, rows).markdown()
 
 
 def _costs(page: Page, question: Question, size: str) -> dict[str, dict[str, float]]:

@@ -79,6 +79,7 @@ def test_the_table_has_the_best_first_and_the_floor_last():
     assert table.loc["a"].tolist() == ["51.00", "", "300", "5"]
     assert table.loc["c", "macs"] == "10" and table.loc["c", "params"] == ""
     assert table.loc["blind", "behind the best"].startswith("39.00 [")
+    assert table.loc["blind", "mpjpe, mm"] == "90.00"
 
 
 def test_costs_are_means_of_what_records_say_without_card_and_data():
