@@ -144,7 +144,8 @@ def pruned(how: str, share: Number, **shape) -> HMR:
     network = changed(hmr(**shape), {"pruned": how, "share": share}, shape["size"])
     if prune.is_pruned(network):
         pruning.unmask(network)
-    return network
+    # as `hmr` lays weights out: in another way they are faster or slower, masked or not
+    return network.to(memory_format=torch.contiguous_format)
 
 
 @dataclass(frozen=True)

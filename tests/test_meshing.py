@@ -132,6 +132,14 @@ def test_a_pruning_that_is_none_is_named():
         meshing.changed(hmr(**SHAPE), {"pruned": "cut"}, SIDE)
 
 
+@pytest.mark.parametrize("how", ["", "mask"])
+def test_a_pruned_network_to_be_timed_has_its_weights_laid_out_as_the_whole(how):
+    whole, less = hmr(**SHAPE), meshing.pruned(how, 0.2, **SHAPE)
+    assert pruning.sparsity(less) == pytest.approx(0.2 if how else 0, abs=0.002)
+    layouts = [[p.stride() for p in network.parameters()] for network in (whole, less)]
+    assert layouts[0] == layouts[1]
+
+
 def test_a_changed_network_leaves_the_one_it_came_from():
     network = hmr(**SHAPE)
     before = {name: value.clone() for name, value in network.state_dict().items()}
