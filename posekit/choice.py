@@ -5,7 +5,7 @@ Read from papers/<slug>/choices.csv: `question, metric, card, costs, floor, netw
 than to be worth taking, such as one that sees no picture. A choice is no claim and gets no verdict.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from posekit.claims import FOLDER, load_metrics, read_rows
 from posekit.evidence import Record
 from posekit.statistics import FEWEST, Estimate, t_interval
 from posekit.tables import number
+
+Number = int | float
 
 _COLUMNS = ("question", "metric", "card", "costs", "floor", "networks")
 
@@ -39,7 +41,7 @@ class Choice:
     question: Question
     means: dict[str, Estimate]  # best first, the floor last
     behind: dict[str, Estimate]  # of the others and of the floor; above 0: the best is better
-    costs: dict[str, dict[str, float]]  # by cost and network, of those that were counted
+    costs: Mapping[str, Mapping[str, Number]]  # by cost and network, of those that were counted
     take: str  # "" where nothing is shown to be better than the floor
     ahead: Estimate  # of the floor: how much better what is taken is, or else the best
 
@@ -100,7 +102,7 @@ def load_questions(slug: str, folder: Path = FOLDER) -> list[Question]:
 
 
 def choose(
-    question: Question, values: pd.DataFrame, costs: dict[str, dict[str, float]]
+    question: Question, values: pd.DataFrame, costs: Mapping[str, Mapping[str, Number]]
 ) -> Choice | None:
     """The answer, where the floor and two networks were measured at the same seeds.
 

@@ -452,7 +452,7 @@ def test_masks_that_cost_memory_contradict_that_they_save_it():
     memory = {"train_memory_mb/resnet50-pruned": 9100.0, "train_memory_mb/resnet50": 9000.0}
     assert judged(19, measured(memory)).verdict == "contradicted"
     memory["train_memory_mb/resnet50-pruned"] = 6000.0
-    assert judged(19, measured(memory)).verdict == "supported"
+    assert judged(19, measured(memory)).verdict == "reproduced"
 
 
 def test_no_studio_error_decides_a_printed_number():

@@ -59,7 +59,7 @@ def test_why_tells_what_is_behind_a_verdict(posekit, tmp_path):
         ("reproduce --size huge", "no size 'huge'; there are smoke, small, gpu, paper"),
         (
             "reproduce tran2023",
-            "no notebook for paper 'tran2023'; there are kim, bouchiat, bae, choi2021, tran2022",
+            "no notebook for paper 'tran2023'; there are kim, bouchiat, tran2022, bae, choi2021",
         ),
         ("reproduce --data cmu", "'cmu' is not of the form NAME=FOLDER"),
         ("reproduce --data cmu=/nowhere", "there is no folder /nowhere"),

@@ -295,8 +295,16 @@ class Impatient(Bright):
         return super().find(picture, frame)
 
 
+@pytest.fixture
+def terminal():
+    """Ctrl-C as in a terminal: jobs that a shell has in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_is_done_is_kept_and_drawn_when_somebody_stops_it(tmp_path, number):
+def test_what_is_done_is_kept_and_drawn_when_somebody_stops_it(tmp_path, number, terminal):
     path, detector = movie(tmp_path / "square.avi"), Impatient()
     detector.signal = number
     before = signal.getsignal(signal.SIGTERM)

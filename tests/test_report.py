@@ -14,7 +14,9 @@ from scipy import stats
 
 from posekit.claims import FOLDER, slugs
 from posekit.ledger import WORDS
+from posekit.mask_card import MASK_CARDS
 from posekit.measured import cost_table
+from posekit.mesh_card import POSE
 from posekit.report import EVIDENCE, MEANING, render, write
 from posekit.story import _beyond
 
@@ -215,7 +217,7 @@ def test_a_new_paper_needs_nothing_but_its_tables(tmp_path):
 def test_the_overview_explains_the_cards_it_names_and_how_to_make_its_numbers(results):
     overview = render(results)[results / "README.md"]
     rules = {row["Card"]: row["Rule"] for row in table_under(overview, "## Cards")}
-    printed = {"kim-train-loss", "h36m-bouchiat", "mupots-3dpck-rel"}
+    printed = {"kim-train-loss", "h36m-bouchiat", "mupots-3dpck-rel", *MASK_CARDS, *POSE}
     assert set(rules) == {*CARDS, *printed, "h36m-moon-p1", "h36m-moon-p2"}
     assert rules["h36m-martinez-p1"].startswith("S9 and S11, every frame of every camera")
     assert "```\nposekit reproduce tran2022 --size small --seeds 3\n```" in overview
