@@ -56,9 +56,15 @@ class Choice:
         return [name for name in own if name == self.best or not self.behind[name].low > 0]
 
     @property
+    def unit(self) -> str:
+        """Of differences: those of shares are points."""
+        unit = load_metrics()[self.question.metric, False].unit
+        return "points" if unit == "%" else unit
+
+    @property
     def words(self) -> str:
         """The answer in words."""
-        unit, floor = load_metrics()[self.question.metric, False].unit, self.question.floor
+        unit, floor = self.unit, self.question.floor
         n = self.ahead.n
         if n < FEWEST:
             return f"{n} of {FEWEST} seeds: too few to choose by."
@@ -95,6 +101,8 @@ def load_questions(slug: str, folder: Path = FOLDER) -> list[Question]:
     if not path.is_file():
         return []
     rows = [row for _, row in read_rows(path, _COLUMNS)]
+    if any(not row["costs"] or not row["networks"] for row in rows):
+        raise ValueError(f"{path}: a question needs networks, and costs to choose by")
     if strange := {row["metric"] for row in rows} - {metric for metric, _ in load_metrics()}:
         raise ValueError(f"{path}: {', '.join(sorted(strange))} is not in papers/metrics.csv")
     several = "costs", "networks"
@@ -104,7 +112,8 @@ def load_questions(slug: str, folder: Path = FOLDER) -> list[Question]:
 def choose(
     question: Question, values: pd.DataFrame, costs: Mapping[str, Mapping[str, Number]]
 ) -> Choice | None:
-    """The answer, where the floor and two networks were measured at the same seeds.
+    """The answer, where the floor and two networks were measured at the same seeds, and the first
+    of the costs was counted of each.
 
     `values` is that of `contrasts.differences`; `costs` are by name and network, as `counted`.
     """
@@ -114,7 +123,8 @@ def choose(
         return None
     sides = own.pivot_table(index="seed", columns="network", values="value").dropna()
     floor = sides.pop(question.floor)
-    if sides.empty or len(sides.columns) < 2:
+    first = costs.get(question.costs[0], {})
+    if sides.empty or len(sides.columns) < 2 or set(sides) - set(first):
         return None
     sign = 1 if load_metrics()[question.metric, False].better == "lower" else -1
     order = (sign * sides.mean()).sort_values(kind="stable").index
@@ -122,11 +132,10 @@ def choose(
     means[question.floor] = t_interval(floor.to_numpy())
     far = sides[order[1:]].assign(**{question.floor: floor}).sub(sides[order[0]], axis=0)
     behind = {name: t_interval(sign * far[name].to_numpy()) for name in far}
-    first = costs.get(question.costs[0], {})
     above = {name: t_interval(sign * (floor - sides[name]).to_numpy()) for name in order}
     level = [name for name in order if name == order[0] or not behind[name].low > 0]
     worth = [name for name in level if above[name].low > 0 and above[name].n >= FEWEST]
-    take = min(worth, key=lambda name: first.get(name, np.inf), default="")
+    take = min(worth, key=first.__getitem__, default="")
     held = {cost: costs.get(cost, {}) for cost in question.costs}
     return Choice(question, means, behind, held, take, above[take or order[0]])
 
@@ -149,5 +158,6 @@ def _interval(found: Estimate) -> str:
     """A mean with its interval, where it has one."""
     if np.isnan(found.low):
         return number(found.mean, 10.0)
-    mean, low, high = (number(value, 10.0) for value in (found.mean, found.low, found.high))
+    ends = (found.mean, found.low, found.high)
+    mean, low, high = (number(value, 10.0).replace("-0.00", "0.00") for value in ends)
     return f"{mean} [{low}, {high}]"

@@ -171,6 +171,8 @@ def data_check(name: str, folder: Path) -> None:
     """What is in FOLDER of data set NAME, what is missing, and where to get it."""
     from posekit.data.check import check
 
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
     found = check(name, folder)
     print(found)
     if not found.ok:

@@ -216,7 +216,8 @@ def _counted(claim: Claim, part: Part, audit: Audit, sample: Sample, level: str)
     }
     holds = "supported" if level in ("E3", "E4") else "reproduced"
     word = holds if outcomes == {"holds"} else "contradicted"
-    own = part.relation == "=" or _is_bound(claim, part)
+    scaled = not isinstance(part.right, Quantity | Number) and not part.card
+    own = part.relation == "=" or _is_bound(claim, part) or scaled
     sides = sample.left if own else sample.differences
     values = dict.fromkeys(short(v.value if isinstance(v, Interval) else v) for v in sides)
     pair = f"counted {short(sample.left[0].value)} {part.relation} {short(sample.right[0].value)}"

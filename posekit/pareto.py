@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Picture
-from matplotlib.ticker import FixedLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from posekit.curves import BLACK, CYCLE
 
@@ -33,13 +33,13 @@ def front(costs: Sequence[Number], errors: Sequence[Number]) -> list[int]:
 
 def ticks(low: Number, high: Number) -> list[float]:
     """Round numbers from `low` to `high`, for a logarithmic axis: three of them or more."""
+    if high < 10 * low:
+        marks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high).tolist()
+        return [mark for mark in marks if low <= mark <= high]
     exponents = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    for digits in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), np.arange(1, 10, 0.2)):
-        marks = [float(f"{digit:g}e{e}") for e in exponents for digit in digits]
-        marks = [mark for mark in marks if low <= mark <= high]
-        if len(marks) >= 3:
-            break
-    return marks
+    digits = (1,) if high >= 1000 * low else (1, 2, 5)
+    marks = [float(f"{digit}e{exponent}") for exponent in exponents for digit in digits]
+    return [mark for mark in marks if low <= mark <= high]
 
 
 def pareto(found: pd.DataFrame, *, title: str, cost: str, unit: str = "mm") -> Picture:

@@ -173,7 +173,8 @@ def _contrasts(page: Page) -> Iterator[str]:
         "What each change does to a number, the two networks of a pair from the same random start; in "
         "brackets the 95 % interval of the mean over seeds. A difference whose interval leaves out 0 "
         "exceeds seed noise; of 20 that are nothing but noise, one would do so by chance. Printed is "
-        "one run each, on the paper's data."
+        "one run each, on the paper's data: beside numbers on other data its sign may be compared, "
+        "not its size."
     )
     for data, size, tried, found in tables:
         metric, part, card = tried[0].measure
@@ -228,7 +229,8 @@ def _choices(page: Page) -> Iterator[str]:
         "The cheapest of those that no other is shown to beat. In brackets 95 % intervals of "
         "differences, paired by seed: whose interval leaves out 0 is worse, and whose does not may "
         "still be worse by as much as it reaches. No correction is made for the number of networks. "
-        "Costs are those at full width."
+        "Costs are those of the whole networks; what was trained of them, and on what pictures, says "
+        "the table of sizes in the notebook."
     )
     for data, size, choice in answers:
         which = " (generated data, not the paper's)" if is_generated(data) else ""

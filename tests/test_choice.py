@@ -60,6 +60,7 @@ def test_where_higher_is_better_the_highest_is_best():
     found = choose(asked, values(low, "pckh"), COSTS)
     assert found.best == "c" and found.behind["a"].mean == pytest.approx(9.8333, rel=1e-4)
     assert found.take == "c" and found.ahead.mean == pytest.approx(50.8333, rel=1e-4)
+    assert "points better than `blind`" in found.words and "pckh, %" in found.table
 
 
 def test_two_seeds_are_too_few():
@@ -68,9 +69,10 @@ def test_two_seeds_are_too_few():
 
 
 def test_there_is_no_choice_without_a_floor_or_of_one_network():
-    assert choose(ASKED, values({k: v for k, v in ERRORS.items() if k != "blind"}), {}) is None
-    assert choose(ASKED, values({k: ERRORS[k] for k in ("a", "blind")}), {}) is None
+    assert choose(ASKED, values({k: v for k, v in ERRORS.items() if k != "blind"}), COSTS) is None
+    assert choose(ASKED, values({k: ERRORS[k] for k in ("a", "blind")}), COSTS) is None
     assert choose(ASKED, values(metric="pckh"), COSTS) is None
+    assert choose(ASKED, values(), {"params": COSTS["params"]}) is None  # the first cost decides
 
 
 def test_the_table_has_the_best_first_and_the_floor_last():
@@ -101,4 +103,7 @@ def test_the_questions_of_the_papers_can_be_read(tmp_path):
     head = (FOLDER / "bae" / "choices.csv").read_text().splitlines()[0]
     (folder / "choices.csv").write_text(f"{head}\nWhich?,beauty,card,macs,blind,a b\n")
     with pytest.raises(ValueError, match="beauty is not in"):
+        load_questions("new", tmp_path)
+    (folder / "choices.csv").write_text(f"{head}\nWhich?,mpjpe,card,,blind,a b\n")
+    with pytest.raises(ValueError, match="a question needs networks, and costs"):
         load_questions("new", tmp_path)
