@@ -216,7 +216,8 @@ def _counted(claim: Claim, part: Part, audit: Audit, sample: Sample, level: str)
     }
     holds = "supported" if level in ("E3", "E4") else "reproduced"
     word = holds if outcomes == {"holds"} else "contradicted"
-    scaled = not isinstance(part.right, Quantity | Number) and not part.card
+    # of a share of a number the paper doesn't print, the distance says nothing: what is counted does
+    scaled = not isinstance(part.right, Quantity | Number) and not audit.outcome
     own = part.relation == "=" or _is_bound(claim, part) or scaled
     sides = sample.left if own else sample.differences
     values = dict.fromkeys(short(v.value if isinstance(v, Interval) else v) for v in sides)
