@@ -86,7 +86,7 @@ class Choice:
         for name, found in self.means.items():
             row = {f"{self.question.metric}, {unit}": number(found.mean, 10.0)}
             row["behind the best"] = _interval(self.behind[name]) if name in self.behind else ""
-            counted = {cost: values.get(name, np.nan) for cost, values in self.costs.items()}
+            counted = {cost: float(each.get(name, np.nan)) for cost, each in self.costs.items()}
             row |= {cost.replace("_", " "): number(value) for cost, value in counted.items()}
             rows[name] = row
         return pd.DataFrame.from_dict(rows, "index")

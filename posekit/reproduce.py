@@ -140,8 +140,9 @@ def _run(notebook: Path, part: Path, parameters: Mapping) -> None:
             stderr_file=sys.stderr,
             coalesce_streams=True,
             config=Config(KernelManager=ENCRYPTION),
-            # Else what workers print comes twice: by itself, and through the kernel.
-            extra_arguments=["--IPKernelApp.capture_fd_output=False"],
+            # Else what workers print comes twice: by itself, and through the kernel. And the kernel
+            # may log the interrupt that ends it; what fails in a cell comes another way.
+            extra_arguments=["--IPKernelApp.capture_fd_output=False", "--log-level=50"],
         )
     except papermill.PapermillExecutionError as error:
         begins = error.source.strip().partition("\n")[0]

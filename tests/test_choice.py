@@ -9,7 +9,7 @@ from posekit.claims import FOLDER, slugs
 from posekit.evidence import Record
 
 ASKED = Question("Which?", "mpjpe", "card", ("macs", "params"), "blind", ("a", "b", "c"))
-COSTS = {"macs": {"a": 300.0, "b": 100.0, "c": 10.0}, "params": {"a": 5.0}}
+COSTS = {"macs": {"a": 300, "b": 100, "c": 10.0}, "params": {"a": 5.0}}
 ERRORS = {
     "a": (50.0, 51.0, 52.0),
     "b": (50.5, 50.0, 53.0),  # not to be told from a
