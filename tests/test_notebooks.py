@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from posekit.claims import slugs
+from posekit.claims.paper import slugs
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 BOOKS = {path.stem: nbformat.read(path, 4) for path in sorted(FOLDER.glob("*.ipynb"))}

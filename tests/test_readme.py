@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ["README.md", "results/README.md", "results/studio.md", "posekit/data/STUDIO.md"]
+PAGES = ["README.md", "results/README.md", "results/studio.md", "posekit/studio/STUDIO.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from posekit.skeleton import Skeleton
+from posekit.geometry.skeleton import Skeleton
 
 UNKNOWN, HIDDEN, SEEN = 0, 1, 2
 """Of a joint, as COCO counts: not labelled; labelled, but covered or outside; in plain sight."""

@@ -5,21 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from posekit.data import (
-    cmu,
-    coco,
-    human36m,
-    lsp,
-    mpi_inf_3dhp,
-    mpii,
-    muco,
-    mupots,
-    spin,
-    threedpw,
-)
-from posekit.data.human36m_files import ACTIONS, CAMERAS, SUBJECTS
-from posekit.data.human36m_pictures import check_pictures
-from posekit.data.human36m_shots import SOURCES
+from posekit.data import cmu, coco, human36m, lsp, mpi_inf_3dhp, mpii, muco, mupots, spin, threedpw
+from posekit.data.human36m.files import ACTIONS, CAMERAS, SOURCE, SUBJECTS
+from posekit.data.human36m.frames import SOURCES
+from posekit.data.human36m.pictures import check_pictures
 
 BAD = ("missing", "damaged", "wrong")
 
@@ -142,7 +131,7 @@ def _check_subjects(folder: Path, preparation: str, subjects: tuple[str, ...]) -
                 f"{action} {take} {camera}" for _, action, take, camera in missing[:3]
             )
             detail = f"{there} of {whole} recordings; missing {names}{', ...' * (len(missing) > 3)}"
-            yield Item(subject, "missing", f"{detail}; {human36m.SOURCE}")
+            yield Item(subject, "missing", f"{detail}; {SOURCE}")
         else:
             yield Item(subject, "ok", f"{there} recordings, {frames[subject]:,} frames")
 

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 
 from posekit.data.poses import Motion
-from posekit.skeleton import H36M17
+from posekit.geometry.skeleton import H36M17
 
 ACKNOWLEDGEMENT = (
     "The data used in this project was obtained from mocap.cs.cmu.edu. "

@@ -28,12 +28,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from posekit.data import coco
+from posekit.data import people
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
-from posekit.data.labelled import LabelPictures, Labels, squares_round
-from posekit.data.matlab import read_mat
-from posekit.data.pickles import AGAIN
-from posekit.skeleton import LSP14
+from posekit.data.formats.matlab import read_mat
+from posekit.data.formats.pickles import AGAIN
+from posekit.data.people import LabelPictures, Labels, squares_round
+from posekit.geometry.skeleton import LSP14
 
 SOURCE = (
     "get lsp_dataset.zip, lsp_dataset_original.zip and lspet_dataset.zip at sam.johnson.io/research, "
@@ -165,7 +165,7 @@ def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
             continue
         labels = pictures.labels
         yield split, "ok", f"{len(labels):,} persons of {pictures.folder.name}"
-        yield coco.check_pictures(labels, pictures.folder, SOURCE)
+        yield people.check_pictures(labels, pictures.folder, SOURCE)
         if split == "test":
             yield check_masks(labels, folder / MASKS)
 

@@ -23,13 +23,12 @@ import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
-from posekit.camera import Camera, Intrinsics
-from posekit.data import coco
 from posekit.data.batch import SEEN
-from posekit.data.coco import People, PeoplePictures
-from posekit.data.matlab import read_cells, read_h5
-from posekit.data.pickles import AGAIN, DAMAGE
-from posekit.skeleton import MPI_INF_3DHP17, MPI_INF_3DHP28, Skeleton, convert
+from posekit.data.formats.matlab import read_cells, read_h5
+from posekit.data.formats.pickles import AGAIN, DAMAGE
+from posekit.data.people import People, PeoplePictures, check_pictures, clip, together
+from posekit.geometry.camera import Camera, Intrinsics
+from posekit.geometry.skeleton import MPI_INF_3DHP17, MPI_INF_3DHP28, Skeleton, convert
 
 SOURCE = (
     "get MPI-INF-3DHP at gvv.mpi-inf.mpg.de/3dhp-dataset, for research only: mpi_inf_3dhp.zip has "
@@ -105,7 +104,7 @@ def read_train(
     _check_options(takes, FRAMES, truth)
     if not cameras or not set(cameras) <= set(range(14)) or every < 1:
         raise ValueError(f"cameras {cameras} every {every}: cameras are 0 to 13, every 1 or more")
-    return coco.together(
+    return together(
         [part for take in takes for part in _take(Path(folder), *take, cameras, every, truth)]
     )
 
@@ -122,7 +121,7 @@ def read_test(
     """
     takes = tuple(takes)
     _check_options(takes, TEST_FRAMES, truth)
-    return coco.together([_test_take(_test_folder(Path(folder)), take, truth) for take in takes])
+    return together([_test_take(_test_folder(Path(folder)), take, truth) for take in takes])
 
 
 def _check_options(takes: tuple, known: Iterable, truth: str) -> None:
@@ -227,7 +226,7 @@ def _people(
         raise ValueError(f"MPI-INF-3DHP, {where}: joints are not finite; {AGAIN}")
     rows = rows.assign(height=lens.size[1], width=lens.size[0])
     around = torch.cat([pixels.amin(1), pixels.amax(1) - pixels.amin(1)], dim=1)
-    boxes, shown = coco.clip(around.numpy(), rows)
+    boxes, shown = clip(around.numpy(), rows)
     source: Skeleton = MPI_INF_3DHP28 if pixels.shape[1] == 28 else MPI_INF_3DHP17
     matrix = torch.eye(3).double()
     (matrix[0, 0], matrix[1, 1]), (matrix[0, 2], matrix[1, 2]) = lens.focal, lens.principal
@@ -283,7 +282,7 @@ def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
             yield take, "missing" if isinstance(error, OSError) else "wrong", str(error)
             continue
         valid += len(people)
-        _, state, detail = coco.check_pictures(people, _test_folder(folder), SOURCE)
+        _, state, detail = check_pictures(people, _test_folder(folder), SOURCE)
         yield take, state, detail if state != "ok" else f"{detail} valid frames"
     state = "ok" if valid == TEST_VALID else "note"
     yield "test set", state, f"{valid:,} valid frames; the whole has {TEST_VALID:,}"
@@ -310,8 +309,6 @@ def _check_take(folder: Path, subject: str, take: int) -> tuple[str, str, str]:
 
 
 # ---- its files
-
-
 def read_cameras(path: Path | str) -> dict[str, Camera]:
     """The cameras of a camera.calibration, by number; the world is the file's, in mm, y up.
 

@@ -17,12 +17,12 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64, UInt8
 from torch import Tensor
 
-from posekit.crop import Crop, crop_affine, kim_affine, read_image, take
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch
-from posekit.data.mpii_forms import HEAD_TO_SCALE, JOINTS, Person, open_file
-from posekit.data.pickles import DAMAGE
+from posekit.data.formats.pickles import DAMAGE
+from posekit.data.mpii_formats import HEAD_TO_SCALE, JOINTS, Person, open_file
 from posekit.data.pictures import Pictures, check_size
-from posekit.skeleton import MPII16
+from posekit.geometry.crop import Crop, crop_affine, kim_affine, read_image, take
+from posekit.geometry.skeleton import MPII16
 
 SOURCE = (
     "get MPII at human-pose.mpi-inf.mpg.de, without registration, for research only: pictures "

@@ -18,10 +18,19 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from posekit.data import coco
 from posekit.data.batch import SEEN
-from posekit.data.coco import Entry, People, PeoplePictures
-from posekit.skeleton import MUCO21
+from posekit.data.people import (
+    Entry,
+    People,
+    PeoplePictures,
+    check_pictures,
+    clip,
+    entries,
+    name,
+    numbers,
+    picture_rows,
+)
+from posekit.geometry.skeleton import MUCO21
 
 SOURCE = (
     "make MuCo-3DHP with muco-3dhp.zip of gvv.mpi-inf.mpg.de/projects/SingleShotMultiPerson, or "
@@ -42,14 +51,14 @@ def read(path: Path | str, choice: str = "moon") -> People:
     path = Path(path)
     if choice not in CHOICES:
         raise ValueError(f"no choice {choice!r} of MuCo-3DHP's people: {' or '.join(CHOICES)}")
-    people = coco.entries(path, SOURCE)
+    people = entries(path, SOURCE)
     if not people:
         raise ValueError(f"{path}: nobody is in it")
-    names = [coco.name(path, *entry) for entry in people]
+    names = [name(path, *entry) for entry in people]
     joints2d, joints3d = keypoints(people, len(MUCO21), names)
     cameras = [[*_list(p.get("f")), *_list(p.get("c"))] for _, p in people]
-    rows = coco.picture_rows(people, names)
-    boxes, taken = coco.clip(coco.numbers([a.get("bbox") for a, _ in people], (4,), names), rows)
+    rows = picture_rows(people, names)
+    boxes, taken = clip(numbers([a.get("bbox") for a, _ in people], (4,), names), rows)
     found = People(
         "muco",
         choice,
@@ -58,7 +67,7 @@ def read(path: Path | str, choice: str = "moon") -> People:
         boxes,
         joints2d,
         torch.full(joints2d.shape[:2], SEEN, dtype=torch.uint8),
-        intrinsics(coco.numbers(cameras, (4,), names), names),
+        intrinsics(numbers(cameras, (4,), names), names),
         joints3d,
         torch.ones(len(people)).bool(),
     )
@@ -97,18 +106,16 @@ def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
         yield FILE, "missing" if isinstance(error, OSError) else "wrong", str(error)
         return
     yield FILE, "ok", f"{len(people):,} persons, {int(worth(people).sum()):,} to train on"
-    yield coco.check_pictures(people, Path(folder), SOURCE)
+    yield check_pictures(people, Path(folder), SOURCE)
 
 
 # ---- what MuPoTS-3D.json has, too
-
-
 def keypoints(
     people: list[Entry], joints: int, names: list[str]
 ) -> tuple[Float64[Tensor, "N J 2"], Float64[Tensor, "N J 3"]]:
     """keypoints_img and keypoints_cam of each entry; ValueError names a wrong one."""
-    pixels = coco.numbers([a.get("keypoints_img") for a, _ in people], (joints, 2), names)
-    places = coco.numbers([a.get("keypoints_cam") for a, _ in people], (joints, 3), names)
+    pixels = numbers([a.get("keypoints_img") for a, _ in people], (joints, 2), names)
+    places = numbers([a.get("keypoints_cam") for a, _ in people], (joints, 3), names)
     if (wrong := (places[..., 2] <= 0).any(1)).any():
         raise ValueError(f"{names[wrong.argmax()]}: a joint lies behind the camera")
     return torch.from_numpy(pixels), torch.from_numpy(places)

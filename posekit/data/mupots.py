@@ -24,13 +24,22 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from posekit.data import coco, muco
+from posekit.data import muco
+from posekit.data import people as people_module
 from posekit.data.batch import HIDDEN, SEEN
-from posekit.data.coco import People, PeoplePictures
-from posekit.data.matlab import read_cells, read_mat
+from posekit.data.formats.matlab import read_cells, read_mat
+from posekit.data.formats.pickles import AGAIN, DAMAGE
 from posekit.data.mpi_inf_3dhp import TRUTHS
-from posekit.data.pickles import AGAIN, DAMAGE
-from posekit.skeleton import MPI_INF_3DHP17
+from posekit.data.people import (
+    People,
+    PeoplePictures,
+    check_pictures,
+    clip,
+    entries,
+    picture_rows,
+    together,
+)
+from posekit.geometry.skeleton import MPI_INF_3DHP17
 
 SOURCE = (
     "get MuPoTS-3D at gvv.mpi-inf.mpg.de/projects/SingleShotMultiPerson, without registration, for "
@@ -56,7 +65,7 @@ def read(folder: Path | str, *, takes: Iterable[str] = tuple(SIZES), truth: str 
         raise ValueError(f"no takes {takes} of MuPoTS-3D: there are {list(SIZES)}")
     if truth not in TRUTHS:
         raise ValueError(f"no truth {truth!r} of MuPoTS-3D: {' or '.join(TRUTHS)}")
-    return coco.together([_take(_pictures(Path(folder)), take, truth) for take in takes])
+    return together([_take(_pictures(Path(folder)), take, truth) for take in takes])
 
 
 def _pictures(folder: Path) -> Path:
@@ -132,7 +141,7 @@ def _rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _people(version, rows, boxes, pixels, visible, intrinsics, places) -> People:
     """All of them, whether their box is in the picture or not: rules count all."""
-    clipped, shown = coco.clip(boxes, rows)
+    clipped, shown = clip(boxes, rows)
     return People(
         "mupots",
         version,
@@ -171,12 +180,12 @@ def fit_intrinsics(
 def read_json(path: Path | str) -> People:
     """The valid persons of MuPoTS-3D.json, in its order; errors as `read`."""
     path = Path(path)
-    people = [(a, p) for a, p in coco.entries(path, SOURCE) if a.get("is_valid")]
+    people = [(a, p) for a, p in entries(path, SOURCE) if a.get("is_valid")]
     if not people:
         raise ValueError(f"{path}: nobody in it is valid")
-    names = [coco.name(path, *entry) for entry in people]
+    names = [people_module.name(path, *entry) for entry in people]
     pixels, places = muco.keypoints(people, JOINTS, names)
-    rows = coco.picture_rows(people, names)
+    rows = picture_rows(people, names)
     parts = [PICTURE.fullmatch(image) for image in rows["image"]]
     if None in parts:
         raise ValueError(f"{names[parts.index(None)]}: its picture is not TS1/img_000000.jpg")
@@ -187,11 +196,11 @@ def read_json(path: Path | str) -> People:
         action=[part[1] for part in parts],
         camera="0",
     )
-    cameras = coco.numbers([p.get("intrinsic") for _, p in people], (4,), names)
+    cameras = people_module.numbers([p.get("intrinsic") for _, p in people], (4,), names)
     return _people(
         "json",
         rows,
-        coco.numbers([a.get("bbox") for a, _ in people], (4,), names),
+        people_module.numbers([a.get("bbox") for a, _ in people], (4,), names),
         pixels,
         torch.full(pixels.shape[:2], SEEN, dtype=torch.uint8),
         muco.intrinsics(cameras, names),
@@ -247,7 +256,7 @@ def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
         except (FileNotFoundError, ValueError) as error:
             yield take, "missing" if isinstance(error, OSError) else "wrong", str(error)
             continue
-        _, state, detail = coco.check_pictures(people, _pictures(folder), SOURCE)
+        _, state, detail = check_pictures(people, _pictures(folder), SOURCE)
         placed = people.joints3d @ people.intrinsics.mT
         off = (placed[..., :2] / placed[..., 2:] - people.joints2d).square().sum(-1).mean().sqrt()
         detail = detail if state != "ok" else f"{detail} pictures, {len(people):,} persons"

@@ -9,22 +9,20 @@ import io
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from posekit.data.batch import Batch, join
-from posekit.files import write_whole
-from posekit.skeleton import Skeleton
-from posekit.train import progress
+from posekit.geometry.skeleton import Skeleton
+from posekit.system import progress, write_whole
 
-TOGETHER = 16  # pictures that a worker draws at a time
+DRAWN_TOGETHER = 16  # pictures that a worker draws at a time
 
 
 class Pictures(ABC):
@@ -60,36 +58,12 @@ class Pictures(ABC):
         return digest.hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Album:
-    """Pictures in memory: what a run learns from, or is tested on.
-
-    `heads` are head sizes after MPII, px of the pictures; NaN where nobody knows one.
-    """
-
-    name: str
-    version: str
-    batch: Batch
-    heads: Float[Tensor, " B"]
-
-    def __len__(self) -> int:
-        return len(self.batch)
-
-    def fingerprint(self) -> str:
-        """A short hash of every byte."""
-        digest = hashlib.sha256(self.batch.skeleton.name.encode())
-        for name, tensor in [*self.batch.tensors(), ("heads", self.heads)]:
-            digest.update(name.encode())
-            digest.update(tensor.cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
-
-
 def draw(
     pictures: Pictures, label: str, workers: int | None = None, *, masks: bool = False
 ) -> Batch:
     """All the pictures, drawn by so many processes, or by one a core; without masks and parts,
     two bytes a pixel beside the three of its colours, if these aren't asked for."""
-    batches = torch.arange(len(pictures)).split(TOGETHER)
+    batches = torch.arange(len(pictures)).split(DRAWN_TOGETHER)
     if workers is None:
         workers = min(os.cpu_count() or 1, len(batches))
     drawn = loader(pictures, [part.tolist() for part in batches], workers=workers)
@@ -182,3 +156,11 @@ def _unpack(packed: bytes, skeleton: Skeleton) -> Batch | None:
         return None
     with np.load(io.BytesIO(packed[32:]), allow_pickle=False) as arrays:
         return Batch(skeleton, **{name: torch.from_numpy(arrays[name]) for name in arrays.files})
+
+
+# FOLDED posekit.data.dice: Random numbers that depend on nothing but their key.
+
+
+def dice(*key: int) -> np.random.Generator:
+    """A generator for this key: the same numbers whatever else was drawn before."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from posekit.camera import Camera
-from posekit.skeleton import Skeleton
+from posekit.geometry.camera import Camera
+from posekit.geometry.skeleton import Skeleton
 
 COLUMNS = ("subject", "action", "take", "camera", "frame")
 

@@ -32,15 +32,16 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from posekit.data import arrays, coco
+from posekit.data import people
 from posekit.data.batch import SEEN, UNKNOWN
-from posekit.data.human36m_files import take_of
-from posekit.data.labelled import LabelPictures, Labels, squares
+from posekit.data.formats import npz
+from posekit.data.formats.pickles import AGAIN
+from posekit.data.human36m.files import take_of
 from posekit.data.lsp import MASKS, check_masks
-from posekit.data.mixed import Mixed
-from posekit.data.pickles import AGAIN
+from posekit.data.mixture import Mixed
+from posekit.data.people import LabelPictures, Labels, squares
 from posekit.data.poses import COLUMNS
-from posekit.skeleton import SPIN24, SPIN49
+from posekit.geometry.skeleton import SPIN24, SPIN49
 
 SOURCE = (
     "get dataset_extras.tar.gz with fetch_data.sh of nkolot/SPIN; its readme says where the pictures "
@@ -103,7 +104,7 @@ def read(path: Path | str, name: str = "spin", *, openpose: bool = False) -> Lab
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there are no labels {path}: {SOURCE}")
-    held = arrays.read_archive(path)
+    held = npz.read_archive(path)
     try:
         return _labels(held, name, path.stem, openpose)
     except ValueError as error:
@@ -180,7 +181,7 @@ def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
         whole = each.persons in (None, len(labels))
         more = "" if whole else f"; the whole set has {each.persons:,}"
         yield what, "ok" if whole else "note", detail + more
-        yield coco.check_pictures(labels, pictures.folder, SOURCE)
+        yield people.check_pictures(labels, pictures.folder, SOURCE)
         if (labels.rows["mask"] != "").all():
             yield check_masks(labels, folder / MASKS)
 
@@ -201,8 +202,6 @@ def _file(folder: Path, wanted: Set) -> Path:
 
 
 # ---- what is in a file
-
-
 def _labels(held: dict[str, Any], name: str, version: str, openpose: bool) -> Labels:
     if lacking := [key for key in ("imgname", "center", "scale") if key not in held]:
         raise ValueError(f"it has no {', '.join(lacking)}: it is none of SPIN's label files")
@@ -270,7 +269,7 @@ def _rows(held: dict[str, Any], count: int) -> pd.DataFrame:
     for column in ("image", "mask", "parts"):
         for row, text in enumerate(texts[column]):
             if text or column == "image":
-                coco.inside(text, f"entry {row}")
+                people.inside(text, f"entry {row}")
     frames = [_frame(image, row) for row, image in enumerate(texts["image"])]
     rows = pd.DataFrame(texts | dict(zip(COLUMNS, zip(*frames, strict=True), strict=True)))
     if rows["subject"].str.startswith("TS").all():

@@ -26,12 +26,12 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from posekit.body import Body
-from posekit.data import coco, pickles
 from posekit.data.batch import SEEN, UNKNOWN
-from posekit.data.labelled import LabelPictures, Labels, squares_round
-from posekit.data.pickles import AGAIN
-from posekit.skeleton import H36M17, SMPL24, Skeleton
+from posekit.data.formats import pickles
+from posekit.data.formats.pickles import AGAIN
+from posekit.data.people import LabelPictures, Labels, check_pictures, squares_round, together
+from posekit.geometry.body import Body
+from posekit.geometry.skeleton import H36M17, SMPL24, Skeleton
 
 SOURCE = (
     "get 3DPW at virtualhumans.mpi-inf.mpg.de/3DPW, licence to be accepted, not for commerce: "
@@ -79,7 +79,7 @@ def load(folder: Path | str, split: str = "test", *, size: int = 224) -> LabelPi
     """The pictures of all sequences of a split there; errors as `read`."""
     folder = Path(folder)
     parts = [read(path) for path in _files(folder, split)]
-    return LabelPictures(coco.together([part for part in parts if len(part)]), folder, size=size)
+    return LabelPictures(together([part for part in parts if len(part)]), folder, size=size)
 
 
 def _files(folder: Path, split: str) -> list[Path]:
@@ -140,9 +140,9 @@ def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
         if not parts:
             yield split, "wrong", f"none of its {len(files)} files has anybody"
             continue
-        labels = coco.together(parts)
+        labels = together(parts)
         yield from _check_split(split, labels, {path.stem for path in files})
-        yield coco.check_pictures(labels, folder, SOURCE)
+        yield check_pictures(labels, folder, SOURCE)
 
 
 def _check_split(split: str, labels: Labels, names: set[str]) -> Iterator[tuple[str, str, str]]:
@@ -155,8 +155,6 @@ def _check_split(split: str, labels: Labels, names: set[str]) -> Iterator[tuple[
 
 
 # ---- what is in a file
-
-
 def _sequence(held: Any) -> Labels:
     """Errors have no file's name yet."""
     if type(held) is not dict:
@@ -173,7 +171,7 @@ def _sequence(held: Any) -> Labels:
     lens = _finite("cam_intrinsics", _numbers("cam_intrinsics", held["cam_intrinsics"], (3, 3)))
     people = [{key: held[key][person] for key in _EACH} for person in range(counts["poses"])]
     parts = [_person(each, name, take, views, lens) for take, each in enumerate(people, start=1)]
-    return coco.together([part for part in parts if len(part)] or parts[:1])
+    return together([part for part in parts if len(part)] or parts[:1])
 
 
 def _numbers(key: str, value: Any, shape: tuple[int, ...]) -> Float64[Tensor, "..."]:

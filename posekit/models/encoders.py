@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from posekit.compat import torchvision
+from posekit.models.torchvision_compat import torchvision
 
 STRIDE = 32
 """Pixels of the picture along a cell of the feature map."""

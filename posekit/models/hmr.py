@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from posekit.models.features import Number, features, small
+from posekit.models.mesh_encoders import Number, features, small
 
 FOCAL = 5000 / 224
 """Focal length over the picture's side, SPIN's: people are some 50 m away, perspective is weak."""

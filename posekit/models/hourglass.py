@@ -14,7 +14,6 @@ B pictures, S stacks, J joints, C channels, H x W pixels, h x w = H/4 x W/4 cell
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 STRIDE = 4
 """Pixels of the picture along a cell of a heatmap."""
@@ -151,10 +150,3 @@ class StackedHourglass(nn.Module):
             x, seen = stack(x)
             heatmaps.append(seen)
         return torch.stack(heatmaps, dim=1)
-
-
-def supervised_loss(
-    heatmaps: Float[Tensor, "B S J h w"], target: Float[Tensor, "B J h w"]
-) -> Float[Tensor, ""]:
-    """The mean squared error of each stack's heatmaps, summed over the stacks (the base project)."""
-    return sum(functional.mse_loss(each.float(), target) for each in heatmaps.unbind(1))

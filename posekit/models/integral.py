@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from posekit.models import encoders
-from posekit.softargmax import soft_argmax
+from posekit.models.soft_argmax import soft_argmax
 
 BOX = 2000
 """Millimetres that z of the cube is long."""

@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from posekit.compat import torchvision
 from posekit.models import encoders
 from posekit.models.encoders import Encoder
+from posekit.models.torchvision_compat import torchvision
 
 Number = int | float
 

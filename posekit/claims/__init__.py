@@ -1,0 +1,1 @@
+"""Claims of the papers, measurements, statistics and verdicts."""

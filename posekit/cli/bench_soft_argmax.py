@@ -1,0 +1,145 @@
+"""Soft-argmax side by side with its plain definition: time, memory, digits.
+
+Volumes of 64^3, forward and backward, as a last convolution leaves them in either memory layout.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from posekit.models.profile import interleaved
+from posekit.models.soft_argmax import soft_argmax
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+STEPS = 20  # on a GPU, started one after the other and waited for together
+
+# In a process of its own: the most memory it has held since clear_refs, above what it held with
+# the logits made, in logits. A small pass comes first, for what torch loads once.
+MEMORY = """
+import sys, torch
+from posekit.cli import bench_soft_argmax as bench
+def held(name):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if name in line)
+way, batch, joints, layout, threads = sys.argv[1:]
+torch.set_num_threads(int(threads))
+bench.step(bench.WAYS[way], bench.volumes(1, int(joints), layout))
+logits = bench.volumes(int(batch), int(joints), layout)
+before = held("VmRSS")
+open("/proc/self/clear_refs", "w").write("5")
+bench.step(bench.WAYS[way], logits)
+print((held("VmHWM") - before) * 1024 / (logits.numel() * 4))
+"""
+
+
+def cpu(batches: tuple[int, ...] = (4, 16), joints: int = 18) -> None:
+    """On the CPU in float32, with as many threads as torch is set to."""
+    print(f"soft-argmax, CPU, forward and backward, {torch.get_num_threads()} threads")
+    for layout in LAYOUTS:
+        for batch in batches:
+            logits = volumes(batch, joints, layout)
+            medians = interleaved({name: partial(step, way, logits) for name, way in WAYS.items()})
+            for name, seconds in medians.items():
+                print(
+                    f"soft-argmax, {batch} x {joints} x 64^3, {layout}, {name}: "
+                    f"{seconds * 1e3:,.0f} ms, {medians['plain'] / seconds:.2f}x the plain "
+                    f"definition's speed, {_memory_in_words(name, batch, joints, layout)}"
+                )
+    logits = volumes(1, joints, "contiguous").detach()
+    for name, way in WAYS.items():
+        error = (way(logits) - plain(logits.double())).abs().max()
+        print(f"soft-argmax, {name}: largest deviation from float64 {error:.1e} voxels")
+
+
+def gpu(batches: tuple[int, ...] = (16, 64), joints: int = 18) -> None:
+    """On a GPU in float32 and bf16, also as a share of the speed at which memory is copied.
+
+    Three transfers of the logits are counted, the fewest possible: read forward, read and written
+    backward. A copy makes two.
+    """
+    if not torch.cuda.is_available():
+        print("soft-argmax, GPU: skipped, torch sees none here")
+        return
+    print(f"soft-argmax, {torch.cuda.get_device_name()}, forward and backward")
+    for kind in (torch.float32, torch.bfloat16):
+        for layout in LAYOUTS:
+            for batch in batches:
+                logits = volumes(batch, joints, layout, kind, "cuda")
+                copy, leaf = torch.empty_like(logits), logits.detach()
+                ways = {name: partial(step, way, logits) for name, way in WAYS.items()}
+                ways["copy"] = partial(copy.copy_, leaf)
+                medians = interleaved({name: partial(_waited, way) for name, way in ways.items()})
+                for name in WAYS:
+                    seconds = medians[name]
+                    print(
+                        f"soft-argmax, {batch} x {joints} x 64^3, {kind}, {layout}, {name}: "
+                        f"{seconds / STEPS * 1e3:.2f} ms, {medians['plain'] / seconds:.2f}x the "
+                        f"plain definition's speed, {1.5 * medians['copy'] / seconds:.0%} of the "
+                        f"copy bandwidth, {_memory_of_gpu(ways[name], leaf):.2f}x the logits in "
+                        "extra memory"
+                    )
+
+
+def plain(logits: Tensor) -> Tensor:
+    """The definition: softmax over the volume, three marginal sums, indices times those."""
+    p = logits.flatten(2).softmax(2).view(logits.shape)
+    means = []
+    for axis, others in ((4, (2, 3)), (3, (2, 4)), (2, (3, 4))):
+        steps = torch.arange(logits.shape[axis], dtype=logits.dtype, device=logits.device)
+        means.append((p.sum(others) * steps).sum(-1))
+    return torch.stack(means, -1)
+
+
+WAYS = {"plain": plain, "one pass": soft_argmax}
+
+
+def volumes(
+    batch: int,
+    joints: int,
+    layout: str,
+    kind: torch.dtype = torch.float32,
+    device: str = "cpu",
+) -> Tensor:
+    """Random logits whose channels were split into joints and depth, after a convolution."""
+    torch.manual_seed(0)
+    flat = torch.randn(batch, joints * 64, 64, 64, dtype=kind, device=device)
+    flat = flat.contiguous(memory_format=LAYOUTS[layout])
+    return flat.view(batch, joints, 64, 64, 64).requires_grad_()
+
+
+def step(way: Callable[[Tensor], Tensor], logits: Tensor) -> None:
+    """One pass forward and back, the gradient thrown away."""
+    torch.autograd.grad(way(logits).sum(), logits)
+
+
+def _waited(way: Callable[[], object]) -> None:
+    for _ in range(STEPS):
+        way()
+    torch.cuda.synchronize()
+
+
+def memory(name: str, batch: int, joints: int, layout: str) -> float:
+    """Peak memory of one pass on the CPU beyond the logits, in logits. Linux only."""
+    threads = str(torch.get_num_threads())
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, name, str(batch), str(joints), layout, threads],
+        check=True, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def _memory_in_words(name: str, batch: int, joints: int, layout: str) -> str:
+    if not sys.platform.startswith("linux"):
+        return "extra memory not measured (Linux only)"
+    return f"{memory(name, batch, joints, layout):.2f}x the logits in extra memory"
+
+
+def _memory_of_gpu(way: Callable[[], object], logits: Tensor) -> float:
+    """Peak memory of one pass beyond what is held before, in logits."""
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    way()
+    return (torch.cuda.max_memory_allocated() - before) / logits.nbytes

@@ -1,0 +1,216 @@
+"""Run a paper's notebook headlessly with papermill, and keep what came out if it came out whole.
+
+A notebook says in its metadata which paper it reproduces, and which data sets it can read:
+{"posekit": {"paper": "tran2022", "data": ["cmu", "human36m"]}}. Its cell tagged `parameters` is its whole configuration.
+"""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+import papermill
+import zmq
+from nbconvert import HTMLExporter
+from traitlets.config import Config
+
+from posekit.data import folders
+from posekit.data.check import BAD, CHECKS
+from posekit.system import pick_device, write_text
+from posekit.training.runs import ROOT
+
+NOTEBOOKS = ROOT / "notebooks"
+
+# A kernel warns at every start if what it says goes over the wire in the open.
+ENCRYPTION = {"transport_encryption": "auto" if zmq.has("curve") else "disabled"}
+
+
+def notebooks() -> dict[str, Path]:
+    """Paper -> notebook, in the notebooks' own words."""
+    found = {}
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if paper := _metadata(path).get("paper"):
+            found[paper] = path
+    return found
+
+
+def _metadata(notebook: Path) -> Mapping:
+    """What a notebook says of itself."""
+    return nbformat.read(notebook, 4).metadata.get("posekit", {})
+
+
+def notebook_of(paper: str) -> Path:
+    """The notebook of a paper; ValueError names the papers there are."""
+    known = notebooks()
+    if paper not in known:
+        raise ValueError(f"no notebook for paper {paper!r}; there are {', '.join(known)}")
+    return known[paper]
+
+
+def shares(chosen: Mapping[str, Path], parameters: Mapping) -> dict[str, dict]:
+    """For each paper the parameters that its notebook has, with the data sets that it reads.
+
+    ValueError names a parameter or a data set that no notebook of these has: papermill would run on
+    without the one, and the notebook stop at the other.
+    """
+    known = {paper: papermill.inspect_notebook(str(path)) for paper, path in chosen.items()}
+    reads = {paper: _metadata(path).get("data", []) for paper, path in chosen.items()}
+    every = dict.fromkeys(name for names in known.values() for name in names)
+    books = ", ".join(path.name for path in chosen.values())
+    if unknown := sorted(set(parameters) - set(every)):
+        raise ValueError(
+            f"{books}: there is no parameter {', '.join(unknown)}; there are {', '.join(every)}"
+        )
+    words = [word for word in parameters.get("data", "").split(",") if word]
+    for name in (word.partition("=")[0] for word in words):
+        if name in CHECKS and not any(name in names for names in reads.values()):
+            raise ValueError(f"{books}: nothing here reads {name}")
+    given = {}
+    for paper in chosen:
+        own = {name: value for name, value in parameters.items() if name in known[paper]}
+        data = [w for w in words if w.partition("=")[0] in reads[paper]]
+        given[paper] = own | ({"data": ",".join(data)} if "data" in own else {})
+    return given
+
+
+def check_inputs(parameters: Mapping) -> None:
+    """Refuse a data folder or a device that a notebook could not use, before anything runs.
+
+    ValueError or FileNotFoundError says which and why. That a folder holds all of a data set is not
+    checked here, `posekit data check` does that: it may take minutes.
+    """
+    pick_device(parameters["device"])
+    for name, folder in folders(parameters["data"], tuple(CHECKS)).items():
+        first = next(CHECKS[name](folder))
+        if first.state in BAD:
+            raise ValueError(f"data: {name}={folder}: {first.what} {first.state}: {first.detail}")
+
+
+def command(notebook: Path, parameters: Mapping) -> str:
+    """The papermill command that does the same by hand, from any folder and without activation."""
+    words = [
+        sys.executable,
+        "-m",
+        "papermill",
+        notebook,
+        f"{notebook.stem}-out.ipynb",
+        "--cwd",
+        notebook.parent,
+    ]
+    for name, value in parameters.items():
+        words += ["-p", name, value]
+    return shlex.join(map(str, words))
+
+
+def reproduce(paper: str, parameters: Mapping, out: Path) -> Path:
+    """Run the notebook of `paper` and return its executed copy, `out`/executed/PAPER.ipynb.
+
+    The copy appears only when every cell ran. RuntimeError tells which cell did not; what had
+    been trained until then is kept, and the next call goes on from there.
+    """
+    notebook = notebook_of(paper)
+    parameters = shares({paper: notebook}, parameters)[paper]
+    executed = out / "executed" / f"{paper}.ipynb"
+    part = executed.with_suffix(".part.ipynb")
+    _make_folder(part.parent)
+    os.environ["POSEKIT_HEADLESS"] = "1"
+    _run(notebook, part, parameters)
+    book = nbformat.read(part, 4)
+    _check_whole(book, notebook)
+    _clean(book, parameters)
+    write_text(executed, nbformat.writes(book) + "\n")
+    write_text(executed.with_suffix(".html"), _page(book))
+    part.unlink()
+    return executed
+
+
+def _run(notebook: Path, part: Path, parameters: Mapping) -> None:
+    """Run all cells, showing what they print as they print it."""
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(part),
+            parameters=dict(parameters),
+            cwd=str(notebook.parent),
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            coalesce_streams=True,
+            config=Config(KernelManager=ENCRYPTION),
+            # Else what workers print comes twice: by itself, and through the kernel. And the kernel
+            # may log the interrupt that ends it; what fails in a cell comes another way.
+            extra_arguments=["--IPKernelApp.capture_fd_output=False", "--log-level=50"],
+        )
+    except papermill.PapermillExecutionError as error:
+        begins = error.source.strip().partition("\n")[0]
+        raise RuntimeError(
+            f"{notebook.name} failed in cell [{error.exec_count}], `{begins}`: "
+            f"{error.ename}: {error.evalue}. Everything until there is in {part}"
+        ) from error
+    except RuntimeError as error:  # the kernel died: killed, or out of memory
+        raise RuntimeError(
+            f"the kernel of {notebook.name} died ({error}); run the same command again, it goes on "
+            "from the last checkpoint"
+        ) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".probe").touch()
+        (folder / ".probe").unlink()
+    except OSError as error:
+        raise OSError(f"can't write results to {folder}: {error}; choose another --out") from error
+
+
+def _check_whole(book: nbformat.NotebookNode, notebook: Path) -> None:
+    """A notebook's own metadata calls a killed run completed; its cells don't lie."""
+    for number, cell in enumerate(book.cells):
+        if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
+            raise RuntimeError(f"{notebook.name}: cell {number} never ran; run the command again")
+        errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
+        if errors:
+            raise RuntimeError(f"{notebook.name}: cell {number} raised {errors[0].ename}")
+
+
+def _clean(book: nbformat.NotebookNode, parameters: Mapping) -> None:
+    """Drop what differs between two equal runs (timings, progress), and this machine's paths."""
+    book.metadata.pop("papermill", None)
+    for cell in book.cells:
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+        if "outputs" in cell:
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "parameters-given"  # papermill's own is random
+    for place in sorted(_paths(parameters) | {str(ROOT)}, key=len, reverse=True):
+        whole = re.compile(rf"(?<![\w.-]){re.escape(place)}(?![\w-])")
+        book.cells = _replace(book.cells, whole, Path(place).name)
+
+
+def _replace(part, pattern: re.Pattern, word: str):
+    """`part` of a notebook with `word` for every `pattern` in its texts."""
+    if isinstance(part, str):
+        return pattern.sub(lambda _: word, part)
+    if isinstance(part, list):
+        return [_replace(item, pattern, word) for item in part]
+    if isinstance(part, dict):
+        return type(part)({key: _replace(item, pattern, word) for key, item in part.items()})
+    return part
+
+
+def _paths(parameters: Mapping) -> set[str]:
+    """Absolute paths among the parameters, `NAME=PATH` ones too."""
+    texts = [v for v in parameters.values() if isinstance(v, str)]
+    words = [word.split("=", 1)[-1] for text in texts for word in text.split(",")]
+    return {word for word in words if Path(word).is_absolute() and Path(word).name}
+
+
+def _page(book: nbformat.NotebookNode) -> str:
+    """The executed notebook as one HTML file that asks nothing of the network."""
+    local = {"mathjax_url": "", "require_js_url": "", "jupyter_widgets_base_url": ""}
+    exporter = HTMLExporter(template_name="lab", embed_images=True, **local)
+    return exporter.from_notebook_node(book)[0]

@@ -1,0 +1,1 @@
+"""Readers of file formats that run nothing from a file."""

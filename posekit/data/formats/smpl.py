@@ -1,0 +1,267 @@
+"""SMPL's licensed model files, turned into plain npz files without running what is in them.
+
+SMPL (Loper et al. 2015, "SMPL: A Skinned Multi-Person Linear Model", ACM Trans. Graphics 34(6))
+comes as a Python 2 pickle of numpy arrays, scipy sparse matrices and chumpy values. Python's own
+reader would import chumpy and call whatever else such a file names; here scipy's and chumpy's
+classes are stood in for by plain descriptions (posekit/data/pickles.py) and every other name is
+refused. The file stays under SMPL's licence, and so does the npz.
+
+Dimension key: V vertices (6890), F faces (13776), S shape components (10 or 300).
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posekit.data.formats import pickles
+from posekit.data.formats.opcodes import Refused
+from posekit.data.formats.pickles import Stub
+from posekit.system import write_whole
+
+JOINTS = 24
+MAX_BYTES = 2 * 1024**3  # of a model file; the one with 300 shape components has a quarter
+MAX_CELLS = 32_000_000  # of a sparse matrix made dense; SMPL's has 165,360
+ROOTS = (-1, 2**32 - 1, 2**64 - 1)  # how a root without a parent is written, signed or not
+SHAPES = {  # by key: letters are free, and equal letters stand for equal numbers
+    "v_template": ("V", 3),
+    "shapedirs": ("V", 3, "S"),
+    "posedirs": ("V", 3, 9 * (JOINTS - 1)),
+    "J_regressor": (JOINTS, "V"),
+    "weights": ("V", JOINTS),
+    "f": ("F", 3),
+    "kintree_table": (2, JOINTS),
+}
+INTEGERS = ("i4", "i8", "u4", "u8"), "integers of 32 or 64 bits"
+FLOATS = ("f4", "f8"), "float32 or float64"
+WHOLE_NUMBERS = ("f", "kintree_table")
+MISTAKEN = {  # what a file begins with that is something else
+    b"PK\x03\x04": "a zip or npz archive; unpack a download first, and an npz needs no conversion",
+    b"\x93NUMPY": "a numpy array",
+    b"\x00\x05\x16\x07": "what macOS keeps beside a file; take the one without '._' in its name",
+    b"\x1f\x8b": "compressed with gzip; unpack it first",
+}
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What `convert` wrote, or found already there; `str` makes a line of it."""
+
+    path: Path
+    vertices: int
+    faces: int
+    joints: int
+    shapes: int
+    fresh: bool  # False: the same file was there already
+
+    def __str__(self) -> str:
+        did = "wrote" if self.fresh else "already there, unchanged:"
+        return (
+            f"{did} {self.path}: {self.vertices} vertices, {self.faces} faces, {self.joints} "
+            f"joints, {self.shapes} shape components. SMPL's licence holds for it too: keep it "
+            "to yourself"
+        )
+
+
+def convert(path: Path | str, out: Path | str | None = None) -> Converted:
+    """Write the SMPL model in the pickle `path` as the npz `out` (beside it if None).
+
+    The npz holds the seven keys of `read` and can be read with np.load(allow_pickle=False). The
+    same model gives the same bytes. Raises what `read` raises; ValueError when `out` doesn't end
+    in .npz; FileExistsError when something else is there; OSError when it can't be written.
+    """
+    path = Path(path)
+    if out is not None and Path(out).suffix != ".npz":
+        raise ValueError(f"--out {out}: the name must end in .npz")
+    model = read(path)
+    out = path.with_suffix(".npz") if out is None else Path(out)
+    buffer = io.BytesIO()
+    np.savez(buffer, **model)
+    content = buffer.getvalue()
+    fresh = not out.exists()
+    if fresh:
+        write_whole(out, lambda part: part.write_bytes(content))
+    elif not out.is_file() or out.read_bytes() != content:
+        raise FileExistsError(
+            f"{out} is there already and is not this model; move it away or choose another --out"
+        )
+    sizes = _sizes(model)
+    return Converted(out, sizes["V"], sizes["F"], JOINTS, sizes["S"], fresh)
+
+
+def read(path: Path | str) -> dict[str, np.ndarray]:
+    """The arrays of the SMPL model in the pickle `path`, dense, with the types that it has.
+
+    v_template (V, 3), shapedirs (V, 3, S), posedirs (V, 3, 207) in metres, J_regressor (24, V),
+    weights (V, 24), f (F, 3) from 0, kintree_table (2, 24): parents and joints. Raises
+    FileNotFoundError; IsADirectoryError; pickles.Refused naming what else than plain data the
+    file asks for (nothing was run); ValueError naming the file, and the key where there is one,
+    when it is damaged, is something else than SMPL, or doesn't agree with itself.
+    """
+    path = Path(path)
+    stream = _bytes_of(path)
+    with pickles.named(path):
+        made = pickles.load(stream, NAMES)
+    if type(made) is not dict:
+        raise ValueError(f"{path} holds a {type(made).__name__.strip('_')}, not a body model")
+    if missing := [key for key in SHAPES if key not in made]:
+        raise ValueError(f"{path} has no {', '.join(missing)}: it is not an SMPL body model")
+    model = {}
+    for key in SHAPES:
+        with pickles.named(f"{path}: {key}"):
+            model[key] = _dense(made[key])
+    _check(path, model)
+    return model
+
+
+def _bytes_of(path: Path) -> bytes:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name the .pkl file in it")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise ValueError(f"{path} has {size} bytes: no SMPL model is that large")
+    stream = path.read_bytes()
+    for start, what in MISTAKEN.items():
+        if stream.startswith(start):
+            raise ValueError(f"{path} is not a pickle but {what}")
+    return stream
+
+
+class _Chumpy(Stub):
+    """A chumpy.ch.Ch: its value is what its state has under 'x'."""
+
+    __slots__ = ()
+
+
+class _Sparse(Stub):
+    """A matrix of scipy.sparse, whose state is the dictionary of its fields."""
+
+    __slots__ = ()
+
+
+class _Columns(_Sparse):
+    __slots__ = ()
+
+
+class _Rows(_Sparse):
+    __slots__ = ()
+
+
+class _Entries(_Sparse):
+    __slots__ = ()
+
+
+def _rebuild(kind: Any, base: Any, state: Any) -> Stub:
+    """copy_reg._reconstructor: how protocols 0 and 1 make an object before its state comes."""
+    if not (isinstance(kind, type) and issubclass(kind, Stub)) or state is not None:
+        raise Refused("its pickle rebuilds something else than a chumpy value or sparse matrix")
+    return kind()
+
+
+NAMES = {
+    ("chumpy.ch", "Ch"): _Chumpy,
+    **{
+        (f"scipy.sparse.{module}", f"{kind}_{form}"): stub
+        for kind, stub in {"csc": _Columns, "csr": _Rows, "coo": _Entries}.items()
+        for module in (kind, f"_{kind}")
+        for form in ("matrix", "array")
+    },
+    **{(module, "_reconstructor"): _rebuild for module in ("copy_reg", "copyreg")},
+    **{(module, "object"): pickles.only_named for module in ("__builtin__", "builtins")},
+    # Not types that a pickle could alter, but calls of them.
+    **{(module, "set"): lambda *parts: set(*parts) for module in ("__builtin__", "builtins")},
+    ("collections", "OrderedDict"): lambda *pairs: dict(*pairs),
+}
+
+
+def _dense(value: Any) -> np.ndarray:
+    """The array behind a key: as it is, a chumpy value's, or a sparse matrix written out."""
+    if isinstance(value, _Chumpy):
+        return _dense(value.state["x"])
+    if isinstance(value, _Sparse):
+        return _densify(value)
+    array = pickles.settle(value)
+    if type(array) is not np.ndarray:
+        raise ValueError(f"a {type(array).__name__} where an array should be")
+    return array
+
+
+def _densify(matrix: _Sparse) -> np.ndarray:
+    """The matrix with its zeros; entries for the same place add up, as scipy has it."""
+    fields = matrix.state
+    shape = pickles.settle(fields["_shape"])
+    if len(shape) != 2 or pickles.count(shape) > MAX_CELLS:
+        raise ValueError("a sparse matrix of no or too large a size")
+    data = _line(fields["data"], "data", "biuf")
+    if isinstance(matrix, _Entries):
+        places = fields["coords"] if "coords" in fields else (fields["row"], fields["col"])
+        rows, columns = (_line(place, "coords", "iu") for place in places)
+    else:
+        by_column = isinstance(matrix, _Columns)
+        lines = shape[1] if by_column else shape[0]
+        ends = _line(fields["indptr"], "indptr", "iu")
+        if len(ends) != lines + 1 or not 0 == ends[0] <= ends.min() <= ends.max() <= len(data):
+            raise ValueError(f"a sparse matrix whose indptr doesn't fit {lines} lines and its data")
+        if (np.diff(ends) < 0).any():
+            raise ValueError("a sparse matrix whose indptr falls")
+        data = data[: ends[-1]]  # scipy may keep room for more
+        along = _line(fields["indices"], "indices", "iu")[: ends[-1]]
+        across = np.repeat(np.arange(lines), np.diff(ends))
+        rows, columns = (along, across) if by_column else (across, along)
+    if not len(rows) == len(columns) == len(data):
+        raise ValueError("a sparse matrix with more values than places, or fewer")
+    for places, size in zip((rows, columns), shape, strict=True):
+        if len(places) and not 0 <= places.min() <= places.max() < size:
+            raise ValueError(f"a sparse matrix with indices outside its shape {tuple(shape)}")
+    dense = np.zeros(shape, data.dtype)
+    np.add.at(dense, (rows, columns), data)
+    return dense
+
+
+def _line(value: Any, name: str, kinds: str) -> np.ndarray:
+    """A sparse matrix's field `name`: one dimension, places as int64."""
+    array = pickles.settle(value)
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in kinds:
+        raise ValueError(f"a sparse matrix whose {name} is not a row of numbers")
+    return array.astype(np.int64) if kinds == "iu" else array
+
+
+def _sizes(model: dict[str, np.ndarray]) -> dict[str, int]:
+    """What the letters in SHAPES stand for, each taken from the first key that has it."""
+    sizes: dict[str, int] = {}
+    for key, shape in SHAPES.items():
+        for letter, size in zip(shape, model[key].shape, strict=False):
+            if isinstance(letter, str):
+                sizes.setdefault(letter, size)
+    return sizes
+
+
+def _check(path: Path, model: dict[str, np.ndarray]) -> None:
+    """ValueError for the first thing about the arrays that can't be in a body model."""
+    sizes = _sizes(model)
+    for key, shape in SHAPES.items():
+        array = model[key]
+        wanted = tuple(sizes.get(size, size) for size in shape)
+        if array.shape != wanted or 0 in wanted:
+            found = ", ".join(f"{other} {model[other].shape}" for other in SHAPES)
+            letters = ", ".join(map(str, shape))
+            raise ValueError(f"{path}: {key} should be ({letters}) in SMPL, but there are {found}")
+        kinds, numbers = INTEGERS if key in WHOLE_NUMBERS else FLOATS
+        if array.dtype.str[1:] not in kinds:
+            raise ValueError(f"{path}: {key} holds {array.dtype}, not {numbers}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{path}: {key} holds NaN or infinite values; get the file again")
+    faces = model["f"]
+    if not 0 <= faces.min() <= faces.max() < sizes["V"]:
+        raise ValueError(
+            f"{path}: f names vertices {faces.min()} to {faces.max()}, there are {sizes['V']}"
+        )
+    (root, *parents), joints = model["kintree_table"].tolist()
+    if joints != list(range(JOINTS)) or root not in ROOTS:
+        raise ValueError(f"{path}: kintree_table doesn't number joints 0 to 23 from a root")
+    for joint, parent in enumerate(parents, start=1):
+        if not 0 <= parent < joint:
+            raise ValueError(f"{path}: kintree_table gives joint {joint} the parent {parent}")

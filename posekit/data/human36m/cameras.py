@@ -1,0 +1,70 @@
+"""Where Human3.6M's cameras stand, from a file the user puts beside the data.
+
+The 44 poses of the cameras are licensed CC BY-NC and are not part of this package; the four
+intrinsics are in `posekit.camera`. World millimetres, z up.
+"""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+from posekit.data.formats import npz, opcodes
+from posekit.geometry.camera import Camera
+
+Cameras = dict[tuple[str, str], Camera]  # by subject ("S9") and camera ("60457274")
+KEYS = ("h36m_cameras_intrinsic_params", "h36m_cameras_extrinsic_params")
+REMEDY = (
+    "put one of these beside it: h36m_dataset.py from the folder common of VideoPose3D "
+    "(github.com/facebookresearch/VideoPose3D; CC BY-NC), the same two tables as "
+    "h36m_cameras.json, or cameras.npy of EvoSkeleton (github.com/Nicholasli1995/EvoSkeleton)"
+)
+
+
+def find_cameras(folder: Path) -> Path:
+    """The file with the cameras in `folder`; FileNotFoundError says where to get one."""
+    for pattern in ("cameras.npy", "h36m_cameras*.json", "h36m_dataset.py"):
+        if found := sorted(folder.glob(pattern)):
+            return found[0]
+    raise FileNotFoundError(f"{folder}: where the cameras stand is not in these files; {REMEDY}")
+
+
+def read_cameras(path: Path) -> Cameras:
+    """Every camera of a file that `find_cameras` finds; ValueError names the file."""
+    try:
+        if path.suffix == ".npy":
+            return _martinez(npz.read(path))
+        text = path.read_text(encoding="utf-8")
+        tables = _tables(text) if path.suffix == ".py" else json.loads(text)
+        return _videopose3d(*(tables[key] for key in KEYS))
+    except opcodes.Refused:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, SyntaxError) as error:
+        message = f"{path}: no whole table of Human3.6M's cameras ({error!r}); {REMEDY}"
+        raise ValueError(message) from error
+
+
+def _tables(source: str) -> dict[str, Any]:
+    """The two tables of VideoPose3D's source file, read as literals: nothing in it is run."""
+    return {
+        statement.targets[0].id: ast.literal_eval(statement.value)
+        for statement in ast.parse(source).body
+        if isinstance(statement, ast.Assign) and getattr(statement.targets[0], "id", "") in KEYS
+    }
+
+
+def _videopose3d(intrinsics: list[dict], extrinsics: dict[str, list[dict]]) -> Cameras:
+    cameras = {}
+    for subject, stands in extrinsics.items():
+        for lens, stand in zip(intrinsics, stands, strict=True):
+            if "orientation" in stand:  # S2 to S4 have none: their poses are not published
+                cameras[subject, str(lens["id"])] = Camera.from_videopose3d(lens, stand)
+    return cameras
+
+
+def _martinez(table: dict[tuple[int, int], tuple]) -> Cameras:
+    cameras = {}
+    for (subject, _), entry in table.items():
+        camera = Camera.from_martinez(entry)
+        cameras[f"S{subject}", camera.name] = camera
+    return cameras

@@ -1,0 +1,158 @@
+"""Cut-outs of Pascal VOC 2012's objects, to lay over pictures of persons.
+
+The rule of Sárándi et al. (2018) and of all who use their code: of every segmented picture the
+objects that are no persons, not difficult and not truncated; an object is the mask's number of its
+place in the file, inside its box; masks below 500 px are dropped; opacity is 192 of 255 where an
+8 x 8 ellipse erodes the mask; all is halved in size. The boxes' numbers, which count from 1, cut
+the picture as if they counted from 0, as in that code.
+
+The data: VOCtrainval_11-May-2012.tar, its folder VOCdevkit/VOC2012. Its pictures are Flickr's, under
+Flickr's terms.
+
+H, W pixels of a picture, h, w pixels of a cut-out.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from posekit.geometry.crop import read_image, read_labels
+
+SMALLEST = 500  # px of a mask
+BORDER = 192  # opacity of what the erosion takes away
+SHRINK = 0.5
+MAX_BYTES = 1_000_000  # of an annotation; VOC's have some hundred to some thousand
+SOURCE = "unpack VOCtrainval_11-May-2012.tar of host.robots.ox.ac.uk/pascal/VOC/voc2012"
+FIELDS = ("xmin", "ymin", "xmax", "ymax")
+
+
+class Thing(NamedTuple):
+    """An object of a picture, as its annotation has it."""
+
+    name: str
+    usable: bool  # no person, not difficult, not truncated
+    box: tuple[int, int, int, int]  # left, top, right, bottom
+
+
+def occluders(folder: Path | str) -> list[UInt8[np.ndarray, "_ _ 4"]]:
+    """RGB and opacity of every usable object, in the order of the files and of the objects.
+
+    FileNotFoundError when the folder, a picture or a mask is not there; ValueError, naming the
+    file, when one is damaged or they do not belong together.
+    """
+    folder = Path(folder)
+    files = sorted((folder / "Annotations").glob("*.xml"))
+    if not files:
+        raise FileNotFoundError(f"there are no annotations in {folder / 'Annotations'}: {SOURCE}")
+    found = []
+    for file in files:
+        things = read_things(file)
+        if any(thing.usable for thing in things):
+            found += _cut_outs(folder, file, things)
+    return found
+
+
+def read_things(file: Path) -> list[Thing]:
+    """The objects of a picture's annotation; none where the picture is not segmented.
+
+    ValueError, naming the file, when it is no annotation of VOC, or an unsafe one: a document type
+    may define entities that grow without bound or read other files.
+    """
+    if file.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{file} is larger than any annotation of VOC")
+    parser = ElementTree.XMLParser(target=_NoDocumentType())
+    try:
+        root = ElementTree.fromstring(file.read_bytes(), parser)
+        if _text(root, "segmented") == "0":
+            return []
+        return [_thing(entry) for entry in root.findall("object")]
+    except (ElementTree.ParseError, LookupError, ValueError, OverflowError) as error:
+        raise ValueError(f"{file} is no annotation of Pascal VOC: {error}") from error
+
+
+class _NoDocumentType(ElementTree.TreeBuilder):
+    """Builds the tree of a file that declares nothing."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        raise ValueError(f"it declares a document type, {name!r}")
+
+
+def _thing(entry: ElementTree.Element) -> Thing:
+    name = _text(entry, "name")
+    free = _text(entry, "difficult") == "0" and _text(entry, "truncated") == "0"
+    box = [int(float(_text(entry, f"bndbox/{field}"))) for field in FIELDS]
+    return Thing(name, free and name != "person", tuple(box))
+
+
+def _text(entry: ElementTree.Element, path: str) -> str:
+    text = (entry.findtext(path) or "").strip()
+    if not text:
+        raise ValueError(f"<{path}> is missing or empty")
+    return text
+
+
+def _cut_outs(folder: Path, file: Path, things: list[Thing]) -> list[np.ndarray]:
+    """The usable objects of one picture, whose files have the annotation's name."""
+    picture = read_image(folder / "JPEGImages" / f"{file.stem}.jpg")
+    mask_file = folder / "SegmentationObject" / f"{file.stem}.png"
+    numbers = read_numbers(mask_file)
+    if numbers.shape != picture.shape[:2]:
+        raise ValueError(f"{mask_file} is of {numbers.shape} px, its picture {picture.shape[:2]}")
+    if (most := numbers[numbers < 255].max(initial=0)) > len(things):
+        raise ValueError(f"{mask_file} counts {most} objects, {file} only {len(things)}")
+    height, width = numbers.shape
+    found = []
+    for number, (name, usable, (left, top, right, bottom)) in enumerate(things, start=1):
+        if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+            raise ValueError(f"{file}: the box of object {number}, {name!r}, is not in the picture")
+        mask = numbers[top:bottom, left:right] == number
+        if usable and mask.sum() >= SMALLEST:
+            found.append(cut_out(picture[top:bottom, left:right], mask))
+    return found
+
+
+def cut_out(picture: UInt8[np.ndarray, "H W 3"], mask: np.ndarray) -> UInt8[np.ndarray, "h w 4"]:
+    """The picture with the mask (H, W) as opacity, lower along its border, at half its size."""
+    opacity = mask.astype(np.uint8) * 255
+    core = cv2.erode(opacity, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (8, 8)))
+    opacity[core < opacity] = BORDER
+    whole = np.dstack([picture, opacity])
+    return cv2.resize(whole, None, fx=SHRINK, fy=SHRINK, interpolation=cv2.INTER_AREA)
+
+
+def read_numbers(file: Path) -> UInt8[np.ndarray, "H W"]:
+    """The objects' numbers in a mask, 255 between them; ValueError when it has other colours.
+
+    A mask is a PNG with VOC's palette, which decoders turn into colours.
+    """
+    pixels = read_labels(file)
+    if pixels.ndim == 2:
+        return pixels
+    places = np.searchsorted(_PALETTE[_ORDER], _code(pixels)).clip(max=255)
+    numbers = _ORDER[places].astype(np.uint8)
+    if (_PALETTE[numbers] != _code(pixels)).any():
+        raise ValueError(f"{file} has colours that are not of Pascal VOC's palette")
+    return numbers
+
+
+def _code(colours: np.ndarray) -> np.ndarray:
+    return colours.astype(np.int64) @ [1 << 16, 1 << 8, 1]
+
+
+def _palette() -> np.ndarray:
+    """VOC's colour of every number: three bits at a time go to red, green and blue, high first."""
+    numbers = np.arange(256)
+    colours = np.zeros((256, 3), np.int64)
+    for place in range(8):
+        for channel in range(3):
+            bit = (numbers >> (3 * place + channel)) & 1
+            colours[:, channel] |= bit << (7 - place)
+    return _code(colours)
+
+
+_PALETTE = _palette()
+_ORDER = np.argsort(_PALETTE)

@@ -1,0 +1,1 @@
+"""Plotly and matplotlib figures."""

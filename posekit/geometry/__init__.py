@@ -1,0 +1,1 @@
+"""Skeletons, cameras, crops, body models and the renderer."""

@@ -1,0 +1,368 @@
+"""Bodies in SMPL's format: shaped, posed by linear blend skinning, and fitted to a skeleton.
+
+The model is SMPL's (Loper et al., "SMPL: a skinned multi-person linear model", 2015). A body at
+rest is a mean and shape directions (its Eq. 8), its joints are regressed from it (Eq. 10), pose
+directions correct it (Eq. 9; the bundled body has none, its elbows and knees fold plainly), and
+each vertex follows a blend of its bones (Eqs. 2-4):
+
+    v' = sum_b w_b (G_b v),  G_b = prod_{a above b} [R_a | j_a - j_parent(a)],  relative to rest.
+
+`free()` is the bundled body: MakeHuman's, free to use and change (posekit/bodies/NOTICE), on SMPL's
+tree of 24 joints and with ten shape components of unit variance. `load` reads any file with SMPL's
+keys. Nothing else knows one from the other.
+
+Poses are rotation matrices relative to the parent joint, the root's to the world. Other notations
+become matrices through `roma`:
+
+    roma.rotvec_to_rotmat(pose.view(-1, 24, 3))            # SMPL's own rotation vectors
+    roma.special_gramschmidt(pose.view(-1, 24, 3, 2))      # SPIN's 6D: two columns, interleaved
+    roma.special_gramschmidt(pose.view(-1, 24, 2, 3).mT)   # HMR 2.0's 6D: one column, then another
+
+Millimetres. At rest x is left, y up and z forward: a T pose with the arms along x. On a CPU a body
+comes out the same, bit by bit, whatever others are in its batch.
+
+Dimensions: B bodies, V vertices, F faces, S shape components, P pose directions, K joints of a
+skeleton.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from posekit.geometry import body_files
+from posekit.geometry.skeleton import H36M17, SMPL24, SPIN24, Skeleton, convert
+
+MM = 1000.0
+FIT_NOISE = 10.0  # mm: how far a skeleton's offsets may lie from those of any shape; see `tailor`
+SHORT = 40.0  # mm: bones much longer than this stretch wholly in `tailor`, shorter ones less
+NEAR = 0.02  # how far from a rotation a matrix may be; rounded to two decimals they pass
+
+# The rows of GraphCMR's J_regressor_extra
+EXTRA = ("nose", "right_eye", "left_eye", "right_ear", "left_ear", "right_hip", "left_hip", "neck")
+EXTRA += ("head_top", "pelvis", "mid_shoulders", "spine", "neck_nose", "head")
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Bodies of some shape in the T pose, mm."""
+
+    vertices: Float[Tensor, "B V 3"]
+    joints: Float[Tensor, "B 24 3"]
+
+
+@dataclass(frozen=True)
+class Posed:
+    """Posed bodies, mm; `transforms` take each bone from its place at rest to its place here."""
+
+    vertices: Float[Tensor, "B V 3"]
+    joints: Float[Tensor, "B 24 3"]
+    transforms: Float[Tensor, "B 24 4 4"]
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A body model; get one from `free` or `load`."""
+
+    name: str
+    faces: Int64[Tensor, "F 3"]  # outward side: counter-clockwise
+    parts: UInt8[Tensor, " F"]  # 1 left arm, 2 right arm, 3 head, 4 left leg, 5 right leg, 6 torso
+    parts14: UInt8[Tensor, " F"]  # see body_files.PARTS14
+    weights: Float[Tensor, "V 24"]
+    regressors: dict[str, Tensor]  # by skeleton name, (K, V)
+    template: Float[Tensor, "V 3"]
+    shape_directions: Float[Tensor, "S V 3"]
+    pose_directions: Float[Tensor, "P V 3"] | None
+    joint_template: Float[Tensor, "24 3"]
+    joint_directions: Float[Tensor, "S 24 3"]
+    parents: tuple[int, ...] = SMPL24.parents
+
+    @property
+    def shapes(self) -> int:
+        """How many shape components there are."""
+        return len(self.shape_directions)
+
+    def to(self, *args, **kwargs) -> "Body":
+        """The body on another device or in another float type, as `Tensor.to`."""
+        changed = {"regressors": {k: v.to(*args, **kwargs) for k, v in self.regressors.items()}}
+        dtype = self.weights.to(*args, **kwargs)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                own = dtype.dtype if value.is_floating_point() else value.dtype
+                changed[field.name] = value.to(dtype.device, own)
+        return replace(self, **changed)
+
+    def rest(self, shape: Float[Tensor, "B S"]) -> Rest:
+        """Bodies of these shapes in the T pose; coefficients that are left out are zero.
+
+        ValueError for another shape or type than the body's, more coefficients than it has, or any
+        that are not finite.
+        """
+        _shaped("shape", shape, ("B", "S"), "one person's S coefficients are shape[None]")
+        self._alike("shape", shape)
+        if shape.shape[1] > self.shapes:
+            raise ValueError(f"{self.name} has {self.shapes} shapes, not {shape.shape[1]}")
+        _finite("shape", shape)
+        count = shape.shape[1]
+        rows = shape[:, None]
+        vertices = _each(rows, self.shape_directions[:count].flatten(1)).view(
+            -1, *self.template.shape
+        )
+        joints = _each(rows, self.joint_directions[:count].flatten(1)).view(
+            -1, *self.joint_template.shape
+        )
+        return Rest(self.template + vertices, self.joint_template + joints)
+
+    def pose(
+        self, rest: Rest, rotations: Float[Tensor, "B 24 3 3"], translation: Float[Tensor, "B 3"]
+    ) -> Posed:
+        """Rest bodies (B of them, or one for all) turned by `rotations`, the root joint put at
+        `translation`. No poses give no bodies: B may be 0.
+
+        ValueError for other shapes or types, NaN or infinity, matrices that are not rotations to
+        within `NEAR` (zeros, scaled or mirrored ones), or rest bodies of another number or kind.
+        """
+        if not (isinstance(rotations, Tensor) and rotations.shape[1:] == (24, 3, 3)):
+            _shaped("rotations", rotations, ("B", 24, 3, 3), _to_matrices(rotations))
+        self._alike("rotations", rotations)
+        _check_rotations(rotations)
+        _shaped("translation", translation, (len(rotations), 3), "one place for each pose, mm")
+        _finite("translation", translation)
+        self._alike("the rest body", rest.vertices)
+        if len(rest.vertices) not in (1, len(rotations)):
+            raise ValueError(f"{len(rest.vertices)} rest bodies for {len(rotations)} poses")
+        if rest.vertices.shape[1] != len(self.template):
+            raise ValueError(
+                f"{self.name} has {len(self.template)} vertices, "
+                f"the rest body {rest.vertices.shape[1]}"
+            )
+        vertices = rest.vertices
+        if self.pose_directions is not None:
+            eye = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
+            feature = (rotations[:, 1:] - eye).flatten(1)[:, None]
+            corrected = _each(feature, self.pose_directions.flatten(1))
+            vertices = vertices + corrected.view(-1, *self.template.shape)
+        world = self._chain(rest.joints, rotations, translation)
+        turned = world[..., :3, :3] @ rest.joints[..., None]
+        transforms = world.clone()
+        transforms[..., :3, 3] = world[..., :3, 3] - turned[..., 0]
+        blend = transforms[:, :, :3].flatten(2).mT  # (B, 12, 24)
+        m = _each(blend, self.weights.T).unflatten(1, (3, 4))
+        x, y, z = vertices.unbind(-1)
+        moved = m[:, :, 0] * x[:, None] + m[:, :, 1] * y[:, None] + m[:, :, 2] * z[:, None]
+        return Posed((moved + m[:, :, 3]).mT.contiguous(), world[..., :3, 3], transforms)
+
+    def __call__(
+        self,
+        rotations: Float[Tensor, "B 24 3 3"],
+        shape: Float[Tensor, "B S"],
+        translation: Float[Tensor, "B 3"],
+    ) -> Posed:
+        """`pose` the `rest` bodies of these shapes."""
+        return self.pose(self.rest(shape), rotations, translation)
+
+    def joints(
+        self, vertices: Float[Tensor, "B V 3"], skeleton: Skeleton
+    ) -> Float[Tensor, "B K 3"]:
+        """A skeleton's joints, regressed from posed vertices.
+
+        By the skeleton's own regressor, else by one whose joints hold all of the skeleton's
+        (`skeleton.convert`). ValueError names the joints that none has.
+        """
+        if skeleton.name in self.regressors:
+            return _each(self.regressors[skeleton.name], vertices)
+        lacking = set(skeleton.joints)
+        for source in (SPIN24, H36M17, SMPL24):
+            if source.name in self.regressors:
+                joints = _each(self.regressors[source.name], vertices)
+                pose, missing = convert(joints, source, skeleton)
+                if not missing:
+                    return pose
+                lacking &= set(missing)
+        raise ValueError(
+            f"{self.name} has no regressor for {skeleton.name}: none of its own holds "
+            f"{', '.join(sorted(lacking)) or 'all its joints'}; load the body with one"
+        )
+
+    def tailor(self, offsets: Float[Tensor, "24 3"]) -> tuple[Float[Tensor, " S"], Rest]:
+        """The shape nearest to a skeleton, and that body at rest, warped to fit it exactly.
+
+        `offsets` are joints in their parent's frame at rest, mm, the root's is ignored. The shape
+        is the most probable one for unit-variance coefficients and offsets that err by `FIT_NOISE`:
+        ridge regression. The warp maps each bone b by v -> t_b + L_b (v - j_b), t_b being where
+        its joint has to go, and L_b, which takes its children's old offsets to the new ones, is the
+        identity but for them (a ridge again, so that bones of a few millimetres stretch nothing).
+        Vertices blend these maps by their skinning weights. The joints of the result lie exactly
+        at the offsets. ValueError for offsets that are not finite.
+        """
+        _finite("offsets", offsets)
+        parents = torch.tensor(self.parents[1:], device=offsets.device)
+        own = self.joint_template[1:] - self.joint_template[parents]
+        slopes = (self.joint_directions[:, 1:] - self.joint_directions[:, parents]).flatten(1)
+        ridge = FIT_NOISE**2 * torch.eye(self.shapes, dtype=slopes.dtype, device=slopes.device)
+        gap = (offsets[1:] - own).flatten()
+        shape = torch.linalg.solve(slopes @ slopes.T + ridge, slopes @ gap)
+        rest = self.rest(shape[None])
+        old = rest.joints[0]
+        new = [old[0]]
+        for joint, parent in enumerate(self.parents[1:], start=1):
+            new.append(new[parent] + offsets[joint])
+        new = torch.stack(new)
+        eye = torch.eye(3, dtype=old.dtype, device=old.device)
+        maps = []
+        for bone in range(len(self.parents)):
+            children = [j for j, parent in enumerate(self.parents) if parent == bone]
+            before = old[children] - old[bone]
+            change = offsets[children] - before
+            spread = before.T @ before + SHORT**2 * eye
+            maps.append(eye + change.T @ torch.linalg.solve(spread, before.T).T)
+        linear = torch.stack(maps)
+        constant = new - (linear @ old[..., None])[..., 0]
+        blend = self.weights @ torch.cat([linear.flatten(1), constant], dim=1)
+        vertices = (blend[:, :9].view(-1, 3, 3) @ rest.vertices[0, :, :, None])[..., 0]
+        return shape, Rest((vertices + blend[:, 9:])[None], new[None])
+
+    def _alike(self, what: str, tensor: Tensor) -> None:
+        own = self.weights
+        if tensor.dtype != own.dtype or tensor.device != own.device:
+            raise ValueError(
+                f"{what} must be {own.dtype} on {own.device} as {self.name} is, not {tensor.dtype} "
+                f"on {tensor.device}: give it as .to(body.weights), or take the body .to(its type)"
+            )
+
+    def _chain(self, joints: Tensor, rotations: Tensor, translation: Tensor) -> Tensor:
+        """Each bone's frame in the world (B, 24, 4, 4): its turn, and where its joint is."""
+        parents = list(self.parents[1:])
+        local = rotations.new_zeros(*rotations.shape[:2], 4, 4)
+        local[..., :3, :3] = rotations
+        local[:, 0, :3, 3] = translation
+        local[:, 1:, :3, 3] = joints[:, 1:] - joints[:, parents]
+        local[..., 3, 3] = 1
+        steps = local.unbind(1)
+        world = [steps[0]]
+        for step, parent in zip(steps[1:], parents, strict=True):
+            world.append(world[parent] @ step)
+        return torch.stack(world, dim=1)
+
+
+@cache
+def free(full: bool = False) -> Body:
+    """The bundled body: 1,229 vertices, or 13,718 with `full`; the same shapes mean the same
+    person in both."""
+    name = "free_full" if full else "free"
+    return replace(load(Path(body_files.__file__).parent / "bodies" / f"{name}.npz"), name=name)
+
+
+def load(
+    path: str | Path,
+    regressors: Mapping[Skeleton, str | Path] | None = None,
+    extra: str | Path | None = None,
+) -> Body:
+    """A body from an npz file with SMPL's keys, in metres (see `body_files`).
+
+    `regressors` names .npy files (K, V) by the skeleton whose joints they give, such as
+    `{H36M17_LEFT_FIRST: "J_regressor_h36m.npy"}`. `extra` names GraphCMR's J_regressor_extra.npy
+    (14, V) (Kolotouros et al., CVPR 2019), from which and the model's own joints SPIN's 24 follow,
+    all regressed from vertices as GraphCMR does (SPIN reads limbs off the rig and picks vertices
+    for the face). FileNotFoundError, or ValueError that names the file, the key and the remedy,
+    when something is missing, does not fit or is not finite.
+    """
+    arrays = body_files.read(path)
+    template = arrays["v_template"] * MM
+    directions = np.moveaxis(arrays["shapedirs"], 2, 0) * MM
+    regressor = arrays["J_regressor"]
+    by_name = {SMPL24.name: regressor}
+    for key, rows in arrays.items():
+        if key.startswith(body_files.REGRESSOR):
+            by_name[key.removeprefix(body_files.REGRESSOR)] = rows
+    for skeleton, file in (regressors or {}).items():
+        by_name[skeleton.name] = body_files.read_regressor(file, len(skeleton), len(template))
+    if extra is not None:
+        rows = body_files.read_regressor(extra, len(EXTRA), len(template))
+        of = dict(zip(SMPL24.joints + EXTRA, [*regressor, *rows], strict=True))
+        by_name[SPIN24.name] = np.stack([of[joint] for joint in SPIN24.joints])
+    fine = body_files.label(arrays["f"], arrays["weights"])
+    posedirs = arrays.get("posedirs")
+    return Body(
+        name=Path(path).stem,
+        faces=torch.from_numpy(arrays["f"]),
+        parts=torch.from_numpy(np.array(body_files.UNITED, dtype=np.uint8)[fine]),
+        parts14=torch.from_numpy(fine),
+        weights=_single(arrays["weights"]),
+        regressors={name: _single(rows) for name, rows in by_name.items()},
+        template=_single(template),
+        shape_directions=_single(directions),
+        pose_directions=None if posedirs is None else _single(np.moveaxis(posedirs, 2, 0) * MM),
+        joint_template=_single(regressor @ template),
+        joint_directions=_single(regressor @ directions),
+    )
+
+
+def _single(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _shaped(what: str, tensor: Tensor, wanted: tuple[int | str, ...], remedy: str) -> None:
+    """ValueError for another shape than `wanted`, where letters stand for any number."""
+    found = tuple(tensor.shape) if isinstance(tensor, Tensor) else ()
+    if len(found) != len(wanted) or any(
+        isinstance(size, int) and size != there for size, there in zip(wanted, found, strict=True)
+    ):
+        shape = ", ".join(map(str, wanted))
+        form = f"of shape {found}" if isinstance(tensor, Tensor) else f"a {type(tensor).__name__}"
+        raise ValueError(f"{what} must be a tensor ({shape}), but is {form}: {remedy}")
+
+
+def _to_matrices(rotations: Tensor) -> str:
+    """How what was given may become rotations (B, 24, 3, 3)."""
+    shape = getattr(rotations, "shape", ())
+    if tuple(shape) == (24, 3, 3):
+        return "one pose is rotations[None]"
+    if len(shape) == 4 and tuple(shape[2:]) == (3, 3):
+        return (
+            "take a body's 24 SMPL joints; of SMPL-H's and SMPL-X's the first 22 are the same, the "
+            "two hands that are missing then may have the identity, torch.eye(3)"
+        )
+    return (
+        "rotation vectors x become matrices by roma.rotvec_to_rotmat(x.view(-1, 24, 3)), SPIN's 6D "
+        "by roma.special_gramschmidt(x.view(-1, 24, 3, 2)), numpy's arrays tensors by "
+        "torch.from_numpy"
+    )
+
+
+def _check_rotations(rotations: Tensor) -> None:
+    """ValueError for matrices that are not finite, not orthogonal, or mirror."""
+    matrices = rotations.detach()
+    x, y, z = matrices.unbind(-1)
+    eye = torch.eye(3, dtype=matrices.dtype, device=matrices.device)
+    gap = torch.cat([matrices.mT @ matrices - eye, (torch.linalg.cross(x, y) - z)[..., None]], -1)
+    near = gap.abs() < NEAR
+    if not near.all():
+        _finite("rotations", rotations)
+        pose, joint = (~near).flatten(2).any(-1).nonzero()[0].tolist()
+        raise ValueError(
+            f"rotations[{pose}, {joint}] is no rotation matrix: its columns must be orthogonal, of "
+            f"length 1 and not mirrored, to within {NEAR}; roma.special_gramschmidt("
+            "rotations[..., :2]) makes rotations of nearby matrices"
+        )
+
+
+def _finite(what: str, tensor: Tensor) -> None:
+    if not tensor.isfinite().all():
+        raise ValueError(f"{what} must be finite, without NaN and infinity")
+
+
+def _each(left: Tensor, right: Tensor) -> Tensor:
+    """`left @ right` where either has a batch axis. On a CPU each product is taken alone: BLAS
+    rounds differently with the number of rows, and a body must not depend on its neighbours."""
+    if left.device.type != "cpu" or 0 in (len(left), len(right)):
+        return left @ right
+    if left.dim() == 3:
+        return torch.stack([one @ right for one in left])
+    return torch.stack([left @ one for one in right])

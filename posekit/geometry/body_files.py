@@ -1,0 +1,222 @@
+"""Body files: reading them, with every check that an untrusted file needs, and naming their parts.
+
+Files are npz with SMPL's keys, in metres: v_template (V, 3), shapedirs (V, 3, S), J_regressor
+(24, V), weights (V, 24), f (F, 3), kintree_table (2, 24) and, if the body has them, posedirs
+(V, 3, 207). Keys "regressor_NAME" hold regressors (K, V) under the name of a skeleton. The bundled
+files beside this module (see NOTICE) have the same form in smaller types.
+
+Dimensions: V vertices, F faces, S shape components, K joints of a regressor.
+"""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from posekit.geometry.skeleton import SMPL24
+
+LARGEST = 2**30  # bytes; SMPL takes 50 MB in float64
+POSE_DIRECTIONS = 9 * (len(SMPL24) - 1)
+REMEDY = "convert the licensed model again with `posekit data convert-smpl`"
+REGRESSOR = "regressor_"
+
+PARTS = ("left arm", "right arm", "head", "left leg", "right leg", "torso")
+"""The parts of LSP's and SPIN's evaluation, labelled 1 to 6. Hands are arms, feet are legs, the
+neck belongs to the head and the collars to the torso."""
+
+PARTS14 = (
+    "head",
+    "torso",
+    "left upper arm",
+    "right upper arm",
+    "left forearm",
+    "right forearm",
+    "left hand",
+    "right hand",
+    "left thigh",
+    "right thigh",
+    "left shank",
+    "right shank",
+    "left foot",
+    "right foot",
+)
+"""Fourteen finer parts, labelled 1 to 14; they unite to `PARTS`."""
+
+_FINE = dict.fromkeys(SMPL24.joints, "torso") | {"smpl_neck": "head", "smpl_head": "head"}
+for _side in ("left", "right"):
+    for _joint, _part in {
+        "shoulder": "upper arm",
+        "elbow": "forearm",
+        "wrist": "hand",
+        "hand_base": "hand",
+        "hip": "thigh",
+        "knee": "shank",
+        "ankle": "foot",
+        "foot_ball": "foot",
+    }.items():
+        _FINE[f"{_side}_{_joint}"] = f"{_side} {_part}"
+_COARSE = {"head": "head", "torso": "torso"} | {
+    f"{side} {fine}": f"{side} {limb}"
+    for side in ("left", "right")
+    for limb, pieces in {
+        "arm": ("upper arm", "forearm", "hand"),
+        "leg": ("thigh", "shank", "foot"),
+    }.items()
+    for fine in pieces
+}
+BONES14 = tuple(PARTS14.index(_FINE[joint]) + 1 for joint in SMPL24.joints)
+"""The part of `PARTS14` that each joint of SMPL's rig moves."""
+UNITED = (0, *(PARTS.index(_COARSE[part]) + 1 for part in PARTS14))
+"""The part of `PARTS` for each label of `PARTS14`."""
+
+
+def read(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a body file, all finite and consistent, floats as float64.
+
+    FileNotFoundError if there is none; ValueError names the file, the key and the remedy.
+    """
+    path = Path(path)
+    arrays = _load(path)
+    try:
+        template = _finite(arrays, "v_template", (-1, 3))
+        count = len(template)
+        read = {
+            "v_template": template,
+            "shapedirs": _finite(arrays, "shapedirs", (count, 3, -1)),
+            "J_regressor": _sums_to_one(arrays, "J_regressor", (len(SMPL24), count)),
+            "weights": _sums_to_one(arrays, "weights", (count, len(SMPL24))),
+            "f": _faces(arrays, count),
+        }
+        tall = np.ptp(template, axis=0).max()
+        if not 0.3 < tall < 3:
+            raise ValueError(f"v_template is {tall:g} large; a body file is in metres")
+        if "kintree_table" in arrays:
+            parents = _shaped(arrays, "kintree_table", (2, len(SMPL24)))[0].astype(np.int64)
+            if tuple(parents[1:]) != SMPL24.parents[1:]:
+                raise ValueError("kintree_table is not SMPL's tree of 24 joints")
+        if "posedirs" in arrays:
+            read["posedirs"] = _finite(arrays, "posedirs", (count, 3, POSE_DIRECTIONS))
+        for key in arrays:
+            if key.startswith(REGRESSOR):
+                read[key] = _sums_to_one(arrays, key, (-1, count))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; {REMEDY}") from error
+    return read
+
+
+def read_regressor(path: str | Path, joints: int, vertices: int) -> np.ndarray:
+    """A joint regressor (joints, vertices) from a .npy file; errors as `read` gives them."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no regressor {path}; name the .npy file")
+    try:
+        array = np.load(path, allow_pickle=False)
+        return _sums_to_one({"the regressor": array}, "the regressor", (joints, vertices))
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path}: {error}; it must fit this body and skeleton") from error
+
+
+def label(faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Which of `PARTS14` each face belongs to, 1 to 14: (F,) uint8.
+
+    The part whose bones have the largest sum of skinning weights at the face's three corners.
+    Patches cut off from the largest one of their part on the same piece of the mesh take the
+    label that most of their neighbours have, so that borders are clean.
+    """
+    shares = np.zeros((len(weights), len(PARTS14) + 1))
+    np.add.at(shares.T, np.array(BONES14), weights.T)
+    # Left and right tie on faces astride the middle of the body only as rounding has it
+    labels = np.round(shares[faces].sum(axis=1), 6).argmax(axis=1)
+    one, other = _neighbours(faces)
+    piece = _components(len(faces), one, other)
+    for _ in range(len(PARTS14)):
+        inside = labels[one] == labels[other]
+        patch = _components(len(faces), one[inside], other[inside])
+        size = np.bincount(patch)
+        largest = np.zeros((piece.max() + 1, shares.shape[1]), dtype=np.int64)
+        np.maximum.at(largest, (piece, labels), size[patch])
+        stray = size[patch] < largest[piece, labels]
+        if not stray.any():
+            break
+        votes = np.zeros((patch.max() + 1, shares.shape[1]))
+        for a, b in ((one, other), (other, one)):
+            edge = (patch[a] != patch[b]) & ~stray[b]
+            np.add.at(votes, (patch[a][edge], labels[b][edge]), 1)
+        heard = stray & (votes[patch].sum(axis=1) > 0)
+        labels[heard] = votes[patch[heard]].argmax(axis=1)
+    return labels.astype(np.uint8)
+
+
+def _neighbours(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of faces that share an edge."""
+    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    owner = np.repeat(np.arange(len(faces)), 3)
+    order = np.lexsort(edges.T)
+    same = (np.diff(edges[order], axis=0) == 0).all(axis=1)
+    return owner[order[:-1][same]], owner[order[1:][same]]
+
+
+def _components(count: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    graph = coo_array((np.ones(len(one)), (one, other)), shape=(count, count))
+    return connected_components(graph, directed=False)[1]
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise FileNotFoundError(f"no body file {path}; name an npz, or use the bundled free body")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > LARGEST:
+            raise ValueError(f"it unpacks to {size / 2**30:.1f} GiB, no body is that large")
+        with np.load(path, allow_pickle=False) as file:
+            return {key: _entry(file, key) for key in file.files}
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} is not a readable body file ({error}); {REMEDY}") from error
+
+
+def _entry(file, key: str) -> np.ndarray:
+    try:
+        return file[key]
+    except ValueError as error:  # object arrays, broken headers
+        raise ValueError(f"{key}: {error}") from error
+
+
+def _shaped(arrays: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """An array that must exist, hold numbers and have this shape; -1 stands for any length."""
+    if key not in arrays:
+        raise ValueError(f"{key} is missing")
+    array = arrays[key]
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"{key} holds no numbers but {array.dtype}")
+    fits = array.ndim == len(shape) and all(
+        n == m or (m < 0 and n > 0) for n, m in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if n < 0 else str(n) for n in shape)
+        raise ValueError(f"{key} has shape {array.shape}, not ({wanted})")
+    return array
+
+
+def _finite(arrays: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...]) -> np.ndarray:
+    array = _shaped(arrays, key, shape).astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{key} has entries that are not finite")
+    return array
+
+
+def _sums_to_one(arrays: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...]) -> np.ndarray:
+    array = _finite(arrays, key, shape)
+    if np.abs(array.sum(axis=1) - 1).max() > 0.01:
+        raise ValueError(f"{key} has rows that do not add up to one")
+    return array
+
+
+def _faces(arrays: Mapping[str, np.ndarray], vertices: int) -> np.ndarray:
+    faces = _shaped(arrays, "f", (-1, 3))
+    if faces.dtype.kind not in "iu" or faces.min() < 0 or faces.max() >= vertices:
+        raise ValueError(f"f must name vertices 0 to {vertices - 1}")
+    return faces.astype(np.int64)

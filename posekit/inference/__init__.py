@@ -1,0 +1,1 @@
+"""Exported networks, runtimes, timings, and prediction on people's own pictures."""

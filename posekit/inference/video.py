@@ -1,0 +1,167 @@
+"""Where pictures of people come from: a JPEG or PNG, a video file, a webcam.
+
+H x W pixels. Times are in seconds.
+"""
+
+import hashlib
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from posekit.geometry.crop import MAX_PIXELS, read_image
+
+RECORDING = "webcam.avi"
+ASSUMED_RATE = 25.0  # frames a second, where a video or webcam does not say
+ORIENTATION, MORE, FILM = 0x0112, 0x8769, 0xA405  # EXIF: how it is held; further tags; mm on film
+TURNS = {
+    2: np.fliplr,
+    3: lambda picture: np.rot90(picture, 2),
+    4: np.flipud,
+    5: lambda picture: picture.transpose(1, 0, 2),
+    6: lambda picture: np.rot90(picture, -1),
+    7: lambda picture: np.rot90(picture, 2).transpose(1, 0, 2),
+    8: np.rot90,
+}
+"""From stored pixels to shown ones, by EXIF's orientation."""
+
+
+def is_picture(path: Path) -> bool:
+    """Whether it begins as a JPEG or a PNG does; FileNotFoundError where there is none."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no picture or video {path}")
+    with path.open("rb") as file:
+        return file.read(8).startswith((b"\xff\xd8", b"\x89PNG\r\n\x1a\n"))
+
+
+def read_shown(path: Path) -> tuple[UInt8[np.ndarray, "H W 3"], float | None]:
+    """A picture as people see it, and its focal length in mm on 35 mm film, if EXIF knows it.
+
+    Errors as `read_image`; damaged EXIF counts as none.
+    """
+    picture = read_image(path)
+    try:
+        with Image.open(path) as file:
+            exif = file.getexif()
+        turn, film = exif.get(ORIENTATION), float(exif.get_ifd(MORE).get(FILM, 0))
+    except Exception:  # noqa: BLE001, Pillow raises whatever the damage leads to
+        turn, film = None, 0.0
+    picture = np.ascontiguousarray(TURNS[turn](picture)) if turn in TURNS else picture
+    return picture, film if math.isfinite(film) and film > 0 else None
+
+
+class Frame(NamedTuple):
+    """One picture of a video."""
+
+    number: int  # from 0
+    time: float  # s
+    picture: UInt8[np.ndarray, "H W 3"]  # RGB
+
+
+class Video:
+    """A video file. FileNotFoundError; ValueError when it can't be read, or is too large."""
+
+    live = False
+
+    def __init__(self, path: Path):
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no video {path}")
+        with path.open("rb") as file:
+            head = file.read(64)
+        # A playlist is a text that leads to other files; no video begins as one.
+        if not head or all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+            raise ValueError(f"{path} is {'a text' if head else 'empty'}, no picture and no video")
+        self.path, self.name = path, path.name
+        capture = _opened(str(path), f"{path} is neither a JPEG, nor a PNG, nor a video to OpenCV")
+        self.height, self.width, self.rate = _facts(capture, self.name)
+        promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.count = int(promised) if 0 < promised < 1e9 else None  # as the file says
+        capture.release()
+
+    @property
+    def source(self) -> dict:
+        """What a log says of it."""
+        size = {"width": self.width, "height": self.height}
+        return {"name": self.name} | size | {"rate": self.rate, "sha256": digest(self.path)}
+
+    def frames(self, start: int = 0) -> Iterator[Frame]:
+        """All frames from this one on. ValueError when the first can't be decoded."""
+        capture = _opened(str(self.path), f"{self.path} is gone")
+        try:
+            # Jumping to a frame is not exact with every codec; reading up to it is.
+            for number in range(start):
+                if not capture.grab():
+                    return
+            number = start
+            while (read := capture.read())[0]:
+                yield Frame(number, number / self.rate, cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
+                number += 1
+            if number == 0:
+                raise ValueError(f"{self.path} is damaged: none of its frames can be decoded")
+        finally:
+            capture.release()
+
+
+class Webcam:
+    """A camera at this machine; what it sees is kept in `folder`, to be drawn on afterwards.
+
+    ValueError when there is no such camera, or the folder has a recording already.
+    """
+
+    live, count = True, None
+
+    def __init__(self, index: int, folder: Path):
+        self.name, self.path = f"webcam {index}", folder / RECORDING
+        if self.path.exists():
+            raise ValueError(f"there is a recording in {folder}: choose another --out")
+        self._capture = _opened(index, f"there is no camera {index}, or another program has it")
+        self.height, self.width, self.rate = _facts(self._capture, self.name)
+        self.source = {"name": self.name, "width": self.width, "height": self.height}
+
+    def frames(self, start: int = 0) -> Iterator[Frame]:
+        """What it sees from now on."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        size = (self.width, self.height)
+        record = cv2.VideoWriter(str(self.path), cv2.VideoWriter_fourcc(*"MJPG"), self.rate, size)
+        began, number = time.monotonic(), start
+        try:
+            while (read := self._capture.read())[0]:
+                record.write(read[1])
+                seconds = time.monotonic() - began
+                yield Frame(number, seconds, cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
+                number += 1
+        finally:
+            record.release()
+            self._capture.release()
+
+
+def _opened(source: str | int, complaint: str):
+    # Whatever a file calls itself, it may lead to no other machine.
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")
+    capture = cv2.VideoCapture(source)
+    if not capture.isOpened():
+        raise ValueError(complaint)
+    return capture
+
+
+def _facts(capture, name: str) -> tuple[int, int, float]:
+    """Height, width (px) and rate (frames a second)."""
+    height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    if not 0 < height * width <= MAX_PIXELS:
+        raise ValueError(f"{name} has frames of {width} x {height} px, at most {MAX_PIXELS:,} do")
+    return height, width, float(rate) if 0 < rate <= 1000 else ASSUMED_RATE
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

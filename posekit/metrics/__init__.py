@@ -1,0 +1,1 @@
+"""Errors and the published evaluation protocols."""

@@ -1,0 +1,131 @@
+"""Networks from a picture to a pose in space by name, built of plain data as a run's config has to be.
+
+NETWORKS has what the notebooks train; `posekit predict` builds a trained network anew by its name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from torch import nn
+
+from posekit.models import mobilenet
+from posekit.models.botnet import botnet
+from posekit.models.encoders import STRIDE, resnet, small_resnet
+from posekit.models.integral import BINS, PPM, IntegralNet
+from posekit.models.light_backbones import LIBRARY, library, part_pose
+from posekit.models.mobile import EncoderDecoder, mobile_pose
+
+Number = int | float
+LAYOUTS = {
+    "original": mobilenet.ORIGINAL,
+    "modified": mobilenet.MODIFIED,
+    "half": mobilenet.HALF,
+}
+
+
+def integral(
+    *,
+    side: int,
+    depth: int,
+    channels: int,
+    width: int | None = None,
+    layers: int = 50,
+    weights: str = "random",
+    bins: Sequence[int] = (),
+    attention: bool = False,
+) -> IntegralNet:
+    """An integral network for pictures of `side` px: the paper's, or a narrow one for CPUs.
+
+    With a `width` the encoder is `small_resnet`, else the ResNet of so many `layers`, with `weights`
+    "random" or "imagenet" to start from. `bins` are those of a PPM, `attention` makes the encoder a
+    BoTNet, its heads as much narrower as the rest.
+    """
+    encoder = small_resnet(width) if width else resnet(layers, weights=weights)
+    if attention:
+        narrow = {"head_channels": 2 * width} if width else {}
+        encoder = botnet(encoder, (side, side), **narrow)
+    bottleneck = PPM(encoder.channels, bins) if bins else None
+    return IntegralNet(encoder, bottleneck, depth=depth, channels=channels)
+
+
+def mobile(
+    *,
+    side: int,
+    joints: int = 17,
+    layout: str = "modified",
+    width: Number = 1.0,
+    channels: int = 2048,
+    depth: int = 64,
+    concatenation: str = "skip",
+    activation: str = "prelu",
+) -> EncoderDecoder:
+    """`models.mobile.mobile_pose` of plain data, as a run's config has to be.
+
+    ValueError for a layout that is not in LAYOUTS, and for crops of a `side` (px) it can't take.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
+    network = mobile_pose(
+        joints,
+        layout=LAYOUTS[layout],
+        width=width,
+        channels=channels,
+        depth=depth,
+        concatenation=concatenation,
+        activation=activation,
+    )
+    if side % network.multiple:
+        raise ValueError(f"crops of {side} px; they have to be multiples of {network.multiple}")
+    return network
+
+
+BACKBONES = {
+    "mobilenetv2": {"backbone": "mobilenet_v2", "activation": "prelu"},
+    "mnasnet": {"backbone": "mnasnet1_0"},
+    "mobilenetv3": {"backbone": "mobilenet_v3_large", "activation": "prelu"},
+    "resnet18": {"backbone": "resnet18"},
+    "resnet50": {"backbone": "resnet50"},
+}
+"""What `part` is given for the rows of Table 2; torchvision has no MobileNeXt and no GhostNet."""
+
+
+def backbone(
+    *,
+    side: int,
+    backbone: str,
+    joints: int = 17,
+    depth: int = 64,
+    channels: int = 512,
+    activation: str = "own",
+    weights: str = "random",
+) -> EncoderDecoder:
+    """A backbone under the head that the paper compared them with (`models.light`).
+
+    `channels` and `activation` are those of light backbones, a ResNet has its own. Errors as
+    `light.library` and `encoders.resnet`, and ValueError for a `side` (px) that it can't take.
+    """
+    if side % STRIDE:
+        raise ValueError(f"crops of {side} px; they have to be multiples of {STRIDE}")
+    if backbone in LIBRARY:
+        encoder = library(backbone, channels=channels, activation=activation, weights=weights)
+    elif backbone.startswith("resnet"):
+        encoder = resnet(int(backbone.removeprefix("resnet")), weights=weights)
+    else:
+        there = ", ".join((*LIBRARY, "resnet18", "resnet50"))
+        raise ValueError(f"no backbone {backbone!r}; there are {there}")
+    return part_pose(encoder, joints, depth=depth)
+
+
+NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
+    "resnet": integral,
+    "r152": partial(integral, layers=152),
+    "botnet": partial(integral, attention=True),
+    "botnet-ppm": partial(integral, attention=True, bins=BINS["PPM 1"]),
+    "ppm": partial(integral, bins=BINS["PPM 1"]),
+    "ppm2": partial(integral, bins=BINS["PPM 2"]),
+    "ppm3": partial(integral, bins=BINS["PPM 3"]),
+    "ppm4": partial(integral, bins=BINS["PPM 4"]),
+    "mobile": mobile,
+    "part": backbone,
+}
+"""From a name in a run's config to what builds the network; all of them want `side`."""

@@ -1,0 +1,1 @@
+"""One folder for each paper: its claims, sizes and networks as data."""

@@ -1,0 +1,1 @@
+"""bae: claims, sizes and counted structure."""

@@ -1,0 +1,1 @@
+"""bouchiat: claims, sizes and counted structure."""

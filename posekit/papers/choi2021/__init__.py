@@ -1,0 +1,1 @@
+"""choi2021: claims, sizes and counted structure."""

@@ -1,0 +1,1 @@
+"""kim: claims, sizes and counted structure."""

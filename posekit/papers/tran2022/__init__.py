@@ -1,0 +1,1 @@
+"""tran2022: claims, sizes and counted structure."""

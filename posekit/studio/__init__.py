@@ -1,0 +1,1 @@
+"""The studio: a generated data set of poses and pictures."""

@@ -1,0 +1,1 @@
+"""How the studio's actors move."""

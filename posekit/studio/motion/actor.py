@@ -1,0 +1,66 @@
+"""Who plays in the studio: an actor's body, style, and dice."""
+
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+
+from posekit.studio.motion.anatomy import Body
+from posekit.studio.motion.signals import schedule
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one actor moves."""
+
+    tempo: float  # of everything, 1 is the mean
+    size: float  # of gestures
+    lean: float  # degrees, trunk forward
+    head: float  # degrees, head forward
+    swing: float  # of the arms in walking
+    width: float  # of the stance, shares of a leg
+    toes: float  # degrees outward
+    elbows: float  # degrees outward
+    dominant: str
+    restless: float  # how much posture wanders
+
+
+@dataclass
+class Actor:
+    """Who plays, for how long, and with which dice."""
+
+    rng: np.random.Generator
+    body: Body
+    style: Style
+    frames: int
+
+    def times(self, least: Real, most: Real, first: Real = 0.0) -> np.ndarray:
+        """Moments for the next move, at this actor's tempo."""
+        tempo = self.style.tempo
+        return schedule(self.rng, self.frames, (least / tempo, most / tempo), first)
+
+    def among(self, weights: dict[str, Real]) -> str:
+        """One of the names, by weight."""
+        p = np.array(list(weights.values()), dtype=float)
+        return str(self.rng.choice(list(weights), p=p / p.sum()))
+
+
+def style(rng: np.random.Generator) -> Style:
+    """An actor's style."""
+    return Style(
+        tempo=rng.uniform(0.85, 1.2),
+        size=rng.uniform(0.75, 1.2),
+        lean=rng.uniform(-5, 8),
+        head=rng.uniform(-10, 8),
+        swing=rng.uniform(0.6, 1.4),
+        width=rng.uniform(0.09, 0.16),
+        toes=rng.uniform(2, 18),
+        elbows=rng.uniform(-20, 14),
+        dominant="left" if rng.uniform() < 0.25 else "right",
+        restless=rng.uniform(0.7, 1.4),
+    )
+
+
+def other(side: str) -> str:
+    """The other side."""
+    return "right" if side == "left" else "left"

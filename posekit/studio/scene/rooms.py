@@ -1,0 +1,238 @@
+"""Generated surroundings for pictures of people: rooms, halls, studios; outdoors is in `outdoors`.
+
+`stage` draws a place around the people from a generator's numbers; `Stage.view` is its picture from
+any camera, with depth, so that furniture may stand before people as well as behind them. Light,
+materials and proportions are drawn from what homes, offices and gyms have: muted colours, white
+ceilings, windows on one or two walls.
+
+World: millimetres, z up, the floor at z = 0.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from posekit.studio.scene import furniture, halls, outdoors
+from posekit.studio.scene.building import Building, Number, muted
+from posekit.studio.scene.halls import DOORS, WALL_TINTS, against, bounds, skirting, span
+from posekit.studio.scene.light import indoors, tint
+from posekit.studio.scene.scenery import GROUND, TOP, WALLS, Stage
+
+KINDS = {
+    "room": 0.42,
+    "hall": 0.14,
+    "street": 0.15,
+    "garden": 0.12,
+    "field": 0.06,
+    "beach": 0.04,
+    "sweep": 0.04,
+    "texture": 0.03,
+}
+"""How often each kind of place is drawn."""
+
+FLOORS = (
+    # tile, mm a tile, share, tints between
+    ("oak", 1900, 5, (0.6, 0.6, 0.6), (1.3, 1.3, 1.3), (1.0, 1.1, 1.25)),
+    ("walnut", 1900, 2, (0.6, 0.6, 0.6), (1.3, 1.2, 1.1)),
+    ("ash", 2000, 3, (0.7, 0.7, 0.7), (1.1, 1.1, 1.1)),
+    ("parquet", 1200, 2, (0.7, 0.65, 0.6), (1.3, 1.3, 1.3)),
+    ("tiles", 1600, 2, (0.5, 0.5, 0.5), (1.0, 0.97, 0.9)),
+    ("terracotta", 1400, 1, (0.8, 0.8, 0.8), (1.1, 1.2, 1.3)),
+    ("slate", 1800, 1, (0.9, 0.9, 0.9), (1.6, 1.6, 1.6)),
+    ("checker", 1600, 1, (0.7, 0.7, 0.7), (1.0, 0.95, 0.85)),
+    ("carpet", 900, 4, (0.9, 0.85, 0.8), (0.35, 0.4, 0.5), (1.3, 1.25, 1.15)),
+    ("terrazzo", 1100, 1, (0.6, 0.6, 0.6), (1.0, 1.0, 1.0)),
+    ("concrete", 2500, 2, (0.7, 0.7, 0.7), (1.2, 1.2, 1.2)),
+)
+WALL_TILES = (
+    ("plaster", 2600, 9),
+    ("render", 2400, 2),
+    ("stripes", 1300, 1),
+    ("thin_stripes", 1300, 1),
+    ("dots", 1300, 1),
+    ("motif", 1500, 1),
+    ("panels", 1700, 1),
+    ("bricks", 1200, 1),
+    ("blocks", 1700, 1),
+    ("concrete", 2600, 1),
+    ("cladding", 1400, 1),
+)
+WINDOWS = ("window_green", "window_town", "window_haze", "window_wide", "window_wood", "blinds")
+
+
+def stage(
+    rng: np.random.Generator,
+    kind: str | None = None,
+    clear: Sequence | np.ndarray = ((0.0, 0.0, 700.0),),
+    reach: Number = 4000.0,
+) -> Stage:
+    """A place of a `kind` of KINDS (drawn by its share if None), with its lights.
+
+    No furniture stands in the `clear` places (x, y, radius, mm). `reach` is about how far from the
+    origin cameras will stand: rooms are of that size, so that most cameras are inside. The same
+    generator state gives the same place. ValueError for an unknown kind or places that are not
+    numbers.
+    """
+    if kind is None:
+        kind = _pick(rng, list(KINDS.items()), 1)[0]
+    if kind not in KINDS:
+        raise ValueError(f"there is no place {kind!r}; there are {', '.join(KINDS)}")
+    places = np.array(clear, float).reshape(-1, 3)
+    if not np.isfinite(places).all() or not np.isfinite(reach) or reach <= 0:
+        raise ValueError(f"clear {clear} and reach {reach} must be finite mm, reach above 0")
+    return _PLACES[kind](rng, places, reach)
+
+
+def _pick(rng, table, column: int = 2):
+    """A row of a table by its share."""
+    shares = np.cumsum([row[column] for row in table])
+    return table[int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))]
+
+
+def _room(rng, clear, reach) -> Stage:
+    """A living room, kitchen, bedroom or office."""
+    low, high = bounds(rng, clear, reach, 0.45, 1.0, rng.uniform(2350, 3000))
+    bright = int(rng.integers(2, 6)) if rng.random() < 0.8 else None
+    azimuth = None if bright is None else (np.pi, 0.0, -np.pi / 2, np.pi / 2)[bright - 2]
+    house = Building(indoors(rng, azimuth), low, high, clear)
+    tile, size, _, *ends = _pick(rng, FLOORS)
+    house.face(GROUND, tile, tint(rng, *map(tuple, ends)), size * rng.uniform(0.8, 1.2))
+    house.face(TOP, "plaster", np.full(3, rng.uniform(0.8, 1.0)), 3000)
+    tile, size, _ = _pick(rng, WALL_TILES)
+    paint = tint(rng, WALL_TINTS[0], WALL_TINTS[rng.integers(len(WALL_TINTS))])
+    paint = paint * rng.uniform(0.8, 1.1)
+    accent = int(rng.integers(2, 6)) if rng.random() < 0.3 else None
+    for face in WALLS:
+        if face == accent:
+            other = _pick(rng, WALL_TILES)
+            house.face(face, other[0], muted(rng, 0.25, 0.9, 0.6) + 0.1, other[1])
+        else:
+            house.face(face, tile, paint, size)
+    look = furniture.style(rng)
+    skirting(rng, house)
+    _openings(rng, house, bright, look)
+    _furnish(rng, house, look)
+    _pictures(rng, house)
+    if rng.random() < 0.35:
+        x, y, _ = clear[rng.integers(len(clear))] if len(clear) else (0, 0, 0)
+        x, y = x + rng.uniform(-900, 900), y + rng.uniform(-900, 900)
+        deep = rng.uniform(1100, 1800)
+        rug = ("rug", "rug_blue", "rug_grey")[rng.integers(3)]
+        turn = rng.integers(2) * np.pi / 2
+        house.spread(x, y, turn, deep * 1.5, deep, rug, tint(rng, (0.7,) * 3, (1.1,) * 3))
+    lamp = None
+    if rng.random() < 0.7:
+        lamp = np.array([*rng.uniform(low[:2] * 0.6, high[:2] * 0.6), rng.uniform(1800, high[2])])
+    return house.build(corner=rng.uniform(0.15, 0.35), lamp=lamp, strength=rng.uniform(0.15, 0.4))
+
+
+def _openings(rng, house: Building, bright: int | None, look) -> None:
+    """Windows on the bright wall, with curtains; a door or two on others."""
+    height = house.high[2]
+    if bright is not None:
+        kind = WINDOWS[rng.integers(len(WINDOWS))]
+        wide, tall = rng.uniform(900, 2200), rng.uniform(1100, 1500)
+        bottom = rng.uniform(750, 950)
+        if rng.random() < 0.25:
+            bottom, tall = 60, height - 400
+        tall = min(tall, height - bottom - 150)
+        axis = 1 if bright < 4 else 0
+        length = house.high[axis] - house.low[axis]
+        count = max(1, int(length / (wide + rng.uniform(700, 1800))))
+        glow = rng.uniform(0.9, 1.5)
+        cloth = muted(rng, 0.4, 0.9, 0.4)
+        curtains = rng.random() < 0.5
+        for k in range(count):
+            along = house.low[axis] + (k + 0.5) * length / count
+            house.hang(bright, along, bottom - 60, wide + 120, tall + 120, "plain", (0.85,) * 3)
+            house.hang(bright, along, bottom, wide, tall, kind, glow=glow)
+            house.sunbeam(bright, along, bottom, wide, tall)
+            for side in (-1, 1) if curtains else ():
+                parts = furniture.curtain(rng, min(bottom + tall + 150, height - 50), cloth)
+                against(house, bright, along + side * (wide / 2 + 100), parts)
+            if bottom > 700 and rng.random() < 0.6:
+                against(house, bright, along, furniture.radiator(rng, look))
+    others = [face for face in WALLS if face != bright]
+    for face in rng.permutation(others)[: rng.integers(1, 3)]:
+        wide, tall = rng.uniform(800, 950), rng.uniform(1980, 2100)
+        along = span(rng, house, int(face), wide)
+        house.hang(int(face), along, 0, wide, tall, DOORS[rng.integers(len(DOORS))])
+        x, y, _ = house.wall_point(int(face), along, 0)
+        house.reserve(x - 450, y - 450, x + 450, y + 450)
+
+
+def _furnish(rng, house: Building, look) -> None:
+    """Pieces along the walls, then some in the room."""
+    f = furniture
+    rooms = (
+        (f.sofa, f.sideboard, f.bookcase, f.floor_lamp, f.sideboard, f.stool, f.sofa),
+        (f.bed, f.wardrobe, f.sideboard, f.chair, f.stool),
+        (f.counter, f.counter, f.sideboard, f.wardrobe, f.stool),
+        (f.desk, f.bookcase, f.wardrobe, f.desk, f.chair, f.cartons),
+        (f.sideboard, f.bookcase, f.chair, f.cartons, f.floor_lamp, f.desk),
+    )
+    choice = rooms[rng.integers(len(rooms))]
+    for _ in range(int(rng.integers(7, 15))):
+        face = int(rng.integers(2, 6))
+        if rng.random() < 0.18:
+            parts, balls = f.plant(rng, look)
+        else:
+            parts, balls = choice[rng.integers(len(choice))](rng, look), ()
+        half = max(abs(p.x[0]) for p in parts)
+        for _ in range(3):
+            if against(house, face, span(rng, house, face, 2 * half), parts, balls):
+                break
+    for _ in range(int(rng.integers(2, 6))):
+        kind = (f.table, f.chair, f.chair, f.stool, f.cartons, f.sofa)[rng.integers(6)]
+        yaw = rng.integers(4) * np.pi / 2 + (rng.normal(0, 0.35) if rng.random() < 0.6 else 0)
+        x, y = rng.uniform(house.low[:2] + 500, house.high[:2] - 500)
+        parts = kind(rng, look)
+        if house.put(x, y, yaw, parts) and kind is f.table:
+            cos, sin = np.cos(yaw), np.sin(yaw)
+            deep, seat = -parts[-1].y[0], f.chair(rng, look)
+            wide = max(p.x[1] for p in parts)
+            for u, v, turn in ((-0.4, -1, np.pi), (0.4, -1, np.pi), (-0.4, 0, 0), (0.4, 0, 0)):
+                away = -max(deep, 700) - 330 if v else 330
+                u = u * wide + rng.uniform(-60, 60)
+                house.put(
+                    x + cos * u - sin * away, y + sin * u + cos * away, yaw + turn, seat, gap=-200
+                )
+
+
+def _pictures(rng, house: Building) -> None:
+    """Pictures and boards on the walls."""
+    for face in WALLS:
+        for _ in range(int(rng.integers(0, 3))):
+            wide = rng.uniform(280, 1000)
+            tall = wide * (0.7, 1.0, 1.4)[rng.integers(3)]
+            bottom = rng.uniform(1350, 1650) - 0.3 * tall
+            name = f"painting_{rng.integers(8)}"
+            if rng.random() < 0.08:
+                name, wide, tall = ("whiteboard", "notices")[rng.integers(2)], 1500, 1000
+            along = span(rng, house, face, wide)
+            if bottom + tall < house.high[2] - 100 and _bare(house, face, along, wide):
+                house.hang(face, along, bottom, wide, tall, name, (0.9,) * 3)
+
+
+def _bare(house: Building, face: int, along: Number, wide: Number) -> bool:
+    """Whether nothing hangs there yet (above the skirting, which runs everywhere)."""
+    axis = 1 if face < 4 else 0
+    plane = house.wall_point(face, along, 0)[1 - axis]
+    for origin, right, down, *_ in house.decals:
+        if abs(origin[1 - axis] - plane) < 1 and -down[2] > 200:
+            middle = origin[axis] + right[axis] / 2
+            if abs(middle - along) < (abs(right[axis]) + wide) / 2 + 80:
+                return False
+    return True
+
+
+_PLACES: dict[str, Callable[[np.random.Generator, np.ndarray, float], Stage]] = {
+    "room": _room,
+    "hall": halls.hall,
+    "street": outdoors.street,
+    "garden": outdoors.garden,
+    "field": outdoors.field,
+    "beach": outdoors.beach,
+    "sweep": halls.sweep,
+    "texture": halls.texture,
+}

@@ -1,0 +1,100 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+from tqdm.auto import tqdm as notebook_tqdm
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file and put it in the place of `path` in one step.
+
+    A kill or a full disk leaves the old file as it was. Raises OSError naming the path and the
+    remedy when it can't be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+        _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError on a full disk
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise OSError(
+            f"can't write {path}: {error}; free some space, mend its permissions, or choose "
+            "another folder. Nothing already written was lost"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put `text` in `path`, whole or not at all."""
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where the system can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def pick_device(name: str = "") -> torch.device:
+    """The device of that name, or the best there is; a CPU gets its allocator tuned.
+
+    Raises ValueError when the device asked for is not there.
+    """
+    if not name:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"no device {name!r} here ({error}); leave `device` empty") from error
+    if name == "cpu":
+        keep_freed_memory()
+    return torch.device(name)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep freed blocks: without it, page faults take up to half of a CPU step."""
+    if sys.platform != "linux":
+        return
+    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+class _Lines:
+    """A stream for tqdm where no terminal redraws a line: one whole line an update."""
+
+    def write(self, text: str) -> None:
+        if text := text.strip("\r\n"):
+            sys.stderr.write(text + "\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def progress(steps: Iterable, label: str, total: int | None = None, done: int = 0) -> Iterable:
+    """`steps` with a progress bar: redrawn on a screen, a line every 10 s in a log file."""
+    if os.environ.get("POSEKIT_HEADLESS") or not (_in_notebook() or sys.stderr.isatty()):
+        style = {"file": _Lines(), "delay": 5, "mininterval": 10, "maxinterval": 10, "ncols": 90}
+        return tqdm(steps, label, total, initial=done, **style)
+    return notebook_tqdm(steps, desc=label, total=total, initial=done, leave=False)
+
+
+def _in_notebook() -> bool:
+    shell = sys.modules.get("IPython")
+    return bool(shell and shell.get_ipython() is not None)

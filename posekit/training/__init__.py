@@ -1,0 +1,1 @@
+"""The training loop, run records, losses and augmentations."""

@@ -1,0 +1,176 @@
+"""One training loop: any network, resumable, the same numbers after a kill as without one.
+
+N samples, B of them in a batch. A data set is anything with `len(data)` whose `data[indices]`, for
+a tensor of B indices, is the pair of a batch's inputs and targets: a TensorDataset is one. One whose
+samples change from epoch to epoch, as augmented pictures do, has `lesson(indices, epoch)` instead.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from posekit.system import progress, write_whole
+
+# With their defaults: beta 0.9 and 0.999 (Kingma and Ba), RMSprop's alpha 0.99 and epsilon 1e-8.
+OPTIMISERS = {
+    "adam": torch.optim.Adam,
+    "radam": torch.optim.RAdam,
+    "rmsprop": torch.optim.RMSprop,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained."""
+
+    epochs: int
+    batch: int
+    rate: float = 1e-3
+    drops: tuple[int, ...] = ()  # epochs after which the rate is multiplied by `factor`
+    factor: float = 0.1
+    precision: str = "float32"  # or "bfloat16": autocast of the forward pass
+    optimiser: str = "adam"  # of OPTIMISERS
+
+
+@dataclass
+class History:
+    """What training left behind beside the weights."""
+
+    losses: list[float] = field(default_factory=list)  # mean over the samples of each epoch
+    watched: list[float] = field(default_factory=list)  # what `watch` said after each epoch
+    seconds: float = 0.0  # of training, all starts together
+    waited: float = 0.0  # the part of `seconds` in which the next batch was not there yet
+    carried: float = 0.0  # the part of `seconds` that earlier starts spent
+    samples: int = 0
+
+
+def train(
+    network: nn.Module,
+    data,
+    recipe: Recipe,
+    *,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    seed: int,
+    watch: Callable[[nn.Module], float] | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 30.0,
+    device: str | torch.device = "cpu",
+    label: str = "training",
+) -> History:
+    """Train `network` in place and return its losses.
+
+    `watch` looks at the network after every epoch, such as at its loss on other data, in eval mode.
+    With a `checkpoint` path the state is kept there every `checkpoint_seconds`, and a second call
+    goes on from it: weights, optimiser, schedule, random states and the position in the data.
+    Raises ValueError when the loss is no longer finite, the checkpoint is of another training, or
+    the optimiser is not one of OPTIMISERS.
+    """
+    if recipe.optimiser not in OPTIMISERS:
+        raise ValueError(f"no optimiser {recipe.optimiser!r}; there are {', '.join(OPTIMISERS)}")
+    device = torch.device(device)
+    network.to(device).train()
+    optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=recipe.rate)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, recipe.drops, recipe.factor)
+    torch.manual_seed(seed)  # dropout; the order of the data has its own generator
+    history, first_epoch, first_step, total = History(), 0, 0, 0.0
+    if checkpoint is not None and checkpoint.exists():
+        state = _load(checkpoint, recipe, seed)
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        _set_random_states(state["random"])
+        history = History(**state["history"], carried=state["history"]["seconds"])
+        first_epoch, first_step, total = state["epoch"], state["step"], state["total"]
+    start, saved = time.perf_counter() - history.seconds, time.perf_counter()
+
+    def save(epoch: int, step: int) -> None:
+        state = {
+            "recipe": repr(recipe),
+            "seed": seed,
+            "epoch": epoch,
+            "step": step,
+            "total": total,
+            "history": {
+                "losses": history.losses,
+                "watched": history.watched,
+                "seconds": time.perf_counter() - start,
+                "waited": history.waited,
+                "samples": history.samples,
+            },
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "schedule": schedule.state_dict(),
+            "random": _random_states(),
+        }
+        write_whole(checkpoint, lambda path: torch.save(state, path))
+
+    lesson = getattr(data, "lesson", lambda indices, epoch: data[indices])
+    epochs = progress(range(first_epoch, recipe.epochs), label, recipe.epochs, first_epoch)
+    for epoch in epochs:
+        batches = _batches(len(data), recipe.batch, seed, epoch)
+        for step in range(first_step, len(batches)):
+            asked = time.perf_counter()
+            inputs, targets = (part.to(device) for part in lesson(batches[step], epoch))
+            history.waited += time.perf_counter() - asked
+            with torch.autocast(device.type, torch.bfloat16, recipe.precision == "bfloat16"):
+                value = loss(network(inputs), targets)
+            optimiser.zero_grad(set_to_none=True)
+            value.backward()
+            optimiser.step()
+            total += value.item() * len(inputs)
+            history.samples += len(inputs)
+            due = time.perf_counter() - saved >= checkpoint_seconds
+            if checkpoint is not None and due and step + 1 < len(batches):
+                save(epoch, step + 1)
+                saved = time.perf_counter()
+        seen = sum(len(batch) for batch in batches)
+        history.losses.append(total / seen)
+        if not torch.isfinite(torch.tensor(history.losses[-1])):
+            raise ValueError(f"{label}: the loss is {history.losses[-1]} after epoch {epoch + 1}")
+        schedule.step()
+        if watch is not None:
+            network.eval()
+            history.watched.append(watch(network))
+            network.train()
+        total, first_step = 0.0, 0
+        last = epoch + 1 == recipe.epochs
+        if checkpoint is not None and (last or time.perf_counter() - saved >= checkpoint_seconds):
+            save(epoch + 1, 0)
+            saved = time.perf_counter()
+    history.seconds = time.perf_counter() - start
+    network.eval()
+    return history
+
+
+def _batches(count: int, batch: int, seed: int, epoch: int) -> list[Tensor]:
+    """The indices of every batch of an epoch: a function of seed and epoch alone."""
+    order = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    batches = list(torch.randperm(count, generator=order).split(batch))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches.pop()  # batch normalisation has no variance of one sample
+    return batches
+
+
+def _random_states() -> dict[str, Tensor | list[Tensor]]:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def _set_random_states(states: dict) -> None:
+    torch.set_rng_state(states["cpu"])
+    if states["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def _load(checkpoint: Path, recipe: Recipe, seed: int) -> dict:
+    try:
+        state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise ValueError(f"{checkpoint} is damaged ({error}); delete it to start again") from error
+    if (state["recipe"], state["seed"]) != (repr(recipe), seed):
+        raise ValueError(f"{checkpoint} is of another recipe or seed; delete it to start again")
+    return state

@@ -1,0 +1,291 @@
+"""Run records: what was run, on what, with what, and what came out.
+
+A run is known by the hash of the code it depends on, its config, its seed and its data. Finished
+runs are returned at once, half-done ones go on where they stopped. Work is kept in a cache outside
+the tree (POSEKIT_CACHE, or the user's cache folder); records go to `out`/runs.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import functools
+import hashlib
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from posekit.system import keep_freed_memory, progress, write_text
+from posekit.training.code_digest import code_digest
+
+Key = TypeVar("Key")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the function of a run gives back.
+
+    `quantities` are rows (quantity, card, data, value); `series` named lists, such as losses.
+    """
+
+    quantities: Sequence[tuple[str, str, str, float | int]]
+    series: Mapping[str, Sequence[float | int]] = field(default_factory=dict)
+    samples: int = 0
+    carried: float | int = 0.0  # seconds that earlier, interrupted starts had spent
+    waited: float | int = 0.0  # seconds in which training waited for its data
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its record, and the folder with what it kept (weights, predictions)."""
+
+    record: dict
+    folder: Path
+
+
+def cache_folder() -> Path:
+    """Where runs are kept: POSEKIT_CACHE, or `posekit` in the user's cache folder."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("POSEKIT_CACHE") or base / "posekit")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work, known by its identity; `run` does it unless it was done before."""
+
+    work: Callable[[dict, int, Path, Sequence], Measured]
+    identity: dict
+    data: Sequence
+    out: str
+    device: str
+
+    @property
+    def id(self) -> str:
+        plain = json.dumps(self.identity, sort_keys=True)
+        return hashlib.sha256(plain.encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> Path:
+        return cache_folder() / self.id
+
+    @property
+    def done(self) -> bool:
+        return _read(self.folder / "record.json") is not None
+
+    def run(self) -> Run:
+        """The finished run; a half-done one goes on where it stopped."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock, _one_thread(self.device):
+            _wait_for(lock, self.identity["job"])
+            record = _read(self.folder / "record.json")
+            if record is None:
+                record = self._record()
+                write_text(self.folder / "record.json", _dump(record))
+        if self.out:
+            _publish(record, Path(self.out) / "runs")
+        return Run(record, self.folder)
+
+    def _record(self) -> dict:
+        started = time.perf_counter()
+        config, seed, name = (self.identity[k] for k in ("config", "seed", "job"))
+        measured = self.work(config, seed, self.folder, self.data)
+        fingerprints = self.identity["data"]
+        record = {"id": self.id} | self.identity
+        record |= {"data": next(iter(fingerprints), None), "tested_on": fingerprints[1:]}
+        return (
+            record | _provenance(self.device) | _cost(measured, started) | _results(measured, name)
+        )
+
+
+def job(
+    work: Callable[[dict, int, Path, Sequence], Measured],
+    *,
+    paper: str,
+    job: str,
+    size: str,
+    config: dict,
+    seed: int,
+    data: Sequence = (),
+    out: str | Path = "",
+    device: str = "cpu",
+) -> Job:
+    """The job of doing `work(config, seed, folder, data)` once, to be remembered ever after.
+
+    `data` are the data sets the work looks at, the one it learns from first: their fingerprints
+    are part of the run's identity, the places they lie at are not. With `out` the record is
+    copied to `out`/runs, where it takes the place of an older run of the same job. Raises
+    ValueError for a config that isn't plain data.
+    """
+    identity = {"paper": paper, "job": job, "size": size, "seed": seed, "config": config}
+    identity["code"] = code_digest(work)
+    identity["data"] = [
+        {"name": d.name, "version": d.version, "fingerprint": d.fingerprint()} for d in data
+    ]
+    try:
+        json.dumps(identity)
+    except TypeError as error:
+        raise ValueError(f"{job}: the config must be plain data (JSON): {error}") from error
+    return Job(work, identity, data, str(out), device)
+
+
+def run(work: Callable[[dict, int, Path, Sequence], Measured], **about) -> Run:
+    """`job(...)` and at once its run. ValueError for a quantity that isn't a finite number."""
+    return job(work, **about).run()
+
+
+def run_all(jobs: Mapping[Key, Job], *, workers: int = 0) -> dict[Key, Run]:
+    """Do many jobs, `workers` at a time (0: one a core), each in a process of its own.
+
+    On a CPU a job has one thread wherever it runs, so its numbers don't depend on how many cores
+    there are, and a busy machine slows it no more than it must.
+    """
+    workers = min(workers or os.cpu_count() or 1, sum(not job.done for job in jobs.values()))
+    if workers < 2:
+        return {key: job.run() for key, job in progress(jobs.items(), "runs", len(jobs))}
+    spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's dead threads
+    with ProcessPoolExecutor(workers, spawn, _start_worker, (os.getpid(),)) as pool:
+        todo = {pool.submit(job.run): job for job in jobs.values() if not job.done}
+        for finished in progress(as_completed(todo), "runs", len(todo)):
+            try:
+                finished.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return {key: job.run() for key, job in jobs.items()}
+
+
+def _start_worker(parent: int) -> None:
+    """Die with the process that started this one, even if that was killed."""
+    os.environ["POSEKIT_HEADLESS"] = "1"
+    keep_freed_memory()
+    if sys.platform == "linux":
+        die_with_parent = 1  # PR_SET_PDEATHSIG of prctl.h
+        ctypes.CDLL(None).prctl(die_with_parent, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+@contextlib.contextmanager
+def _one_thread(device: str) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if device == "cpu" else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _wait_for(lock, job: str) -> None:
+    """One process at a time works on a run; the lock goes with the process that held it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"{job}: another process is at this run; waiting for it", file=sys.stderr)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _read(path: Path) -> dict | None:
+    """The record at `path`; a damaged one counts as none, for it can be made again."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
+def _dump(record: dict) -> str:
+    """JSON with one quantity a line, so that a difference between two runs can be read."""
+    rows = {key: record.pop(key) for key in ("quantities", "series")}
+    text = json.dumps(record, indent=1).removesuffix("\n}")
+    lines = ",\n".join("  " + json.dumps(row) for row in rows["quantities"])
+    series = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in rows["series"].items())
+    record |= rows
+    return text + f',\n "quantities": [\n{lines}\n ],\n "series": {{\n{series}\n }}\n}}\n'
+
+
+def _publish(record: dict, folder: Path) -> None:
+    """Put the record beside the others, in place of older runs of the same job."""
+    write_text(folder / f"{record['id']}.json", _dump(record))
+    for other in folder.glob("*.json"):
+        if other.stem != record["id"] and (old := _read(other)) and key(old) == key(record):
+            other.unlink()
+
+
+def counted(config: dict, seed: int, folder: Path, data: Sequence) -> Measured:
+    """The work of a run whose config is its result: what a notebook computed by itself.
+
+    The config maps a quantity to its value, or to [card, data, value].
+    """
+    rows = [(name, v) if isinstance(v, list) else (name, ["", "", v]) for name, v in config.items()]
+    return Measured([(name, *row) for name, row in rows])
+
+
+def key(record: dict) -> tuple:
+    """What a ledger tells records apart by: two records of one key contradict each other."""
+    data = record["data"]["name"] if record.get("data") else ""
+    return (record["paper"], record["job"], record["size"], record["seed"], data)
+
+
+def _results(measured: Measured, job: str) -> dict:
+    rows = []
+    for quantity, card, data, value in measured.quantities:
+        if not np.isfinite(value):
+            raise ValueError(f"{job}: {quantity} ({card} on {data}) is {value}, not a number")
+        value = int(value) if isinstance(value, int) else float(f"{value:.6g}")
+        rows.append({"quantity": quantity, "card": card, "data": data, "value": value})
+    series = {name: [float(f"{v:.6g}") for v in values] for name, values in measured.series.items()}
+    return {"quantities": rows, "series": series}
+
+
+def _cost(measured: Measured, started: float) -> dict:
+    seconds = time.perf_counter() - started + measured.carried
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated() / 2**20
+    return {
+        "seconds": round(seconds, 2),
+        "samples_per_second": round(measured.samples / seconds, 1),
+        "waited_for_data": round(measured.waited / seconds, 3),  # share of the seconds
+        "peak_memory_mb": round(peak),
+        "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _provenance(device: str) -> dict:
+    def git(*words: str) -> str:
+        try:
+            command = ["git", "-C", str(ROOT), *words]
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        except (OSError, subprocess.CalledProcessError):
+            return ""  # not a clone: the code digest still tells which code it was
+
+    changed = git("status", "--porcelain", "--", "posekit", "notebooks", "pyproject.toml")
+    cuda = str(device).startswith("cuda")
+    return {
+        "commit": git("rev-parse", "HEAD").strip(),
+        "dirty": bool(changed.strip()),
+        "device": torch.cuda.get_device_name(device) if cuda else _processor(),
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__}
+        | {"numpy": np.__version__, "posekit": sys.modules["posekit"].__version__},
+    }
+
+
+@functools.cache
+def _processor() -> str:
+    """The processor's features matter more for the numbers than its marketing name."""
+    return f"cpu, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"

@@ -1,0 +1,204 @@
+"""One similarity moves a whole batch: pictures, masks and every label together.
+
+A similarity here is a 3 x 3 matrix that maps pixels by a rotation, a uniform scale, a translation
+and perhaps a mirroring; crops, flips and zooms are all of this kind, products of them too, so that
+pictures are resampled once. Its inverse undoes it.
+
+What it does to the body: turning the picture by Rz turns the camera space about the optical axis,
+mirroring it mirrors that space, x to -x, and left becomes right. With Q the orthogonal part (Rz, or
+Rz diag(-1, 1, 1)), a picture matrix A and intrinsics K become X' = Q X and K' = A K Q^T, so that
+K' X' is A (K X): the 3D joints still project onto the 2D joints, to the last digit, and scale and
+translation change the lens alone, never the person. (A camera whose pixels are not square has a
+K' with a small entry left of its fy after a turn that is no multiple of 90 degrees.) A mirrored
+body is the body of mirrored rotations M R M, M = diag(-1, 1, 1), its sides exchanged; the shape is
+kept, as if bodies were symmetric.
+
+B persons, J joints, H x W pixels, h x w pixels after the warp.
+"""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64, Int64, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from posekit.data.batch import HIDDEN, SEEN, Batch
+from posekit.geometry.skeleton import SMPL24
+
+PART_TWINS = (0, 2, 1, 3, 5, 4, 6)
+"""Of a part its other side's: arms 1 and 2, legs 4 and 5."""
+
+
+def similarities(
+    size: tuple[int, int],
+    flip: Bool[Tensor, " B"],
+    turn: Float[Tensor, " B"],
+    scale: Float[Tensor, " B"],
+) -> Float64[Tensor, "B 3 3"]:
+    """Matrices that mirror, then turn, then scale a picture of `size` about its centre.
+
+    `turn` in degrees, clockwise as one sees it; with `scale` 2 things look twice as large.
+    """
+    height, width = size
+    flip, turn, scale = flip.double(), turn.double().deg2rad(), scale.double()
+    cos, sin, side = scale * turn.cos(), scale * turn.sin(), 1 - 2 * flip
+    linear = torch.stack([cos * side, -sin, sin * side, cos], dim=-1).unflatten(-1, (2, 2))
+    centre = torch.tensor([(width - 1) / 2, (height - 1) / 2]).to(linear)
+    matrices = torch.eye(3).to(linear).repeat(len(linear), 1, 1)
+    matrices[:, :2, :2] = linear
+    matrices[:, :2, 2] = centre - linear @ centre
+    return matrices
+
+
+def warp(
+    batch: Batch, matrices: Float64[Tensor, "B 3 3"], size: tuple[int, int] | None = None
+) -> Batch:
+    """The batch seen through one similarity a person, in pictures of `size` (height, width).
+
+    Pictures are resampled bilinearly, masks and parts by the nearest pixel, all 0 outside, and
+    without smoothing first (`posekit.crop.take` has it, for pictures that shrink by 2 or more).
+    Joints SEEN that leave the picture become HIDDEN; boxes become the upright box round the moved
+    one, not clipped. Pictures on a CPU are done by OpenCV, else by torch, and differ by at most a
+    few grey levels. ValueError when a matrix is no similarity.
+    """
+    size = size or batch.size
+    moved = move_labels(batch, matrices, size)
+    pixels = _opencv if batch.images.device.type == "cpu" else _torch
+    back = torch.linalg.inv(matrices)
+    maps = {
+        name: pixels(labels[:, None], back, size, smooth=False)[:, 0]
+        for name in ("masks", "parts")
+        if (labels := getattr(batch, name)) is not None
+    }
+    flipped = torch.linalg.det(matrices) < 0
+    if "parts" in maps and flipped.any():
+        twins = torch.arange(256, dtype=torch.uint8, device=flipped.device)
+        twins[: len(PART_TWINS)] = twins.new_tensor(PART_TWINS)
+        maps["parts"][flipped] = twins[maps["parts"][flipped].long()]
+    return replace(moved, images=pixels(batch.images, back, size, smooth=True), **maps)
+
+
+def move_labels(batch: Batch, matrices: Float64[Tensor, "B 3 3"], size: tuple[int, int]) -> Batch:
+    """As `warp`, but pictures, masks and parts stay as they are.
+
+    For pictures that were taken from their source by the same matrices, to a `size` (height,
+    width), while the labels are still the source's.
+    """
+    orthogonal, flipped = _orthogonal_parts(matrices)
+    order = _sides(flipped, batch.skeleton.mirror)
+    joints2d = _place(matrices, batch.joints2d.take_along_dim(order[..., None], dim=1))
+    joints3d = batch.joints3d.take_along_dim(order[..., None], dim=1).double() @ orthogonal.mT
+    visible = batch.visible.take_along_dim(order, dim=1)
+    end = joints2d.new_tensor([size[1] - 0.5, size[0] - 0.5])
+    inside = ((joints2d >= -0.5) & (joints2d <= end)).all(-1)
+    turned = (orthogonal @ batch.translation.double()[..., None])[..., 0]
+    kind = batch.joints2d.dtype
+    return replace(
+        batch,
+        joints2d=joints2d.to(kind),
+        visible=visible.masked_fill((visible == SEEN) & ~inside, HIDDEN),
+        intrinsics=(matrices @ batch.intrinsics.double() @ orthogonal.mT).to(kind),
+        joints3d=joints3d.to(kind),
+        rotations=_turn_body(batch.rotations, orthogonal, flipped).to(kind),
+        translation=turned.to(kind),
+        boxes=_place_boxes(matrices, batch.boxes).to(kind),
+    )
+
+
+def _place(
+    matrices: Float64[Tensor, "B 3 3"], points: Float[Tensor, "B N 2"]
+) -> Float64[Tensor, "B N 2"]:
+    return points.double() @ matrices[:, :2, :2].mT + matrices[:, None, :2, 2]
+
+
+def _place_boxes(
+    matrices: Float64[Tensor, "B 3 3"], boxes: Float[Tensor, "B 4"]
+) -> Float64[Tensor, "B 4"]:
+    left, top, width, height = boxes.unbind(-1)
+    right, bottom = left + width, top + height
+    corners = torch.stack([left, top, right, top, left, bottom, right, bottom], dim=-1)
+    corners = _place(matrices, corners.unflatten(-1, (4, 2)))
+    low, high = corners.amin(1), corners.amax(1)
+    return torch.cat([low, high - low], dim=-1)
+
+
+def _turn_body(
+    rotations: Float[Tensor, "B 24 3 3"],
+    orthogonal: Float64[Tensor, "B 3 3"],
+    flipped: Bool[Tensor, " B"],
+) -> Float64[Tensor, "B 24 3 3"]:
+    """M R M of the other side's joints where mirrored; Q R M of the root, which sees the camera."""
+    order = _sides(flipped, SMPL24.mirror)[..., None, None]
+    mirror = torch.ones_like(orthogonal[:, 0])
+    mirror[:, 0] = torch.where(flipped, -1.0, 1.0)
+    left = torch.diag_embed(mirror)[:, None].repeat(1, len(SMPL24), 1, 1)
+    left[:, 0] = orthogonal
+    return left @ rotations.take_along_dim(order, dim=1).double() * mirror[:, None, None, :]
+
+
+def _orthogonal_parts(
+    matrices: Float64[Tensor, "B 3 3"],
+) -> tuple[Float64[Tensor, "B 3 3"], Bool[Tensor, " B"]]:
+    """What the matrices do to camera space, and which of them mirror."""
+    linear = matrices[:, :2, :2]
+    determinant = linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]
+    orthogonal = torch.eye(3).to(matrices).repeat(len(matrices), 1, 1)
+    orthogonal[:, :2, :2] = linear / determinant.abs().sqrt()[:, None, None]
+    last = matrices[:, 2] - matrices.new_tensor([0, 0, 1])
+    off = (orthogonal @ orthogonal.mT - torch.eye(3).to(matrices)).abs().amax((1, 2))
+    # Not "off > limit", so that NaN too is refused.
+    wrong = ~((off < 1e-6) & (last.abs() < 1e-9).all(-1) & matrices.isfinite().all(-1).all(-1))
+    if wrong.any():
+        sample = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"matrix {sample} of the batch, {matrices[sample].tolist()}, is no similarity: a warp "
+            "may turn, mirror, move and scale, by one scale in both directions"
+        )
+    return orthogonal, determinant < 0
+
+
+def _sides(flipped: Bool[Tensor, " B"], mirror: tuple[int, ...]) -> Int64[Tensor, "B J"]:
+    """For every person where each joint's new label is now."""
+    same = torch.arange(len(mirror), device=flipped.device)
+    return torch.where(flipped[:, None], same.new_tensor(mirror), same)
+
+
+def _opencv(
+    pictures: UInt8[Tensor, "B C H W"],
+    back: Float64[Tensor, "B 3 3"],
+    size: tuple[int, int],
+    *,
+    smooth: bool,
+) -> UInt8[Tensor, "B C h w"]:
+    """`pictures` where `back` says that the new pixels come from."""
+    height, width = size
+    flags = (cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
+    moved = np.empty((*pictures.shape[:2], height, width), np.uint8)
+    for source, matrix, target in zip(pictures.numpy(), back.numpy(), moved, strict=True):
+        # Channels last, where OpenCV finds the weights of all three at once.
+        picture = cv2.merge(list(np.ascontiguousarray(source)))
+        warped = cv2.warpAffine(picture, matrix[:2], (width, height), flags=flags)
+        for plane, channel in zip(target, cv2.split(warped), strict=True):
+            plane[...] = channel
+    return torch.from_numpy(moved)
+
+
+def _torch(
+    pictures: UInt8[Tensor, "B C H W"],
+    back: Float64[Tensor, "B 3 3"],
+    size: tuple[int, int],
+    *,
+    smooth: bool,
+) -> UInt8[Tensor, "B C h w"]:
+    """As `_opencv`, on any device."""
+    y, x = torch.meshgrid(*(torch.arange(n).to(back) for n in size), indexing="ij")
+    points = torch.stack([x, y, torch.ones_like(x)], dim=-1).flatten(0, 1) @ back[:, :2].mT
+    height, width = pictures.shape[2:]
+    grid = (2 * points + 1) / points.new_tensor([width, height]) - 1
+    grid = grid.unflatten(1, size).float()
+    mode = "bilinear" if smooth else "nearest"
+    moved = functional.grid_sample(pictures.float(), grid, mode=mode, align_corners=False)
+    return moved.round().to(torch.uint8)

@@ -1,0 +1,102 @@
+"""What a change is worth: pairs by seed, relative or plain, beside what the paper prints."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from posekit.claims.contrasts import Contrast, differences, load_contrasts, measured
+from posekit.claims.measurements import load_records
+from posekit.claims.paper import load_paper
+
+RUNS = Path(__file__).parents[2] / "results" / "runs"
+COLUMNS = ["network", "seed", "metric", "card", "slice", "value"]
+VALUES = {"a": (1.1, 2.2, 3.3), "b": (1.0, 2.0, 3.0), "c": (1.0, 2.5, 3.0)}
+
+
+def results(card="kim-train-loss", slice=""):
+    rows = [
+        (name, seed, "loss", card, slice, value)
+        for name, values in VALUES.items()
+        for seed, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def contrast(one, another, unit="%"):
+    return Contrast(f"{one}{another}", one, another, "loss", "", "kim-train-loss", unit)
+
+
+def test_differences_are_paired_and_relative_or_plain():
+    tried = [contrast("a", "b"), contrast("c", "b"), contrast("a", "b", "mm")]
+    tried[2] = Contrast("plain", "a", "b", "loss", "", "kim-train-loss", "mm")
+    found = differences(tried, results(), load_paper("kim"))[["mean", "low", "high", "n"]]
+    assert found.loc["ab"].tolist() == pytest.approx([10, 10, 10, 3])
+    mean, half = 25 / 3, 4.302653 * (625 / 3) ** 0.5 / 3**0.5  # t of 2 degrees of freedom
+    assert found.loc["cb"].tolist() == pytest.approx([mean, mean - half, mean + half, 3], rel=1e-5)
+    assert found.loc["plain", "mean"] == pytest.approx(0.2)
+
+
+def test_what_was_not_measured_is_left_out():
+    paper = load_paper("kim")
+    assert differences([contrast("a", "z")], results(), paper).empty
+    assert differences([contrast("a", "b")], results(card="other"), paper).empty
+    assert differences([contrast("a", "b")], results(slice="epoch-1"), paper).empty
+
+
+def test_only_seeds_of_both_count():
+    some = results()
+    some = some[~((some["network"] == "b") & (some["seed"] == 1))]
+    assert differences([contrast("a", "b")], some, load_paper("kim")).loc["ab", "n"] == 2
+
+
+def test_the_printed_change_is_that_of_the_paper():
+    first = [c for c in load_contrasts("kim") if c.measure == ("loss", "", "kim-train-loss")]
+    by_name = {c.name: c.printed(load_paper("kim")) for c in first}
+    assert len(by_name) == 6
+    assert by_name["reduced stem, RMSprop"] == pytest.approx(100 * (114283 / 113494 - 1))
+    assert by_name["scheduler, Adam"] == pytest.approx(100 * (132553 / 126786 - 1))
+    assert np.isnan(contrast("a", "b").printed(load_paper("kim")))
+
+
+def test_records_give_what_they_measured_under_cards():
+    found = measured([r for r in load_records(RUNS) if r.paper == "kim"])
+    (values,) = [table for (data, _), table in found.items() if data == "studio-wild"]
+    tried = load_contrasts("kim")
+    for measure in {contrast.measure for contrast in tried}:
+        some = [contrast for contrast in tried if contrast.measure == measure]
+        own = differences(some, values, load_paper("kim"))
+        assert len(own) == 6 and (own["n"] >= 3).all()
+    assert measured([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("metric", "ends", "n", "told"),
+    [
+        ("loss", (-2.0, -1.0), 3, "yes, better"),
+        ("loss", (1.0, 2.0), 3, "yes, worse"),
+        ("pckh", (1.0, 2.0), 3, "yes, better"),
+        ("pckh", (-1.0, 2.0), 3, "no"),
+        ("pckh", (1.0, 2.0), 2, "too few seeds"),
+        ("loss", (np.nan, np.nan), 1, "too few seeds"),
+    ],
+)
+def test_seed_noise_is_told_from_better_and_worse(metric, ends, n, told):
+    assert Contrast("", "a", "b", metric, "", "", "%").told(*ends, n) == told
+
+
+def test_an_unknown_metric_is_named(tmp_path):
+    (tmp_path / "some").mkdir()
+    table = "name,one,another,metric,slice,card,unit\na,b,c,beauty,,card,%\n"
+    (tmp_path / "some" / "contrasts.csv").write_text(table)
+    with pytest.raises(ValueError, match="contrasts.csv: beauty is not in papers/metrics.csv"):
+        load_contrasts("some", tmp_path)
+
+
+def test_a_table_with_other_columns_is_refused(tmp_path):
+    assert load_contrasts("none", tmp_path) == []
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / "contrasts.csv").write_text("name,one\na,b\n")
+    with pytest.raises(ValueError, match="contrasts.csv: its columns are "):
+        load_contrasts("some", tmp_path)

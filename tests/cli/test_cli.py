@@ -1,0 +1,153 @@
+"""The command line, as people type it."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import papermill
+import pytest
+from test_cmu import motion_text, write
+
+from posekit.cli import main
+from posekit.cli.reproduce import NOTEBOOKS
+from posekit.training.runs import ROOT
+
+
+@pytest.fixture
+def posekit(monkeypatch, capsys):
+    """Runs a command in this process: (exit status, what it said, what it complained of)."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["posekit", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return end.value.code, said.out, said.err
+
+    return run
+
+
+def complaint(done):
+    """The one line that a mistaken command says; an exception that is none gets through."""
+    status, said, complained = done
+    assert status == 1 and not said
+    (line,) = complained.splitlines()
+    return line
+
+
+def test_status_counts_every_claim_once(posekit, tmp_path):
+    status, said, _ = posekit("status", "--out", tmp_path)
+    _, title, own = said.partition("tran2022: 295 claims\n")
+    rows = re.findall(r"^ +(\d+)  (.+)$", own.partition("\n\n")[0], re.MULTILINE)
+    counts = {word: int(count) for count, word in rows}
+    assert status == 0 and title
+    assert sum(counts.values()) == 295 and counts["quoted"] == 241
+
+
+def test_why_tells_what_is_behind_a_verdict(posekit, tmp_path):
+    status, said, _ = posekit("why", "tran2022-034", "--out", tmp_path)
+    assert status == 0
+    assert "Outperforms baseline DNNs" in said and "38.3 < 38.0 fails" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("why tran2022-999", "no claim 'tran2022-999' .*near: tran2022-"),
+        ("why tran2023-001", "no claim 'tran2023-001'"),
+        ("reproduce --size huge", "no size 'huge'; there are smoke, small, gpu, paper"),
+        (
+            "reproduce tran2023",
+            "no notebook for paper 'tran2023'; there are kim, bouchiat, tran2022, bae, choi2021",
+        ),
+        ("reproduce --data cmu", "'cmu' is not of the form NAME=FOLDER"),
+        ("reproduce --data cmu=/nowhere", "there is no folder /nowhere"),
+        ("reproduce --dry-run --data mocap=/tmp", "'mocap=/tmp' is not NAME=FOLDER with a name of"),
+        ("reproduce --dry-run --data cmu=/bin", "cmu=.*bin: skeletons missing"),
+        ("reproduce kim --dry-run --data cmu=/tmp", "hourglass.ipynb: nothing here reads cmu"),
+        ("reproduce --dry-run --device tpu", "no device 'tpu'"),
+        ("reproduce --param epochs=3", "no parameter epochs; there are size"),
+        ("reproduce --param out=here", "the option --out is for"),
+        ("data check human36n .", "no data set 'human36n'; .*human36m"),
+        ("data convert-smpl nowhere.pkl", "nowhere.pkl is not there"),
+    ],
+)
+def test_a_mistake_gets_one_line_that_names_it(posekit, words, says):
+    assert re.search(says, complaint(posekit(*words.split())))
+
+
+def test_a_damaged_record_is_named_with_the_remedy(posekit, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "aa.json").write_text('{"id": "aa"')
+    line = complaint(posekit("status", "--out", tmp_path))
+    assert re.search(r"aa.json is not a whole JSON file.*delete it", line)
+
+
+@pytest.mark.parametrize("words", ["reproduce --size smoke", "status", "why tran2022-034"])
+def test_a_results_folder_that_is_a_file_is_named(posekit, tmp_path, words):
+    (tmp_path / "out").write_text("not a folder")
+    status, _, complained = posekit(*words.split(), "--out", tmp_path / "out")
+    assert status == 1 and len(complained.splitlines()) == 1
+    assert f"{tmp_path / 'out'}" in complained and "choose another --out" in complained
+
+
+@pytest.mark.parametrize(("name", "source"), [("cmu", "mocap.cs.cmu.edu"), ("human36m", "")])
+def test_an_empty_data_folder_is_told_what_it_lacks(posekit, tmp_path, name, source):
+    status, said, _ = posekit("data", "check", name, tmp_path)
+    assert status == 1
+    assert "not complete" in said and "missing" in said and source in said
+
+
+def test_a_dry_run_prints_the_command_with_every_parameter(posekit, tmp_path):
+    folder = write(tmp_path / "mocap", {"01": motion_text([[0] * 6] * 3)})
+    words = ("reproduce", "--dry-run", "--seeds", 4, "--param", "detector=truth")
+    status, said, _ = posekit(*words, "--data", f"cmu={folder}", "--out", tmp_path / "out")
+    assert status == 0
+    commands = {Path(words[3]).stem: words for words in map(shlex.split, said.splitlines())}
+    command = commands.pop("lifting")
+    assert commands.keys() == {"hourglass", "integral", "mobile", "mesh"}
+    for other in commands.values():
+        assert not [word for word in other if "mocap" in word or "detector" in word]  # not its own
+    given = {command[i + 1]: command[i + 2] for i, word in enumerate(command) if word == "-p"}
+    notebook = str(NOTEBOOKS / "lifting.ipynb")
+    assert command[:4] == [sys.executable, "-m", "papermill", notebook]
+    assert given.keys() == papermill.inspect_notebook(notebook).keys()
+    assert given["size"] == "small" and given["seeds"] == "4" and given["detector"] == "truth"
+    assert given["data"] == f"cmu={folder}" and given["out"] == str(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_main_command_from_notebook_to_verdicts(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("POSEKIT_CHECK_SHAPES", raising=False)  # as people run it: faster
+    start = [sys.executable, "-c", "from posekit.cli import main; main()", "reproduce"]
+    out = tmp_path / "out"
+    words = ["tran2022", "--size", "smoke", "--seeds", "1", "--out", str(out)]
+
+    def reproduce():
+        return subprocess.run(
+            start + words, capture_output=True, text=True, check=True, cwd=ROOT, timeout=300
+        )
+
+    said = reproduce().stdout
+    end = said[said.index("tran2022: 295 claims") :]
+    assert end.endswith(f"results: {out / 'README.md'}\n         {out / 'tran2022.md'}\n")
+    verdicts = re.findall(r"^ +\d+  (.+)$", end, re.MULTILINE)
+    assert "not run" in verdicts and "reproduced" not in verdicts  # smoke never counts
+    written = {path.relative_to(out).as_posix() for path in out.rglob("*")}
+    assert {"README.md", "tran2022.md", "ledger.csv", "index.html", "studio.md"} <= written
+    assert {"executed/tran2022.ipynb", "executed/tran2022.html"} <= written
+    assert {"figures/plotly.min.js", "figures/tran2022-prediction-beside-truth.png"} <= written
+    for path in out.rglob("*"):
+        if path.suffix in (".md", ".json", ".csv", ".ipynb", ".html"):
+            text = path.read_text(encoding="utf-8")
+            assert str(tmp_path) not in text and str(ROOT) not in text, path
+
+    kept = [*(out / "runs").glob("*.json"), out / "executed" / "tran2022.ipynb"]
+    first = {path.name: path.read_bytes() for path in kept}
+    assert len(first) > 8
+    reproduce()
+    # Records tell when they were made: the same bytes mean that nothing was trained again.
+    assert {path.name: path.read_bytes() for path in kept} == first

@@ -1,0 +1,177 @@
+"""Headless notebooks: whole results or none, and nothing of this machine in them."""
+
+import os
+import shlex
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from posekit.cli import reproduce
+from posekit.training import runs
+
+PARAMETERS = 'size: str = "smoke"  # how large\nout: str = ""  # where to\ndata: str = ""  # what'
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    """Writes the only notebook there is, of a paper called `tiny`."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.setattr(reproduce, "NOTEBOOKS", folder)
+    monkeypatch.setenv("POSEKIT_HEADLESS", "1")  # a run sets it; other tests must not see it
+
+    def write(*sources):
+        book = nbformat.v4.new_notebook(
+            metadata={"posekit": {"paper": "tiny", "data": ["cmu", "human36m"]}}
+        )
+        book.metadata["kernelspec"] = {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
+        for number, source in enumerate((PARAMETERS, *sources)):
+            cell = nbformat.v4.new_code_cell(source, id=f"code-{number:02d}")
+            if not number:
+                cell.metadata["tags"] = ["parameters"]
+            book.cells.append(cell)
+        nbformat.write(book, folder / "tiny.ipynb")
+
+    return write
+
+
+def run(out, **parameters):
+    return reproduce.reproduce("tiny", {"size": "small", "out": str(out)} | parameters, out)
+
+
+def test_a_whole_run_leaves_the_executed_notebook_and_its_page(notebook, tmp_path):
+    notebook("import sys\nprint(size)\nprint('at work', file=sys.stderr)")
+    executed = run(tmp_path / "out")
+    assert executed == tmp_path / "out" / "executed" / "tiny.ipynb"
+    book = nbformat.read(executed, 4)
+    assert [output.text for output in book.cells[-1].outputs] == ["small\n"]
+    assert "<html" in executed.with_suffix(".html").read_text()
+    assert {path.name for path in executed.parent.iterdir()} == {"tiny.ipynb", "tiny.html"}
+
+
+def test_places_on_this_machine_stay_out_of_the_executed_copy(notebook, tmp_path):
+    notebook("print(f'read {data}, file://{out}/runs, {out}!')", "out, [data]")
+    mocap = tmp_path / "out" / "mocap"  # a folder within another that is named as well
+    executed = run(tmp_path / "out", data=f"cmu={mocap},human36m={tmp_path}")
+    for path in (executed, executed.with_suffix(".html")):
+        assert str(tmp_path) not in path.read_text()
+    outputs = nbformat.read(executed, 4).cells[-2].outputs
+    assert outputs[0].text == f"read cmu=mocap,human36m={tmp_path.name}, file://out/runs, out!\n"
+
+
+def test_a_short_path_takes_nothing_out_of_longer_words(notebook, tmp_path):
+    notebook("print('posekit/data /data /database /data/cmu')")
+    book = nbformat.read(run(tmp_path / "out", data="cmu=/data"), 4)
+    assert book.cells[-1].outputs[0].text == "posekit/data data /database data/cmu\n"
+
+
+def test_two_equal_runs_leave_the_same_bytes(notebook, tmp_path):
+    notebook("import sys, time\nprint(1 + 1)\nprint(time.time(), file=sys.stderr)", "[1]")
+    executed = run(tmp_path / "out")
+    pair = executed, executed.with_suffix(".html")
+    first = [path.read_bytes() for path in pair]
+    run(tmp_path / "out")
+    assert [path.read_bytes() for path in pair] == first
+
+
+SHOWN = """
+import subprocess, sys
+print("a cell")
+worker = "import sys; print('a worker', file=sys.stderr)"
+subprocess.run([sys.executable, "-c", worker])
+print("half a ", end="", file=sys.stderr, flush=True)
+print("line", file=sys.stderr)
+"""
+
+
+def test_what_cells_and_workers_print_is_shown_once_and_nothing_else_is(notebook, tmp_path):
+    notebook(SHOWN)
+    start = (
+        "import pathlib, sys; from posekit import reproduce as jobs; "
+        "jobs.NOTEBOOKS, out = map(pathlib.Path, sys.argv[1:]); jobs.reproduce('tiny', {}, out)"
+    )
+    words = [sys.executable, "-c", start, tmp_path / "notebooks", tmp_path / "out"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=runs.ROOT)
+    assert done.stdout == "a cell\n"
+    assert done.stderr == "a worker\nhalf a line\n"
+
+
+def test_the_kernel_ends_with_the_run(notebook, tmp_path):
+    notebook("import os\nprint(os.getpid())")
+    book = nbformat.read(run(tmp_path / "out"), 4)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(book.cells[-1].outputs[0].text), 0)
+
+
+def test_a_failing_cell_is_told_and_the_old_copy_stays(notebook, tmp_path):
+    notebook("print('good')")
+    executed = run(tmp_path / "out")
+    before = executed.read_bytes()
+    notebook("print('new')", "raise KeyError('joint 18')", "print('never')")
+    told = r"tiny.ipynb failed in cell \[4\], `raise KeyError\('joint 18'\)`: KeyError: 'joint 18'"
+    with pytest.raises(RuntimeError, match=told):
+        run(tmp_path / "out")
+    assert executed.read_bytes() == before
+
+
+def test_a_killed_kernel_is_told_with_the_remedy(notebook, tmp_path):
+    notebook("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "print('never')")
+    with pytest.raises(RuntimeError, match="died.*run the same command again"):
+        run(tmp_path / "out")
+    assert not (tmp_path / "out" / "executed" / "tiny.ipynb").exists()
+
+
+def test_the_command_to_do_it_by_hand_does_it(notebook, tmp_path):
+    notebook("print(size, [out, data])")
+    given = {"size": "it's small", "out": str(tmp_path / "two words"), "data": ""}
+    words = shlex.split(reproduce.command(tmp_path / "notebooks" / "tiny.ipynb", given))
+    assert words[:3] == [sys.executable, "-m", "papermill"]
+    subprocess.run(words, check=True, cwd=tmp_path, capture_output=True)
+    book = nbformat.read(tmp_path / "tiny-out.ipynb", 4)
+    assert book.cells[-1].outputs[0].text == f"it's small ['{tmp_path}/two words', '']\n"
+
+
+def test_an_unknown_parameter_is_refused_before_anything_runs(notebook, tmp_path):
+    notebook("raise AssertionError('must not run')")
+    with pytest.raises(ValueError, match="no parameter epochs; there are size, out, data"):
+        run(tmp_path / "out", epochs=3)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"device": "tpu"}, "no device 'tpu'"),
+        ({"data": "mocap={}"}, "'mocap=.*' is not NAME=FOLDER with a name of human36m, cmu"),
+        ({"data": "cmu={}"}, "cmu=.*: skeletons missing: "),
+        ({"data": "human36m={}"}, "human36m=.*: preparation missing: "),
+        ({"data": "cmu={}/gone"}, "there is no folder .*gone for cmu"),
+    ],
+)
+def test_data_and_devices_that_cannot_be_used_are_refused(tmp_path, given, fault):
+    given = {name: text.format(tmp_path) for name, text in given.items()}
+    with pytest.raises((ValueError, FileNotFoundError), match=fault):
+        reproduce.check_inputs({"data": "", "device": ""} | given)
+
+
+def test_data_that_is_there_is_not_refused(tmp_path, shared):
+    reproduce.check_inputs({"data": f"cmu={shared / 'cmu_mocap'}", "device": "cpu"})
+
+
+def test_an_unknown_paper_is_named(notebook, tmp_path):
+    notebook()
+    with pytest.raises(ValueError, match="no notebook for paper 'kim'; there are tiny"):
+        reproduce.reproduce("kim", {}, tmp_path / "out")
+
+
+def test_a_results_folder_that_is_a_file_is_named(notebook, tmp_path):
+    notebook("print(1)")
+    (tmp_path / "out").write_text("not a folder")
+    with pytest.raises(OSError, match="can't write results to .*out.*choose another --out"):
+        run(tmp_path / "out")

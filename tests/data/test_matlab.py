@@ -1,0 +1,86 @@
+"""Matlab's files: what is wanted of them comes out, and no damage kills the process."""
+
+import re
+
+import h5py
+import numpy as np
+import pytest
+from scipy.io import loadmat, savemat
+
+from posekit.data.formats.matlab import read_cells, read_h5, read_mat
+
+
+def cells(arrays):
+    column = np.empty((len(arrays), 1), dtype=object)
+    for row, array in enumerate(arrays):
+        column[row, 0] = array
+    return column
+
+
+def test_wanted_variables_come_as_scipy_has_them(tmp_path):
+    path = tmp_path / "a.mat"
+    values = np.random.default_rng(0).normal(size=(3, 14, 5))
+    savemat(path, {"joints": values, "joints2": 1.0, "s": {"a": 2.0, "b": "text"}})
+    held = read_mat(path, re.compile("joints"))
+    assert list(held) == ["joints"] and np.array_equal(held["joints"], values)
+    assert read_mat(path, re.compile("s"))["s"]["a"][0, 0] == 2
+    struct = read_mat(path, re.compile("s|joints2"), objects=True)
+    assert struct["s"].b == "text" and struct["s"].a == struct["joints2"] + 1 == 2
+    assert read_mat(path, re.compile("absent")) == {}
+
+
+def test_real_files_are_sound(shared):
+    folder = shared / "mpii_val_tompson"
+    truth = loadmat(folder / "detections_our_format.mat")
+    held = read_mat(folder / "detections_our_format.mat", re.compile(r"(?!__).+"))
+    assert held.keys() == truth.keys() - {"__header__", "__version__", "__globals__"}
+    assert all(np.array_equal(held[name], truth[name]) for name in held)
+    people = read_mat(folder / "detections.mat", re.compile("annolist|keypointsAll"))
+    assert people["annolist"].shape == people["keypointsAll"].shape == (1, 2958)
+
+
+@pytest.mark.parametrize("objects", [False, True])
+def test_damage_that_scipy_dies_of_is_refused(tmp_path, objects):
+    """Every byte of a small file that is not compressed, changed: an answer or a ValueError.
+
+    Of such files scipy 1.17 by itself dies, or raises UnboundLocalError.
+    """
+    path = tmp_path / "a.mat"
+    values = [np.zeros((1, 2)), np.zeros((1, 3), np.uint8), np.array("text")]
+    savemat(path, {"cells": cells([*values, {"a": values[1]}]), "x": 1j})
+    whole = path.read_bytes()
+    assert read_mat(path, re.compile("x"))["x"] == 1j
+    refused = 0
+    for place in range(124, len(whole)):
+        for value in {0, 8, 255} - {whole[place]}:
+            path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            try:
+                read_mat(path, re.compile("cells"), objects=objects)
+            except ValueError:
+                refused += 1
+    assert refused > 500
+
+
+def test_files_that_are_none_are_named(tmp_path):
+    path = tmp_path / "a.mat"
+    for content in (b"", b"nothing", b"MATLAB 5.0 MAT-file" + bytes(200), b"x" * 1000):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.mat is no Matlab file as released"):
+            read_mat(path, re.compile("x"))
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="ask them"):
+        read_cells(path, ["x"], "ask them")
+    with pytest.raises(FileNotFoundError, match="ask them"):
+        read_h5(path, ["x"], "ask them")
+
+
+def test_arrays_of_version_7_3_lie_in_the_file_itself(tmp_path):
+    path = tmp_path / "a.mat"
+    with h5py.File(path, "w") as file:
+        file["joints"] = np.arange(6.0).reshape(1, 2, 3)
+        file["else"] = h5py.ExternalLink("/etc/passwd", "x")
+        file["words"] = "text"
+    assert read_h5(path, ["joints"], "")["joints"].shape == (1, 2, 3)
+    for name, message in (("else", "file itself"), ("absent", "file itself"), ("words", "type")):
+        with pytest.raises(ValueError, match=rf"a\.mat: .*{name}.*{message}"):
+            read_h5(path, [name], "")

@@ -1,0 +1,397 @@
+"""MPI-INF-3DHP: made-up takes in exactly the release's two kinds of files."""
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+import torch
+from scipy.io import savemat
+
+from posekit.data import mpi_inf_3dhp
+from posekit.data.batch import SEEN
+from posekit.data.check import check
+from posekit.data.mpi_inf_3dhp import (
+    ACTIVITIES,
+    FRAMES,
+    TEST_CAMERAS,
+    load,
+    read_cameras,
+    read_test,
+    read_train,
+)
+from posekit.geometry.skeleton import MPI_INF_3DHP17
+from posekit.metrics.protocol import evaluate
+from posekit.metrics.protocols import CARDS
+
+# The release's "relevant" joints, by place (datasets.md, 2.1): written down there independently.
+RELEVANT = [7, 5, 14, 15, 16, 9, 10, 11, 23, 24, 25, 18, 19, 20, 4, 3, 6]
+WIDTH, HEIGHT, FOCAL = 160, 120, 100.0
+PELVIS, PELVIS17 = 4, 14
+
+
+def camera_block(number):
+    """What camera.calibration says of a camera that looks at the origin, 4 m away."""
+    angle = 2 * np.pi * number / 14
+    rotation = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, -1, 0], [np.sin(angle), 0, -np.cos(angle)]]
+    )
+    place = np.eye(4)
+    place[:3, :3], place[:3, 3] = rotation, [0, 0, 4000]
+    lens = np.eye(4)
+    lens[0, 0] = lens[1, 1] = FOCAL
+    lens[0, 2], lens[1, 2] = WIDTH / 2, HEIGHT / 2
+    intrinsic, extrinsic = (" ".join(f"{v:.9g}" for v in m.flatten()) for m in (lens, place))
+    text = (
+        f"name          {number}\n  sensor      10 10\n  size        {WIDTH} {HEIGHT}\n"
+        f"  animated    0\n  intrinsic   {intrinsic} \n  extrinsic   {extrinsic} \n"
+        "  radial      0\n"
+    )
+    return text, rotation, place[:3, 3]
+
+
+def world_joints(frames, seed=0):
+    """(T, 28, 3), mm, around the origin."""
+    return np.random.default_rng(seed).uniform(-800, 800, (frames, 28, 3))
+
+
+def cells(arrays):
+    column = np.empty((len(arrays), 1), dtype=object)
+    for row, array in enumerate(arrays):
+        column[row, 0] = array
+    return column
+
+
+def write_take(folder, subject="S1", take=1, frames=6, videos=(0, 1), shift=0.0):
+    """annot.mat, camera.calibration and videos whose red tells the frame."""
+    place = folder / subject / f"Seq{take}"
+    (place / "imageSequence").mkdir(parents=True)
+    blocks = [camera_block(number) for number in range(14)]
+    head = "Skeletool Camera Calibration File V1.0\n"
+    (place / "camera.calibration").write_text(head + "".join(text for text, _, _ in blocks))
+    world = world_joints(frames, seed=take) + np.array([shift, 0, 0])
+    seen = [world @ rotation.T + move for _, rotation, move in blocks]
+    pixels = [FOCAL * s[..., :2] / s[..., 2:] + [WIDTH / 2, HEIGHT / 2] for s in seen]
+    numbers = np.arange(14, dtype=np.uint8)
+    savemat(
+        place / "annot.mat",
+        {
+            "annot2": cells([p.reshape(frames, 56) for p in pixels]),
+            "annot3": cells([s.reshape(frames, 84) for s in seen]),
+            "univ_annot3": cells([0.9 * s.reshape(frames, 84) for s in seen]),
+            "cameras": numbers[None],
+            "frames": np.arange(frames, dtype=float)[:, None],
+        },
+        do_compression=True,
+    )
+    for camera in videos:
+        name = str(place / "imageSequence" / f"video_{camera}.avi")
+        code = cv2.VideoWriter_fourcc(*"MJPG")
+        video = cv2.VideoWriter(name, code, 25, (WIDTH, HEIGHT))
+        for frame in range(frames):
+            picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+            picture[..., 2] = 40 * frame + 4 * camera
+            video.write(picture)
+        video.release()
+    return world
+
+
+def write_test(folder, take="TS1", frames=5, valid=(1, 0, 1, 1, 0), activities=(1, 0, 6, 6, 1)):
+    """annot_data.mat, Matlab 7.3, and the pictures of the valid frames."""
+    place = folder / take
+    (place / "imageSequence").mkdir(parents=True)
+    lens = TEST_CAMERAS[take]
+    true = np.random.default_rng(3).uniform(-500, 500, (frames, 17, 3)) + [0, 0, 4000]
+    pixels = np.array(lens.focal) * true[..., :2] / true[..., 2:] + lens.principal
+    with h5py.File(place / "annot_data.mat", "w", userblock_size=512) as file:
+        file["annot2"] = pixels[:, None]
+        file["annot3"] = true[:, None]
+        file["univ_annot3"] = 1.1 * true[:, None]
+        file["valid_frame"] = np.array(valid, dtype=np.uint8)[:, None]
+        file["activity_annotation"] = np.array(activities, dtype=float)[:, None]
+        file["bb_crop"] = np.zeros((frames, 34))
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
+    with (place / "annot_data.mat").open("r+b") as file:
+        file.write(head)
+    for frame in np.flatnonzero(valid):
+        grey = np.full((lens.size[1], lens.size[0], 3), 20 * frame, np.uint8)
+        cv2.imwrite(str(place / "imageSequence" / f"img_{frame + 1:06d}.jpg"), grey)
+    return true
+
+
+# ---- training
+
+
+def test_28_joints_become_17_by_name_and_every_camera_sees_the_same_world(tmp_path):
+    world = write_take(tmp_path)
+    found = read_train(tmp_path, takes=[("S1", 1)], every=1)
+    assert len(found) == 8 * 6 and found.skeleton == MPI_INF_3DHP17
+    calibrated = read_cameras(tmp_path / "S1" / "Seq1" / "camera.calibration")
+    assert list(calibrated) == [str(number) for number in range(14)]
+    for camera in ("0", "4", "8"):
+        mine = found[(found.rows["camera"] == camera).to_numpy()]
+        back = calibrated[camera].camera_to_world(mine.joints3d)
+        assert np.allclose(back, world[:, RELEVANT], atol=1e-4)
+        assert np.allclose(calibrated[camera].project_pinhole(mine.joints3d), mine.joints2d)
+    placed = found.joints3d @ found.intrinsics.mT
+    assert torch.allclose(placed[..., :2] / placed[..., 2:], found.joints2d)
+
+
+def test_cameras_takes_frames_and_the_truth_are_chosen(tmp_path):
+    write_take(tmp_path, "S1", 1, frames=6)
+    write_take(tmp_path, "S1", 2, frames=7)
+    both = [("S1", 1), ("S1", 2)]
+    found = read_train(tmp_path, takes=both, cameras=[0, 13], every=3)
+    rows = found.rows
+    assert rows.groupby(["take", "camera"]).size().tolist() == [2, 2, 3, 3]
+    assert rows["frame"].unique().tolist() == [0, 3, 6]
+    assert rows["image"][1] == "S1/Seq1/imageFrames/video_0/frame_000004.jpg"
+    universal = read_train(tmp_path, takes=both, cameras=[0, 13], every=3, truth="universal")
+    assert torch.allclose(universal.joints3d, 0.9 * found.joints3d)
+    assert torch.equal(universal.joints2d, found.joints2d)
+    poses = found.poses()
+    assert poses.name == "mpi_inf_3dhp" and poses.version == "train, true"
+    assert poses.fingerprint() != universal.poses().fingerprint()
+
+
+def test_the_box_holds_the_hands_and_toes_too(tmp_path):
+    world = write_take(tmp_path)
+    found = read_train(tmp_path, takes=[("S1", 1)], cameras=[0], every=1)
+    _, rotation, move = camera_block(0)
+    seen = world @ rotation.T + move
+    pixels = FOCAL * seen[..., :2] / seen[..., 2:] + [WIDTH / 2, HEIGHT / 2]
+    low, high = pixels.min(1), pixels.max(1)
+    assert low.min() > 0 and (high < [WIDTH, HEIGHT]).all()
+    # Cut at the first and at the last pixel, as coco.clip has it.
+    assert np.allclose(found.boxes, np.concatenate([low, high - low - 1], axis=1), atol=1e-5)
+    assert (found.joints2d.amin(1).numpy() > low + 1e-3).any()
+
+
+def test_nobody_in_the_picture_is_left_out_of_training(tmp_path):
+    write_take(tmp_path, shift=30_000.0)
+    found = read_train(tmp_path, takes=[("S1", 1)], cameras=[0, 4], every=1)
+    # Beside camera 0's picture; straight ahead or behind in none of the others is asked for.
+    assert "0" not in set(found.rows["camera"])
+
+
+def test_the_shorter_video_of_s6_ends_its_frames(tmp_path, monkeypatch):
+    write_take(tmp_path, "S6", 2, frames=6)
+    monkeypatch.setitem(mpi_inf_3dhp.CUT_SHORT, ("S6", 2, 2), 4)
+    found = read_train(tmp_path, takes=[("S6", 2)], cameras=[1, 2], every=1)
+    assert found.rows.groupby("camera").size().tolist() == [6, 4]
+    # Annotations may go on after the video's end.
+    monkeypatch.setitem(FRAMES, ("S6", 2), 5)
+    found = read_train(tmp_path, takes=[("S6", 2)], cameras=[1, 2], every=1)
+    assert found.rows.groupby("camera").size().tolist() == [5, 4]
+
+
+def test_pictures_are_the_videos_frames_or_the_stills_beside_them(tmp_path):
+    write_take(tmp_path)
+    people = read_train(tmp_path, takes=[("S1", 1)], cameras=[0, 1], every=2)
+    pictures = mpi_inf_3dhp.HpPictures(people, tmp_path, size=32)
+    batch = pictures[:]
+    assert batch.images.shape == (6, 3, 32, 32) and batch.has_joints3d.all()
+    red, _, blue = batch.images.flatten(2).double().amax(2).unbind(1)
+    assert red.tolist() == pytest.approx([0, 80, 160, 4, 84, 164], abs=3)
+    assert (blue <= 3).all()
+    placed = batch.joints3d @ batch.intrinsics.mT
+    assert torch.allclose(placed[..., :2] / placed[..., 2:], batch.joints2d, atol=1e-3)
+    stills = tmp_path / "S1" / "Seq1" / "imageFrames" / "video_0"
+    stills.mkdir(parents=True)
+    cv2.imwrite(str(stills / "frame_000003.jpg"), np.full((HEIGHT, WIDTH, 3), 250, np.uint8))
+    changed = pictures[[0, 1]].images.flatten(2).double().amax(2)
+    assert changed[:, 2].tolist() == pytest.approx([0, 250], abs=3)
+
+
+def test_videos_that_are_absent_or_too_short_are_named(tmp_path):
+    write_take(tmp_path, videos=(0,))
+    people = read_train(tmp_path, takes=[("S1", 1)], cameras=[0, 1], every=5)
+    pictures = mpi_inf_3dhp.HpPictures(people, tmp_path, size=32)
+    with pytest.raises(FileNotFoundError, match=r"person 2 .*video_1.avi.*3dhp-dataset"):
+        pictures.sample(2)
+    video = tmp_path / "S1" / "Seq1" / "imageSequence" / "video_0.avi"
+    with pytest.raises(ValueError, match="no frame 60"):
+        mpi_inf_3dhp.read_frame(video, 60)
+    video.write_bytes(b"RIFF")
+    with pytest.raises(ValueError, match="no frame 0"):
+        pictures.sample(0)
+
+
+# ---- the test set
+
+
+def test_valid_frames_come_with_their_activity_and_scene(tmp_path):
+    true = write_test(tmp_path)
+    found = read_test(tmp_path, takes=["TS1"], truth="true")
+    assert found.rows["frame"].tolist() == [0, 2, 3]
+    assert found.rows["action"].tolist() == ["Stand/Walk", "Sports", "Sports"]
+    assert set(found.rows["scene"]) == {"green screen"}
+    assert np.allclose(found.joints3d, true[[0, 2, 3]])
+    universal = read_test(tmp_path, takes=["TS1"])
+    assert torch.allclose(universal.joints3d, 1.1 * found.joints3d)
+    placed = found.joints3d @ found.intrinsics.mT
+    assert torch.allclose(placed[..., :2] / placed[..., 2:], found.joints2d)
+    assert len(ACTIVITIES) == 7
+    assert len(FRAMES) == 16 and FRAMES["S5", 1] == 12820 and FRAMES["S8", 2] == 6054
+
+
+def test_the_test_cameras_are_what_their_sensors_say():
+    """A ray that leaves the lens at X/Z, Y/Z meets the sensor at f times that from its middle."""
+    studio, outdoors = TEST_CAMERAS["TS1"], TEST_CAMERAS["TS6"]
+    # The left edge of the sensor, 5 mm from its middle: X/Z = -(5 - 0.0322884) / 7.32506.
+    left = -(5 - 0.0322884) / 7.32506
+    assert studio.focal[0] * left + studio.principal[0] == pytest.approx(0)
+    # Nearly square pixels near the middle of the picture, and a right angle's half to each side.
+    assert studio.focal[1] / studio.focal[0] == pytest.approx(1.00044)
+    assert studio.focal[0] == pytest.approx(1500.17, abs=0.01)
+    assert outdoors.focal == pytest.approx((1683.98, 1672.59), abs=0.01)
+    for lens in (studio, outdoors):
+        assert np.abs(np.array(lens.principal) - np.array(lens.size) / 2).max() < 25
+
+
+def test_joints_outside_the_picture_are_told(tmp_path):
+    write_test(tmp_path)
+    with h5py.File(tmp_path / "TS1" / "annot_data.mat", "r+") as file:
+        file["annot2"][2, 0, 5] = [2048, 10]
+    found = read_test(tmp_path, takes=["TS1"])
+    assert found.rows["inside"].tolist() == [True, False, True]
+    assert (found.visible == SEEN).all()
+
+
+def test_who_is_outside_the_picture_still_counts_in_the_test(tmp_path):
+    write_test(tmp_path)
+    with h5py.File(tmp_path / "TS1" / "annot_data.mat", "r+") as file:
+        file["annot2"][2] = -500.0
+    assert len(read_test(tmp_path, takes=["TS1"])) == 3
+
+
+def test_the_test_pictures_are_found_where_the_zip_puts_them(tmp_path):
+    inside = tmp_path / "mpi_inf_3dhp_test_set"
+    write_test(inside, "TS1")
+    write_test(inside, "TS5")
+    people = read_test(tmp_path, takes=["TS1", "TS5"], truth="true")
+    assert people.rows["scene"].tolist() == ["green screen"] * 3 + ["outdoors"] * 3
+    assert people.rows["width"].unique().tolist() == [2048, 1920]
+    pictures = mpi_inf_3dhp.HpPictures(people, inside, size=48)
+    batch = pictures[[0, 2, 4]]
+    grey = batch.images.flatten(1).double().amax(1)
+    assert grey.tolist() == pytest.approx([0, 60, 40], abs=2)
+
+
+def test_the_published_rules_judge_what_is_read(tmp_path):
+    write_test(tmp_path)
+    poses = read_test(tmp_path, takes=["TS1"]).poses()
+    numbers = evaluate(CARDS["3dhp-pck"], poses.pose3d, poses.pose3d, poses.frames)
+    assert numbers == {"pck": 100, "pck/Stand/Walk": 100, "pck/Sports": 100, "pck/TS1": 100}
+
+
+# ---- trouble
+
+
+def test_files_that_are_not_there_say_where_to_get_them(tmp_path):
+    with pytest.raises(FileNotFoundError, match="3dhp-dataset"):
+        read_train(tmp_path)
+    with pytest.raises(FileNotFoundError, match="3dhp-dataset"):
+        read_test(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"takes": [("S9", 1)]}, "no takes"),
+        ({"takes": []}, "no takes"),
+        ({"cameras": [14]}, "0 to 13"),
+        ({"every": 0}, "every 0"),
+        ({"truth": "univ"}, "no truth 'univ'"),
+    ],
+)
+def test_wrong_options_are_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        read_train(tmp_path, **options)
+    with pytest.raises(ValueError, match="no takes"):
+        read_test(tmp_path, takes=["TS7"])
+    with pytest.raises(ValueError, match="no truth"):
+        read_test(tmp_path, truth="univ")
+    with pytest.raises(ValueError, match="'train' or 'test'"):
+        load(tmp_path, "valid")
+
+
+def test_damaged_training_files_are_named(tmp_path):
+    write_take(tmp_path)
+    path = tmp_path / "S1" / "Seq1" / "annot.mat"
+    whole = path.read_bytes()
+    for damaged in (whole[:3000], whole[:2000] + b"x" * 500 + whole[2500:], b"nothing", b""):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"annot\.mat"):
+            read_train(tmp_path, takes=[("S1", 1)])
+    savemat(path, {"annot2": cells([np.zeros((3, 34))] * 14), "annot3": np.zeros((3, 84))})
+    with pytest.raises(ValueError, match="no cells annot3"):
+        read_train(tmp_path, takes=[("S1", 1)])
+    threes = cells([np.zeros((3, 84))] * 14)
+    savemat(path, {"annot2": cells([np.zeros((3, 34))] * 14), "annot3": threes})
+    with pytest.raises(ValueError, match=r"annot2 of camera 0: shape \(3, 34\)"):
+        read_train(tmp_path, takes=[("S1", 1)])
+    savemat(path, {"annot2": cells([np.full((3, 56), np.nan)] * 14), "annot3": threes})
+    with pytest.raises(ValueError, match="not finite"):
+        read_train(tmp_path, takes=[("S1", 1)])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("radial      0", "radial      1 0.5", "distortion"),
+        ("intrinsic   100 0", "intrinsic   100", "camera '0'"),
+        ("size        160 120", "size        160", "camera '0'"),
+        ("  extrinsic", "  extrinsics", "extrinsic"),
+        ("name          5", "nobody", "camera 5 is not calibrated"),
+    ],
+)
+def test_a_wrong_calibration_is_named(tmp_path, old, new, message):
+    write_take(tmp_path)
+    path = tmp_path / "S1" / "Seq1" / "camera.calibration"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ValueError, match=message):
+        read_train(tmp_path, takes=[("S1", 1)])
+
+
+def test_damaged_test_files_are_named(tmp_path):
+    write_test(tmp_path)
+    path = tmp_path / "TS1" / "annot_data.mat"
+    whole = path.read_bytes()
+    with h5py.File(path, "r+") as file:
+        del file["valid_frame"]
+        file["valid_frame"] = h5py.ExternalLink("/etc/passwd", "x")
+    with pytest.raises(ValueError, match="valid_frame.*in the file itself"):
+        read_test(tmp_path, takes=["TS1"])
+    for change, message in (
+        (lambda f: f["activity_annotation"].__setitem__(0, 8), "not 1 to 7"),
+        (lambda f: f["valid_frame"].__setitem__(slice(None), 0), "no valid frame"),
+        (lambda f: f["univ_annot3"].__setitem__(0, np.nan), "not finite"),
+        (lambda f: f.__delitem__("annot2"), "annot2"),
+    ):
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            change(file)
+        with pytest.raises(ValueError, match=message):
+            read_test(tmp_path, takes=["TS1"])
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"annot_data\.mat"):
+        read_test(tmp_path, takes=["TS1"])
+
+
+def test_a_folder_is_checked(tmp_path, monkeypatch):
+    monkeypatch.setattr(mpi_inf_3dhp, "FRAMES", {("S1", 1): 6})
+    monkeypatch.setattr(mpi_inf_3dhp, "TEST_FRAMES", {"TS1": 5})
+    monkeypatch.setattr(mpi_inf_3dhp, "TEST_VALID", 3)
+    states = [item.state for item in check("mpi_inf_3dhp", tmp_path).items]
+    assert states == ["missing", "missing", "note"]
+    write_take(tmp_path, videos=(0, 1, 2, 4, 5, 6, 7))
+    write_test(tmp_path)
+    report = check("mpi_inf_3dhp", tmp_path)
+    assert not report.ok and "1 of 8 videos, as S1/Seq1/imageSequence/video_8.avi" in str(report)
+    (tmp_path / "S1" / "Seq1" / "imageSequence" / "video_8.avi").write_bytes(b"RIFF")
+    report = check("mpi_inf_3dhp", tmp_path)
+    assert report.ok and "6 of 6 frames" in str(report) and "3 valid frames" in str(report)
+    (tmp_path / "TS1" / "imageSequence" / "img_000003.jpg").unlink()
+    assert "1 of 3 not in" in str(check("mpi_inf_3dhp", tmp_path))
+    (tmp_path / "TS1" / "annot_data.mat").write_bytes(b"MATLAB 7.3")
+    assert "annot_data.mat" in str(check("mpi_inf_3dhp", tmp_path))

@@ -1,0 +1,268 @@
+"""The panel: what a student clicks is what is drawn, and what is wrong is said in words."""
+
+import base64
+import struct
+import sys
+import zlib
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from posekit.figures.overlay import see, still
+from posekit.figures.panel import HINT, Panel, panel, uploaded
+from posekit.geometry.skeleton import MPII16
+
+SIZE, CELLS, STACKS = 64, 16, 3
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    draw = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (3, 3, SIZE, SIZE), dtype=torch.uint8, generator=draw)
+
+
+class Network:
+    """Heatmaps of noise that the picture and nothing else decides; counts how often it is asked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self, images):
+        self.asked += 1
+        draw = torch.Generator().manual_seed(int(images.sum()))
+        return torch.rand(len(images), STACKS, 16, CELLS, CELLS, generator=draw)
+
+
+def locate(heatmaps):
+    value, cell = heatmaps.flatten(1).max(dim=1)
+    return torch.stack([cell % CELLS, cell // CELLS], dim=-1) * 4 + 1.5, value
+
+
+@pytest.fixture
+def made(images) -> Panel:
+    return Panel(images, Network(), MPII16, locate=locate, titles=("a", "b", "c"))
+
+
+def send(made: Panel, name: str, data: bytes) -> None:
+    file = {"name": name, "type": "", "size": len(data), "content": memoryview(data)}
+    made.upload.value = ({**file, "last_modified": datetime.now(UTC)},)
+
+
+def png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+
+
+def buttons(made: Panel) -> list:
+    return [thumb.children[1] for thumb in made.strip.children]
+
+
+def test_every_control_draws_another_picture(made):
+    seen = [made.screen.value]
+    made.stack.value = 1
+    seen.append(made.screen.value)
+    made.joint.value = MPII16.index("left_wrist")
+    seen.append(made.screen.value)
+    made.heat.value = False
+    seen.append(made.screen.value)
+    made.bones.value = False
+    seen.append(made.screen.value)
+    buttons(made)[2].click()
+    seen.append(made.screen.value)
+    assert len(set(seen)) == len(seen)
+    for drawing in seen:
+        image = cv2.imdecode(np.frombuffer(drawing, np.uint8), cv2.IMREAD_COLOR)
+        assert image.shape == (520, 920, 3)
+
+
+def test_controls_reach_every_stack_and_joint_and_start_at_the_last_stack_and_all(made):
+    assert (made.stack.min, made.stack.max, made.stack.value) == (1, STACKS, STACKS)
+    assert made.joint.label == "all"
+    names = [label for label, _ in made.joint.options]
+    assert names == ["all", *(joint.replace("_", " ") for joint in MPII16.joints)]
+
+
+def test_the_network_is_asked_once_a_picture(images):
+    network = Network()
+    made = Panel(images, network, MPII16, locate=locate)
+    first = made.screen.value
+    made.stack.value = 1
+    made.choose(1)
+    made.choose(2)
+    made.choose(1)
+    made.choose(0)
+    made.stack.value = STACKS
+    assert network.asked == 3
+    assert made.screen.value == first
+    assert [button.button_style for button in buttons(made)] == ["primary", "", ""]
+
+
+def test_one_stack_needs_no_slider(images):
+    one = Panel(images, lambda given: Network()(given)[:, :1], MPII16, locate=locate)
+    assert one.stack.value == 1
+    assert one.stack not in one.view.children[2].children
+
+
+def test_an_upload_is_shown_in_the_place_of_the_last_and_not_kept(made, images):
+    first = made.screen.value
+    wide = np.full((30, 60, 3), (200, 100, 20), np.uint8)
+    send(made, "mine.png", png(wide))
+    assert made.screen.value != first
+    assert made.upload.value == ()
+    assert [button.description for button in buttons(made)] == ["a", "b", "c", "mine.png"]
+    shown = made.screen.value
+    send(made, "other.png", png(images[1].permute(1, 2, 0).numpy()))
+    assert [button.description for button in buttons(made)] == ["a", "b", "c", "other.png"]
+    assert made.screen.value != shown
+    made.choose(1)
+    other = made.screen.value
+    made.choose(3)
+    assert made.screen.value == other  # the second upload was the second picture
+
+
+def test_an_upload_is_squared_by_zeros():
+    wide = np.full((30, 60, 3), (200, 100, 20), np.uint8)
+    square = uploaded(png(wide), "wide.png", (SIZE, SIZE)).permute(1, 2, 0)
+    assert square.shape == (SIZE, SIZE, 3)
+    assert not square[:15].any() and not square[-15:].any()
+    assert (square[18:-18, 2:-2] == torch.tensor([200, 100, 20])).all()
+
+
+def test_a_telephones_picture_is_turned_upright():
+    plain = np.zeros((40, 40, 3), np.uint8)
+    plain[:20] = 255
+    jpeg = cv2.imencode(".jpg", plain)[1].tobytes()
+    tiff = b"MM\x00*\x00\x00\x00\x08" + struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 0)
+    exif = b"Exif\x00\x00" + tiff
+    turned = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+    image = uploaded(turned, "turned.jpg", (40, 40)).float()
+    assert image[:, :, 22:].mean() > 250 and image[:, :, :18].mean() < 5  # the top is on the right
+
+
+def huge() -> bytes:
+    """A PNG of a few bytes whose head claims 40,000 x 40,000 px."""
+
+    def chunk(kind, body):
+        sum_ = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + sum_
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 40000, 40000, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"GIF89a", "neither a JPEG nor a PNG"),
+        (b"", "neither a JPEG nor a PNG"),
+        (png(np.zeros((50, 50, 3), np.uint8))[:-30], "cut off or damaged"),
+        (huge(), "40000 x 40000 px, more than"),
+    ],
+)
+def test_a_bad_upload_is_told_in_words_and_changes_nothing(made, data, words):
+    before = made.screen.value
+    send(made, "<img src=x>.png", data)
+    assert words in made.message.value
+    assert (
+        made.message.value.count("&lt;img src=x&gt;.png") == 1 and "<img" not in made.message.value
+    )
+    assert "/tmp" not in made.message.value
+    assert made.screen.value == before and len(buttons(made)) == 3
+    made.choose(1)
+    assert made.message.value == HINT
+
+
+def test_a_network_that_fails_later_says_so_in_the_panel(images):
+    def look(given):
+        heatmaps = Network()(given)
+        if torch.equal(given[0], images[1]):
+            heatmaps[0, 1, 5, 0, 0] = float("nan")
+        if torch.equal(given[0], images[2]):
+            raise RuntimeError("out of memory")
+        return heatmaps
+
+    made = Panel(images, look, MPII16, locate=locate)
+    before = made.screen.value
+    made.choose(1)
+    assert "2: the heatmap of the left ankle in stack 2 has NaN" in made.message.value
+    made.choose(2)
+    assert "3: out of memory" in made.message.value
+    assert made.screen.value == before
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((1, 2, 17, 16, 16), "17 joints and MPII-16 has 16"),
+        ((1, 2, 16, 15, 16), "15 x 16 cells do not divide a picture of 64 x 64"),
+        ((1, 16, 16, 16), "not .1, stacks, joints, h, w"),
+        ((1, 0, 16, 16, 16), "not .1, stacks, joints, h, w"),
+        ((2, 1, 16, 16, 16), "not .1, stacks, joints, h, w"),
+    ],
+)
+def test_heatmaps_of_another_shape_are_named(images, shape, words):
+    with pytest.raises(ValueError, match=words):
+        see(images[0], lambda _: torch.zeros(shape), MPII16, locate=locate)
+
+
+def test_what_locate_gives_is_checked(images):
+    for wrong in (
+        (torch.zeros(15, 2), torch.zeros(15)),
+        (torch.zeros(16, 2), torch.full((16,), float("nan"))),
+    ):
+        with pytest.raises(ValueError, match="locate gave joints"):
+            see(images[0], Network(), MPII16, locate=lambda _, wrong=wrong: wrong)
+
+
+def test_pictures_and_titles_are_counted(images):
+    with pytest.raises(ValueError, match="2 titles of 3 pictures"):
+        still(images, Network(), MPII16, locate=locate, titles=("a", "b"))
+    with pytest.raises(ValueError, match="no picture"):
+        still(images[:0], Network(), MPII16, locate=locate)
+
+
+def test_a_still_shows_every_stack_and_the_confidences(images):
+    drawing = still(images, Network(), MPII16, locate=locate, titles=("$x", "b", "c"))
+    assert len(drawing.subfigs[1].axes) == 4 * STACKS
+    assert drawing.subfigs[0].axes[0].get_title() == f"$x: last of {STACKS} stacks"
+    last = see(images[0], Network(), MPII16, locate=locate).confidence[-1]
+    texts = [text.get_text() for text in drawing.subfigs[2].axes[0].texts]
+    assert texts == [f"{value:.2f}" for value in last]
+    titles = [axes.get_title() for axes in drawing.subfigs[1].axes[:4]]
+    for at, joint in ((0, int(last.argmax())), (3, int(last.argmin()))):
+        assert titles[at] == MPII16.joints[joint].replace("_", " ")
+
+
+@pytest.fixture
+def published(monkeypatch) -> list[dict]:
+    IPython = pytest.importorskip("IPython.display")
+    shown = []
+    monkeypatch.setattr(IPython, "display", lambda data, raw: shown.append(data))
+    return shown
+
+
+def test_headless_there_is_the_still_alone(images, published, monkeypatch):
+    monkeypatch.setenv("POSEKIT_HEADLESS", "1")
+    monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: SimpleNamespace(kernel=1))
+    panel(images, Network(), MPII16, locate=locate)
+    monkeypatch.delenv("POSEKIT_HEADLESS")
+    monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: None)
+    panel(images, Network(), MPII16, locate=locate)
+    assert [set(data) for data in published] == [{"image/png", "text/plain"}] * 2
+    assert base64.b64decode(published[0]["image/png"]).startswith(b"\x89PNG")
+
+
+def test_in_a_notebook_there_is_the_panel_and_for_the_closed_one_its_still(
+    images, published, monkeypatch
+):
+    monkeypatch.delenv("POSEKIT_HEADLESS", raising=False)
+    monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: SimpleNamespace(kernel=1))
+    network = Network()
+    panel(images, network, MPII16, locate=locate)
+    live, picture = published
+    assert set(live) == {"application/vnd.jupyter.widget-view+json"}
+    assert "image/png" in picture
+    assert network.asked == 1

@@ -1,0 +1,231 @@
+"""MuPoTS-3D's rules, on scenes whose answers are known, and against a plain second calculation."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from posekit.data.people import People
+from posekit.geometry.skeleton import MPI_INF_3DHP17
+from posekit.metrics.mupots import MUPOTS_CARDS, Scene, evaluate_scenes, quantities, scenes
+from posekit.metrics.protocols import CARDS
+
+REL, ABS = MUPOTS_CARDS["mupots-3dpck-rel"], MUPOTS_CARDS["mupots-3dpck-abs"]
+PELVIS = 14
+# Child and parent, in the order in which bones are given their lengths (datasets.md, 4.5).
+BONES = [
+    *((15, 14), (1, 15), (0, 1), (16, 1), (2, 1), (3, 2), (4, 3), (5, 1), (6, 5), (7, 6)),
+    *((8, 14), (9, 8), (10, 9), (11, 14), (12, 11), (13, 12)),
+]
+
+
+def person(seed: int, x: float = 0.0, z: float = 4000.0) -> torch.Tensor:
+    random = torch.Generator().manual_seed(seed)
+    away = torch.randn(17, 3, generator=random, dtype=torch.float64) * 200
+    return away + torch.tensor([x, 0.0, z])
+
+
+def seen(people: torch.Tensor) -> torch.Tensor:
+    return 1000 * people[..., :2] / people[..., 2:]
+
+
+def scene(pred: torch.Tensor, true: torch.Tensor, sequence: str = "TS1") -> Scene:
+    return Scene(sequence, seen(pred), pred, seen(true), true)
+
+
+def score(card, *pictures: Scene) -> float:
+    return evaluate_scenes(card, pictures)[card.metric]
+
+
+PAIR = torch.stack([person(1, -1500), person(2, 1500)])
+
+
+@pytest.mark.parametrize(("away", "share"), [(149.0, 100.0), (150.5, 0.0), (151.0, 0.0)])
+def test_a_person_in_the_wrong_place_counts_for_the_absolute_rule_alone(away, share):
+    moved = PAIR + torch.tensor([0.0, 0.0, away])
+    assert score(ABS, scene(moved, PAIR)) == share
+    assert score(REL, scene(moved, PAIR)) == 100
+
+
+def test_a_scaled_skeleton_is_forgiven_and_a_scaled_scene_only_relative():
+    pelvis = PAIR[:, PELVIS : PELVIS + 1]
+    smaller = 0.7 * (PAIR - pelvis) + pelvis
+    assert score(REL, scene(smaller, PAIR)) == score(ABS, scene(smaller, PAIR)) == 100
+    # The same picture from further away: 10 % of some 4.3 m are more than 150 mm.
+    further = Scene("TS1", seen(PAIR), 1.1 * PAIR, seen(PAIR), PAIR)
+    assert score(REL, further) == 100 and score(ABS, further) == 0
+    # 3 % are less: the bones keep their true lengths, so all joints are off by what the pelvis is.
+    nearer = Scene("TS1", seen(PAIR), 0.97 * PAIR, seen(PAIR), PAIR)
+    assert 0.03 * PAIR[:, PELVIS].norm(dim=-1).max() < 150
+    assert score(ABS, nearer) == 100
+
+
+def test_persons_in_another_order_are_found_by_their_pixels():
+    swapped = scene(PAIR.flip(0), PAIR)
+    assert score(REL, swapped) == score(ABS, swapped) == 100
+    # Pixels of one and pose of the other: matched to the wrong person, who stands 3 m away.
+    wrong = Scene("TS1", seen(PAIR), PAIR.flip(0), seen(PAIR), PAIR)
+    assert score(ABS, wrong) == 0 and score(REL, wrong) < 50
+
+
+def test_a_missing_person_counts_unless_only_the_matched_do():
+    one = scene(PAIR[1:], PAIR)
+    for name, all_of_them, matched in (("3dpck", 50, 100), ("auc", 50 * 30 / 31, 100 * 30 / 31)):
+        for where in ("rel", "abs"):
+            card = MUPOTS_CARDS[f"mupots-{name}-{where}"]
+            assert score(card, one) == pytest.approx(all_of_them)
+            assert score(MUPOTS_CARDS[f"{card.name}-matched"], one) == pytest.approx(matched)
+
+
+def test_somebody_predicted_twice_does_no_harm():
+    twice = torch.cat([PAIR, PAIR[:1]])
+    assert score(ABS, scene(twice, PAIR)) == 100
+
+
+def test_the_mean_is_over_takes():
+    pictures = [scene(PAIR, PAIR), scene(PAIR, PAIR), scene(PAIR[:0], PAIR, "TS2")]
+    assert evaluate_scenes(ABS, pictures) == {"pck": 50, "pck/TS1": 100, "pck/TS2": 0}
+
+
+@pytest.mark.parametrize(("joint", "counts"), [("head_top", 1), ("left_ankle", 1), ("mid_head", 0)])
+def test_14_joints_count(joint, counts):
+    pred = PAIR.clone()
+    place, neck = MPI_INF_3DHP17.index(joint), MPI_INF_3DHP17.index("neck_base")
+    parent = neck if "head" in joint else MPI_INF_3DHP17.index("left_knee")
+    bone = pred[:, place] - pred[:, parent]
+    assert (2 * bone.norm(dim=-1) > 150).all()
+    pred[:, place] -= 2 * bone  # the bone turns round
+    for card in (REL, ABS):
+        wrong = Scene("TS1", seen(PAIR), pred, seen(PAIR), PAIR)
+        assert score(card, wrong) == pytest.approx(100 * (14 - counts) / 14)
+
+
+# ---- a second calculation, joint by joint
+
+
+def by_hand(pictures, absolute, misses):
+    """3DPCK and AUC of the headline, in numpy and loops, from the words of the rule."""
+    found = {}
+    for s in pictures:
+        errors = found.setdefault(s.sequence, [])
+        free = list(range(len(s.pred2d)))
+        for true2d, true3d in zip(s.true2d.numpy(), s.true3d.numpy(), strict=True):
+            votes = [sum((np.abs(s.pred2d[p].numpy() - true2d) < 40).all(1)[1:14]) for p in free]
+            if not votes or max(votes) == 0:
+                if misses:
+                    errors.append(np.full(14, 1e5))
+                continue
+            owner = free.pop(int(np.argmax(votes)))
+            pred, true = s.pred3d[owner].numpy().copy(), true3d.copy()
+            if not absolute:
+                pred, true = pred - pred[PELVIS], true - true[PELVIS]
+            grown = pred.copy()
+            for child, parent in BONES:
+                way = pred[child] - pred[parent]
+                length = np.linalg.norm(true[child] - true[parent])
+                grown[child] = grown[parent] + way / np.linalg.norm(way) * length
+            errors.append(np.linalg.norm(grown - true, axis=1)[:14])
+    takes = [np.array(errors) for errors in found.values() if errors]
+    pck = 100 * np.mean([(errors < 150).mean() for errors in takes])
+    grid = range(0, 151, 5)
+    return pck, 100 * np.mean([[(errors < t).mean() for t in grid] for errors in takes])
+
+
+def crowd(seed: int) -> list[Scene]:
+    """Persons close to one another, some not predicted, some predicted who are not there."""
+    random = np.random.default_rng(seed)
+    pictures = []
+    for number in range(24):
+        people = [person(100 * number + k, x, 4000) for k, x in enumerate((-900, -500, 600))]
+        true = torch.stack(people)[: random.integers(1, 4)]
+        noise = torch.from_numpy(random.normal(0, random.choice([20, 60, 120]), true.shape))
+        pred = (true + noise)[random.permutation(len(true))[: random.integers(0, len(true) + 1)]]
+        pred = torch.cat([pred, person(7000 + number, 200)[None]])
+        pictures.append(scene(pred, true, f"TS{1 + number % 3}"))
+    return pictures
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("ending", ["", "-matched"])
+@pytest.mark.parametrize("where", ["rel", "abs"])
+def test_the_numbers_are_those_of_a_second_calculation(seed, where, ending):
+    pictures = crowd(seed)
+    pck, auc = by_hand(pictures, where == "abs", ending == "")
+    assert 5 < pck < 95
+    assert score(MUPOTS_CARDS[f"mupots-3dpck-{where}{ending}"], *pictures) == pytest.approx(pck)
+    assert score(MUPOTS_CARDS[f"mupots-auc-{where}{ending}"], *pictures) == pytest.approx(auc)
+
+
+# ---- from what is read to a record
+
+
+def annotated(version="release, universal") -> People:
+    """Two pictures: both persons in TS1's, the second alone in TS2's."""
+    true = torch.cat([PAIR, PAIR[1:]])
+    rows = pd.DataFrame(
+        {
+            "image": ["TS1/img_000000.jpg", "TS1/img_000000.jpg", "TS2/img_000005.jpg"],
+            "subject": ["TS1", "TS1", "TS2"],
+        }
+    )
+    return People(
+        "mupots",
+        version,
+        MPI_INF_3DHP17,
+        rows,
+        torch.zeros(3, 4).double(),
+        seen(true),
+        torch.full((3, 17), 2, dtype=torch.uint8),
+        torch.eye(3).double().expand(3, 3, 3),
+        true,
+        torch.ones(3).bool(),
+    )
+
+
+def test_predictions_meet_people_by_the_pictures_name():
+    predictions = {
+        "TS1/img_000000.jpg": (seen(PAIR.flip(0)).float(), PAIR.flip(0).float()),
+        "TS1/img_000001.jpg": (seen(PAIR), PAIR),  # nobody is valid there
+    }
+    pictures = scenes(annotated(), predictions)
+    assert [(s.sequence, len(s.pred3d), len(s.true3d)) for s in pictures] == [
+        ("TS1", 2, 2),
+        ("TS2", 0, 1),
+    ]
+    rows = quantities("ours", pictures)
+    assert {name for _, name, _, _ in rows} == set(MUPOTS_CARDS)
+    assert ("pck/ours", "mupots-3dpck-abs", "mupots", 50.0) in rows
+    assert ("pck/ours/TS1", "mupots-3dpck-rel", "mupots", 100.0) in rows
+    assert ("pck/ours/TS2", "mupots-3dpck-rel-matched", "mupots", 0.0) not in rows
+
+
+def test_wrong_predictions_are_named():
+    image = "TS1/img_000000.jpg"
+    with pytest.raises(ValueError, match="universal"):
+        scenes(annotated("release, true"), {})
+    with pytest.raises(ValueError, match="none of the predictions.*'img_000000.jpg'"):
+        scenes(annotated(), {"img_000000.jpg": (seen(PAIR), PAIR)})
+    with pytest.raises(ValueError, match=f"{image}: .*in 2D"):
+        scenes(annotated(), {image: (seen(PAIR), PAIR[:1])})
+    with pytest.raises(ValueError, match=f"{image}: a prediction is not finite"):
+        scenes(annotated(), {image: (seen(PAIR), PAIR * torch.nan)})
+    with pytest.raises(ValueError, match="wants 17 joints"):
+        ABS.errors(torch.zeros(1, 21, 3), torch.zeros(1, 21, 3))
+
+
+def test_the_relative_rules_are_those_of_the_list_of_protocols():
+    pictures = crowd(5)
+    for ours, listed in (
+        ("mupots-3dpck-rel", "mupots-moon"),
+        ("mupots-3dpck-rel-matched", "mupots-moon-matched"),
+        ("mupots-auc-rel", "mupots-moon-auc"),
+        ("mupots-auc-rel-matched", "mupots-moon-matched-auc"),
+    ):
+        assert MUPOTS_CARDS[ours].rule == CARDS[listed].rule
+        assert evaluate_scenes(MUPOTS_CARDS[ours], pictures) == evaluate_scenes(
+            CARDS[listed], pictures
+        )
+    assert all(card.rule and "Moon" in card.source for card in MUPOTS_CARDS.values())
+    assert replace(ABS, absolute=False).errors(PAIR + 500, PAIR).tolist() == [100, 100]

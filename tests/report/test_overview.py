@@ -1,0 +1,365 @@
+"""Results: generated whole, the same every time, and nothing in them written by hand."""
+
+import csv
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from posekit.claims.paper import FOLDER, slugs
+from posekit.claims.verdict import WORDS
+from posekit.metrics.masks import MASK_CARDS
+from posekit.metrics.mesh import POSE
+from posekit.report.measured_tables import cost_table
+from posekit.report.overview import EVIDENCE, MEANING, render, write
+from posekit.report.paper_page import _beyond
+
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+ACTIONS = ("Directions", "Walking")
+NOISE = "beyond seed noise"
+CARDS = ("h36m-martinez-p1", "h36m-martinez-p2")
+ERRORS = {"ours": (50.0, 51.0, 53.0), "martinez": (60.0, 61.0, 62.0)}
+
+
+def record(model: str, seed: int, **changes) -> dict:
+    """A finished run of one model on the studio, 1 mm worse on each further action."""
+    rows = [
+        {"quantity": name, "card": card, "data": "studio", "value": ERRORS[model][seed] + more}
+        for card in CARDS
+        for more, name in enumerate(f"mpjpe/{model}{s}" for s in ("", "/Directions", "/Walking"))
+    ]
+    rows.append({"quantity": f"params/{model}", "card": "", "data": "", "value": 4293680})
+    return {
+        "id": f"{list(ERRORS).index(model):08x}{seed:08x}",
+        "paper": "tran2022",
+        "job": f"lifter/{model}",
+        "size": "small",
+        "seed": seed,
+        "config": {},
+        "data": {"name": "studio", "version": "1", "fingerprint": "0"},
+        "device": "cpu",
+        "seconds": 10.0 + seed,
+        "samples_per_second": 9000.0,
+        "peak_memory_mb": 900.0,
+        "quantities": rows,
+        "series": {},
+    } | changes
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """A results folder with three seeds of two models and a figure."""
+    for model in ERRORS:
+        for seed in range(3):
+            keep(tmp_path, record(model, seed))
+    (tmp_path / "figures").mkdir()
+    for name in ("tran2022-a-pose.png", "tran2022-a-pose.html", "tran2022-loss.png"):
+        (tmp_path / "figures" / name).write_text(name)
+    return tmp_path
+
+
+def keep(folder: Path, run: dict) -> None:
+    (folder / "runs").mkdir(exist_ok=True)
+    (folder / "runs" / f"{run['id']}.json").write_text(json.dumps(run))
+
+
+def table_under(markdown: str, title: str) -> list[dict[str, str]]:
+    """The first table after a heading, by column."""
+    after = markdown.split(title, 1)[1].splitlines()
+    start = next(i for i, line in enumerate(after) if line.startswith("|"))
+    lines = []
+    for line in after[start:]:
+        if not line.startswith("|"):
+            break
+        lines.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return [dict(zip(lines[0], cells, strict=True)) for cells in lines[2:]]
+
+
+def test_a_table_gives_mean_and_t_interval_over_seeds(results):
+    page = render(results)[results / "tran2022.md"]
+    rows = table_under(page, "### `h36m-martinez-p1` slice by slice on `studio`")
+    assert [row["Slice"] for row in rows] == ["trained on", "average", *ACTIONS]
+    low, high = stats.t.interval(0.95, 2, np.mean(ERRORS["ours"]), stats.sem(ERRORS["ours"]))
+    assert rows[1]["ours"] == f"{np.mean(ERRORS['ours']):.2f} ± {(high - low) / 2:.2f}"
+    assert rows[3]["martinez"] == f"63.00 ± {stats.t.ppf(0.975, 2) / 3**0.5:.2f}"
+
+
+def test_studio_numbers_are_headed_as_such_and_never_stand_beside_printed_ones(results):
+    page = render(results)[results / "tran2022.md"]
+    titles = [line for line in page.splitlines() if line.startswith("### ")]
+    assert titles and all("generated data, not the paper's" in title for title in titles)
+    assert "must not be put beside printed ones" in page
+    for row in table_under(page, "## Claims"):
+        if row["Printed"] == "50.6":
+            assert row["Measured"] == ""
+
+
+def test_a_page_tells_verdicts_as_the_ledger_has_them(results):
+    write(results)
+    page = (results / "tran2022.md").read_text()
+    with (results / "ledger.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["paper"] == "tran2022"]
+    ledger = {row["id"]: row for row in rows}
+    shown = table_under(page, "## Claims")
+    own = [row for row in ledger.values() if row["verdict"] != "quoted"]
+    assert [(r["Id"], r["Verdict"]) for r in shown] == [(r["id"], r["verdict"]) for r in own]
+    overview = (results / "README.md").read_text()
+    counts = {row["Word"]: int(row["tran2022"]) for row in table_under(overview, "## Verdicts")}
+    assert sum(counts.values()) == len(ledger)
+    assert counts["quoted"] == len(ledger) - len(own)
+
+
+def test_a_claim_leads_to_the_runs_behind_it(results):
+    page = render(results)[results / "tran2022.md"]
+    rows = [row for row in table_under(page, "## Claims") if row["Runs"]]
+    assert rows
+    for row in rows:
+        for target in re.findall(r"\]\(([^)#]*)\)", row["Runs"]):
+            assert (results / target).is_file()
+
+
+def test_every_link_of_every_page_leads_somewhere(results):
+    write(results)
+    for page in results.glob("*.md"):
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            path, _, heading = target.partition("#")
+            path = path or page.name
+            assert (results / path).exists(), f"{page.name}: {target}"
+            titles = (
+                re.findall(r"^#+ (.*)", (results / path).read_text(), re.MULTILINE)
+                if heading
+                else []
+            )
+            anchors = [title.lower().replace(" ", "-") for title in titles]
+            assert not heading or heading in anchors
+
+
+def test_the_page_for_browsers_is_whole_and_stays_inside_results(results):
+    write(results)
+
+    class Links(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.targets, self.open = [], []
+
+        def handle_starttag(self, tag, attrs):
+            self.targets += [value for name, value in attrs if name in ("href", "src")]
+            if tag not in ("meta", "img", "hr", "br"):
+                self.open.append(tag)
+
+        def handle_startendtag(self, tag, attrs):
+            self.targets += [value for name, value in attrs if name in ("href", "src")]
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+    links = Links()
+    text = (results / "index.html").read_text()
+    links.feed(text)
+    assert links.open == []
+    assert "figures/tran2022-a-pose.html" in links.targets
+    assert "#tran2022-runs-and-cost" in links.targets
+    assert not [target for target in links.targets if target.endswith(".md")]
+    for target in links.targets:
+        file, _, part = target.partition("#")
+        assert not file or (results / file).exists(), target
+        assert not part or text.count(f'id="{part}"') == 1, target
+
+
+def test_writing_twice_changes_nothing(results):
+    written = write(results)
+    first = {path: path.read_bytes() for path in written}
+    assert written == write(results)
+    assert first == {path: path.read_bytes() for path in written}
+    assert sorted(p.name for p in results.iterdir() if p.is_file()) == sorted(
+        p.name for p in written
+    )
+
+
+def test_the_order_of_files_and_their_ids_change_nothing_but_links(results, tmp_path_factory):
+    other = tmp_path_factory.mktemp("renamed")
+    for path in sorted((results / "runs").iterdir()):
+        run = json.loads(path.read_text())
+        keep(other, run | {"id": run["id"][::-1]})
+    pages = [render(folder)[folder / "tran2022.md"] for folder in (results, other)]
+    first, second = (
+        table_under(page, "### `h36m-martinez-p1` slice by slice on `studio`") for page in pages
+    )
+    assert first == second
+
+
+def test_a_paper_without_runs_has_a_page_all_the_same(tmp_path):
+    texts = render(tmp_path)
+    for slug in slugs():
+        assert f"[{slug}]({slug}.md)" in texts[tmp_path / "README.md"]
+        assert "## What was measured" not in texts[tmp_path / f"{slug}.md"]
+        assert "## What the audit found" in texts[tmp_path / f"{slug}.md"]
+
+
+def test_a_new_paper_needs_nothing_but_its_tables(tmp_path):
+    folder = tmp_path / "papers" / "new"
+    folder.mkdir(parents=True)
+    for path in FOLDER.glob("*.csv"):
+        (tmp_path / "papers" / path.name).write_bytes(path.read_bytes())
+    for name in ("printed.csv", "claims.csv"):
+        head = (FOLDER / "tran2022" / name).read_text().splitlines()[0]
+        (folder / name).write_text(head + "\n")
+    texts = render(tmp_path / "results", tmp_path / "papers")
+    assert texts[tmp_path / "results" / "new.md"].startswith("# new\n")
+
+
+def test_the_overview_explains_the_cards_it_names_and_how_to_make_its_numbers(results):
+    overview = render(results)[results / "README.md"]
+    rules = {row["Card"]: row["Rule"] for row in table_under(overview, "## Cards")}
+    printed = {"kim-train-loss", "h36m-bouchiat", "mupots-3dpck-rel", *MASK_CARDS, *POSE}
+    assert set(rules) == {*CARDS, *printed, "h36m-moon-p1", "h36m-moon-p2"}
+    assert rules["h36m-martinez-p1"].startswith("S9 and S11, every frame of every camera")
+    assert "```\nposekit reproduce tran2022 --size small --seeds 3\n```" in overview
+
+
+def test_a_number_that_is_not_in_the_papers_text_is_told_apart_wherever_it_decides(results):
+    page = render(results)[results / "tran2022.md"]
+    told = "li 38.0 is recovered: it is from the base project's documents"
+    [line] = [line for line in page.splitlines() if line.startswith("- Outperforms baseline DNNs")]
+    assert "38.3 is not less than 38.0" in line and told in line
+    faults = {row["Which"]: row["Finding"] for row in table_under(page, "## What the audit found")}
+    assert told in faults["tran2022-034"] and "recovered" not in faults["tran2022-027"]
+
+
+def test_the_remark_on_a_claim_stands_in_its_headline(results):
+    page = render(results)[results / "tran2022.md"]
+    [line] = [line for line in page.splitlines() if line.startswith("- Best in Table 1 P1 for Sit")]
+    assert "68.2 is not less than 54.2" in line and "order of columns of their own table" in line
+
+
+def test_settings_that_no_run_used_are_counted_as_such(results):
+    rows = [("recipe_batch/ours", 24), ("fc_layers/ours/gate-stage", 8)]
+    counts = [{"quantity": q, "card": "", "data": "", "value": v} for q, v in rows]
+    noted = record("ours", 0, id="e" * 16, job="structure", quantities=counts)
+    keep(results, noted)
+    page = render(results)[results / "tran2022.md"]
+    told = "All 2 reproduced say that what was built here is as the paper states it, 1 of them by"
+    assert told in page and "implemented as stated, which no recorded run used." in page
+    keep(results, record("ours", 0, id="d" * 16, size="paper", quantities=[]))
+    page = render(results)[results / "tran2022.md"]
+    assert told in page and "no recorded run used" not in page
+
+
+def test_numbers_of_one_claim_are_named(results):
+    rows = [
+        ("inputs/ours", 34),
+        ("joints_in/ours", 17),
+        ("outputs/ours", 48),
+        ("joints_out/ours", 16),
+    ]
+    counts = [{"quantity": q, "card": "", "data": "", "value": v} for q, v in rows]
+    keep(results, record("ours", 0, id="e" * 16, job="structure", quantities=counts))
+    page = render(results)[results / "tran2022.md"]
+    cells = {row["Id"]: row for row in table_under(page, "## Claims")}
+    assert cells["tran2022-003"]["Measured"] == "inputs 34; outputs 48"
+    assert cells["tran2022-015"]["Printed"].endswith("milestone first 170; milestone second 200")
+
+
+def kim(seed: int, size: str = "small", data: str = "mpii") -> dict:
+    """A run of all that one claim of kim compares, and of its scheduler's other reading."""
+    losses = {"adam": 1.2, "scheduled": 1.22, "never": 1.2 + (0.01, -0.01, 0.0)[seed]}
+    rows = [
+        {"quantity": f"loss/{name}-original", "card": "kim-train-loss", "data": data} | {"value": v}
+        for name, value in losses.items()
+        if (v := (value + seed / 1000) / 1000)
+    ]
+    about = {"paper": "kim", "job": "all", "data": {"name": data, "version": "1"}}
+    return record("ours", seed, size=size, quantities=rows, id=f"{seed:016x}", **about)
+
+
+def test_a_page_says_of_an_order_what_size_it_is_of_and_which_reading_does_not_share_it(tmp_path):
+    for seed in range(3):
+        keep(tmp_path, kim(seed))
+    page = render(tmp_path)[tmp_path / "kim.md"]
+    [line] = [line for line in page.splitlines() if line.startswith("- Adam beats Adam with sch")]
+    assert "**reproduced**, E6, adam-original -0.0000200" in line
+    assert "n = 3 on mpii, size small, but adam-original: with never-original for" in line
+    rows = {row["Id"]: row for row in table_under(page, "## Claims")}
+    assert (rows["kim-037"]["Verdict"], rows["kim-037"]["Measured"]) == ("not run", "")
+    assert rows["kim-037"]["Printed"] == "0.00126786"
+    assert "- not run at size paper, which alone decides a printed number: 2 claims" in page
+    assert "Units: legs lost in %, loss in MSE, latency in ms, yes is 1." in page
+
+
+def test_smoke_runs_never_enter_a_table(results):
+    before = render(results)
+    keep(results, record("ours", 0, id="f" * 16, size="smoke"))
+    assert render(results) == before
+
+
+def test_costs_are_means_over_the_runs_of_a_job(results):
+    from posekit.claims.measurements import load_records
+
+    table = cost_table(load_records(results / "runs"))
+    [row] = [row for row in table.rows if row[0] == "lifter/ours"]
+    assert row[3:7] == ("3", "11.0", "9,000", "900")
+
+
+def test_a_cost_too_small_to_print_is_left_out(results):
+    from posekit.claims.measurements import load_records
+
+    for seed in range(3):
+        run = record("ours", seed, job="noted", id=f"c{seed:015x}", quantities=[])
+        keep(results, run | {"seconds": 0.01, "samples_per_second": 0.0})
+    [row] = [row for row in cost_table(load_records(results / "runs")).rows if row[0] == "noted"]
+    assert row[3:7] == ("3", "", "", "900")
+
+
+def test_a_results_folder_that_cannot_be_written_is_named(results):
+    (results / "index.html").mkdir()  # root may write anywhere, but never a file over a folder
+    with pytest.raises(OSError, match=r"index\.html.*choose another folder"):
+        write(results)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_results_folder_without_permission_is_named(results):
+    results.chmod(0o500)
+    with pytest.raises(OSError, match="choose another folder"):
+        write(results)
+
+
+def test_a_damaged_record_is_named(results):
+    (results / "runs" / "broken.json").write_text('{"id": ')
+    with pytest.raises(ValueError, match=r"broken\.json"):
+        render(results)
+
+
+def test_every_verdict_word_and_evidence_level_is_explained():
+    assert set(MEANING) == set(WORDS)
+    assert list(EVIDENCE) == [f"E{level}" for level in range(7)]
+
+
+@pytest.mark.skipif(not (RESULTS / "ledger.csv").exists(), reason="results/ is not there yet")
+def test_the_committed_results_are_what_the_records_give():
+    for path, text in render(RESULTS).items():
+        there = path.read_text(encoding="utf-8") if path.is_file() else ""
+        assert there == text, f"{path} differs: run `posekit render`, or revert what was edited"
+
+
+def test_a_page_says_which_changes_exceed_seed_noise():
+    rows = {
+        "less light": (-3.0, -4.0, -2.0, "yes, better"),
+        "more light": (1.0, -1.0, 3.0, "no"),
+        "no light": (0.0, -8.0, 8.0, "no"),
+    }
+    found = pd.DataFrame.from_dict(rows, "index", columns=["mean", "low", "high", NOISE])
+    told = _beyond(found, "mm")
+    assert told == (
+        "1 of 3 exceed seed noise: less light (better). The others would have to be beyond 2.00 to "
+        "8.00 mm to be told from 0."
+    )
+    told = _beyond(found.iloc[1:2], "%")
+    assert (
+        told == "None of 1 exceed seed noise. One would have to be beyond 2.00 % to be told from 0."
+    )

@@ -1,0 +1,67 @@
+"""Claims in words: what tells parts apart, and what must not be left unsaid."""
+
+import pytest
+
+from posekit.claims.ledger import labels
+from posekit.claims.paper import Claim, load_paper, slugs
+from posekit.report.sentences import measured_cell, printed_cell
+
+ROW = dict.fromkeys(("measured", "low", "high", "n", "margin", "data", "card", "printed"), "")
+
+
+def claim(name: str) -> Claim:
+    [found] = [c for c in load_paper(name.split("-")[0]).claims if c.id == name]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("kim-002", ["params", "stem params"]),
+        (
+            "kim-004",
+            ["residuals", "convs per residual", "norms per residual", "relus per residual"],
+        ),
+        ("kim-016", ["configurations all", "configurations conclusion", "compared epochs"]),
+        ("kim-017", ["against adam-original", "against radam-original"]),
+        ("kim-019", ["adam-original", "scheduled-original"]),
+        ("kim-027", ["bulat", "su", "sun"]),
+        ("kim-035", [""]),
+        ("tran2022-003", ["inputs", "outputs"]),
+        ("tran2022-033", ["h36m-martinez-p1", "h36m-martinez-p2"]),
+        (
+            "bae-021",
+            ["top1", "3dpw-spin", "3dhp-spin", "h36m-spin-p1", "h36m-spin-p2-mpjpe"],
+        ),
+    ],
+)
+def test_parts_are_told_apart(name, expected):
+    assert labels(claim(name)) == expected
+
+
+@pytest.mark.parametrize("paper", ["kim", "tran2022"])
+def test_no_two_parts_of_a_claim_have_one_label(paper):
+    for each in load_paper(paper).claims:
+        assert len(set(labels(each))) == len(each.parts), each.id
+
+
+@pytest.mark.parametrize("paper", slugs())
+def test_none_of_several_parts_is_without_a_label(paper):
+    for each in load_paper(paper).claims:
+        assert len(each.parts) < 2 or all(labels(each)), each.id
+
+
+def test_a_printed_loss_is_shown_as_it_is_printed():
+    assert printed_cell(claim("kim-039"), ROW | {"printed": "0.00114283"}) == "0.00114283"
+    assert printed_cell(claim("kim-006"), ROW | {"printed": "350848"}) == "350,848"
+
+
+def test_a_small_difference_keeps_its_digits():
+    row = ROW | {"measured": "-0.00009012", "low": "-0.00011", "high": "-0.00007024", "n": "5"}
+    cell = measured_cell(claim("kim-018"), row | {"data": "studio-wild", "card": "kim-train-loss"})
+    assert cell == "-0.000090 [-0.000110, -0.000070], n = 5 on studio-wild"
+
+
+def test_a_count_has_no_seeds_to_be_told():
+    row = ROW | {"measured": "-1.4", "n": "1", "data": "mpii"}
+    assert measured_cell(claim("kim-011"), row) == "-1.4, counted on mpii"

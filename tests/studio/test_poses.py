@@ -1,0 +1,366 @@
+"""The studio against published norms, elementary mechanics, and real motion capture."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from posekit.data.poses import Motion, film
+from posekit.geometry.skeleton import H36M17, SMPL24
+from posekit.studio import poses as poses_module
+from posekit.studio.motion import anatomy
+from posekit.studio.motion.anatomy import LIMITS, body
+from posekit.studio.poses import (
+    ACTIONS,
+    TEST,
+    TRAIN,
+    VERSION,
+    VOLUME,
+    Performance,
+    cameras,
+    detector,
+    load,
+    place,
+)
+
+A = SMPL24.index
+
+
+@cache
+def take(subject: str, action: str, number: int = 1) -> Performance:
+    return poses_module.performance(subject, action, number)
+
+
+def some() -> list[Performance]:
+    """Two actors, all actions, both takes."""
+    return [take(s, a, k) for s in ("S1", "S9") for a in ACTIONS for k in (1, 2)]
+
+
+def walks() -> list[Performance]:
+    return [take(s, "Walking") for s in anatomy.SUBJECTS]
+
+
+def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Degrees between vectors."""
+    cosine = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+    return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+
+
+def bend(performance: Performance, names: tuple[str, str, str]) -> np.ndarray:
+    a, b, c = (performance.joints[:, A(name)] for name in names)
+    return between(b - a, c - b)
+
+
+def from_behind(joints: np.ndarray) -> np.ndarray:
+    """Human3.6M poses (T, 17, 3) about the middle of the hips: forward, left, up."""
+    right, left = joints[:, H36M17.index("right_hip")], joints[:, H36M17.index("left_hip")]
+    centred = joints - ((left + right) / 2)[:, None]
+    side = (left - right) * (1, 1, 0)
+    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-6)
+    front = np.stack([side[:, 1], -side[:, 0], np.zeros(len(side))], axis=1)
+    axes = np.stack([front, side, np.tile([0.0, 0, 1], (len(side), 1))], axis=1)
+    return np.einsum("tij,tkj->tki", axes, centred)
+
+
+# ---------------------------------------------------------------- what is promised
+
+
+def test_a_take_is_the_same_bytes_alone_or_among_others():
+    alone = poses_module.motions(["S9"], ["Posing"], [2], frames=80)[0]
+    among = poses_module.motions(["S11", "S9"], ["Walking", "Posing"], frames=80)
+    same = next(m for m in among if (m.subject, m.action, m.take) == ("S9", "Posing", 2))
+    assert torch.equal(alone.joints, same.joints)
+
+
+def test_the_detectors_errors_do_not_depend_on_what_else_is_loaded():
+    one = load(frames=6, subjects=["S9"])
+    two = load(frames=6, subjects=["S1", "S9"]).of(["S9"])
+    assert torch.equal(one.pose2d, two.pose2d) and torch.equal(one.pose3d, two.pose3d)
+
+
+def test_takes_actors_and_seeds_differ():
+    base = poses_module.performance("S1", "Walking", 1, 50).h36m
+    others = [
+        poses_module.performance("S1", "Walking", 2, 50),
+        poses_module.performance("S5", "Walking", 1, 50),
+        poses_module.performance("S1", "Walking", 1, 50, seed=1),
+    ]
+    assert all(np.abs(from_behind(o.h36m) - from_behind(base)).max() > 50 for o in others)
+
+
+def test_a_load_has_four_cameras_two_takes_and_fifteen_actions_of_every_subject():
+    poses = load(frames=10, every=5, detector="truth", subjects=["S1", "S9"])
+    assert len(poses) == 2 * 15 * 2 * 4 * 2
+    assert poses.version == VERSION and poses.skeleton is H36M17
+    assert set(TRAIN + TEST) == set(anatomy.SUBJECTS)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: poses_module.performance("S2", "Walking", 1),
+        lambda: poses_module.performance("S1", "Dancing", 1),
+        lambda: poses_module.performance("S1", "Walking", 3),
+        lambda: cameras("S2"),
+        lambda: load(detector="hourglass"),
+    ],
+)
+def test_what_is_not_in_the_studio_is_refused_with_what_is(call):
+    with pytest.raises(ValueError, match="it has"):
+        call()
+
+
+def test_rotations_offsets_and_translation_rebuild_the_joints():
+    performance = take("S5", "SittingDown")
+    turns = [performance.rotations[:, 0]]
+    places = [performance.translation]
+    for j in range(1, 24):
+        parent = SMPL24.parents[j]
+        places.append(places[parent] + turns[parent] @ performance.offsets[j])
+        turns.append(turns[parent] @ performance.rotations[:, j])
+    assert np.abs(np.stack(places, 1) - performance.joints).max() < 1e-6
+    square = performance.rotations @ np.swapaxes(performance.rotations, -1, -2)
+    assert np.abs(square - np.eye(3)).max() < 1e-9
+    assert np.linalg.det(performance.rotations).min() > 0.999
+
+
+def test_the_rig_at_rest_is_a_t_in_smpls_axes():
+    offsets = take("S5", "Walking").offsets
+    assert offsets[A("left_elbow")][0] > 200  # x is left
+    assert offsets[A("smpl_spine2")][1] > 50  # y is up
+    assert offsets[A("left_foot_ball")][2] > 100  # z is forward
+
+
+# ---------------------------------------------------------------- bodies
+
+
+def test_bones_keep_their_length():
+    for performance in some():
+        for child, parent in enumerate(SMPL24.parents[1:], start=1):
+            bone = performance.joints[:, child] - performance.joints[:, parent]
+            assert np.ptp(np.linalg.norm(bone, axis=1)) < 1e-3
+
+
+@pytest.mark.parametrize("subject", anatomy.SUBJECTS)
+def test_proportions_are_those_of_drillis_and_contini(subject):
+    """Winter (2009), Fig. 4.1; a source the body wasn't built from but for ankle and foot."""
+    one = body(subject)
+    joints = take(subject, "Walking").joints
+    bone = {
+        name: np.linalg.norm(joints[0, A(f"left_{name}")] - joints[0, A(f"left_{above}")])
+        for name, above in (("knee", "hip"), ("ankle", "knee"), ("wrist", "elbow"))
+    }
+    assert bone["knee"] / one.stature == pytest.approx(0.245, abs=0.02)
+    assert bone["ankle"] / one.stature == pytest.approx(0.246, abs=0.015)
+    assert bone["wrist"] / one.stature == pytest.approx(0.146, abs=0.012)
+    assert (one.leg + one.ankle_height) / one.stature == pytest.approx(0.530, abs=0.025)
+
+
+def test_left_is_left():
+    """A standing person faces where the toes point; the left hip then lies to the left."""
+    for performance in walks():
+        toes = performance.joints[:, A("left_foot_ball")] - performance.joints[:, A("left_ankle")]
+        hips = performance.joints[:, A("left_hip")] - performance.joints[:, A("right_hip")]
+        flat = np.linalg.norm(toes[:, :2], axis=1) > 80  # not on tiptoe
+        assert (np.cross(toes, hips)[flat, 2] > 0).mean() > 0.99
+
+
+def test_knees_and_elbows_bend_only_forward_and_within_their_range():
+    for performance in some():
+        for side in ("left", "right"):
+            knee = bend(performance, (f"{side}_hip", f"{side}_knee", f"{side}_ankle"))
+            elbow = bend(performance, (f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"))
+            assert knee.max() <= LIMITS["knee_flexion"][1] + 0.01
+            assert elbow.max() <= LIMITS["elbow_flexion"][1] + 0.01
+            # the hinge's own axis: x (left) for the knee; positive is forward
+            turn = performance.rotations[:, A(f"{side}_knee")]
+            assert np.arctan2(turn[:, 2, 1], turn[:, 1, 1]).min() > 0
+
+
+def test_hips_keep_to_their_range_all_but_always():
+    low, high = LIMITS["hip_flexion"]
+    flexion = []
+    for performance in some():
+        for side in ("left", "right"):
+            thigh = -performance.rotations[:, A(f"{side}_hip")][:, :, 1]
+            flexion.append(np.degrees(np.arctan2(thigh[:, 2], -thigh[:, 1])))
+            assert np.degrees(np.arcsin(thigh[:, 0] * (1 if side == "left" else -1))).max() < 65
+    flexion = np.concatenate(flexion)
+    assert ((flexion < high) & (flexion > low)).mean() > 0.995
+
+
+# ---------------------------------------------------------------- contact
+
+
+def test_nobody_sinks_into_the_floor():
+    assert min(p.joints[..., 2].min() for p in some()) > 0
+
+
+def test_planted_feet_stay_within_three_centimetres():
+    for performance in some():
+        for n, side in enumerate(("left", "right")):
+            ball = performance.joints[:, A(f"{side}_foot_ball")]
+            starts = np.flatnonzero(np.diff(performance.planted[:, n], prepend=0) > 0)
+            ends = np.flatnonzero(np.diff(performance.planted[:, n], append=0) < 0) + 1
+            for start, end in zip(starts, ends, strict=True):
+                drift = np.linalg.norm(np.ptp(ball[start:end, :2], axis=0))
+                assert drift < 30, (performance.subject, performance.action, start)
+
+
+def test_somebody_who_stands_has_a_foot_on_the_floor():
+    for performance in walks() + [take("S9", "Directions"), take("S1", "Waiting")]:
+        feet = [A("left_foot_ball"), A("right_foot_ball")]
+        assert np.percentile(performance.joints[:, feet, 2].min(axis=1), 99) < 45
+
+
+def test_hips_of_the_seated_are_at_the_height_of_a_chair():
+    for subject in anatomy.SUBJECTS:
+        hips = take(subject, "Sitting").h36m[:, 0, 2]
+        assert 480 < hips.min() and hips.max() < 600
+
+
+def test_sitting_down_reaches_the_ground():
+    low = [take(s, "SittingDown", k).h36m[:, 0, 2].min() for s in anatomy.SUBJECTS for k in (1, 2)]
+    assert np.median(low) < 150
+
+
+# ---------------------------------------------------------------- movement
+
+
+def test_walking_has_the_knees_and_the_cadence_of_adults():
+    """Winter (1991): the knee bends some 65 degrees in swing; 1.2-1.5 m/s goes with 100-125
+    steps a minute."""
+    for performance in walks():
+        knee = bend(performance, ("left_hip", "left_knee", "left_ankle"))
+        assert 45 < np.percentile(knee, 98) < 85
+        assert np.percentile(knee, 5) < 20
+        ground = performance.h36m[:, 0, :2]
+        speed = np.linalg.norm(np.diff(ground, axis=0), axis=1).mean() * 50 / 1000
+        strikes = (np.diff(performance.planted[:, 0]) > 0).sum()
+        steps = 2 * strikes / (len(ground) / 50)
+        assert steps == pytest.approx(np.sqrt(speed / 0.39), rel=0.3)  # Sekiya & Nagasaki (1998)
+
+
+def test_arms_swing_against_the_legs():
+    for performance in walks():
+        pose = from_behind(performance.h36m)
+        for side in ("left", "right"):
+            hand = pose[:, H36M17.index(f"{side}_wrist"), 0]
+            foot = pose[:, H36M17.index(f"{side}_ankle"), 0]
+            assert np.corrcoef(hand, foot)[0, 1] < -0.4
+
+
+def test_people_face_every_way():
+    ways = []
+    for motion in poses_module.motions(frames=300):
+        hips = motion.joints[:, H36M17.index("left_hip")] - motion.joints[:, 1]
+        ways.append(torch.atan2(hips[:, 1], hips[:, 0]))
+    share = np.histogram(torch.cat(ways).numpy(), bins=12, range=(-np.pi, np.pi))[0]
+    assert (share / share.sum()).min() > 0.02
+
+
+def test_a_phone_is_at_an_ear():
+    for subject in anatomy.SUBJECTS:
+        h36m = take(subject, "Phoning").h36m
+        head = h36m[:, [H36M17.index("neck_nose"), H36M17.index("head")]].mean(axis=1)
+        hands = h36m[:, [H36M17.index("left_wrist"), H36M17.index("right_wrist")]]
+        apart = np.linalg.norm(hands - head[:, None], axis=-1).min(axis=1)
+        assert np.percentile(apart, 90) < 220
+
+
+@pytest.fixture(scope="module")
+def real(shared) -> list[np.ndarray]:
+    path = shared / "cmu_mocap" / "h36m17_50hz.npz"
+    with np.load(path, allow_pickle=False) as clips:
+        return [clips[name].astype(float) * 1000 for name in clips.files]
+
+
+def test_limbs_move_no_faster_and_no_more_abruptly_than_real_ones(real):
+    """The 99.9th percentile of speed and acceleration, against the CMU recordings."""
+    for order in (1, 2):
+        generated, recorded = (
+            np.concatenate([np.linalg.norm(np.diff(x, order, axis=0), axis=-1) for x in clips])
+            for clips in ([p.h36m for p in some()], real)
+        )
+        most, real_most = (np.percentile(x, 99.9, axis=0) for x in (generated, recorded))
+        assert (most < 1.2 * real_most).all()
+        if order == 1:  # recorded accelerations are half noise
+            much, real_much = (np.percentile(x, 90, axis=0) for x in (generated, recorded))
+            assert (much > 0.4 * real_much).all()
+
+
+def test_poses_are_spread_nearly_as_wide_as_real_ones(real):
+    """Root-centred, facing forward: the spread of wrists, elbows, knees and ankles."""
+    generated = np.concatenate([from_behind(p.h36m[::5]) for p in some()])
+    recorded = np.concatenate([from_behind(x[::5]) for x in real])
+    for joint in ("wrist", "elbow", "knee", "ankle"):
+        for side in ("left", "right"):
+            j = H36M17.index(f"{side}_{joint}")
+            spread, real_spread = (np.sqrt(x[:, j].var(0).sum()) for x in (generated, recorded))
+            assert spread > 0.75 * real_spread
+
+
+# ---------------------------------------------------------------- cameras and detector
+
+
+def test_cameras_stand_at_the_corners_and_see_everyone():
+    poses = load(frames=600, every=20, detector="truth")
+    inside = ((poses.pose2d > 0) & (poses.pose2d < 1000)).all(dim=-1)
+    assert inside.float().mean() > 0.998
+    for subject in anatomy.SUBJECTS:
+        places = torch.stack([camera.centre for camera in cameras(subject)])
+        assert ((places[:, 2] > 1290) & (places[:, 2] < 1710)).all()
+        assert len({(x > 0, y > 0) for x, y, _ in places.tolist()}) == 4
+
+
+def test_the_floor_is_down_in_the_picture():
+    for camera in cameras("S7"):
+        points = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 1700.0]])
+        feet, head = camera.project(camera.world_to_camera(points))
+        assert feet[1] > head[1] + 250
+
+
+def test_the_noisy_detector_errs_like_a_good_one():
+    """4.4 px is what EvoSkeleton's authors report of their HRNet on Human3.6M."""
+    noisy = load(frames=600, every=3, subjects=["S5", "S11"])
+    truth = load(frames=600, every=3, subjects=["S5", "S11"], detector="truth")
+    error = (noisy.pose2d - truth.pose2d).norm(dim=-1)
+    assert 4 < error.mean() < 6
+    assert error.median() < 0.8 * error.mean()  # heavy tails
+    assert error[:, H36M17.index("left_wrist")].mean() > 1.5 * error[:, 0].mean()
+    assert 0 < (error > 50).float().mean() < 0.02  # swapped or missed
+    assert torch.equal(noisy.pose3d, truth.pose3d)
+
+
+def test_detection_errors_linger_from_frame_to_frame():
+    motion = poses_module.motions(["S9"], ["Waiting"], [1])[0]
+    camera = cameras("S9")[0]
+    pixels = camera.project(camera.world_to_camera(motion.joints))
+    error = (detector()(pixels, motion, camera) - pixels)[:, 0, 0].numpy()
+    assert np.corrcoef(error[1:], error[:-1])[0, 1] > 0.6
+
+
+# ---------------------------------------------------------------- foreign motions
+
+
+def test_a_motion_that_strays_is_cut_and_brought_back():
+    joints = torch.zeros(500, 17, 3)
+    joints[..., 0] = torch.linspace(0, 10_000, 500)[:, None] + 50_000
+    joints[:, :, 2] = 500 + 40 * torch.arange(17.0)
+    pieces = place([Motion("S9", "Walking", 1, H36M17, joints)])
+    assert len(pieces) == 3 and sum(len(p.joints) for p in pieces) == 500
+    assert max(p.joints[..., :2].abs().max() for p in pieces) <= VOLUME + 1
+
+
+def test_real_motions_can_be_filmed_once_they_are_placed(real):
+    motions = [
+        Motion("S9", "Walking", 1, H36M17, torch.from_numpy(clip + [9000, 0, 0]).float())
+        for clip in real
+    ]
+    placed = place(motions)
+    poses = film(placed, cameras, name="cmu")
+    inside = ((poses.pose2d > -100) & (poses.pose2d < 1100)).all(dim=-1)
+    assert inside.float().mean() > 0.97
+    before, after = motions[0].joints[0], placed[0].joints[0]
+    assert torch.allclose(before - before[:1], after - after[:1], atol=1e-2)

@@ -1,0 +1,358 @@
+"""Augmentations: the papers' ranges, each sample's own fate, and what they do to the labels."""
+
+import math
+from dataclasses import fields, replace
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from builders.batch import make_batch, project
+
+from posekit.data.batch import HIDDEN, SEEN
+from posekit.geometry.crop import crop_affine, take
+from posekit.studio.scene.occluders import shapes
+from posekit.training.augment import apply, augment, paint
+from posekit.training.augmentations import (
+    RECIPES,
+    Bell,
+    Colour,
+    Drawn,
+    Erase,
+    Even,
+    Paste,
+    Placed,
+    Recipe,
+    Warp,
+)
+from posekit.training.warp import move_labels, warp
+
+MANY = 2000
+
+
+@cache
+def drawn(name, size=(256, 256)) -> Drawn:
+    """What a paper's recipe does to many samples."""
+    return RECIPES[name].draw(torch.arange(MANY), size, seed=5)
+
+
+def still(count, **changes) -> Drawn:
+    """A draw in which nothing happens but the `changes`."""
+    nothing = Recipe().draw(torch.arange(count), (96, 128), seed=0)
+    return replace(nothing, **changes)
+
+
+def about(share, expected):
+    """Whether a share of MANY is within four standard deviations of what is expected."""
+    return abs(share - expected) <= 4 * math.sqrt(expected * (1 - expected) / MANY) + 1e-12
+
+
+def share(condition) -> float:
+    return float(torch.as_tensor(condition).float().mean())
+
+
+FLIP = {"kim": 0.5, "bouchiat": 0.5, "bae": 0.5, "choi2021": 0.5, "bouchiat: VOC": 0.0}
+TURN = {"kim": 0.4, "bouchiat": 0.0, "bae": 0.4, "choi2021": 0.6, "bouchiat: rotation": 0.6}
+COLOUR = {"kim": (0.6, 1), "bouchiat": (0.8, 1.2), "bae": (0.6, 1.4), "choi2021": (0.8, 1.2)}
+SIDE = {"bae": (0.75, 1.25), "choi2021": (0.75, 1.25), "bouchiat: zoom": (0.75, 1.25)}
+AT_A_LIMIT = 0.3173  # share of a normal distribution beyond one standard deviation
+
+
+@pytest.mark.parametrize(("name", "probability"), FLIP.items())
+def test_pictures_are_mirrored_as_often_as_the_paper_says(name, probability):
+    assert about(share(drawn(name).flip), probability)
+
+
+@pytest.mark.parametrize(("name", "probability"), TURN.items())
+def test_pictures_turn_by_up_to_60_degrees_as_often_as_the_paper_says(name, probability):
+    turn = drawn(name).turn
+    assert about(share(turn != 0), probability)
+    if probability:
+        assert turn.abs().max() == 60  # 30 degrees times a normal number, cut off at 2
+        assert about(share(turn.abs() == 60), 0.0455 * probability)
+        assert abs(float(turn[turn != 0].abs().median()) - 0.6745 * 30) < 1.5
+
+
+@pytest.mark.parametrize(("name", "limits"), SIDE.items())
+def test_the_crop_grows_and_shrinks_by_a_quarter_at_most(name, limits):
+    side = drawn(name).side
+    assert (side.min(), side.max()) == limits
+    assert about(share((side == limits[0]) | (side == limits[1])), AT_A_LIMIT)
+
+
+def test_kims_crop_grows_in_quarter_octaves():
+    side = drawn("kim").side
+    assert torch.isclose(side.min(), torch.tensor(0.5**0.5).double())
+    assert torch.isclose(side.max(), torch.tensor(2**0.5).double())
+    assert about(share((side.log2() / 0.25).abs() < 1), 1 - AT_A_LIMIT)
+
+
+@pytest.mark.parametrize(("name", "limits"), COLOUR.items())
+def test_channels_are_scaled_each_by_its_own_factor(name, limits):
+    colour = drawn(name).colour
+    low, high = limits
+    assert low <= colour.min() < low + 0.01 and high - 0.01 < colour.max() <= high
+    assert abs(colour.mean() - (low + high) / 2) < 0.01
+    assert (colour[:, 0] != colour[:, 1]).all()
+    assert abs(torch.corrcoef(colour.T)[0, 1]) < 0.07
+
+
+@pytest.mark.parametrize(("name", "most"), [("bouchiat", 7), ("bouchiat, report", 8)])
+def test_bouchiat_pastes_over_three_quarters_of_the_pictures(name, most):
+    placed = drawn(name).placed
+    counts = torch.tensor([len(things) for things in placed])
+    assert about(share(counts > 0), 0.75)
+    assert set(counts.tolist()) == set(range(most + 1))
+    assert all(about(share(counts == n), 0.75 / most) for n in range(1, most + 1))
+    values = torch.tensor([thing for things in placed for thing in things])
+    assert values[:, 1].min() >= 0.2 and values[:, 1].max() <= 1
+    assert ((values.mean(0) - torch.tensor([0.5, 0.6, 0.5, 0.5])).abs() < 0.02).all()
+    assert len(set(values[:, 0].tolist())) > len(values) * 0.99
+
+
+def test_mobile_human_pose_erases_half_of_the_pictures():
+    size = (256, 192)
+    left, top, width, height = drawn("choi2021", size).erased.T
+    erased = (width > 0) & (height > 0)
+    assert about(share(erased), 0.5) or abs(share(erased) - 0.5) < 0.04  # some are under a pixel
+    assert (left >= 0).all() and (top >= 0).all()
+    assert (left + width <= 192).all() and (top + height <= 256).all()
+    area = (width * height)[erased] / (256 * 192)
+    assert area.max() <= 0.7 and area.max() > 0.6 and area.min() < 0.01
+    large = (width > 20) & (height > 20)
+    ratio = (height / width)[large]
+    assert ratio.min() > 0.27 and ratio.max() < 3.6 and ratio.max() > 2.5 and ratio.min() < 0.4
+
+
+def test_the_report_of_bouchiat_turns_and_zooms_evenly():
+    turn = drawn("bouchiat: rotation, report").turn
+    assert about(share(turn != 0), 0.6) and 29 < turn.abs().max() <= 30
+    side = drawn("bouchiat: zoom, report").side
+    assert 0.75 <= side.min() < 0.76 and 1.24 < side.max() <= 1.25
+
+
+def test_things_shrink_as_the_side_of_the_crop_grows():
+    batch = make_batch(count=2)
+    moved = apply(batch, still(2, side=torch.tensor([2.0, 0.8]).double()))
+    grown = moved.boxes[:, 2:] / batch.boxes[:, 2:]
+    assert torch.allclose(grown, torch.tensor([[0.5], [1.25]]).expand(2, 2), atol=1e-4)
+
+
+def test_kims_report_augments_nothing():
+    batch = make_batch()
+    assert torch.equal(augment(batch, RECIPES["kim, report"], seed=1).images, batch.images)
+
+
+def everything() -> Recipe:
+    return Recipe(
+        Warp(0.5, Bell(30, 2), 0.6, Bell(0.25, 1)),
+        Paste(0.9, (1, 4), Even(0.2, 1)),
+        Erase(0.5, Even(0, 0.3), Even(0.3, 3)),
+        Colour(Even(0.6, 1.4)),
+    )
+
+
+def test_a_sample_meets_the_same_fate_in_any_batch():
+    batch, things = make_batch(count=8), shapes(np.random.default_rng(0), 5)
+    whole = augment(batch, everything(), seed=3, epoch=2, occluders=things)
+    chosen = torch.tensor([6, 1, 3])
+    part = augment(batch[chosen], everything(), seed=3, epoch=2, occluders=things)
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, getattr(whole, field.name)[chosen]), field.name
+
+
+def test_every_epoch_seed_and_sample_has_dice_of_its_own():
+    def turns(sample=0, seed=0, epoch=0):
+        recipe = Recipe(Warp(turn=Even(-180, 180)))
+        return recipe.draw(torch.tensor([sample]), (9, 9), seed=seed, epoch=epoch).turn.item()
+
+    drawn_turns = {turns(a, b, c) for a in range(6) for b in range(6) for c in range(6)}
+    assert len(drawn_turns) == 216
+
+
+def test_a_part_more_changes_nothing_of_the_rest():
+    whole = everything()
+    index = torch.arange(20)
+    full = whole.draw(index, (96, 128), seed=1)
+    for part in ("paste", "erase", "colour"):
+        less = replace(whole, **{part: None}).draw(index, (96, 128), seed=1)
+        for name in ("flip", "turn", "side", "colour", "erased", "placed"):
+            if name not in {"paste": ["placed"], "erase": ["erased"], "colour": ["colour"]}[part]:
+                a, b = getattr(full, name), getattr(less, name)
+                assert a == b if name == "placed" else torch.equal(a, b), (part, name)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_augmented_labels_hold_together_and_can_be_undone(name):
+    batch, things = make_batch(count=16), shapes(np.random.default_rng(0), 5)
+    dice = RECIPES[name].draw(batch.index, batch.size, seed=1)
+    moved = apply(batch, dice, things)
+    off = (project(moved.intrinsics, moved.joints3d) - moved.joints2d).abs()
+    assert (off / moved.joints2d.abs().clamp(min=100) < 2e-6).all()
+    back = warp(moved, torch.linalg.inv(dice.matrices(batch.size)))
+    for field in ("joints2d", "joints3d", "translation", "intrinsics"):
+        assert torch.allclose(getattr(back, field), getattr(batch, field), atol=2e-3), field
+    assert torch.allclose(back.rotations, batch.rotations, atol=1e-5)
+    assert torch.equal(back.visible == 0, batch.visible == 0)
+    # A box that was turned is boxed anew, and grows; it never loses the person.
+    low, high = batch.boxes[:, :2], batch.boxes[:, :2] + batch.boxes[:, 2:]
+    assert (back.boxes[:, :2] <= low + 1e-3).all()
+    assert (back.boxes[:, :2] + back.boxes[:, 2:] >= high - 1e-3).all()
+    upright = dice.turn == 0
+    assert torch.allclose(back.boxes[upright], batch.boxes[upright], atol=1e-3)
+
+
+def test_pictures_taken_turned_and_zoomed_are_painted_alike():
+    """A loader resamples once: crop and augmentation in one matrix, labels by the same."""
+    rng = np.random.default_rng(0)
+    source = cv2.GaussianBlur(rng.integers(0, 256, (300, 400, 3), np.uint8), (0, 0), 3)
+    crop = crop_affine((150.0, 80.0, 90.0, 120.0), (96, 128))
+    things = shapes(rng, 5)
+    batch = make_batch(count=8)
+    dice = everything().draw(batch.index, (96, 128), seed=4)
+    whole = dice.matrices((96, 128)) @ crop
+    taken = torch.stack([take(source, matrix, (96, 128)) for matrix in whole])
+    once = replace(batch, images=taken, masks=None, parts=None)
+    once = paint(move_labels(once, whole, (96, 128)), dice, things)
+    cropped = torch.stack([take(source, crop, (96, 128))] * 8)
+    twice = move_labels(replace(batch, masks=None, parts=None), crop.repeat(8, 1, 1), (96, 128))
+    twice = apply(replace(twice, images=cropped), dice, things)
+    assert torch.allclose(once.joints2d, twice.joints2d, atol=1e-3)
+    assert torch.allclose(once.intrinsics, twice.intrinsics, atol=1e-2)
+    # The crop's rim is black where only the source goes on; elsewhere they agree.
+    inside = (twice.images > 0) & (once.images > 0)
+    off = (once.images.int() - twice.images.int()).abs()[inside].float()
+    assert off.mean() < 2 and inside.float().mean() > 0.6
+
+
+def test_augmenting_leaves_the_batch_as_it_was():
+    batch, fresh = make_batch(count=8), make_batch(count=8)
+    things = shapes(np.random.default_rng(0), 5)
+    moved = augment(batch, everything(), seed=1, occluders=things)
+    assert not torch.equal(moved.images, batch.images)
+    for field in fields(batch):
+        value = getattr(batch, field.name)
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, getattr(fresh, field.name)), field.name
+
+
+def test_colours_are_scaled_rounded_and_cut_off():
+    batch = make_batch(count=2)
+    batch.images[:] = torch.tensor([100, 201, 250], dtype=torch.uint8)[:, None, None]
+    factors = torch.tensor([[0.5, 1.0, 1.4], [0.604, 1.1, 0.0]])
+    moved = apply(batch, still(2, colour=factors))
+    assert moved.images[0, :, 5, 5].tolist() == [50, 201, 255]
+    assert moved.images[1, :, 5, 5].tolist() == [60, 221, 0]
+
+
+def seen_at(batch, places):
+    """The batch with all joints seen, the first ones at `places`."""
+    joints = batch.joints2d.clone()
+    joints[:] = torch.tensor([2.0, 2.0])
+    joints[:, : len(places)] = torch.tensor(places)
+    return replace(batch, joints2d=joints, visible=torch.full_like(batch.visible, SEEN))
+
+
+def test_an_erased_rectangle_is_noise_and_hides_what_it_covers():
+    batch = seen_at(make_batch(count=2), [[30.0, 40.0], [49.4, 69.4], [49.6, 69.4], [29.4, 40.0]])
+    batch.masks.fill_(1)
+    batch.parts.fill_(6)
+    erased = torch.tensor([[30, 40, 20, 30], [0, 0, 0, 0]])
+    moved = apply(batch, still(2, erased=erased, noise=torch.tensor([4, 0])))
+    inside = torch.zeros(96, 128, dtype=torch.bool)
+    inside[40:70, 30:50] = True
+    assert torch.equal(moved.images[0][:, ~inside], batch.images[0][:, ~inside])
+    assert torch.equal(moved.images[1], batch.images[1])
+    noise = moved.images[0][:, inside].float()
+    assert abs(noise.mean() - 127.5) < 8 and abs(noise.std() - 73.9) < 5
+    assert moved.visible[0, :5].tolist() == [HIDDEN, HIDDEN, SEEN, SEEN, SEEN]
+    assert (moved.visible[1] == SEEN).all()
+    assert torch.equal(moved.masks[0] == 0, inside) and torch.equal(moved.parts[0] == 0, inside)
+    assert (moved.masks[1] == 1).all()
+    kept = apply(batch, still(2, erased=erased, noise=torch.tensor([4, 0])), hide=False)
+    assert torch.equal(kept.images, moved.images) and (kept.visible == SEEN).all()
+    assert (kept.masks == 1).all()
+
+
+def test_pasted_things_blend_by_their_opacity_and_hide_what_they_cover():
+    batch = seen_at(make_batch(count=1), [[20.0, 30.0], [24.0, 30.0], [28.0, 30.0]])
+    batch.masks.fill_(1)
+    thing = np.full((8, 12, 4), 200, np.uint8)
+    thing[..., 3] = np.repeat([255, 192, 64], 4)  # columns of 4 px
+    # At this scale (min(96, 128) / 256 of 256 / 96) its pixels are the picture's.
+    place = Placed(0.0, 256 / 96, (18 + 6) / 128, (26 + 4) / 96)
+    moved = apply(batch, still(1, placed=((place,),)), [thing])
+    under = batch.images[0, :, 26:34, 18:30].float()
+    alpha = torch.tensor([255, 192, 64]).repeat_interleave(4) / 255
+    expected = under + (200 - under) * alpha
+    assert (moved.images[0, :, 26:34, 18:30] - expected).abs().max() <= 0.5
+    outside = torch.ones(96, 128, dtype=torch.bool)
+    outside[26:34, 18:30] = False
+    assert torch.equal(moved.images[0][:, outside], batch.images[0][:, outside])
+    assert moved.visible[0, :4].tolist() == [HIDDEN, HIDDEN, SEEN, SEEN]
+    assert int((moved.masks == 0).sum()) == 8 * 8
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.4)])
+def test_what_sticks_out_of_the_picture_is_cut_off(x, y):
+    batch = make_batch(count=1)
+    thing = np.full((20, 30, 4), 255, np.uint8)
+    moved = apply(batch, still(1, placed=((Placed(0.0, 256 / 96, x, y),),)), [thing])
+    changed = (moved.images != batch.images).any(1)[0].nonzero()
+    assert len(changed) and (moved.images == 255).all(1).sum() >= 10 * 15
+    centre = torch.tensor([y * 96, x * 128])
+    assert ((changed + 0.5 - centre).abs() <= torch.tensor([10.0, 15.0])).all()
+
+
+def test_larger_pictures_get_larger_things():
+    thing = np.full((40, 40, 4), 255, np.uint8)
+    for size, side in (((256, 256), 40), ((512, 600), 80), ((128, 300), 20)):
+        batch = make_batch(count=1, size=size)
+        batch.masks.fill_(1)
+        moved = apply(batch, still(1, placed=((Placed(0.0, 1.0, 0.5, 0.5),),)), [thing])
+        assert int((moved.masks == 0).sum()) == side**2
+
+
+def test_without_occluders_there_is_nothing_to_paste():
+    batch = make_batch(count=8)
+    with pytest.raises(ValueError, match=r"occluders\.shapes\(rng, 50\).*voc\.occluders\(folder\)"):
+        augment(batch, RECIPES["bouchiat"], seed=0)
+
+
+def test_a_recipe_may_be_named():
+    batch = make_batch()
+    named = augment(batch, "kim", seed=3)
+    assert torch.equal(named.images, augment(batch, RECIPES["kim"], seed=3).images)
+    assert not torch.equal(named.images, batch.images)
+    with pytest.raises(ValueError, match='no recipe "Kim", there are "kim", .*"choi2021"'):
+        augment(batch, "Kim", seed=3)
+
+
+def test_draws_and_samples_must_fit():
+    with pytest.raises(ValueError, match="3 draws do not fit 4 samples"):
+        apply(make_batch(), still(3))
+    with pytest.raises(ValueError, match="must not be negative"):
+        augment(make_batch(), Recipe(), seed=-1)
+    with pytest.raises(ValueError, match="no samples"):
+        Recipe().draw(torch.arange(0), (9, 9), seed=0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Warp(flip=1.5),
+        lambda: Warp(turned=-0.1),
+        lambda: Paste(2, (1, 2), Even(0.2, 1)),
+        lambda: Paste(0.5, (3, 2), Even(0.2, 1)),
+        lambda: Paste(0.5, (1, 2), Even(0, 1)),
+        lambda: Erase(0.5, Even(0, 1), Even(0.3, 3)),
+        lambda: Erase(0.5, Even(0, 0.5), Even(2, 3)),
+        lambda: Even(2, 1),
+    ],
+)
+def test_recipes_that_cannot_be_cooked_are_refused(make):
+    with pytest.raises(ValueError):
+        make()

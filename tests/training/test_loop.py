@@ -1,0 +1,226 @@
+"""Training: it learns, it resumes after `kill -9` with the same numbers, it says what is wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from posekit.system import pick_device
+from posekit.training.loop import OPTIMISERS, Recipe, train
+
+RECIPE = Recipe(epochs=4, batch=16, rate=1e-2, drops=(2,))
+
+
+def problem():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(120, 6, generator=generator)
+    return TensorDataset(x, x @ torch.randn(6, 2, generator=generator))
+
+
+def network():
+    torch.manual_seed(1)
+    return nn.Sequential(
+        nn.Linear(6, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 2)
+    )
+
+
+def weights(net):
+    return {name: value.clone() for name, value in net.state_dict().items()}
+
+
+def same(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_training_lowers_the_loss():
+    history = train(
+        network(), problem(), replace(RECIPE, epochs=20), loss=nn.functional.mse_loss, seed=0
+    )
+    assert len(history.losses) == 20
+    assert history.losses[-1] < 0.3 * history.losses[0]
+    assert history.samples == 20 * 120
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+    results = []
+    for seed in (0, 0, 1):
+        net = network()
+        train(net, problem(), RECIPE, loss=nn.functional.mse_loss, seed=seed)
+        results.append(weights(net))
+    assert same(results[0], results[1])
+    assert not same(results[0], results[2])
+
+
+def test_the_rate_drops_where_the_recipe_says(monkeypatch):
+    rates = []
+
+    class Spy(torch.optim.Adam):
+        def step(self, *args):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(*args)
+
+    monkeypatch.setitem(OPTIMISERS, "adam", Spy)
+    whole = replace(RECIPE, batch=120)
+    train(network(), problem(), whole, loss=nn.functional.mse_loss, seed=0)
+    assert rates == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3])
+
+
+def test_every_optimiser_is_torchs_own_with_its_defaults():
+    for name, optimiser in OPTIMISERS.items():
+        net, by_hand = network(), network()
+        whole = replace(RECIPE, epochs=1, batch=120, drops=(), optimiser=name)
+        train(net, problem(), whole, loss=nn.functional.mse_loss, seed=0)
+        inputs, targets = problem().tensors
+        order = torch.randperm(120, generator=torch.Generator().manual_seed(0))
+        own = optimiser(by_hand.parameters(), lr=RECIPE.rate)
+        by_hand.train()
+        torch.manual_seed(0)
+        nn.functional.mse_loss(by_hand(inputs[order]), targets[order]).backward()
+        own.step()
+        assert same(weights(net), weights(by_hand)), name
+    with pytest.raises(ValueError, match="no optimiser 'sgd'; there are adam, radam, rmsprop"):
+        train(net, problem(), replace(RECIPE, optimiser="sgd"), loss=nn.functional.mse_loss, seed=0)
+
+
+def test_a_schedule_that_never_fires_equals_none():
+    runs = []
+    for drops in ((), (50,), (2,)):
+        net = network()
+        train(net, problem(), replace(RECIPE, drops=drops), loss=nn.functional.mse_loss, seed=0)
+        runs.append(weights(net))
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+
+
+def test_lessons_are_told_the_epoch_and_watched_after_each():
+    asked, modes = [], []
+
+    class Lessons:
+        def __len__(self):
+            return 120
+
+        def lesson(self, indices, epoch):
+            asked.append((epoch, len(indices)))
+            time.sleep(0.002)
+            return problem()[indices]
+
+    def watch(net):
+        modes.append(net.training)
+        return float(len(modes))
+
+    whole = replace(RECIPE, epochs=3, batch=60, drops=())
+    history = train(network(), Lessons(), whole, loss=nn.functional.mse_loss, seed=0, watch=watch)
+    assert asked == [(epoch, 60) for epoch in range(3) for _ in range(2)]
+    assert history.watched == [1.0, 2.0, 3.0] and modes == [False] * 3
+    assert 6 * 0.002 <= history.waited <= history.seconds
+
+
+def test_an_interruption_inside_an_epoch_changes_nothing(tmp_path):
+    class Killed(Exception):
+        pass
+
+    def interrupted(after):
+        calls = 0
+
+        def loss(*args):
+            nonlocal calls
+            calls += 1
+            if calls > after:
+                raise Killed
+            return nn.functional.mse_loss(*args)
+
+        return loss
+
+    whole, parts = network(), network()
+    history = train(whole, problem(), RECIPE, loss=nn.functional.mse_loss, seed=3)
+    options = {"seed": 3, "checkpoint": tmp_path / "state.pt", "checkpoint_seconds": 0.0}
+    with pytest.raises(Killed):
+        train(parts, problem(), RECIPE, loss=interrupted(13), **options)
+    parts = network()
+    resumed = train(parts, problem(), RECIPE, loss=nn.functional.mse_loss, **options)
+    assert resumed.losses == history.losses
+    assert resumed.carried > 0
+    assert resumed.samples == history.samples
+    assert same(weights(whole), weights(parts))
+
+
+SCRIPT = """
+import json, sys, time
+from pathlib import Path
+import torch
+sys.path.insert(0, {tests!r})
+from test_loop import network, problem
+from posekit.training.runs import Measured, run
+from posekit.training.loop import Recipe, train
+
+def slow(*args):
+    time.sleep(0.002)
+    return torch.nn.functional.mse_loss(*args)
+
+def work(config, seed, folder, data):
+    net = network()
+    history = train(net, problem(), Recipe(epochs=config["epochs"], batch=16), loss=slow, seed=seed,
+                    checkpoint=folder / "state.pt", checkpoint_seconds=0.05)
+    total = sum(float(v.double().sum()) for v in net.state_dict().values())
+    return Measured([("sum/net", "", "", total)], {{"loss": history.losses}}, history.samples, history.carried)
+
+record = run(work, paper="test", job="kill", size="small", config={{"epochs": 40}}, seed=5).record
+print(json.dumps([record["quantities"], record["series"]]))
+"""
+
+
+def test_kill_9_and_a_second_start_end_in_the_same_numbers(tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text(textwrap.dedent(SCRIPT).format(tests=os.path.dirname(__file__)))
+
+    def start(cache):
+        environment = os.environ | {"POSEKIT_CACHE": str(tmp_path / cache)}
+        command = [sys.executable, str(script)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+    whole = json.loads(start("whole").communicate(timeout=120)[0])
+    victim = start("killed")
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "killed").glob("*/state.pt")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    victim.send_signal(signal.SIGKILL)
+    assert victim.wait() == -signal.SIGKILL
+    assert not list((tmp_path / "killed").glob("*/record.json")), "killed too late to show anything"
+    assert json.loads(start("killed").communicate(timeout=120)[0]) == whole
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / "state.pt"
+    path.write_bytes(b"half a file")
+    with pytest.raises(ValueError, match=r"state.pt is damaged.*delete it"):
+        train(network(), problem(), RECIPE, loss=nn.functional.mse_loss, seed=0, checkpoint=path)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
+    path = tmp_path / "state.pt"
+    train(network(), problem(), RECIPE, loss=nn.functional.mse_loss, seed=0, checkpoint=path)
+    with pytest.raises(ValueError, match="another recipe"):
+        changed = replace(RECIPE, rate=1.0)
+        train(network(), problem(), changed, loss=nn.functional.mse_loss, seed=0, checkpoint=path)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training():
+    data = TensorDataset(torch.full((8, 6), torch.nan), torch.zeros(8, 2))
+    with pytest.raises(ValueError, match="the loss is nan after epoch 1"):
+        train(network(), data, RECIPE, loss=nn.functional.mse_loss, seed=0)
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="no device 'cuda:77'"):
+        pick_device("cuda:77")
+    assert pick_device().type in ("cpu", "cuda")

@@ -1,0 +1,321 @@
+"""Experiments on body networks: taught, pruned, taught on, judged, interrupted, restored."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from posekit.data import albums
+from posekit.data.albums import inside, masked, renamed
+from posekit.geometry import body
+from posekit.geometry.skeleton import H36M17, SPIN24
+from posekit.models import pruning
+from posekit.models.hmr import Estimate, hmr, start_from
+from posekit.studio.pictures import StudioPictures
+from posekit.studio.wild import Wild
+from posekit.training import mesh
+from posekit.training.losses import PAPER_WEIGHTS
+from posekit.training.mesh_evaluation import BodyModel, Exam, answers, judge
+from posekit.training.runs import job
+
+SIDE = 32
+SHAPE = {"encoder": "mobilenetv2", "width": 0.35, "size": SIDE}
+NETWORKS = {"hmr": hmr, "blind": mesh.blind}
+RECIPE = {"epochs": 2, "batch": 4, "rate": 1e-3, "drops": [1]}
+PRETRAINING = {"epochs": 1, "batch": 4, "rate": 3e-3, "drops": []}
+THEN = [
+    {"subject": "once", "of": "plain", "pruned": "mask", "share": 0.2, "epochs": 1},
+    {"subject": "twice", "of": "once", "pruned": "mask", "share": 0.36, "epochs": 1},
+    {"subject": "longer", "of": "plain", "pruned": "", "share": 0, "epochs": 1},
+]
+CONFIG = {
+    "subject": "plain",
+    "network": "hmr",
+    "shape": SHAPE,
+    "recipe": RECIPE,
+    "augmentation": "bae",
+    "weights": {},
+    "masked": 0,
+    "then": THEN,
+    "tune": {"rate": 1e-4, "drops": []},
+    "pretrained": "",
+    "device": "cpu",
+}
+
+
+@pytest.fixture(scope="module")
+def lessons():
+    actors = StudioPictures(["S1"], frames=65, every=60, size=SIDE, skeleton=SPIN24)
+    strangers = Wild("train", 8, size=SIDE, people=1)
+    films = albums.film(actors, "actors", 30, 0).album
+    return albums.mix(films, albums.album(strangers, "strangers", 0))
+
+
+@pytest.fixture(scope="module")
+def hall():
+    pictures = StudioPictures(["S9", "S11"], frames=65, every=60, size=SIDE)
+    return Exam(albums.film(pictures, "hall", 37, 0), ("h36m-spin-p1", "h36m-spin-p1-pa"))
+
+
+@pytest.fixture(scope="module")
+def wild():
+    pictures = Wild("test", 6, size=SIDE, skeleton=H36M17, people=1)
+    return Exam(masked(pictures, "studio-wild", "wild", 0), ("3dpw-spin", "3dpw-spin-pa"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return BodyModel(body.free())
+
+
+@pytest.fixture(scope="module")
+def run(lessons, hall, wild, model, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSEKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield work(CONFIG, lessons, model, hall, wild).run()
+
+
+def work(config, *data):
+    about = {"paper": "bae", "job": config["subject"], "size": "smoke", "device": "cpu"}
+    bound = mesh.partial(mesh.experiment, NETWORKS)
+    return job(bound, config=config, seed=0, data=data, **about)
+
+
+def values(run):
+    rows = run.record["quantities"]
+    return {(row["quantity"], row["card"], row["data"]): row["value"] for row in rows}
+
+
+def truth(exam):
+    batch = exam.filmed.album.batch
+    return Estimate(batch.rotations, batch.shape, torch.tensor([[0.9, 0, 0]]).expand(len(batch), 3))
+
+
+def test_every_training_of_a_run_is_judged_by_every_card(run):
+    found = values(run)
+    for subject in ("plain", "once", "twice", "longer"):
+        for card, data in (("h36m-spin-p1", "studio-pictures"), ("3dpw-spin-pa", "studio-wild")):
+            assert 0 < found[f"mpjpe/{subject}", card, data] < 2000
+        for card in ("lsp-silhouette", "lsp-parts"):
+            assert 0 <= found[f"accuracy/{subject}", card, "studio-wild"] <= 100
+            assert 0 <= found[f"f1/{subject}", card, "studio-wild"] <= 1
+        assert len(run.record["series"][f"loss/{subject}"]) == (2 if subject == "plain" else 1)
+
+
+def test_masks_take_the_share_they_say_and_none_of_the_cost(run):
+    found = values(run)
+    zeros = [found[f"zeros/{subject}", "", ""] for subject in ("plain", "once", "twice", "longer")]
+    assert zeros[0] == zeros[3] == 0
+    assert zeros[1] == pytest.approx(0.2, abs=0.002)
+    assert zeros[2] == pytest.approx(1 - 0.8**2, abs=0.002)
+    for cost in ("own_params", "own_macs"):
+        assert len({found[f"{cost}/{subject}", "", ""] for subject in ("plain", "twice")}) == 1
+
+
+def test_what_is_restored_says_what_was_judged(run, wild, model):
+    for subject in ("plain", "twice"):
+        network = mesh.restore(NETWORKS, run, subject)
+        found = mesh.estimates(network, wild.filmed.album.batch.images)
+        for quantity, card, data, value in judge(subject, found, wild, model.body):
+            assert values(run)[quantity, card, data] == pytest.approx(value, rel=1e-4)
+
+
+def test_another_subject_than_those_of_the_run_is_named(run):
+    with pytest.raises(ValueError, match="no 'thrice' in this run: plain, once, twice, longer"):
+        mesh.restore(NETWORKS, run, "thrice")
+
+
+def test_a_pruning_that_is_none_is_named():
+    with pytest.raises(ValueError, match="no pruning 'cut'; there are , mask, shrink"):
+        mesh.changed(hmr(**SHAPE), {"pruned": "cut"}, SIDE)
+
+
+@pytest.mark.parametrize("how", ["", "mask"])
+def test_a_pruned_network_to_be_timed_has_its_weights_laid_out_as_the_whole(how):
+    whole, less = hmr(**SHAPE), mesh.pruned(how, 0.2, **SHAPE)
+    assert pruning.sparsity(less) == pytest.approx(0.2 if how else 0, abs=0.002)
+    layouts = [[p.stride() for p in network.parameters()] for network in (whole, less)]
+    assert layouts[0] == layouts[1]
+
+
+def test_a_changed_network_leaves_the_one_it_came_from():
+    network = hmr(**SHAPE)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    copied = mesh.changed(network, {"pruned": "mask", "share": 0.5}, SIDE)
+    assert pruning.sparsity(copied) == pytest.approx(0.5, abs=0.002)
+    assert pruning.sparsity(network) == 0
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_training_starts_with_the_mean_body_of_the_pictures(run, lessons):
+    known = lessons.batch[lessons.batch.has_body]
+    start = start_from(known.rotations, known.shape)
+    network = mesh.restore(NETWORKS, run)
+    for name, part in start._asdict().items():
+        assert torch.equal(getattr(network, f"start_{name}"), part)
+    assert known.shape.std() > 0 or not torch.equal(start.shape, torch.zeros(10))
+
+
+def test_an_awakened_encoder_tells_pictures_apart(lessons):
+    network = hmr(**SHAPE)
+    pictures = albums.light(lessons.batch.images)
+    before = network.train().encoder(pictures).std(0).mean()
+    mesh.awaken(network, pictures)
+    torch.manual_seed(0)
+    features = network.eval().encoder.train()(pictures).detach()
+    assert before < 0.5
+    assert features.std(0).mean() == pytest.approx(1, abs=0.2)  # dropout differs from time to time
+    assert features.mean(0).abs().mean() < 0.3
+
+
+def test_there_is_nothing_to_awaken_where_features_are_pooled_maps():
+    network = hmr("resnet50")
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    mesh.awaken(network, torch.rand(2, 3, SIDE, SIDE))
+    assert all(torch.equal(before[name], value) for name, value in network.named_parameters())
+
+
+def test_strangers_teach_no_body(lessons):
+    known = lessons.batch.has_body
+    assert known.any() and not known.all()
+    assert (lessons.batch.rotations[~known] == 0).all()
+    assert torch.equal(known, lessons.batch.has_joints3d)
+
+
+def test_the_blind_network_says_the_same_of_all_pictures():
+    network = mesh.blind().eval()
+    said = network(torch.rand(3, 3, SIDE, SIDE))
+    for part in said:
+        torch.testing.assert_close(part, part[:1].expand_as(part))
+
+
+def test_the_truth_of_strangers_has_no_error(wild, model):
+    """Theirs are exact bodies: joints, surfaces and shapes have to come out to the micrometre."""
+    told = {(q, c): v for q, c, _, v in judge("truth", truth(wild), wild, model.body)}
+    assert told["mpjpe/truth", "3dpw-spin"] < 0.01
+    assert told["surface/truth", ""] == 0 and told["shape/truth", ""] == 0
+
+
+def test_the_truth_of_actors_is_off_by_what_their_shape_lacks(hall, model):
+    """The studio says so: joints of the nearest body lie some 25 mm away."""
+    told = {(q, c): v for q, c, _, v in judge("truth", truth(hall), hall, model.body)}
+    assert 5 < told["mpjpe/truth", "h36m-spin-p1"] < 45
+
+
+def test_a_mean_body_is_as_far_from_a_shape_as_its_vertices(wild, model):
+    batch = wild.filmed.album.batch
+    mean = Estimate(batch.rotations, torch.zeros_like(batch.shape), truth(wild).camera)
+    said = answers(mean, wild, model.body)
+    rests = [model.body.rest(shape) for shape in (batch.shape, torch.zeros_like(batch.shape))]
+    a, b = (rest.vertices - rest.joints[:, :1] for rest in rests)
+    torch.testing.assert_close(said.shape, (a - b).norm(dim=-1).mean(1))
+    assert (said.shape > 5).all() and (said.surface > 5).all()
+
+
+def test_pictures_are_inside_when_all_their_joints_are(hall):
+    batch = hall.filmed.album.batch
+    moved = batch.joints2d.clone()
+    moved[:] = SIDE / 2
+    whole = mesh.replace(batch, joints2d=moved)
+    assert inside(whole).all()
+    moved[1, 3, 0] = -1
+    moved[2, 5, 1] = SIDE
+    assert inside(whole).logical_not().nonzero().flatten().tolist() == [1, 2]
+    other = renamed(hall.filmed, "studio-pictures-any")
+    assert other.name == "studio-pictures-any"
+    assert other.frames["inside"].tolist() == inside(batch).tolist()
+
+
+def test_two_albums_make_one_with_all_that_is_known(hall, wild):
+    one, another = hall.filmed.album, wild.filmed.album
+    both = albums.together(one, another)
+    assert both.name == "studio-pictures+studio-wild" and len(both) == len(one) + len(another)
+    assert both.batch.has_body.all()
+    assert torch.equal(both.batch.images[len(one) :], another.batch.images)
+
+
+def test_another_body_or_other_cards_are_another_run(hall, model):
+    assert BodyModel(body.free(full=True)).fingerprint() != model.fingerprint()
+    fewer = Exam(hall.filmed, hall.cards[:1])
+    assert fewer.fingerprint() != hall.fingerprint()
+
+
+def test_a_study_makes_a_run_of_every_configuration_and_seed(
+    lessons, hall, model, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
+    setting = {"shape": {"size": SIDE}, "augmentation": "bae", "weights": {"shape": 0.01}}
+    setting |= RECIPE | {"tune": CONFIG["tune"], "pretraining": PRETRAINING}
+    study = mesh.Study("bae", NETWORKS, setting, "smoke", 2, "", "cpu")
+    small = {"encoder": "shufflenetv2", "width": 0.5}
+    configurations = {
+        "masked": {"network": "hmr", "shape": small, "masked": 0.2, "recipe": {"epochs": 1}},
+        "drawn": {"network": "hmr", "shape": small, "recipe": {"epochs": 1}, "pretrained": "s"},
+        "blind": {"network": "blind", "learn": "b"},
+    }
+    drawn = study.pretrain({"s": small}, lessons)
+    runs = study.train(configurations, {"a": lessons, "b": lessons}, [hall], model, drawn)
+    assert set(runs) == {(name, seed) for name in configurations for seed in (0, 1)}
+    config = runs["masked", 1].record["config"]
+    assert config["recipe"]["epochs"] == 1 and config["shape"] == small | {"size": SIDE}
+    assert values(runs["masked", 0])["zeros/masked", "", ""] == pytest.approx(0.2, abs=0.002)
+    assert PAPER_WEIGHTS.shape != config["weights"]["shape"]
+    assert runs["drawn", 1].record["config"]["pretrained"] == drawn["s", 1].record["id"]
+    losses = [runs[name, 0].record["series"][f"loss/{name}"] for name in ("drawn", "masked")]
+    assert losses[0] != losses[1]
+
+
+def test_shrunk_networks_come_back_from_their_weights(lessons, hall, model, tmp_path, monkeypatch):
+    pytest.importorskip("torch_pruning", reason='needs pip install "posekit[prune]"')
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
+    slim = {"subject": "slim", "of": "plain", "pruned": "shrink", "share": 0.3, "epochs": 1}
+    run = work(CONFIG | {"then": [slim], "recipe": RECIPE | {"epochs": 1}}, lessons, model, hall)
+    run = run.run()
+    found = values(run)
+    for cost in ("own_params", "own_macs"):
+        assert found[f"{cost}/slim", "", ""] < 0.9 * found[f"{cost}/plain", "", ""]
+    network = mesh.restore(NETWORKS, run, "slim")
+    said = mesh.estimates(network, hall.filmed.album.batch.images)
+    rows = {(q, c): v for q, c, _, v in judge("slim", said, hall, model.body)}
+    key = "mpjpe/slim", "h36m-spin-p1"
+    assert found[*key, "studio-pictures"] == pytest.approx(rows[key], rel=1e-4)
+
+
+KILLED = """
+import sys, torch
+sys.path.insert(0, sys.argv[1])
+from test_mesh_training import CONFIG, work
+from posekit.geometry import body
+from posekit.training import mesh as meshing
+from posekit.training.mesh_evaluation import BodyModel
+lessons, hall = torch.load(sys.argv[2], weights_only=False)
+meshing.train = meshing.partial(meshing.train, checkpoint_seconds=0.0)
+run = work(CONFIG, lessons, BodyModel(body.free()), hall).run()
+print(run.folder)
+"""
+
+
+def test_a_run_that_was_killed_ends_with_the_same_numbers(lessons, hall, model, tmp_path):
+    torch.save((lessons, hall), tmp_path / "data.pt")
+    here = str(Path(__file__).parent)
+    told = [sys.executable, "-c", KILLED, here, str(tmp_path / "data.pt")]
+    found = []
+    for name, kill in (("whole", False), ("killed", True)):
+        cache = tmp_path / name
+        env = os.environ | {"POSEKIT_CACHE": str(cache), "PYTHONPATH": os.pathsep.join(sys.path)}
+        if kill:
+            process = subprocess.Popen(told, env=env, stdout=subprocess.DEVNULL)
+            while not list(cache.glob("*/once.checkpoint.pt")) and process.poll() is None:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        subprocess.run(told, env=env, check=True, stdout=subprocess.DEVNULL)
+        (record,) = cache.glob("*/record.json")
+        found.append(json.loads(record.read_text())["quantities"])
+    assert found[0] == found[1]

@@ -1,0 +1,178 @@
+"""Runs: one identity for one piece of work, records that are whole or not there."""
+
+import importlib
+import json
+import os
+import sys
+import textwrap
+
+import pytest
+
+from posekit.training import runs
+from posekit.training.code_digest import _reachable, code_digest
+from posekit.training.runs import Measured, run
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def work(config, seed, folder, data):
+    (folder / "calls").open("a").write("x")
+    return Measured([("mpjpe/ours", "card", "studio", 10.0 + seed)], {"loss": [1.0, 0.5]}, 7)
+
+
+JOB = {"paper": "tran2022", "job": "ours", "size": "small", "config": {"width": 4}}
+
+
+def test_a_finished_run_is_not_done_again():
+    first, second = (run(work, seed=0, **JOB) for _ in range(2))
+    assert first.record == second.record
+    assert (first.folder / "calls").read_text() == "x"
+
+
+def test_seed_config_and_data_are_part_of_the_identity():
+    class Data:
+        name, version = "studio", "1"
+
+        def __init__(self, print_):
+            self.fingerprint = lambda: print_
+
+    wider = JOB | {"config": {"width": 5}}
+    done = [
+        run(work, seed=0, **JOB),
+        run(work, seed=1, **JOB),
+        run(work, seed=0, **wider),
+        run(work, seed=0, data=[Data("aa")], **JOB),
+        run(work, seed=0, data=[Data("bb")], **JOB),
+    ]
+    assert len({r.record["id"] for r in done}) == 5
+
+
+def test_a_record_tells_where_its_numbers_come_from(tmp_path):
+    record = run(work, seed=2, out=tmp_path, **JOB).record
+    assert json.loads((tmp_path / "runs" / f"{record['id']}.json").read_text()) == record
+    assert record["quantities"] == [
+        {"quantity": "mpjpe/ours", "card": "card", "data": "studio", "value": 12.0}
+    ]
+    for name in ("commit", "dirty", "code", "device", "versions", "seconds", "peak_memory_mb"):
+        assert name in record
+    assert str(tmp_path) not in json.dumps(record)
+
+
+def test_a_newer_run_takes_the_place_of_an_older_one_of_the_same_job(tmp_path):
+    old = run(work, seed=0, out=tmp_path, **JOB).record["id"]
+    other_seed = run(work, seed=1, out=tmp_path, **JOB).record["id"]
+    new = run(work, seed=0, out=tmp_path, **JOB | {"config": {"width": 9}}).record["id"]
+    left = {path.stem for path in (tmp_path / "runs").glob("*.json")}
+    assert left == {other_seed, new} and old not in left
+
+
+def test_a_damaged_cached_record_is_made_again():
+    first = run(work, seed=0, **JOB)
+    (first.folder / "record.json").write_text('{"id": ')
+    assert run(work, seed=0, **JOB).record["quantities"] == first.record["quantities"]
+
+
+def test_a_quantity_that_is_no_number_is_refused():
+    def broken(config, seed, folder, data):
+        return Measured([("mpjpe/ours", "card", "studio", float("nan"))])
+
+    with pytest.raises(ValueError, match=r"mpjpe/ours \(card on studio\) is nan"):
+        run(broken, seed=0, **JOB)
+
+
+def test_a_config_that_is_not_plain_data_is_refused():
+    with pytest.raises(ValueError, match="plain data"):
+        run(work, seed=0, **JOB | {"config": {"network": object()}})
+
+
+def test_a_results_path_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "results").write_text("not a folder")
+    with pytest.raises(OSError, match="can't write .*results"):
+        run(work, seed=0, out=tmp_path / "results", **JOB)
+
+
+MODULE = '''
+"""A notebook's cells."""
+{constant}
+def helper(x):
+    {comment}
+    return x + {number}
+
+def work(config, seed, folder, data):
+    return helper(LIMIT)
+'''
+
+
+def digest_of(tmp_path, name, constant="LIMIT = 3", comment='"""Doc."""', number=1):
+    text = textwrap.dedent(MODULE).format(constant=constant, comment=comment, number=number)
+    (tmp_path / f"{name}.py").write_text(text)
+    sys.path.insert(0, str(tmp_path))
+    try:
+        module = importlib.import_module(name)
+    finally:
+        sys.path.remove(str(tmp_path))
+    return code_digest(module.work)
+
+
+def test_the_code_digest_follows_what_the_function_reads(tmp_path):
+    base = digest_of(tmp_path, "cells_a")
+    assert digest_of(tmp_path, "cells_b", comment="# another comment") == base
+    assert digest_of(tmp_path, "cells_c", number=2) != base
+    assert digest_of(tmp_path, "cells_d", constant="LIMIT = 4") != base
+
+
+def test_a_function_that_reads_an_object_is_told_to_hand_it_over(tmp_path):
+    with pytest.raises(ValueError, match="work reads 'LIMIT'.*`config` or `data`"):
+        digest_of(tmp_path, "cells_e", constant="import torch\nLIMIT = torch.zeros(3)")
+
+
+def test_the_code_digest_reaches_through_imports():
+    import posekit.models.lifter
+    import posekit.training.loop  # noqa: F401
+
+    reached = _reachable({"posekit.training.loop"})
+    assert reached == {"posekit.training.loop"}
+    reached = _reachable({"posekit.training.lifting"})
+    assert {
+        "posekit.training.loop",
+        "posekit.models.lifter",
+        "posekit.metrics.protocol",
+        "posekit.geometry.camera",
+    } <= reached
+    assert not reached & {"posekit.training.runs", "posekit.system", "posekit.claims.ledger"}
+
+
+def where(config, seed, folder, data):
+    import torch
+
+    numbers = [("pid/x", "", "", os.getpid()), ("threads/x", "", "", torch.get_num_threads())]
+    return Measured(numbers)
+
+
+def fail(config, seed, folder, data):
+    raise ValueError("seed 1 is bad" if seed == 1 else "another")
+
+
+def values(run_):
+    return {q["quantity"]: q["value"] for q in run_.record["quantities"]}
+
+
+def test_many_jobs_run_beside_each_other_on_one_thread_each(tmp_path):
+    jobs = {seed: runs.job(where, seed=seed, out=tmp_path, **JOB) for seed in range(3)}
+    done = runs.run_all(jobs, workers=2)
+    assert list(done) == [0, 1, 2]
+    assert all(values(r)["threads/x"] == 1 for r in done.values())
+    assert os.getpid() not in {values(r)["pid/x"] for r in done.values()}
+    assert len(list((tmp_path / "runs").glob("*.json"))) == 3
+    again = runs.run_all(jobs, workers=2)
+    assert [values(r) for r in again.values()] == [values(r) for r in done.values()]
+
+
+def test_one_failing_job_of_many_is_told():
+    jobs = {seed: runs.job(fail, seed=seed, **JOB) for seed in range(2)}
+    with pytest.raises(ValueError, match="seed 1 is bad|another"):
+        runs.run_all(jobs, workers=2)
