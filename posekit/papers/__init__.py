@@ -1,1 +1,23 @@
-"""One folder for each paper: its claims, sizes and networks as data."""
+"""One folder for each paper: its claims, its sizes and its networks counted."""
+
+import json
+
+from torch import nn
+
+from posekit.claims.paper import FOLDER, read_rows
+
+Counts = dict[str, int | float]
+"""Quantity -> value, as `structure.py` of every paper returns them."""
+
+_COLUMNS = ("setting", "smoke", "small", "gpu", "paper", "meaning")
+
+
+def published_settings(slug: str) -> dict:
+    """Setting -> value of the paper's own training: the column `paper` of its settings.csv."""
+    rows = read_rows(FOLDER / slug / "settings.csv", _COLUMNS)
+    return {row["setting"]: json.loads(row["paper"]) for _, row in rows}
+
+
+def count_modules(network: nn.Module, kind: type | tuple[type, ...]) -> int:
+    """How many layers of a kind a network has, at any depth."""
+    return sum(isinstance(module, kind) for module in network.modules())
