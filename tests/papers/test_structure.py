@@ -21,7 +21,9 @@ def counts() -> dict[tuple[str, str], dict[str, float]]:
     return found
 
 
-RECORDED = {key: v for key, v in counts().items() if key[0] in ("tran2022", "kim", "bouchiat")}  # TODO
+RECORDED = {
+    key: v for key, v in counts().items() if key[0] in ("tran2022", "kim", "bouchiat")
+}  # TODO
 
 
 @pytest.mark.parametrize(("paper", "job"), sorted(RECORDED))
