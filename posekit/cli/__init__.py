@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import posekit
 from posekit.training.runs import ROOT
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -17,10 +18,28 @@ SIZES = ("smoke", "small", "gpu", "paper")
 Out = Annotated[Path, typer.Option(help="The folder results go to and are read from.")]
 
 
-@app.command()
-def reproduce(
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        print(f"posekit {posekit.__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end."),
+    ] = False,
+) -> None:
+    """3D human pose papers, reproduced number by number."""
+
+
+@app.command("reproduce")
+def reproduce_papers(
     papers: Annotated[
-        list[str] | None, typer.Argument(help="Paper ids such as tran2022; none means all.")
+        list[str] | None,
+        typer.Argument(help="Papers or notebooks, such as tran2022 or lifting; none means all."),
     ] = None,
     size: Annotated[str, typer.Option(help=", ".join(SIZES))] = "small",
     seeds: Annotated[int, typer.Option(help="How many, from 0 on.", min=1)] = 3,
@@ -31,49 +50,65 @@ def reproduce(
     param: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE, another parameter of the notebook.")
     ] = None,
-    out: Out = RESULTS,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to; results, or results-smoke, unless given."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Print the papermill commands only.")] = False,
 ) -> None:
     """Run the notebooks of papers with papermill and write their results.
 
-    Finished runs are not done again; a killed one goes on where it stopped.
+    Finished runs are not done again; an interrupted one goes on where it stopped. Results of a
+    larger size or of more seeds are never replaced by those of a smaller one.
     """
     from posekit.cli import reproduce as jobs
-    from posekit.report import overview as report
+    from posekit.report import overview
 
+    need_repository()
     if size not in SIZES:
         raise ValueError(f"no size {size!r}; there are {', '.join(SIZES)}")
-    out = out.resolve()
+    chosen = [jobs.paper_of(name) for name in papers or jobs.notebooks()]
+    out = jobs.folder_for(out.resolve() if out else None, chosen, size, seeds)
     parameters = {"size": size, "seeds": seeds, "data": ",".join(map(_absolute, data or []))}
     parameters |= {"out": str(out), "device": device}
     more = dict(map(_pair, param or []))
     if twice := sorted(more.keys() & parameters):
         raise ValueError(f"--param {twice[0]}=...: that is what the option --{twice[0]} is for")
-    parameters |= more
-    chosen = {paper: jobs.notebook_of(paper) for paper in papers or jobs.notebooks()}
-    given = jobs.shares(chosen, parameters)
+    notebooks = {paper: jobs.notebooks()[paper] for paper in chosen}
+    given = jobs.shares(notebooks, parameters | more)
     jobs.check_inputs(parameters)
-    for paper, notebook in chosen.items():
+    for paper, notebook in notebooks.items():
         if dry_run:
             print(jobs.command(notebook, given[paper]))
             continue
-        print(f"{paper}: running {notebook.name} at size {size}, {seeds} seeds", flush=True)
-        jobs.reproduce(paper, given[paper], out)
+        about = f"at size {size}, {seeds} seeds, into {out.name}"
+        print(f"{paper}: running {notebook.name} {about}", flush=True)
+        try:
+            jobs.reproduce(paper, given[paper], out)
+        except KeyboardInterrupt:
+            print("posekit: stopped; the same command goes on from here", file=sys.stderr)
+            raise typer.Exit(130) from None
     if dry_run:
         return
-    report.write(out)
-    _print_counts(out, list(chosen))
+    overview.write(out)
+    _print_counts(out, chosen)
     print(f"\nresults: {out / 'README.md'}")
     for paper in chosen:
         print(f"         {out / f'{paper}.md'}")
 
 
 @app.command()
-def status(out: Out = RESULTS) -> None:
+def status(
+    papers: Annotated[
+        list[str] | None, typer.Argument(help="Papers or notebooks; none means all.")
+    ] = None,
+    out: Out = RESULTS,
+) -> None:
     """How many claims of each paper got which verdict."""
     from posekit.claims.paper import slugs
+    from posekit.cli.reproduce import paper_of
 
-    _print_counts(out, slugs())
+    _print_counts(out, [paper_of(name) for name in papers] if papers else slugs())
 
 
 def _print_counts(out: Path, papers: list[str]) -> None:
@@ -90,6 +125,8 @@ def _print_counts(out: Path, papers: list[str]) -> None:
 def _records(out: Path) -> list:
     from posekit.claims.measurements import load_records
 
+    if out == RESULTS:
+        need_repository()
     if out.is_file():
         raise NotADirectoryError(f"{out} is a file, not a folder of results; choose another --out")
     return load_records(out / "runs")
@@ -104,11 +141,25 @@ def why(claim: str, out: Out = RESULTS) -> None:
 
 
 @app.command()
+def runs(paper: Annotated[str, typer.Argument(help="A paper or notebook; none means all.")] = ""):
+    """The finished runs in the cache: id, paper, size, seed, what was trained, when."""
+    from posekit.cli.reproduce import paper_of
+    from posekit.training.runs import finished
+
+    for record in finished():
+        if not paper or record["paper"] == paper_of(paper):
+            about = " ".join(f"{record[k]:9}" for k in ("id", "paper", "size"))
+            print(f"{about} seed {record['seed']}  {record['finished'][:10]}  {record['job']}")
+
+
+@app.command()
 def render(out: Out = RESULTS) -> None:
     """Write the tables again from the run records, without running anything."""
-    from posekit.report import overview as report
+    from posekit.report import overview
 
-    report.write(out)
+    if out == RESULTS:
+        need_repository()
+    overview.write(out)
     print(f"results: {out / 'README.md'}")
 
 
@@ -158,8 +209,8 @@ def predict(
         raise typer.Exit(130)
 
 
-@app.command()
-def bench() -> None:
+@app.command("bench")
+def measure_speed() -> None:
     """Measure posekit's own speed, side by side with the usual way of doing the same."""
     from posekit.cli import bench as benchmarks
 
@@ -206,6 +257,15 @@ def _pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
     if not (separator and name and value):
         raise ValueError(f"{text!r} is not of the form {form}")
     return name, value
+
+
+def need_repository() -> None:
+    """FileNotFoundError where posekit was installed without its repository around it."""
+    if not (ROOT / "notebooks").is_dir():
+        raise FileNotFoundError(
+            "this command needs posekit's repository, with its folders notebooks and results: "
+            "clone it and install it there with pip install -e ., or name a folder with --out"
+        )
 
 
 def main() -> None:

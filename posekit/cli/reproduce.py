@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
@@ -23,6 +23,8 @@ from posekit.system import pick_device, write_text
 from posekit.training.runs import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
+RESULTS = ROOT / "results"
+SIZES = ("smoke", "small", "gpu", "paper")
 
 # A kernel warns at every start if what it says goes over the wire in the open.
 ENCRYPTION = {"transport_encryption": "auto" if zmq.has("curve") else "disabled"}
@@ -42,12 +44,50 @@ def _metadata(notebook: Path) -> Mapping:
     return nbformat.read(notebook, 4).metadata.get("posekit", {})
 
 
-def notebook_of(paper: str) -> Path:
-    """The notebook of a paper; ValueError names the papers there are."""
+def paper_of(name: str) -> str:
+    """The id of a paper from its id or its notebook's name, in any case.
+
+    ValueError names the papers there are.
+    """
     known = notebooks()
-    if paper not in known:
-        raise ValueError(f"no notebook for paper {paper!r}; there are {', '.join(known)}")
-    return known[paper]
+    ids = {path.stem.lower(): paper for paper, path in known.items()}
+    ids |= {paper.lower(): paper for paper in known}
+    if name.lower() not in ids:
+        raise ValueError(f"no notebook for paper {name!r}; there are {', '.join(known)}")
+    return ids[name.lower()]
+
+
+def folder_for(out: Path | None, papers: Sequence[str], size: str, seeds: int) -> Path:
+    """The folder that a run writes to; results of more work are never replaced by those of less.
+
+    Without `out` this is `results`, or `results-smoke`, or where `results` holds one of these
+    papers at a larger size or with more seeds, `results-SIZE-SEEDS-seeds` beside it. ValueError if
+    it is `out` that holds them.
+    """
+    folder = out or (ROOT / "results-smoke" if size == "smoke" else RESULTS)
+    for paper in papers:
+        held = published(folder / "executed" / f"{paper}.ipynb")
+        if held and held > (SIZES.index(size), seeds):
+            what = f"{paper} at size {SIZES[held[0]]} with {held[1]} seeds"
+            if out:
+                raise ValueError(
+                    f"{out} holds {what}, which {seeds} seeds at size {size} would replace; "
+                    "choose another --out"
+                )
+            return ROOT / f"results-{size}-{seeds}-seeds"
+    return folder
+
+
+def published(executed: Path) -> tuple[int, int] | None:
+    """Size (its place in SIZES) and seeds that an executed notebook was run with, None without."""
+    if not executed.is_file():
+        return None
+    for cell in nbformat.read(executed, 4).cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            given = dict(re.findall(r"^(size|seeds) = (.+)$", cell.source, re.MULTILINE))
+            if given.keys() == {"size", "seeds"}:
+                return SIZES.index(given["size"].strip("\"'")), int(given["seeds"])
+    return None
 
 
 def shares(chosen: Mapping[str, Path], parameters: Mapping) -> dict[str, dict]:
@@ -111,7 +151,7 @@ def reproduce(paper: str, parameters: Mapping, out: Path) -> Path:
     The copy appears only when every cell ran. RuntimeError tells which cell did not; what had
     been trained until then is kept, and the next call goes on from there.
     """
-    notebook = notebook_of(paper)
+    notebook = notebooks()[paper_of(paper)]
     parameters = shares({paper: notebook}, parameters)[paper]
     executed = out / "executed" / f"{paper}.ipynb"
     part = executed.with_suffix(".part.ipynb")

@@ -64,6 +64,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("POSEKIT_CACHE") or base / "posekit")
 
 
+def finished() -> Iterator[dict]:
+    """The records of the finished runs in the cache, the latest first."""
+    records = filter(None, (_read(path) for path in cache_folder().glob("*/record.json")))
+    yield from sorted(records, key=lambda record: record["finished"], reverse=True)
+
+
 @dataclass(frozen=True)
 class Job:
     """One piece of work, known by its identity; `run` does it unless it was done before."""

@@ -1,16 +1,19 @@
 """The command line, as people type it."""
 
+import json
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import papermill
 import pytest
 from test_cmu import motion_text, write
 
-from posekit.cli import main
+import posekit as package
+from posekit.cli import main, reproduce
 from posekit.cli.reproduce import NOTEBOOKS
 from posekit.training.runs import ROOT
 
@@ -119,6 +122,54 @@ def test_a_dry_run_prints_the_command_with_every_parameter(posekit, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_the_version_is_told(posekit):
+    status, said, _ = posekit("--version")
+    assert (status, said) == (0, f"posekit {package.__version__}\n")
+
+
+def test_status_of_one_paper_by_its_notebook_s_name(posekit, tmp_path):
+    status, said, _ = posekit("status", "Lifting", "--out", tmp_path)
+    assert status == 0 and re.findall(r"^(\S+): ", said, re.MULTILINE) == ["tran2022"]
+
+
+def test_less_work_never_replaces_published_results(posekit, tmp_path, monkeypatch):
+    """A smoke run has a folder of its own, and fewer seeds than were published go to another."""
+    monkeypatch.setattr(reproduce, "ROOT", tmp_path)
+    monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
+    cell = nbformat.v4.new_code_cell('size = "small"\nseeds = 5\n')
+    cell.metadata["tags"] = ["injected-parameters"]
+    executed = tmp_path / "results" / "executed" / "kim.ipynb"
+    executed.parent.mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), executed)
+
+    def folder(size, seeds, out=None):
+        return reproduce.folder_for(out, ["kim"], size, seeds).name
+
+    assert folder("smoke", 1) == "results-smoke"
+    assert folder("small", 3) == "results-small-3-seeds"
+    assert folder("small", 5) == folder("gpu", 1) == "results"
+    with pytest.raises(ValueError, match="kim at size small with 5 seeds.*another --out"):
+        folder("small", 3, out=tmp_path / "results")
+
+
+def test_without_the_repository_a_command_says_so(posekit, tmp_path, monkeypatch):
+    monkeypatch.setattr("posekit.cli.ROOT", tmp_path)
+    for words in (["status"], ["render"], ["reproduce", "--dry-run"]):
+        assert "needs posekit's repository" in complaint(posekit(*words))
+
+
+def test_runs_lists_what_is_finished(posekit, tmp_path, monkeypatch):
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
+    record = {"id": "ab" * 8, "paper": "kim", "job": "adam", "size": "small", "seed": 2}
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "ab" / "record.json").write_text(
+        json.dumps(record | {"finished": "2026-11-28T10:00:00Z"})
+    )
+    status, said, _ = posekit("runs", "hourglass")
+    assert status == 0 and re.search(r"abababab.*kim.*small.*seed 2.*2026-11-28.*adam", said)
+    assert posekit("runs", "bae")[1] == ""
+
+
 def test_the_main_command_from_notebook_to_verdicts(tmp_path, monkeypatch):
     monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("POSEKIT_CHECK_SHAPES", raising=False)  # as people run it: faster
@@ -126,12 +177,12 @@ def test_the_main_command_from_notebook_to_verdicts(tmp_path, monkeypatch):
     out = tmp_path / "out"
     words = ["tran2022", "--size", "smoke", "--seeds", "1", "--out", str(out)]
 
-    def reproduce():
+    def run_it():
         return subprocess.run(
             start + words, capture_output=True, text=True, check=True, cwd=ROOT, timeout=300
         )
 
-    said = reproduce().stdout
+    said = run_it().stdout
     end = said[said.index("tran2022: 295 claims") :]
     assert end.endswith(f"results: {out / 'README.md'}\n         {out / 'tran2022.md'}\n")
     verdicts = re.findall(r"^ +\d+  (.+)$", end, re.MULTILINE)
@@ -148,6 +199,6 @@ def test_the_main_command_from_notebook_to_verdicts(tmp_path, monkeypatch):
     kept = [*(out / "runs").glob("*.json"), out / "executed" / "tran2022.ipynb"]
     first = {path.name: path.read_bytes() for path in kept}
     assert len(first) > 8
-    reproduce()
+    run_it()
     # Records tell when they were made: the same bytes mean that nothing was trained again.
     assert {path.name: path.read_bytes() for path in kept} == first

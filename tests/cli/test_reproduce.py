@@ -93,7 +93,7 @@ print("line", file=sys.stderr)
 def test_what_cells_and_workers_print_is_shown_once_and_nothing_else_is(notebook, tmp_path):
     notebook(SHOWN)
     start = (
-        "import pathlib, sys; from posekit import reproduce as jobs; "
+        "import pathlib, sys; from posekit.cli import reproduce as jobs; "
         "jobs.NOTEBOOKS, out = map(pathlib.Path, sys.argv[1:]); jobs.reproduce('tiny', {}, out)"
     )
     words = [sys.executable, "-c", start, tmp_path / "notebooks", tmp_path / "out"]
