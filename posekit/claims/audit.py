@@ -11,7 +11,7 @@ import pandas as pd
 from posekit.claims.expressions import Interval, Node, Number, Quantity, compare, evaluate
 from posekit.claims.numbers import number, short
 from posekit.claims.paper import Claim, Paper, Part, Printed, load_metrics
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.protocols import PROTOCOLS
 
 _PHRASES = {"=": "is", "<": "is less than", "<=": "is at most"}
 _PHRASES |= {">": "is more than", ">=": "is at least"}
@@ -168,7 +168,7 @@ def _average(paper: Paper, entry: Printed) -> tuple[str, str]:
         return "", f"average not checked: {len(values)} of {len(slices)} cells printed"
     mean = sum(values[1:], values[0]) / Interval.exact(float(len(values)))
     outcome = compare(mean, "=", entry.value)
-    rule = CARDS.get(entry.card)
+    rule = PROTOCOLS.get(entry.card)
     if outcome == "fails" and rule is not None and rule.mean_over == "samples":
         cells_mean = number(mean.value, mean.value)
         return (

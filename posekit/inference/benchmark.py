@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from posekit.data import albums
 from posekit.data.albums import Album, light
 from posekit.inference import export, runtimes
-from posekit.metrics.protocols import PictureCard
+from posekit.metrics.protocol import PoseProtocol
 from posekit.models.profile import latencies
 from posekit.system import keep_freed_memory
 from posekit.training import integral
@@ -198,7 +198,7 @@ def errors(
     ways: Sequence[str],
     learn: Album,
     test: albums.Filmed,
-    card: PictureCard,
+    card: PoseProtocol,
 ) -> dict[str, float]:
     """mm on `test` of the network itself ("torch-float32") and of its files, each run in a way of
     `speed.RUNNING`. int8's scales are found on pictures of `learn`, spread over all of it.

@@ -1,1 +1,1 @@
-"""Errors and the published evaluation protocols."""
+"""Pose errors (`errors`) and the published evaluation protocols (`protocols`, by kind; `registry`)."""

@@ -1,10 +1,11 @@
-"""Pose errors, and the alignments that precede them: one value a pose, in the unit of the inputs.
+"""MPJPE, PCK and AUC of 3D poses, and the alignments before them: one value a pose.
 
-Nothing here says which joints, root, frames or mean a published number stands for: that is
-`posekit.protocols`. PA-MPJPE is `mpjpe(align(pred, true, "similarity"), true)`, and a PCK is
-`pck(joint_errors(pred, true), 150.0)`.
+Errors are in the unit of the poses. PA-MPJPE is `mpjpe(align(pred, true, "similarity"), true)`, and
+3DPCK is `pck(joint_errors(pred, true), 150.0)`. Which joints, root, frames and mean belong to a
+published number is a matter of `posekit.metrics.protocols`.
 
-NaN in, NaN out: a pose with a NaN (or an infinity) gives NaN for that pose and no other.
+A pose that holds a NaN or an infinity gives NaN and changes no other pose's value. Two poses of
+different shapes raise ValueError: they would be broadcast without a word.
 
 Dimensions: *batch poses, J joints, N poses of one chunk, K of them that need an SVD. Inside a chunk
 the poses come last, so that every operation runs over contiguous memory.
@@ -17,9 +18,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-ALIGNMENTS = ("none", "scale", "rigid", "similarity")
+ALIGNMENTS = ("none", "rigid", "similarity")
 AUC_THRESHOLDS = tuple(float(mm) for mm in range(0, 151, 5))
-"""Millimetres, of the area under the PCK curve of MPI-INF-3DHP (Mehta et al., 2017)."""
+"""Millimetres: the area under the PCK curve of MPI-INF-3DHP (Mehta et al., 3DV 2017)."""
 
 CPU_CHUNK = 4096  # poses: a chunk in float64 stays in the cache of a core
 GPU_CHUNK = 1 << 18
@@ -36,7 +37,8 @@ def centre(pose: Float[Tensor, "*batch J 3"], root: Sequence[int]) -> Float[Tens
 def joint_errors(
     pred: Float[Tensor, "*batch J 3"], true: Float[Tensor, "*batch J 3"]
 ) -> Float[Tensor, "*batch J"]:
-    """The distance of each joint from the truth."""
+    """Euclidean distance of each joint from its true place."""
+    _check_shapes(pred, true)
     return (pred - true).norm(dim=-1)
 
 
@@ -47,23 +49,19 @@ def mpjpe(
     return joint_errors(pred, true).mean(dim=-1)
 
 
-def pck(
-    errors: Float[Tensor, "*batch J"], threshold: float, *, inclusive: bool = False
-) -> Float[Tensor, "*batch"]:
-    """The share of each pose's joints whose error is below `threshold`, from 0 to 1.
-
-    A joint at the threshold itself is wrong (`<`, MPI-INF-3DHP) unless `inclusive` (`<=`, MPII).
-    """
-    right = errors <= threshold if inclusive else errors < threshold
-    return _spread_nan(right.to(errors.dtype).mean(dim=-1), errors)
+def pck(errors: Float[Tensor, "*batch J"], threshold: float) -> Float[Tensor, "*batch"]:
+    """Share of each pose's joints whose error is below `threshold` (strictly), 0 to 1."""
+    correct = (errors < threshold).to(errors.dtype).mean(dim=-1)
+    # A comparison would count a NaN as a wrong joint.
+    return torch.where(errors.isnan().any(dim=-1), torch.nan, correct)
 
 
 def auc(
     errors: Float[Tensor, "*batch J"], thresholds: Sequence[float] = AUC_THRESHOLDS
 ) -> Float[Tensor, "*batch"]:
-    """Mean of `pck` over the thresholds, each strict (MPI-INF-3DHP, mpii_compute_3d_pck.m).
+    """Mean of `pck` over the thresholds (MPI-INF-3DHP, mpii_compute_3d_pck.m).
 
-    The first threshold of the published 31 is 0, which no joint is below: perfect is 30/31.
+    No error is below the first of the 31 published thresholds, 0, so a perfect pose has 30/31.
     """
     return sum(pck(errors, threshold) for threshold in thresholds) / len(thresholds)
 
@@ -73,11 +71,12 @@ def rescale_bones(
     true: Float[Tensor, "*batch J 3"],
     bones: Sequence[tuple[int, int]],
 ) -> Float[Tensor, "*batch J 3"]:
-    """`pred` with its bones' directions and the true bones' lengths (mpii_map_to_gt_bone_lengths).
+    """`pred` with the bone lengths of `true` (MuPoTS-3D, mpii_map_to_gt_bone_lengths.m).
 
-    `bones` are (parent, child), a parent's own bone before its children's; joints that are no
-    child stay. A predicted bone without length stays without.
+    `bones` are (parent, child), a parent's own bone before its children's. A joint that is no child
+    keeps its place; a predicted bone of length 0 keeps that length.
     """
+    _check_shapes(pred, true)
     joints = list(pred.unbind(dim=-2))
     for parent, child in bones:
         bone = pred[..., child, :] - pred[..., parent, :]
@@ -92,22 +91,17 @@ def align(
 ) -> Float[Tensor, "*batch J 3"]:
     """`pred` after the transform that brings it closest to `true` in the least-squares sense.
 
-    `how`: "none"; "scale" about the origin, so centre on a root first (N-MPJPE, Rhodin et al.,
-    2018); "rigid", a rotation and a translation; "similarity", those and a scale (Umeyama, 1991).
-    A rotation is never a reflection. A pose whose joints coincide becomes the target's mean at
-    every joint. Where several rotations are equally good (all joints on a line) one is taken.
+    `how`: "none"; "rigid", a rotation and a translation; "similarity", those and a scale (Umeyama,
+    1991). A rotation is never a reflection. A pose whose joints coincide becomes the target's mean
+    at every joint. Where several rotations are equally good (all joints on a line) one is taken.
 
     Raises ValueError for another word, or when the two shapes differ.
     """
     if how not in ALIGNMENTS:
         raise ValueError(f"no alignment {how!r}; there are {', '.join(ALIGNMENTS)}")
-    if pred.shape != true.shape or pred.shape[-1] != 3:
-        raise ValueError(f"poses of shape {tuple(pred.shape)} and {tuple(true.shape)}")
+    _check_shapes(pred, true)
     if how == "none":
         return pred
-    if how == "scale":
-        size = pred.square().sum(dim=(-2, -1), keepdim=True)
-        return _ratio((pred * true).sum(dim=(-2, -1), keepdim=True), size) * pred
     joints = pred.shape[-2]
     count = math.prod(pred.shape[:-2])
     aligned = torch.empty_like(pred, memory_format=torch.contiguous_format)
@@ -135,24 +129,25 @@ def _procrustes(
     for pred_joint, true_joint in zip(x, y, strict=True):
         covariance = torch.addcmul(covariance, pred_joint[:, None], true_joint)
     size = (x * x).sum(dim=(0, 1))
-    rotation = best_rotation(covariance, (size * (y * y).sum(dim=(0, 1))).sqrt())
+    rotation = _best_rotation(covariance, (size * (y * y).sum(dim=(0, 1))).sqrt())
     if how == "similarity":
-        rotation = _ratio((rotation * covariance).sum(dim=(0, 1)), size) * rotation
+        scale = (rotation * covariance).sum(dim=(0, 1)) / size
+        rotation = torch.where(size == 0, 0.0, scale) * rotation  # joints that coincide: no scale
     moved = mean
     for axis in range(3):
         moved = torch.addcmul(moved, x[:, axis, None], rotation[axis])
     return moved
 
 
-def best_rotation(
+def _best_rotation(
     covariance: Float[Tensor, "3 3 N"], bound: Float[Tensor, " N"]
 ) -> Float[Tensor, "3 3 N"]:
-    """The rotation R that maximises the trace of R^T M, of each 3x3 covariance M = x^T y.
+    """Rotation R that maximises the trace of R^T M, for each 3x3 covariance M = x^T y.
 
     Row vectors: x R is closest to y. The closed form of Markley (1993, J. Astronaut. Sci. 41,
     eq. 16-22) with the largest root of its quartic found by Newton's method; an SVD instead
     (Umeyama, 1991) where that is ill-conditioned: flat against a line, or close to a mirror image.
-    `bound` is |x| |y|, which the trace can't pass. Expects float64.
+    `bound` is |x| |y|, the largest trace possible. Expects float64.
     """
     m = covariance
     square = (m * m).sum(dim=(0, 1))
@@ -179,7 +174,7 @@ def best_rotation(
 def _kappa_zeta(
     root: Float[Tensor, " N"], square: Float[Tensor, " N"], det: Float[Tensor, " N"]
 ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
-    """Of the singular values, s3 signed: s1 s2 + s2 s3 + s3 s1; (s1 + s2) (s2 + s3) (s3 + s1)."""
+    """s1 s2 + s2 s3 + s3 s1 and (s1 + s2)(s2 + s3)(s3 + s1) of the singular values, s3 signed."""
     kappa = (root * root - square) / 2
     return kappa, kappa * root - det
 
@@ -195,13 +190,9 @@ def _replace_by_svd(
     return rotation
 
 
-def _ratio(value: Tensor, size: Tensor) -> Tensor:
-    """value / size, and 0 where a pose has no size to scale; NaN stays."""
-    return torch.where(size == 0, torch.zeros_like(value), value / size)
-
-
-def _spread_nan(
-    score: Float[Tensor, "*batch"], errors: Float[Tensor, "*batch J"]
-) -> Float[Tensor, "*batch"]:
-    """The scores, NaN for poses with a NaN error: comparing would count that joint as wrong."""
-    return torch.where(errors.isnan().any(dim=-1), torch.nan, score)
+def _check_shapes(pred: Tensor, true: Tensor) -> None:
+    if pred.shape != true.shape or pred.shape[-1:] != (3,):
+        raise ValueError(
+            f"predicted poses of shape {tuple(pred.shape)}, true ones {tuple(true.shape)}; wanted "
+            "the same (..., joints, 3) twice"
+        )

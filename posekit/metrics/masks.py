@@ -1,14 +1,14 @@
-"""The rules of silhouettes and body parts: which pixels of a picture a predicted body has right.
+"""Accuracy and F1 of silhouettes and body parts, from predicted and true pixel maps.
 
 SPIN's evaluation on Leeds Sports Pose (Kolotouros et al., ICCV 2019; eval.py), after UP-3D's
 (Lassner et al., CVPR 2017): true maps against a rendering of the predicted body. All pixels of all
 pictures are counted together, so that large pictures weigh more. Maps are those of a `Batch`: in
-masks 1 is the person, in part maps 1 to 6 are the parts, and IGNORE is a pixel that nobody labels.
+masks 1 is the person, in part maps 1 to 6 are the parts, and IGNORE is an unlabelled pixel.
 
 B pictures, C classes, H x W pixels, V vertices.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,50 +18,49 @@ from torch import Tensor
 from posekit.data.batch import IGNORE
 from posekit.geometry.body import Body
 from posekit.geometry.render import project, rasterise
+from posekit.metrics.protocol import Protocol
 
 PARTS = ("left arm", "right arm", "head", "left leg", "right leg", "torso")
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Pixels of pictures, from which every number of a card follows."""
+    """Pixels of each picture by class and outcome; every number of a protocol follows from them."""
 
-    right: Int64[Tensor, " B"]
+    correct: Int64[Tensor, " B"]
     pixels: Int64[Tensor, " B"]
-    hits: Int64[Tensor, "B C"]  # of the class, and predicted so
-    false: Int64[Tensor, "B C"]  # predicted so, but of another class
-    missed: Int64[Tensor, "B C"]  # of the class, but predicted otherwise
+    true_positives: Int64[Tensor, "B C"]
+    false_positives: Int64[Tensor, "B C"]
+    false_negatives: Int64[Tensor, "B C"]
 
     @staticmethod
     def join(parts: Sequence["Counts"]) -> "Counts":
-        """Those of several batches, whose pictures may differ in size; ValueError for none."""
+        """The counts of several batches, whose pictures may differ in size; ValueError for none."""
         if not parts:
             raise ValueError("no counts to join")
         return Counts(*(torch.cat(field) for field in zip(*(vars(p).values() for p in parts))))
 
     def accuracies(self) -> Float64[Tensor, " B"]:
-        """Of each picture the share of pixels that are right, %: to find the worst ones.
+        """Share of each picture's pixels that are correct, %.
 
-        Their mean is a card's accuracy only where all pictures have one size.
+        Their mean is a protocol's accuracy only where all pictures have one size.
         """
-        return 100 * self.right.double() / self.pixels
+        return 100 * self.correct.double() / self.pixels
 
 
-@dataclass(frozen=True)
-class MaskCard:
-    """One published rule: from predicted and true maps to accuracy (%) and F1 (0 to 1)."""
+@dataclass(frozen=True, kw_only=True)
+class MaskProtocol(Protocol):
+    """A published rule for pixel maps: accuracy (%) and F1 (0 to 1)."""
 
-    name: str
-    rule: str  # in words
-    source: str
+    metric: str = "accuracy"
     classes: tuple[str, ...]  # by their number in the maps
     united: bool = False  # whatever is not 0 is class 1
-    ignores: bool = False  # true maps may have pixels that nobody labels
+    ignores: bool = False  # true maps may have unlabelled pixels
 
     def count(self, pred: UInt8[Tensor, "B H W"], true: UInt8[Tensor, "_ _ _"]) -> Counts:
         """The pixels of each picture by class and outcome.
 
-        ValueError for maps that differ in shape, or hold numbers that are no class of the card.
+        ValueError for maps that differ in shape, or hold numbers that are no class.
         """
         if pred.shape != true.shape:
             raise ValueError(
@@ -73,36 +72,33 @@ class MaskCard:
         if self.united:
             pred, true = (pred > 0).to(torch.uint8), (true > 0).to(torch.uint8)
         labelled = true != IGNORE
-        hits, false, missed = [], [], []
+        outcomes = []
         for number in range(len(self.classes)):
-            said, so = (pred == number) & labelled, true == number
-            hits.append((said & so).sum((1, 2)))
-            false.append((said & ~so).sum((1, 2)))
-            missed.append((so & ~said).sum((1, 2)))
-        counts = (torch.stack(each, dim=1) for each in (hits, false, missed))
-        right = (pred == true.masked_fill(~labelled, 0)).sum((1, 2))
-        return Counts(right, torch.full_like(right, pred[0].numel() if len(pred) else 0), *counts)
+            predicted, actual = (pred == number) & labelled, true == number
+            pixels = (predicted & actual, predicted & ~actual, actual & ~predicted)
+            outcomes.append(torch.stack([each.sum((1, 2)) for each in pixels]))
+        correct = (pred == true.masked_fill(~labelled, 0)).sum((1, 2))
+        size = pred.shape[1] * pred.shape[2]
+        return Counts(correct, torch.full_like(correct, size), *torch.stack(outcomes, dim=-1))
 
-    def score(self, counts: Counts) -> dict[str, float]:
-        """ "accuracy" (%), "f1" (0 to 1, the mean over the classes) and "f1/CLASS" of each.
+    def evaluate(self, counts: Counts) -> dict[str, float]:
+        """ "accuracy" (%), "f1" (0 to 1, the mean over the classes) and "f1/CLASS" of each class.
 
         ValueError when there are no pixels, or a class has none in any map: its F1 is 0 / 0.
         """
         pixels = counts.pixels.sum().item()
         if not pixels:
             raise ValueError(f"{self.name}: no pictures were counted")
-        hits, false, missed = (
-            each.sum(0).double() for each in (counts.hits, counts.false, counts.missed)
-        )
-        either = 2 * hits + false + missed
+        positives = 2 * counts.true_positives.sum(0).double()
+        either = positives + counts.false_positives.sum(0) + counts.false_negatives.sum(0)
         absent = [name for name, n in zip(self.classes, either.tolist(), strict=True) if not n]
         if absent:
             raise ValueError(
                 f"{self.name}: no true or predicted pixel of {', '.join(absent)} in "
-                f"{len(counts.right)} pictures, so F1 is not known; take more of them"
+                f"{len(counts.correct)} pictures, so F1 is not known; take more of them"
             )
-        f1 = 2 * hits / either
-        numbers = {"accuracy": 100 * counts.right.sum().item() / pixels, "f1": f1.mean().item()}
+        f1 = positives / either
+        numbers = {"accuracy": 100 * counts.correct.sum().item() / pixels, "f1": f1.mean().item()}
         return numbers | {f"f1/{c}": v for c, v in zip(self.classes, f1.tolist(), strict=True)}
 
     def _check(self, what: str, maps: Tensor, *, ignores: bool) -> None:
@@ -115,16 +111,16 @@ class MaskCard:
                 f"{self.name}: the {what} map of picture {picture} holds "
                 f"{int(maps[picture][wrong[picture]][0])}; its classes are 0 to "
                 f"{len(self.classes) - 1}, {', '.join(self.classes)}"
-                + (f", and {IGNORE} where nobody labels" if ignores else "")
+                + (f", and {IGNORE} where nothing is labelled" if ignores else "")
             )
 
 
 _SPIN = "Kolotouros et al., ICCV 2019; SPIN, eval.py --dataset=lsp, on the labels of UPi-S1h"
 
-MASK_CARDS = {
-    card.name: card
-    for card in (
-        MaskCard(
+MASK_PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        MaskProtocol(
             name="lsp-silhouette",
             rule="Person or background: the share of all pixels of all pictures that agree, and F1, "
             "2 tp / (2 tp + fp + fn) from the counts of all pictures together, mean of person and "
@@ -134,10 +130,10 @@ MASK_CARDS = {
             classes=("background", "person"),
             united=True,
         ),
-        MaskCard(
+        MaskProtocol(
             name="lsp-parts",
-            rule="As lsp-silhouette, of six parts and the background, F1 the mean of the seven. A "
-            "pixel that nobody labels (255) counts in no class's F1; for the accuracy it is "
+            rule="As lsp-silhouette, of six parts and the background, F1 the mean of the seven. An "
+            "unlabelled pixel (255) counts in no class's F1; for the accuracy it is "
             "background, where a predicted body is wrong.",
             source=_SPIN,
             classes=("background", *PARTS),
@@ -145,50 +141,19 @@ MASK_CARDS = {
         ),
     )
 }
-"""By name."""
 
 
-def drawn(
+def part_maps(
     body: Body,
     vertices: Float[Tensor, "B V 3"],
     K: Float[Tensor, "B 3 3"],
     height: int,
     width: int,
 ) -> UInt8[Tensor, "B H W"]:
-    """Part maps of bodies (camera, mm) in pictures of intrinsics `K`: what both cards take.
+    """Part maps of bodies (camera, mm) in pictures of intrinsics `K`, one sample a pixel.
 
-    One sample a pixel, as SPIN's renderer. Triangles behind the camera are not drawn. ValueError
-    for NaN, naming the body.
+    Both protocols take them. Triangles behind the camera are not drawn. ValueError for NaN, naming
+    the body.
     """
     raster = rasterise(project(vertices, K), body.faces, height, width)
     return raster.labels(body.parts)
-
-
-def rows(
-    subject: str, counts: Mapping[str, Counts], data: str
-) -> list[tuple[str, str, str, float]]:
-    """What a record says of the method `subject`: quantity, card, data, value.
-
-    `counts` are by the name of their card. "f1" becomes "f1/SUBJECT", "f1/head" "f1/SUBJECT/head".
-    Raises as `MaskCard.score`.
-    """
-    told = []
-    for name, each in counts.items():
-        for quantity, value in MASK_CARDS[name].score(each).items():
-            metric, _, part = quantity.partition("/")
-            told.append(("/".join(filter(None, (metric, subject, part))), name, data, value))
-    return told
-
-
-def quantities(
-    subject: str,
-    pred: UInt8[Tensor, "B H W"],
-    masks: UInt8[Tensor, "B H W"],
-    parts: UInt8[Tensor, "B H W"],
-    *,
-    data: str,
-) -> list[tuple[str, str, str, float]]:
-    """`rows` of predicted part maps against true masks and part maps of pictures of one size."""
-    true = {"lsp-silhouette": masks, "lsp-parts": parts}
-    counts = {name: MASK_CARDS[name].count(pred, maps) for name, maps in true.items()}
-    return rows(subject, counts, data)

@@ -1,15 +1,15 @@
-"""The rules of MuPoTS-3D: 3DPCK of several persons in one picture, relative and absolute.
+"""3DPCK and AUC of MuPoTS-3D: several persons in one picture, relative and absolute.
 
-`posekit.people` matches predictions to persons; the bones of who was found get the true lengths; a
-joint is found less than 150 mm from the universal truth. Relative: both pelvises are put on one
-another (`mupots-moon` of `posekit.protocols`). Absolute: the pelvis stays where it was predicted,
-so its own error, mostly in depth, is in every joint's. Of who was not found all joints count as
-missed, or, "-matched", nothing counts.
+The rules of Moon et al. (ICCV 2019), mpii_mupots_multiperson_eval.m. Predictions are matched to
+annotated persons by their pixels; the bones of a matched prediction get the true lengths; a joint
+is correct less than 150 mm from the truth of the universal skeleton. Relative: to the pelvis.
+Absolute: in camera coordinates, so that the pelvis's own error, mostly in depth, is in every
+joint's. A person without a prediction counts as wholly wrong or, "-matched", not at all.
 
-N poses, J joints: 17 in the order of MPI_INF_3DHP17.
+P predicted persons, G annotated persons of one picture, J = 17 joints of MPI_INF_3DHP17.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -19,140 +19,69 @@ from torch import Tensor
 
 from posekit.data.people import People
 from posekit.geometry.skeleton import MPI_INF_3DHP17
-from posekit.metrics.errors import joint_errors, rescale_bones
-from posekit.metrics.protocol import Card
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.protocol import PoseProtocol
+from posekit.metrics.protocols import AREA
 
-JOINTS = len(MPI_INF_3DHP17)
+MATCH_RADIUS = 40.0  # px, in x and in y, strict
+MATCH_JOINTS = slice(1, 14)  # without the head's top, pelvis, spine and the middle of the head
 
-# Of the persons predicted in a picture, 17 joints each: px of the picture; camera, mm.
-Prediction = tuple[Float[Tensor, "_ _ 2"], Float[Tensor, "_ _ 3"]]
-
-
-@dataclass(frozen=True)
-class SceneCard(Card):
-    """A rule of MuPoTS-3D, and whether persons have to stand in the right place."""
-
-    absolute: bool = False
-
-    def errors(
-        self, pred: Float[Tensor, "N J 3"], true: Float[Tensor, "N J 3"]
-    ) -> Float[Tensor, " N"]:
-        """Each person's number, %; poses in mm, in camera coordinates. ValueError as `Card`'s."""
-        if not self.absolute:
-            return super().errors(pred, true)
-        if pred.shape != true.shape or pred.shape[-2:] != (JOINTS, 3):
-            raise ValueError(
-                f"{self.name} wants {JOINTS} joints ({self.skeleton.name}) of 3 coordinates, not "
-                f"poses of shape {tuple(pred.shape)} and {tuple(true.shape)}"
-            )
-        index = self.skeleton.index
-        pred = rescale_bones(pred, true, [(index(p), index(child)) for p, child in self.bones])
-        counted = [index(joint) for joint in self.joints]
-        return self._score(joint_errors(pred[:, counted], true[:, counted]))
-
-
-def _cards(what: str, listed: str) -> Iterable[SceneCard]:
-    """A listed rule by what it measures, and the same with absolute places."""
-    for ending in ("", "-matched"):
-        moon = CARDS[listed.format(ending)]
-        relative = SceneCard(**vars(moon) | {"name": f"mupots-{what}-rel{ending}"})
-        yield relative
-        yield replace(
-            relative,
-            name=f"mupots-{what}-abs{ending}",
-            rule=f"As {relative.name}, but in camera coordinates: pelvises are not put on one "
-            "another, bones grow from the predicted pelvis.",
-            source=relative.source.replace("relative", "absolute"),
-            absolute=True,
-        )
-
-
-MUPOTS_CARDS = {
-    card.name: card
-    for card in (*_cards("3dpck", "mupots-moon{}"), *_cards("auc", "mupots-moon{}-auc"))
-}
-"""By name; those relative to the pelvis are `mupots-moon*` of `posekit.protocols`."""
+BONES = (
+    *(("pelvis", "spine"), ("spine", "neck_base")),
+    *(("neck_base", "head_top"), ("neck_base", "mid_head")),
+    *(("neck_base", "right_shoulder"), ("right_shoulder", "right_elbow")),
+    *(("right_elbow", "right_wrist"), ("neck_base", "left_shoulder")),
+    *(("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist")),
+    *(("pelvis", "right_hip"), ("right_hip", "right_knee"), ("right_knee", "right_ankle")),
+    *(("pelvis", "left_hip"), ("left_hip", "left_knee"), ("left_knee", "left_ankle")),
+)
+"""(parent, child): in the published script the head's top hangs on the neck, not on the head."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture: what was predicted and what is true, in MPI-INF-3DHP's 17 joints.
+    """One picture: predicted and true persons, px of the picture and camera coordinates in mm.
 
-    The truth holds the valid persons only, in the order of the annotation, which the matching
-    depends on. Camera coordinates in mm, of the universal skeleton.
+    The truth holds the valid persons only, in the order of the annotation, on which the matching
+    depends.
     """
 
     sequence: str  # "TS1"
-    pred2d: Float[Tensor, "P J 2"]  # px
+    pred2d: Float[Tensor, "P J 2"]
     pred3d: Float[Tensor, "P J 3"]
-    true2d: Float[Tensor, "G J 2"]  # px
+    true2d: Float[Tensor, "G J 2"]
     true3d: Float[Tensor, "G J 3"]
 
 
-def scenes(people: People, predictions: Mapping[str, Prediction]) -> list[Scene]:
-    """The pictures of annotated `people` with what was predicted in each, by the picture's name.
+def scenes(
+    people: People, pred2d: Float[Tensor, "N 17 2"], pred3d: Float[Tensor, "N 17 3"]
+) -> list[Scene]:
+    """The pictures of N annotated people, each of whom has one prediction, px and mm.
 
-    A picture without a prediction has nobody found in it. ValueError when people of MuPoTS-3D are
-    not of its universal skeletons, which all published numbers are measured against; when no name
-    is that of a picture; and, naming the picture, for a prediction of another shape or not finite.
+    Such are the predictions of a network that sees the annotated boxes. ValueError when the people
+    are not of MuPoTS-3D's universal skeletons, which published numbers are measured against, or
+    when the predictions are of another shape or not finite.
     """
-    if people.name == "mupots" and not people.version.endswith("universal"):
+    if not people.version.endswith("universal"):
         raise ValueError(f'read MuPoTS-3D with truth="universal", not "{people.version}"')
-    groups = people.by_picture()
-    if predictions and not groups.keys() & predictions.keys():
+    joints = people.joints3d.shape[:2]
+    if pred2d.shape != (*joints, 2) or pred3d.shape != (*joints, 3):
         raise ValueError(
-            f"none of the predictions is of an annotated picture: they are of "
-            f"{next(iter(predictions))!r}, ..., the pictures are {next(iter(groups))!r}, ..."
+            f"predictions of shape {tuple(pred2d.shape)} and {tuple(pred3d.shape)}; wanted 2 and 3 "
+            f"coordinates of {joints[0]} persons with {joints[1]} joints"
         )
-    nobody = (torch.zeros(0, JOINTS, 2).double(), torch.zeros(0, JOINTS, 3).double())
-    found = []
-    for image, group in groups.items():
-        pred2d, pred3d = (pose.double() for pose in predictions.get(image, nobody))
-        shape = (len(pred2d), JOINTS)
-        if pred2d.shape != (*shape, 2) or pred3d.shape != (*shape, 3):
-            raise ValueError(f"{image}: {tuple(pred2d.shape)} in 2D, {tuple(pred3d.shape)} in 3D")
-        if not (pred2d.isfinite().all() and pred3d.isfinite().all()):
-            raise ValueError(f"{image}: a prediction is not finite")
-        truth = people.joints2d[group], people.joints3d[group]
-        found.append(Scene(str(people.rows["subject"].iloc[group[0]]), pred2d, pred3d, *truth))
-    return found
-
-
-def quantities(
-    subject: str,
-    pictures: Sequence[Scene],
-    *,
-    data: str = "mupots",
-    cards: Iterable[SceneCard] = tuple(MUPOTS_CARDS.values()),
-) -> list[tuple[str, str, str, float]]:
-    """What a record says of the method `subject` on these scenes: quantity, card, data, value.
-
-    "pck" becomes "pck/SUBJECT", "pck/TS1" becomes "pck/SUBJECT/TS1". Raises as `evaluate_scenes`.
-    """
-    rows = []
-    for card in cards:
-        for name, value in evaluate_scenes(card, pictures).items():
-            metric, _, part = name.partition("/")
-            quantity = "/".join(filter(None, (metric, subject, part)))
-            rows.append((quantity, card.name, data, value))
-    return rows
-
-
-# FOLDED posekit.people: Evaluating several persons in one picture: who was predicted, and how well (MuPoTS-3D).
-#
-# The rule of Moon et al. (ICCV 2019), mpii_mupots_multiperson_eval.m, which the cards `mupots-moon*`
-# of `posekit.protocols` describe.
-#
-# Dimensions: P predicted persons, G annotated persons of one picture, J joints.
-
-
-MATCH_RADIUS = 40.0  # px, in x and in y, strict
-MATCH_JOINTS = slice(1, 14)  # MPI-INF-3DHP's 17 without the head's top, pelvis, spine and head
+    broken = ~(pred2d.isfinite().all(-1) & pred3d.isfinite().all(-1)).all(-1)
+    if broken.any():
+        image = people.rows["image"].iloc[int(broken.nonzero()[0])]
+        raise ValueError(f"{image}: a prediction is not finite")
+    tensors = pred2d.double(), pred3d.double(), people.joints2d, people.joints3d
+    return [
+        Scene(str(people.rows["subject"].iloc[group[0]]), *(each[group] for each in tensors))
+        for group in people.by_picture().values()
+    ]
 
 
 def match(pred2d: Float[Tensor, "P J 2"], true2d: Float[Tensor, "G J 2"]) -> list[int]:
-    """For each annotated person the prediction that is theirs, or -1.
+    """For each annotated person the index of their prediction, or -1.
 
     Greedy: each person in turn takes, of the predictions still free, the one with most joints
     within 40 px in x and in y, the first of equals; none without such a joint.
@@ -167,22 +96,66 @@ def match(pred2d: Float[Tensor, "P J 2"], true2d: Float[Tensor, "G J 2"]) -> lis
     return owners
 
 
-def evaluate_scenes(card: Card, scenes: Iterable[Scene]) -> dict[str, float]:
-    """The card's numbers for these pictures: "pck", "pck/TS1", ... in %.
+@dataclass(frozen=True, kw_only=True)
+class SceneProtocol(PoseProtocol):
+    """A rule of MuPoTS-3D."""
 
-    Persons without a prediction count as 0, or not at all, as the card says. A sequence in which
-    nobody counts has no number. Raises ValueError when nobody counts at all.
-    """
-    scores, sequences = [], []
-    for scene in scenes:
-        owners = torch.tensor(match(scene.pred2d, scene.true2d), dtype=torch.long)
-        found = owners >= 0
-        score = torch.zeros(len(owners), dtype=scene.true3d.dtype)
-        score[found] = card.errors(scene.pred3d[owners[found]], scene.true3d[found])
-        scores.append(score if card.misses else score[found])
-        sequences += [scene.sequence] * len(scores[-1])
-    if not sequences:
-        raise ValueError(f"{card.name}: no person counts in these scenes")
-    rows = pd.DataFrame({"subject": sequences, "action": sequences})
-    numbers = card.average(torch.cat(scores), rows)
-    return {f"{card.metric}/{part}" if part else card.metric: n for part, n in numbers.items()}
+    misses: bool = True  # a person that no prediction was matched to counts as 0
+
+    def evaluate(self, scenes: Iterable[Scene]) -> dict[str, float]:
+        """The numbers of these pictures, %: "pck", "pck/TS1", ...
+
+        A sequence in which nobody counts has no number. ValueError when nobody counts at all.
+        """
+        scores, sequences = [], []
+        for scene in scenes:
+            owners = torch.tensor(match(scene.pred2d, scene.true2d), dtype=torch.long)
+            matched = owners >= 0
+            score = torch.zeros(len(owners), dtype=scene.true3d.dtype)
+            score[matched] = self.errors(scene.pred3d[owners[matched]], scene.true3d[matched])
+            scores.append(score if self.misses else score[matched])
+            sequences += [scene.sequence] * len(scores[-1])
+        if not sequences:
+            raise ValueError(f"{self.name}: no person counts in these scenes")
+        frames = pd.DataFrame({"subject": sequences, "action": sequences})
+        return self.average(torch.cat(scores), frames)
+
+
+def _protocols() -> Iterator[SceneProtocol]:
+    relative = SceneProtocol(
+        name="mupots-3dpck-rel",
+        rule="Every annotated person, predictions matched greedily by 2D joints within 40 px and "
+        "given the true bone lengths: share of 14 joints less than 150 mm from the universal truth, "
+        "relative to the pelvis, 0 for persons missed; mean of each sequence, then mean of the "
+        "sequences.",
+        source="Moon et al., ICCV 2019; data/MuPoTS/mpii_mupots_multiperson_eval.m, mode 0, "
+        "relative",
+        skeleton=MPI_INF_3DHP17,
+        joints=MPI_INF_3DHP17.joints[:14],
+        metric="pck",
+        bones=BONES,
+        mean_over="subjects",
+    )
+    absolute = replace(
+        relative,
+        name="mupots-3dpck-abs",
+        rule="As mupots-3dpck-rel, but in camera coordinates: not relative to the pelvis, bones "
+        "start at the predicted pelvis.",
+        source=relative.source.replace("relative", "absolute"),
+        root=(),
+    )
+    for protocol in (relative, absolute):
+        matched = replace(
+            protocol,
+            name=f"{protocol.name}-matched",
+            rule=f"As {protocol.name}, of the persons that a prediction was matched to.",
+            source=protocol.source.replace("mode 0", "mode 1"),
+            misses=False,
+        )
+        for pck in (protocol, matched):
+            yield pck
+            area = {"rule": AREA.format(pck.name), "metric": "auc"}
+            yield replace(pck, name=pck.name.replace("3dpck", "auc"), **area)
+
+
+MUPOTS_PROTOCOLS = {protocol.name: protocol for protocol in _protocols()}

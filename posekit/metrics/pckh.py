@@ -1,7 +1,7 @@
-"""PCKh@0.5 of MPII: the share of joints found, by the rules of three published evaluations.
+"""PCKh@0.5 of MPII: the share of joints near enough to their label, by three published evaluations.
 
-A joint is found when it lies within half the head size of its label. Head sizes are MPII's, 0.6 of
-the head box's diagonal. What counts are labelled joints of persons whose head size is known, never
+A joint is correct when it lies within half the head size of its label. Head sizes are MPII's, 0.6
+of the head box's diagonal. Labelled joints of persons whose head size is known count, but never
 pelvis and mid_shoulders (MPII's thorax). Poses and head sizes are in the same pixels, of the
 pictures or of crops. The rules differ in their means and at the threshold itself.
 
@@ -9,7 +9,6 @@ N persons, 16 joints in the order of MPII16.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +16,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from posekit.geometry.skeleton import MPII16, Skeleton
+from posekit.metrics.protocol import Protocol
 
 THRESHOLD = 0.5  # of the head size
 HEAD = 0.75  # MPII's head size, as a share of the way from "neck" to "head_top"
@@ -32,17 +32,14 @@ PARTS = {
 COUNTED = [joint not in ("pelvis", "mid_shoulders") for joint in MPII16.joints]
 
 
-@dataclass(frozen=True)
-class HeadCard:
-    """One published rule of PCKh@0.5: from predictions and truth to the numbers a paper prints."""
+@dataclass(frozen=True, kw_only=True)
+class PckhProtocol(Protocol):
+    """A published rule of PCKh@0.5."""
 
-    name: str
-    rule: str  # in words
-    source: str
-    inclusive: bool = True  # at the threshold itself a joint is found
-    mean_over: str = "labels"  # or "joints": the mean of the joints' rates, all alike
+    metric: str = "pckh"
+    inclusive: bool = True  # a joint at the threshold itself is correct
+    mean_over: str = "labels"  # or "joints": the mean of the joints' rates
     alone: bool = True  # a person counts with a single labelled joint
-    unit: str = "%"
 
     def evaluate(
         self,
@@ -51,55 +48,38 @@ class HeadCard:
         known: Bool[Tensor, "N 16"],
         head: Float[Tensor, " N"],
     ) -> dict[str, float]:
-        """ "pckh", and "pckh/head" to "pckh/ankle": the mean of the left rate and the right one.
+        """ "pckh", and "pckh/head" to "pckh/ankle": the mean of the left rate and the right one, %.
 
-        `head` NaN: that person does not count. A joint that nobody has labelled is in no mean; a
-        part without one is NaN. ValueError, naming the person, for a prediction or a label that is
-        not finite and for a head size that is not positive; ValueError when nobody counts.
+        `known`: which joints are labelled; `head`: head sizes, NaN for a person who does not count.
+        A part without a label is NaN. ValueError, naming the person, for a prediction or a label
+        that is not finite and for a head size that is not positive; ValueError when nobody counts.
         """
-        found = self.found(pred, true, known, head)
-        rates = found.nanmean(dim=0)
+        correct = self._correct(pred, true, known, head)
+        rates = correct.nanmean(dim=0)
         if rates[COUNTED].isnan().all():
             raise ValueError(f"{self.name}: nobody has both a head size and a labelled joint")
-        mean = rates[COUNTED] if self.mean_over == "joints" else found[:, COUNTED].flatten()
+        mean = rates[COUNTED] if self.mean_over == "joints" else correct[:, COUNTED].flatten()
         numbers = {"pckh": mean.nanmean().item()}
         for part, joints in PARTS.items():
             sides = rates[[MPII16.index(joint) for joint in joints]]
             numbers[f"pckh/{part}"] = sides.nanmean().item()
         return numbers
 
-    def per_person(
-        self,
-        pred: Float[Tensor, "N 16 2"],
-        true: Float[Tensor, "N 16 2"],
-        known: Bool[Tensor, "N 16"],
-        head: Float[Tensor, " N"],
-    ) -> Float64[Tensor, " N"]:
-        """Each person's share of joints found, %, NaN for who does not count: to compare methods.
-
-        Their mean is no card's number: there, persons with more labels weigh more.
-        """
-        return self.found(pred, true, known, head)[:, COUNTED].nanmean(dim=1)
-
-    def found(
-        self,
-        pred: Float[Tensor, "N 16 2"],
-        true: Float[Tensor, "N 16 2"],
-        known: Bool[Tensor, "N 16"],
-        head: Float[Tensor, " N"],
+    def _correct(
+        self, pred: Tensor, true: Tensor, known: Tensor, head: Tensor
     ) -> Float64[Tensor, "N 16"]:
-        """100 where a joint is found, 0 where not, NaN where it does not count; all 16 joints."""
+        """100 where a joint is correct, 0 where not, NaN where it does not count."""
         _check(self.name, pred, true, known, head)
         errors = (pred.double() - true.double()).norm(dim=-1) / head.double()[:, None]
-        right = errors <= THRESHOLD if self.inclusive else errors < THRESHOLD
+        near = errors <= THRESHOLD if self.inclusive else errors < THRESHOLD
         counts = known & head.isfinite()[:, None]
         if not self.alone:
             counts = counts & _two_places(true, known)[:, None]
-        return (100.0 * right.double()).where(counts, math.nan)
+        return (100.0 * near.double()).where(counts, math.nan)
 
 
 def _two_places(true: Float[Tensor, "N 16 2"], known: Bool[Tensor, "N 16"]) -> Bool[Tensor, " N"]:
-    """Who has labelled joints at two places or more."""
+    """Which persons have labelled joints at two places or more."""
     inf = torch.tensor(math.inf, dtype=true.dtype, device=true.device)
     high = true.where(known[..., None], -inf).amax(dim=1)
     low = true.where(known[..., None], inf).amin(dim=1)
@@ -126,9 +106,9 @@ def _check(name: str, pred: Tensor, true: Tensor, known: Tensor, head: Tensor) -
 def head_sizes(
     joints: Float[Tensor, "N J 2"], known: Bool[Tensor, "N J"], skeleton: Skeleton = MPII16
 ) -> Float[Tensor, " N"]:
-    """MPII's head sizes from labelled joints, where there is no head box; NaN where one is missing.
+    """MPII's head sizes from labelled joints, for data without head boxes; NaN without a label.
 
-    MPII's is 0.6 of the head box's diagonal. Of its validation persons this gives 0.992 to 1.007
+    MPII's own is 0.6 of the head box's diagonal. For its validation persons this gives 0.992 to 1.007
     times that (1st and 99th percentile): upper neck and top of the head lie 0.8 diagonals apart.
     """
     ends = [skeleton.index("neck"), skeleton.index("head_top")]
@@ -137,92 +117,35 @@ def head_sizes(
     return sizes.where(known[:, ends].all(1), torch.tensor(math.nan))
 
 
-def quantities(
-    subject: str,
-    pred: Float[Tensor, "N 16 2"],
-    true: Float[Tensor, "N 16 2"],
-    known: Bool[Tensor, "N 16"],
-    head: Float[Tensor, " N"],
-    *,
-    data: str,
-    cards: Sequence[HeadCard],
-) -> list[tuple[str, str, str, float]]:
-    """What a record says of the method `subject` on these persons: quantity, card, data, value.
-
-    "pckh" becomes "pckh/SUBJECT", "pckh/elbow" becomes "pckh/SUBJECT/elbow".
-    """
-    return [
-        (name.replace("pckh", f"pckh/{subject}", 1), card.name, data, value)
-        for card in cards
-        for name, value in card.evaluate(pred, true, known, head).items()
-    ]
-
-
-_CARDS = (
-    HeadCard(
-        name="mpii-bearpaw-pckh",
-        rule="Nearer than half the head size (strictly); mean of the 14 joints' rates, whatever "
-        "their labels; pelvis and thorax do not count.",
-        source="bearpaw/pytorch-pose, evaluation/eval_PCKh.py",
-        inclusive=False,
-        mean_over="joints",
-    ),
-    HeadCard(
-        name="mpii-hrnet-pckh",
-        rule="No farther than half the head size; mean of the 14 joints' rates, weighted by how "
-        "many have them labelled; pelvis and thorax do not count.",
-        source="Sun et al., CVPR 2019; deep-high-resolution-net.pytorch, lib/dataset/mpii.py, "
-        "evaluate; mmpose's is the same",
-    ),
-    HeadCard(
-        name="mpii-naman-pckh",
-        rule="No farther than half the head size; share of all labelled joints but pelvis and "
-        "thorax, of persons with joints at two places or more. In the published code truth and "
-        "predictions are maxima of heatmaps, whole pixels of 64 x 64, and a joint whose maximum "
-        "lies in the first row or column does not count: for that, give both as such.",
-        source="Naman-ntc/Pytorch-Human-Pose-Estimation, metrics.py, PCKh; what Kim et al. built "
-        "on, who print no PCKh",
-        alone=False,
-    ),
-)
-PCKH_CARDS = {card.name: card for card in _CARDS}
-"""Weighted by labels, a mean of rates is the share of all labels: the second and third rule differ
-in whom they count, not in their mean."""
-
-
-# FOLDED posekit.loss_card: Losses as protocol cards: which loss a number is, so that no two are mixed up.
-
-
-@dataclass(frozen=True)
-class LossCard:
-    """One rule by which a loss is told."""
-
-    name: str
-    rule: str  # in words
-    source: str
-
-
-_KIM_LOSS = (
-    "Kim et al., section V; the loss of their base project, "
-    "Naman-ntc/Pytorch-Human-Pose-Estimation, losses.py"
-)
-_SUM = (
-    "Mean squared error of the heatmaps over joints and cells, summed over the stacks; targets are "
-    "7 x 7 Gaussians of height 1, all zero where a joint is not labelled; "
-)
-LOSS_CARDS = {
-    card.name: card
-    for card in (
-        LossCard(
-            "kim-train-loss",
-            _SUM + "mean over the pictures of the epoch, while they were being learnt from.",
-            f"{_KIM_LOSS}. The report says the loss during training",
+PCKH_PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        PckhProtocol(
+            name="mpii-bearpaw-pckh",
+            rule="Nearer than half the head size (strictly); mean of the 14 joints' rates, whatever "
+            "their labels; pelvis and thorax do not count.",
+            source="bearpaw/pytorch-pose, evaluation/eval_PCKh.py",
+            inclusive=False,
+            mean_over="joints",
         ),
-        LossCard(
-            "kim-test-loss",
-            _SUM + "mean over pictures of other people, after the epoch.",
-            f"{_KIM_LOSS}. The report prints none of these",
+        PckhProtocol(
+            name="mpii-hrnet-pckh",
+            rule="No farther than half the head size; mean of the 14 joints' rates, weighted by how "
+            "many have them labelled; pelvis and thorax do not count.",
+            source="Sun et al., CVPR 2019; deep-high-resolution-net.pytorch, lib/dataset/mpii.py, "
+            "evaluate; mmpose's is the same",
+        ),
+        PckhProtocol(
+            name="mpii-naman-pckh",
+            rule="No farther than half the head size; share of all labelled joints but pelvis and "
+            "thorax, of persons with joints at two places or more. In the published code truth and "
+            "predictions are maxima of heatmaps, whole pixels of 64 x 64, and a joint whose maximum "
+            "lies in the first row or column does not count: for that, give both as such.",
+            source="Naman-ntc/Pytorch-Human-Pose-Estimation, metrics.py, PCKh; what Kim et al. built "
+            "on, who print no PCKh",
+            alone=False,
         ),
     )
 }
-"""All cards of losses by name."""
+"""Weighted by labels, a mean of rates is the share of all labels: the second and the third rule
+differ in the persons they count, not in their mean."""

@@ -1,11 +1,11 @@
-"""What a protocol card is: one published evaluation rule, and how it turns poses into numbers.
+"""`Protocol`, one published evaluation rule, and `PoseProtocol`, which measures 3D poses by one.
 
-The rules themselves are in `posekit.protocols`.
+The published rules themselves are listed in `posekit.metrics.protocols`.
 
-Dimensions: N poses, J joints of the card's skeleton.
+Dimensions: N poses, J joints of the protocol's skeleton.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,68 +14,115 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from posekit.data.poses import PoseSet
 from posekit.geometry.skeleton import MIDPOINTS, Skeleton
 from posekit.metrics.errors import align, auc, centre, joint_errors, pck, rescale_bones
 
-PCK_THRESHOLD = 150.0  # mm, strict
+Row = tuple[str, str, str, float]  # quantity, protocol, data set, value: as run records hold them
+
+PCK_THRESHOLD = 150.0  # mm
+UNITS = {"mpjpe": "mm", "pck": "%", "auc": "%", "pckh": "%", "accuracy": "%", "loss": "MSE"}
 
 
-@dataclass(frozen=True)
-class Card:
-    """One published rule: from predictions and truth to the numbers a paper prints."""
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """One published rule that turns predictions and truth into the numbers a paper prints."""
 
     name: str
     rule: str  # in words
-    source: str
-    skeleton: Skeleton  # of the poses it judges
-    joints: tuple[str, ...]  # that count
-    root: tuple[str, ...] = ("pelvis",)  # their middle is the origin
-    metric: str = "mpjpe"  # mpjpe, in mm; pck or auc, in %
-    alignment: str = "none"
-    aligned_on: tuple[str, ...] = ()  # empty: on the joints that count
-    zero_columns: int = 0  # counted in the mean over joints, with an error of 0
-    bones: tuple[tuple[str, str], ...] = ()  # (parent, child) given the true lengths, if any
-    subjects: tuple[str, ...] = ()  # empty: all that are there
-    cameras: tuple[str, ...] = ()  # empty: all that are there
-    every: int = 1  # takes frames whose number is a multiple of this
-    flag: str = ""  # takes frames for which this column holds
-    misses: bool = True  # of several persons: one that no prediction was matched to counts as 0
-    mean_over: str = "samples"  # or "actions", "subjects": the headline is the mean of their means
+    source: str  # the code or the paper that it follows
+    metric: str  # of its main number
 
     @property
     def unit(self) -> str:
-        """Of every number of this card."""
-        return "mm" if self.metric == "mpjpe" else "%"
+        """The unit of `metric`."""
+        return UNITS[self.metric]
+
+    def evaluate(self, *arguments) -> dict[str, float]:
+        """The numbers by name: `metric` itself, then "metric/slice" for each slice of the data."""
+        raise NotImplementedError(f"{self.name} only names numbers that a training writes down")
+
+
+def measure(subject: str, protocols: Iterable[Protocol], data: str, *arguments) -> list[Row]:
+    """The numbers of a method by each protocol, as the rows of a run record.
+
+    `subject` is the method's name, `data` the test set's, `arguments` are those of `evaluate`.
+    "mpjpe" becomes "mpjpe/SUBJECT", "mpjpe/Directions" becomes "mpjpe/SUBJECT/Directions".
+    """
+    rows = []
+    for protocol in protocols:
+        for name, value in protocol.evaluate(*arguments).items():
+            metric, _, part = name.partition("/")
+            quantity = "/".join(filter(None, (metric, subject, part)))
+            rows.append((quantity, protocol.name, data, value))
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseProtocol(Protocol):
+    """A rule for 3D poses: frames, joints, root, alignment, metric and mean."""
+
+    skeleton: Skeleton  # of predictions and truth
+    joints: tuple[str, ...]  # that count
+    root: tuple[str, ...] = ("pelvis",)  # their middle is the origin; empty: the camera's centre
+    metric: str = "mpjpe"  # or "pck", "auc"
+    alignment: str = "none"
+    aligned_on: tuple[str, ...] = ()  # empty: on the joints that count
+    zero_columns: int = 0  # counted in the mean over joints, with an error of 0
+    bones: tuple[tuple[str, str], ...] = ()  # (parent, child) that get their true lengths
+    subjects: tuple[str, ...] = ()  # empty: all that are there
+    cameras: tuple[str, ...] = ()  # empty: all that are there
+    every: int = 1  # takes frames whose number is a multiple of this
+    flag: str = ""  # takes frames for which this column is true
+    mean_over: str = "samples"  # or "actions", "subjects": the mean of their means
+    root_depth: str = "true"  # of networks that see pictures; or "size", see `metrics.pictures`
+
+    def evaluate(
+        self, pred: Float[Tensor, "N J 3"], true: Float[Tensor, "N J 3"], frames: pd.DataFrame
+    ) -> dict[str, float]:
+        """The numbers of these poses: "mpjpe", "mpjpe/Directions", ..., "mpjpe/S9", ...
+
+        Poses are in mm, relative to the root or not, with the joints of `skeleton`; `frames` has a
+        row (subject, action, take, camera, frame) for each. Raises ValueError when lengths differ,
+        the joints are others, or the protocol takes none of the frames.
+        """
+        if not len(pred) == len(true) == len(frames):
+            raise ValueError(
+                f"{self.name}: {len(pred)} predictions, {len(true)} true poses, {len(frames)} "
+                "frames"
+            )
+        taken = self.select(frames)
+        chosen = torch.from_numpy(np.flatnonzero(taken)).to(pred.device)
+        return self.average(self.errors(pred[chosen], true[chosen]), frames[taken])
 
     def errors(
         self, pred: Float[Tensor, "N J 3"], true: Float[Tensor, "N J 3"]
     ) -> Float[Tensor, " N"]:
-        """Each pose's number, mm or % (then more is better); poses in mm, centred or not.
-
-        Raises ValueError when the poses do not have the joints of the card's skeleton.
-        """
-        for pose in (pred, true):
-            if pose.shape[-2:] != (len(self.skeleton), 3):
-                raise ValueError(
-                    f"{self.name} wants {len(self.skeleton)} joints ({self.skeleton.name}) of 3 "
-                    f"coordinates, not poses of shape {tuple(pose.shape)}"
-                )
-        if pred.shape != true.shape:
-            raise ValueError(f"{self.name}: {len(pred)} predictions, {len(true)} true poses")
-        origin = [self.skeleton.index(joint) for joint in self.root]
-        pred, true = centre(pred, origin), centre(true, origin)
+        """MPJPE (mm), PCK or AUC (%, more is better) of each pose; poses as in `evaluate`."""
+        wanted = (len(pred), len(self.skeleton), 3)
+        if pred.shape != wanted or true.shape != wanted:
+            raise ValueError(
+                f"{self.name} wants {len(self.skeleton)} joints ({self.skeleton.name}) of 3 "
+                f"coordinates, as many predicted poses as true ones, not shapes "
+                f"{tuple(pred.shape)} and {tuple(true.shape)}"
+            )
+        index = self.skeleton.index
+        if self.root:
+            origin = [index(joint) for joint in self.root]
+            pred, true = centre(pred, origin), centre(true, origin)
         if self.bones:
-            index = self.skeleton.index
             pred = rescale_bones(pred, true, [(index(p), index(child)) for p, child in self.bones])
         names = self.aligned_on or self.joints
         pred, true = self._points(pred, names), self._points(true, names)
         counted = [names.index(joint) for joint in self.joints]
-        pred = align(pred, true, self.alignment)
-        return self._score(joint_errors(pred[:, counted], true[:, counted]))
+        distances = joint_errors(align(pred, true, self.alignment)[:, counted], true[:, counted])
+        if self.metric == "pck":
+            return 100 * pck(distances, PCK_THRESHOLD)
+        if self.metric == "auc":
+            return 100 * auc(distances)
+        return distances.sum(dim=-1) / (len(counted) + self.zero_columns)
 
     def select(self, frames: pd.DataFrame) -> Bool[np.ndarray, " N"]:
-        """Which of the frames (subject, action, take, camera, frame) the rule takes.
+        """Which rows of `frames` the rule takes.
 
         Raises ValueError when it takes none, or when a column it needs is absent.
         """
@@ -94,23 +141,19 @@ class Card:
         return taken
 
     def average(self, errors: Float[Tensor, " N"], frames: pd.DataFrame) -> dict[str, float]:
-        """The headline number (slice ""), then one for each action and each subject.
+        """The mean of `errors` by name: of all, of each action, of each subject.
 
-        A NaN makes the numbers it enters NaN. Raises ValueError unless there is one error a frame.
+        A NaN makes the means it enters NaN. Raises ValueError unless there is one error a frame.
         """
         if len(errors) != len(frames):
             raise ValueError(f"{self.name}: {len(errors)} errors for {len(frames)} frames")
-        table = pd.DataFrame(
-            {
-                "subject": frames["subject"].astype(str).to_numpy(),
-                "action": frames["action"].astype(str).to_numpy(),
-                "error": errors.detach().cpu().double().numpy(),
-            }
-        )
-        numbers = {"": self._mean(table)}
+        table = frames[["subject", "action"]].astype(str).reset_index(drop=True)
+        table["error"] = errors.detach().cpu().double().numpy()
+        numbers = {self.metric: self._mean(table)}
         for column in ("action", "subject"):
             for name, part in table.groupby(column, sort=False):
-                numbers[str(name)] = self._mean(part)
+                if name:  # "" of single pictures, which belong to no action or subject
+                    numbers[f"{self.metric}/{name}"] = self._mean(part)
         return numbers
 
     def _mean(self, table: pd.DataFrame) -> float:
@@ -119,75 +162,26 @@ class Card:
         groups = table.groupby(self.mean_over.removesuffix("s"), sort=False)["error"]
         return float(groups.mean(skipna=False).mean(skipna=False))
 
-    def _score(self, errors: Float[Tensor, "N J"]) -> Float[Tensor, " N"]:
-        if self.metric == "pck":
-            return 100 * pck(errors, PCK_THRESHOLD)
-        if self.metric == "auc":
-            return 100 * auc(errors)
-        return errors.sum(dim=-1) / (errors.shape[-1] + self.zero_columns)
-
     def _points(self, pose: Float[Tensor, "N J 3"], names: Sequence[str]) -> Float[Tensor, "N _ 3"]:
-        return torch.stack([self._point(pose, name) for name in names], dim=1)
-
-    def _point(self, pose: Float[Tensor, "N J 3"], name: str) -> Float[Tensor, "N 3"]:
-        if name in self.skeleton.joints:
-            return pose[:, self.skeleton.index(name)]
-        return pose[:, [self.skeleton.index(end) for end in MIDPOINTS[name]]].mean(dim=1)
+        """The joints of these names, or the middles (`MIDPOINTS`) that the skeleton lacks."""
+        known = self.skeleton.joints
+        ends = [(name,) if name in known else MIDPOINTS[name] for name in names]
+        points = [pose[:, [self.skeleton.index(end) for end in both]].mean(1) for both in ends]
+        return torch.stack(points, dim=1)
 
     def _nothing_taken(self, frames: pd.DataFrame) -> str:
-        takes = [
+        wanted = [
             f"subjects {', '.join(self.subjects)}" if self.subjects else "",
             f"cameras {', '.join(self.cameras)}" if self.cameras else "",
             f"frames whose number is a multiple of {self.every}" if self.every > 1 else "",
             f"frames with {self.flag}" if self.flag else "",
         ]
-        there = [
+        present = [
             f"{c}s {', '.join(sorted(set(frames[c].astype(str))))}" for c in ("subject", "camera")
         ]
-        span = (
-            f"frames {frames['frame'].min()} to {frames['frame'].max()}" if len(frames) else "none"
-        )
+        if len(frames):
+            present.append(f"frames {frames['frame'].min()} to {frames['frame'].max()}")
         return (
             f"{self.name} takes none of the {len(frames)} frames: it takes "
-            f"{'; '.join(filter(None, takes)) or 'all'}; there are {'; '.join([*there, span])}"
+            f"{'; '.join(filter(None, wanted)) or 'all'}; there are {'; '.join(present)}"
         )
-
-
-def evaluate(
-    card: Card,
-    pred: Float[Tensor, "N J 3"],
-    true: Float[Tensor, "N J 3"],
-    frames: pd.DataFrame,
-) -> dict[str, float]:
-    """The card's numbers for these poses: "mpjpe", "mpjpe/Directions", ..., "mpjpe/S9", ...
-
-    Poses in mm and in the order of `card.skeleton`; `frames` says which frame each one is. Raises
-    ValueError when lengths differ, the joints are others, or the card takes none of the frames.
-    """
-    if not len(pred) == len(true) == len(frames):
-        raise ValueError(
-            f"{card.name}: {len(pred)} predictions, {len(true)} true poses, {len(frames)} frames"
-        )
-    taken = card.select(frames)
-    chosen = torch.from_numpy(np.flatnonzero(taken)).to(pred.device)
-    errors = card.errors(pred[chosen], true[chosen])
-    return {
-        f"{card.metric}/{part}" if part else card.metric: number
-        for part, number in card.average(errors, frames[taken]).items()
-    }
-
-
-def quantities(
-    subject: str, pred: Float[Tensor, "N J 3"], poses: PoseSet, cards: Sequence[Card]
-) -> list[tuple[str, str, str, float]]:
-    """What a record says of the method `subject` on these poses: quantity, card, data, value.
-
-    "mpjpe" becomes "mpjpe/SUBJECT", "mpjpe/Directions" becomes "mpjpe/SUBJECT/Directions".
-    """
-    rows = []
-    for card in cards:
-        for name, value in evaluate(card, pred, poses.centred, poses.frames).items():
-            metric, _, part = name.partition("/")
-            quantity = "/".join(filter(None, (metric, subject, part)))
-            rows.append((quantity, card.name, poses.name, value))
-    return rows

@@ -16,17 +16,12 @@ from posekit.claims.measurements import SIZES, Record
 from posekit.claims.numbers import number, number_within
 from posekit.claims.paper import load_metrics
 from posekit.claims.statistics import t_interval
-from posekit.metrics.masks import MASK_CARDS
-from posekit.metrics.mpi_inf_3dhp import THREEDHP_CARDS
-from posekit.metrics.mupots import MUPOTS_CARDS
-from posekit.metrics.pckh import LOSS_CARDS, PCKH_CARDS
-from posekit.metrics.protocols import CARDS, PICTURE_CARDS
+from posekit.metrics.masks import MASK_PROTOCOLS
+from posekit.metrics.registry import ALL
 from posekit.report.markdown import WIDEST, Cell, Link, Table
 
 Seeds = dict[int, float]
 Grid = dict[str, dict[str, Seeds]]  # row -> column -> seed -> value
-RULES = CARDS | PCKH_CARDS | LOSS_CARDS | PICTURE_CARDS | THREEDHP_CARDS | MUPOTS_CARDS | MASK_CARDS
-"""The cards of all kinds by name."""
 MODELS = WIDEST - 1  # of a table; more models go on in another one
 
 
@@ -154,14 +149,14 @@ def _places(records: list[Record]) -> list[tuple[str, str]]:
 
 def _is_headline(metric: str, card: str) -> bool:
     """Is this what the card measures, rather than something else that was noted under it?"""
-    return (metric, False) in load_metrics() or metric == getattr(RULES.get(card), "metric", "")
+    return (metric, False) in load_metrics() or metric == getattr(ALL.get(card), "metric", "")
 
 
 def _unit(metric: str, card: str) -> str:
     """The unit of a card's own number, '' of any other."""
     if (metric, False) in load_metrics():
         return load_metrics()[metric, False].unit
-    return RULES[card].unit if _is_headline(metric, card) else ""
+    return ALL[card].unit if _is_headline(metric, card) else ""
 
 
 def _others(records: list[Record], cards: list[str]) -> list[str]:
@@ -180,7 +175,9 @@ def _headlines(records: list[Record], data: str) -> tuple[Grid, dict[str, str]]:
     units = {}
     for record, (metric, subject, *rest), card, value in _values(records, data):
         if not rest:
-            own = _is_headline(metric, card) and card not in MASK_CARDS  # which have two metrics
+            own = (
+                _is_headline(metric, card) and card not in MASK_PROTOCOLS
+            )  # which have two metrics
             row = card if own else f"{card}, {metric.replace('_', ' ')}"
             grid[row][subject][record.seed] = value
             units[row] = _unit(metric, card)
@@ -193,7 +190,7 @@ def _slices(records: list[Record], data: str, card: str) -> tuple[Grid, dict[str
     units = {}
     for record, (metric, subject, *rest), under, value in _values(records, data):
         if under == card and _is_headline(metric, card):
-            row = "/".join([metric, *rest] if card in MASK_CARDS else rest)
+            row = "/".join([metric, *rest] if card in MASK_PROTOCOLS else rest)
             grid[row][subject][record.seed] = value
             units[row] = _unit(metric, card)
     # a mean of parts, but not of epochs, which follow each other

@@ -16,9 +16,10 @@ from posekit.claims.ledger import COLUMNS, verdicts
 from posekit.claims.measurements import Record, load_records
 from posekit.claims.paper import FOLDER, load_paper, slugs
 from posekit.claims.selection import load_questions
+from posekit.metrics.registry import ALL
 from posekit.report.html import index_page
 from posekit.report.markdown import Link, Table, escape
-from posekit.report.measured_tables import RULES, is_generated
+from posekit.report.measured_tables import is_generated
 from posekit.report.paper_page import STUDIO, Figure, Page, built_as_stated, story, summary
 from posekit.report.studio_card import studio_card
 from posekit.system import write_text
@@ -225,7 +226,7 @@ def _cards(pages: list[Page]) -> Table:
     """The rules of the cards that numbers on these pages name."""
     used = {card for page in pages for _, card in page.paper.printed}
     used |= {card for page in pages for record in page.records for _, card, _ in record.values}
-    rows = [(name, card.rule, card.source) for name, card in RULES.items() if name in used]
+    rows = [(name, card.rule, card.source) for name, card in ALL.items() if name in used]
     return Table(("Card", "Rule", "Source"), tuple(rows))
 
 

@@ -19,7 +19,8 @@ from posekit.data.albums import TOGETHER, Album, light
 from posekit.data.batch import UNKNOWN, Batch
 from posekit.data.mpii import MpiiPictures
 from posekit.data.pictures import Pictures, draw
-from posekit.metrics.pckh import PCKH_CARDS, head_sizes, quantities
+from posekit.metrics.pckh import PCKH_PROTOCOLS, head_sizes
+from posekit.metrics.protocol import measure
 from posekit.models.heatmaps import highest, patch_targets, quarter_shift
 from posekit.models.hourglass import STRIDE
 from posekit.system import write_whole
@@ -133,9 +134,9 @@ def experiment(
     rows += _losses(config, TEST_LOSS, history.watched, test.name)
     known = test.batch.visible != UNKNOWN
     found = points(heatmaps(network, test.batch.images)[:, -1])
-    cards = [PCKH_CARDS[name] for name in config["cards"]]
+    cards = [PCKH_PROTOCOLS[name] for name in config["cards"]]
     truth = test.batch.joints2d, known, test.heads
-    rows += quantities(config["subject"], found, *truth, data=test.name, cards=cards)
+    rows += measure(config["subject"], cards, test.name, found, *truth)
     series = {"loss": history.losses, "test_loss": history.watched}
     return Measured(rows, series, history.samples, history.carried, history.waited)
 

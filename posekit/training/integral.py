@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from posekit.data.albums import TOGETHER, Album, Filmed, light
 from posekit.data.batch import UNKNOWN, Batch, join
-from posekit.metrics.protocols import MOON_CARDS, PICTURE_CARDS, PictureCard, fit_size
+from posekit.metrics.pictures import PICTURE_PROTOCOLS, camera_points, depth_per_focal
+from posekit.metrics.protocol import PoseProtocol, measure
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.integral import VolumeNet, from_cube, from_voxels, to_cube
 from posekit.models.soft_argmax import soft_argmax
 from posekit.studio.scene.occluders import shapes
@@ -162,7 +164,7 @@ def experiment(
     )
     write_whole(folder / WEIGHTS, lambda path: torch.save(network.cpu().state_dict(), path))
     network.to(config["device"])
-    cards = [(PICTURE_CARDS | MOON_CARDS)[name] for name in config["cards"]]
+    cards = [(PICTURE_PROTOCOLS | PROTOCOLS)[name] for name in config["cards"]]
     found = joints(network, test.album.batch.images)
     rows = quantities(config["subject"], found, test, cards, factor(learn))
     return Measured(
@@ -171,9 +173,9 @@ def experiment(
 
 
 def factor(album: Album) -> float:
-    """What `PictureCard.place` guesses depths by, fitted on those pictures whose depth is known."""
+    """`depth_per_focal` of those pictures whose depth is known."""
     deep = album.batch[album.batch.has_joints3d]
-    return fit_size(deep.joints3d[:, deep.skeleton.root, 2], deep.intrinsics)
+    return depth_per_focal(deep.joints3d[:, deep.skeleton.root, 2], deep.intrinsics)
 
 
 @torch.no_grad()
@@ -189,20 +191,16 @@ def quantities(
     subject: str,
     found: Float[Tensor, "B J 3"],
     filmed: Filmed,
-    cards: Sequence[PictureCard],
+    cards: Sequence[PoseProtocol],
     per_focal: float,
 ) -> list[tuple[str, str, str, float]]:
     """What a record says of the method `subject`: quantity, card, data, value."""
     batch, rows = filmed.album.batch, []
     pixels, depths = from_cube(found, batch.size)
     for card in cards:
-        pred = card.place(pixels, depths, batch.intrinsics, filmed.root_depths, per_focal)
-        taken = torch.from_numpy(np.flatnonzero(card.select(filmed.frames)))
-        errors = card.errors(pred[taken], batch.joints3d[taken])
-        frames = filmed.frames.iloc[taken.numpy()]
-        for part, value in card.average(errors, frames).items():
-            name = "/".join(filter(None, (card.metric, subject, part)))
-            rows.append((name, card.name, filmed.name, value))
+        places = pixels, depths, batch.intrinsics, filmed.root_depths
+        pred = camera_points(card, *places, per_focal)
+        rows += measure(subject, [card], filmed.name, pred, batch.joints3d, filmed.frames)
     return rows
 
 
@@ -218,12 +216,13 @@ class Case:
     true: Float[Tensor, "J 3"]
 
 
-def cases(network: VolumeNet, filmed: Filmed, card: PictureCard) -> list[Case]:
+def cases(network: VolumeNet, filmed: Filmed, card: PoseProtocol) -> list[Case]:
     """The best, the median and the worst picture of a test by a card."""
     batch = filmed.album.batch
     pixels, depths = from_cube(joints(network, batch.images), batch.size)
     factor_here = factor(filmed.album)
-    pred = card.place(pixels, depths, batch.intrinsics, filmed.root_depths, factor_here)
+    places = pixels, depths, batch.intrinsics, filmed.root_depths
+    pred = camera_points(card, *places, factor_here)
     errors = card.errors(pred, batch.joints3d)
     order, root = errors.argsort(), batch.skeleton.root
     rows = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}

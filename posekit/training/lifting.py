@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from posekit.data.poses import PoseSet
-from posekit.metrics.protocol import quantities
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.protocol import measure
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.lifter import Lifter, MeanPose
 from posekit.system import write_whole
 from posekit.training import study
@@ -118,7 +118,9 @@ def leave_one_out(
         lifter, history = _trained(networks, config, seed, place, poses.where(~own))
         pred[torch.from_numpy(own)] = lift(lifter, poses.where(own).pose2d)
         histories.append(history)
-    rows = quantities(config["subject"], pred, poses, [CARDS[name] for name in config["cards"]])
+    protocols = [PROTOCOLS[name] for name in config["cards"]]
+    truth = poses.centred, poses.frames
+    rows = measure(config["subject"], protocols, poses.name, pred, *truth)
     return _measured(rows, histories)
 
 
@@ -176,8 +178,9 @@ def _trained(
 
 
 def _tested(config: dict, lifter: Lifter, poses: PoseSet, subject: str) -> list:
-    cards = [CARDS[name] for name in config["cards"][poses.name]]
-    return quantities(subject, lift(lifter, poses.pose2d), poses, cards)
+    protocols = [PROTOCOLS[name] for name in config["cards"][poses.name]]
+    truth = poses.centred, poses.frames
+    return measure(subject, protocols, poses.name, lift(lifter, poses.pose2d), *truth)
 
 
 def _measured(rows: list, histories: Sequence[History]) -> Measured:

@@ -15,8 +15,8 @@ from posekit.data.batch import Batch
 from posekit.data.pictures import DRAWN_TOGETHER
 from posekit.geometry.body import Body
 from posekit.metrics import masks, mesh
-from posekit.metrics.protocol import evaluate
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.protocol import measure
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.hmr import Estimate, intrinsics
 
 Rows = list[tuple[str, str, str, float]]
@@ -97,9 +97,9 @@ def _answers(found: Estimate, batch: Batch, body: Body) -> tuple:
     if batch.masks is not None:
         vertices = posed.vertices + found.translation[:, None]
         K = intrinsics(len(batch), batch.size)
-        drawn = masks.drawn(body, vertices, K, *batch.size)
+        drawn = masks.part_maps(body, vertices, K, *batch.size)
         maps = {"lsp-silhouette": batch.masks, "lsp-parts": batch.parts}
-        counts = {name: masks.MASK_CARDS[name].count(drawn, maps[name]) for name in maps}
+        counts = {name: masks.MASK_PROTOCOLS[name].count(drawn, maps[name]) for name in maps}
     far = ((a - b).norm(dim=-1).mean(1) for a, b in ((posed.vertices, true.vertices), (own, real)))
     return mesh.joints(body, posed.vertices), *far, counts
 
@@ -112,10 +112,11 @@ def judge(subject: str, found: Estimate, exam: Exam, body: Body) -> Rows:
     """
     said, filmed = answers(found, exam, body), exam.filmed
     true, rows = filmed.album.batch.joints3d, []
-    for card in (CARDS[name] for name in exam.cards):
-        value = evaluate(card, said.joints, true, filmed.frames)[card.metric]
+    for card in (PROTOCOLS[name] for name in exam.cards):
+        value = card.evaluate(said.joints, true, filmed.frames)[card.metric]
         rows.append((f"{card.metric}/{subject}", card.name, filmed.name, value))
-    rows += masks.rows(subject, said.counts, filmed.name)
+    for name, counts in said.counts.items():
+        rows += measure(subject, [masks.MASK_PROTOCOLS[name]], filmed.name, counts)
     known = filmed.album.batch.has_body
     if known.all():
         for metric, values in (("surface", said.surface), ("shape", said.shape)):

@@ -57,7 +57,7 @@ def exams(
             pictures = spin.load(folder, name, split="test", size=size)
         except FileNotFoundError:
             continue
-        cards = tuple(card for card in mesh.POSE if card.startswith(start))
+        cards = tuple(card for card in mesh.SPIN_PROTOCOLS if card.startswith(start))
         found.append(Exam(_filmed(pictures, _truth(pictures.labels, bodies), workers), cards))
     if not found:
         raise FileNotFoundError(f"no test set of SPIN's in {folder}: {spin.SOURCE}")

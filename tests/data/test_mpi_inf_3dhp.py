@@ -20,8 +20,7 @@ from posekit.data.mpi_inf_3dhp import (
     read_train,
 )
 from posekit.geometry.skeleton import MPI_INF_3DHP17
-from posekit.metrics.protocol import evaluate
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.protocols import PROTOCOLS
 
 # The release's "relevant" joints, by place (datasets.md, 2.1): written down there independently.
 RELEVANT = [7, 5, 14, 15, 16, 9, 10, 11, 23, 24, 25, 18, 19, 20, 4, 3, 6]
@@ -280,7 +279,7 @@ def test_the_test_pictures_are_found_where_the_zip_puts_them(tmp_path):
 def test_the_published_rules_judge_what_is_read(tmp_path):
     write_test(tmp_path)
     poses = read_test(tmp_path, takes=["TS1"]).poses()
-    numbers = evaluate(CARDS["3dhp-pck"], poses.pose3d, poses.pose3d, poses.frames)
+    numbers = PROTOCOLS["3dhp-pck"].evaluate(poses.pose3d, poses.pose3d, poses.frames)
     assert numbers == {"pck": 100, "pck/Stand/Walk": 100, "pck/Sports": 100, "pck/TS1": 100}
 
 

@@ -14,7 +14,6 @@ from posekit.data.batch import HIDDEN, SEEN
 from posekit.data.check import check
 from posekit.data.mupots import fit_intrinsics, load, read, read_json, read_predictions
 from posekit.geometry.skeleton import MPI_INF_3DHP17
-from posekit.metrics.mupots import MUPOTS_CARDS, evaluate_scenes, scenes
 
 FOCAL, MIDDLE = np.array([1500.0, 1510.0]), np.array([1000.0, 1040.0])
 VALID = np.array([[1, 1], [0, 1], [0, 0]])  # frame, person
@@ -200,10 +199,6 @@ def test_predictions_of_moons_evaluation_are_read_and_judged(tmp_path):
     found = read_predictions(flat, deep)
     assert list(found) == ["TS1/img_000000.jpg", "TS1/img_000001.jpg"]
     assert [len(pose3d) for _, pose3d in found.values()] == [2, 1]
-    pictures = scenes(read(tmp_path, takes=["TS1"], truth="universal"), found)
-    # One person of four is missing; that universal skeletons are larger is forgiven.
-    assert evaluate_scenes(MUPOTS_CARDS["mupots-3dpck-rel"], pictures)["pck"] == 75
-    assert evaluate_scenes(MUPOTS_CARDS["mupots-3dpck-abs"], pictures)["pck"] == 75
     savemat(deep, {"TS1_img_000000": named["TS1_img_000000"]})
     with pytest.raises(ValueError, match="not the same"):
         read_predictions(flat, deep)

@@ -11,9 +11,8 @@ from posekit.data.batch import HIDDEN, IGNORE, SEEN, UNKNOWN
 from posekit.data.check import check
 from posekit.data.people import uncrop
 from posekit.geometry.skeleton import H36M17, SPIN24, SPIN49
-from posekit.metrics.masks import MASK_CARDS
-from posekit.metrics.protocol import evaluate
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.masks import MASK_PROTOCOLS
+from posekit.metrics.protocols import PROTOCOLS
 
 # SPIN's constants.py, JOINT_NAMES from 25 on, in posekit's words: the two are not made of each other.
 J24 = (
@@ -153,7 +152,7 @@ def test_the_published_rules_judge_what_is_read(tmp_path, stem, card, places):
     moved = 1000 * held["S"][..., :3] + noise
     order = [J24.index({"thorax": "neck"}.get(name, name)) for name in H36M17.joints]
     pred = torch.from_numpy(moved[:, order]).float()
-    found = evaluate(CARDS[card], pred, true.pose3d, true.frames)
+    found = PROTOCOLS[card].evaluate(pred, true.pose3d, true.frames)
     wanted = spins_error(moved, 1000 * held["S"][..., :3], places)
     assert found["mpjpe"] == pytest.approx(wanted, rel=1e-5)
 
@@ -280,12 +279,12 @@ def test_the_published_rules_judge_masks_and_parts_as_spin_does(tmp_path):
             missed[c] += (so & ~said).sum()
         right += (np.where(image == 255, 0, image) == guess).sum()
     masks, parts = (torch.stack(each) for each in zip(*map(pictures.truth, range(3)), strict=True))
-    card = MASK_CARDS["lsp-parts"]
-    found = card.score(card.count(torch.from_numpy(pred), parts))
+    card = MASK_PROTOCOLS["lsp-parts"]
+    found = card.evaluate(card.count(torch.from_numpy(pred), parts))
     assert found["accuracy"] == pytest.approx(100 * right / true.size)
     assert found["f1"] == pytest.approx((2 * hits / (2 * hits + false + missed)).mean())
-    card = MASK_CARDS["lsp-silhouette"]
-    found = card.score(card.count(torch.from_numpy(pred), masks))
+    card = MASK_PROTOCOLS["lsp-silhouette"]
+    found = card.evaluate(card.count(torch.from_numpy(pred), masks))
     person = np.isin(true, range(1, 7))
     assert found["accuracy"] == pytest.approx(100 * (person == (pred > 0)).mean())
 

@@ -15,8 +15,7 @@ from posekit.data.check import check
 from posekit.data.formats.opcodes import Refused
 from posekit.geometry.body import free
 from posekit.geometry.skeleton import H36M17, SMPL24
-from posekit.metrics.protocol import evaluate
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.protocols import PROTOCOLS
 
 WIDTH, HEIGHT = 108, 192
 LENS = np.array([[196.0, 0, 54], [0, 196.0, 96], [0, 0, 1]])
@@ -204,9 +203,9 @@ def test_the_truth_is_the_mesh_of_each_gender(tmp_path):
     assert torch.allclose(truth[~men], 1.1 * neutral[~men], atol=1e-2)
     one = small(found.rotations[:1].float(), found.shape[:1].float(), torch.zeros(1, 3))
     assert torch.allclose(small.joints(one.vertices, H36M17)[0], truth[0], atol=1e-3)
-    card = evaluate(CARDS["3dpw-spin"], truth + 7, truth, found.rows)
+    card = PROTOCOLS["3dpw-spin"].evaluate(truth + 7, truth, found.rows)
     assert card["mpjpe"] == pytest.approx(0, abs=1e-3)
-    assert evaluate(CARDS["3dpw-spin"], neutral, truth, found.rows)["mpjpe"] > 10
+    assert PROTOCOLS["3dpw-spin"].evaluate(neutral, truth, found.rows)["mpjpe"] > 10
     with pytest.raises(ValueError, match=r"no body for the genders \['f'\]"):
         threedpw.truth(found, {"m": small})
     with pytest.raises(ValueError, match="does not know everybody's body"):

@@ -7,12 +7,13 @@ import torch
 
 from posekit.figures.multi_person import in_space
 from posekit.geometry.skeleton import H36M17
-from posekit.metrics.protocols import MOON_CARDS
+from posekit.metrics.pictures import camera_points
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.integral import from_cube
 from posekit.studio.wild import Wild, crops
 from posekit.training.integral import targets
 
-CARD = MOON_CARDS["h36m-moon-p2"]
+CARD = PROTOCOLS["h36m-moon-p2"]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_a_crop_holds_its_person_and_the_exact_answer_lands_on_the_truth(people)
     torch.testing.assert_close(cut.joints3d, people.joints3d)
     pixels, depths = from_cube(targets(cut)[..., :3], cut.size)
     roots = cut.joints3d[:, H36M17.root, 2]
-    placed = CARD.place(pixels, depths, cut.intrinsics, roots, per_focal=0.0)
+    placed = camera_points(CARD, pixels, depths, cut.intrinsics, roots, per_focal=0.0)
     assert (placed - people.joints3d).norm(dim=-1).median() < 30  # the lens alone
 
 

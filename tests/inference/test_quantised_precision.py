@@ -5,12 +5,12 @@ import torch
 
 from posekit.data import albums
 from posekit.inference import benchmark
-from posekit.metrics.protocols import MOON_CARDS
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.zoo import NETWORKS
 from posekit.studio.pictures import StudioPictures
 from posekit.training import integral
 
-CARD = MOON_CARDS["h36m-moon-p2"]
+CARD = PROTOCOLS["h36m-moon-p2"]
 
 
 @pytest.fixture(scope="module")

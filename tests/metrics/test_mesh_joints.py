@@ -1,4 +1,4 @@
-"""Joints of bodies as cards take them, against SPIN's own lists of numbers."""
+"""Joints of bodies as protocols take them, against SPIN's own lists of numbers."""
 
 from dataclasses import replace
 
@@ -16,8 +16,7 @@ from posekit.geometry.skeleton import (
     Skeleton,
 )
 from posekit.metrics import mesh
-from posekit.metrics.protocol import evaluate
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.protocols import PROTOCOLS
 
 # SPIN's lists, as numbers: of the joints that J_regressor_h36m gives, and of its 24
 H36M_TO_J17 = [6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10, 0, 7, 9]
@@ -45,8 +44,10 @@ def test_errors_on_human36m_are_those_of_spins_lists():
     found = mesh.as_spin(pred, H36M17_LEFT_FIRST), mesh.as_spin(true, SPIN24)
     expected = spin_error(pred, true, 14)
     for name in ("h36m-spin-p1", "h36m-spin-p2-mpjpe", "3dpw-spin"):
-        assert torch.allclose(CARDS[name].errors(*found), expected, atol=1e-3)
-    assert torch.allclose(CARDS["3dhp-spin"].errors(*found), spin_error(pred, true, 17), atol=1e-3)
+        assert torch.allclose(PROTOCOLS[name].errors(*found), expected, atol=1e-3)
+    assert torch.allclose(
+        PROTOCOLS["3dhp-spin"].errors(*found), spin_error(pred, true, 17), atol=1e-3
+    )
 
 
 def test_errors_on_3dhp_are_those_of_spins_lists():
@@ -55,7 +56,7 @@ def test_errors_on_3dhp_are_those_of_spins_lists():
     spin24[:, HP_GOES] = true[:, HP_TAKEN] - true[:, [HP_TAKEN[0]]]
     found = mesh.as_spin(pred, H36M17_LEFT_FIRST), mesh.as_spin(true, MPI_INF_3DHP17)
     assert torch.allclose(
-        CARDS["3dhp-spin"].errors(*found), spin_error(pred, spin24, 17), atol=1e-3
+        PROTOCOLS["3dhp-spin"].errors(*found), spin_error(pred, spin24, 17), atol=1e-3
     )
 
 
@@ -100,15 +101,17 @@ def test_single_pictures_give_the_headline_alone():
     pred = true.clone()
     pred[:, H36M17.index("left_wrist"), 0] += 14
     rows = albums.single(5)
-    assert evaluate(CARDS["3dpw-spin"], pred, true, rows) == pytest.approx({"mpjpe": 1}, abs=1e-4)
+    assert PROTOCOLS["3dpw-spin"].evaluate(pred, true, rows) == pytest.approx(
+        {"mpjpe": 1}, abs=1e-4
+    )
     rows = rows.assign(inside=[True, False, True, True, True])
-    found = evaluate(CARDS["3dhp-spin"], pred, true, rows)
+    found = PROTOCOLS["3dhp-spin"].evaluate(pred, true, rows)
     assert found == pytest.approx({"mpjpe": 14 / 17}, abs=1e-4)
 
 
-def test_the_cards_of_the_tables_are_there_in_pairs():
-    assert len(mesh.POSE) == 8 and set(mesh.POSE) <= set(CARDS)
-    for plain, aligned in zip(mesh.POSE[::2], mesh.POSE[1::2]):
-        assert CARDS[plain].alignment == "none" and CARDS[aligned].alignment == "similarity"
+def test_the_protocols_of_the_tables_are_there_in_pairs():
+    assert len(mesh.SPIN_PROTOCOLS) == 8 and set(mesh.SPIN_PROTOCOLS) <= set(PROTOCOLS)
+    for plain, aligned in zip(mesh.SPIN_PROTOCOLS[::2], mesh.SPIN_PROTOCOLS[1::2]):
+        assert PROTOCOLS[plain].alignment == "none" and PROTOCOLS[aligned].alignment == "similarity"
         for same in ("joints", "root", "subjects", "cameras", "every", "flag", "mean_over"):
-            assert getattr(CARDS[plain], same) == getattr(CARDS[aligned], same)
+            assert getattr(PROTOCOLS[plain], same) == getattr(PROTOCOLS[aligned], same)

@@ -9,10 +9,10 @@ import torch
 
 from posekit.data.people import People
 from posekit.geometry.skeleton import MPI_INF_3DHP17
-from posekit.metrics.mupots import MUPOTS_CARDS, Scene, evaluate_scenes, quantities, scenes
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.mupots import MUPOTS_PROTOCOLS, Scene, match, scenes
+from posekit.metrics.protocol import measure
 
-REL, ABS = MUPOTS_CARDS["mupots-3dpck-rel"], MUPOTS_CARDS["mupots-3dpck-abs"]
+REL, ABS = MUPOTS_PROTOCOLS["mupots-3dpck-rel"], MUPOTS_PROTOCOLS["mupots-3dpck-abs"]
 PELVIS = 14
 # Child and parent, in the order in which bones are given their lengths (datasets.md, 4.5).
 BONES = [
@@ -36,10 +36,49 @@ def scene(pred: torch.Tensor, true: torch.Tensor, sequence: str = "TS1") -> Scen
 
 
 def score(card, *pictures: Scene) -> float:
-    return evaluate_scenes(card, pictures)[card.metric]
+    return card.evaluate(pictures)[card.metric]
 
 
 PAIR = torch.stack([person(1, -1500), person(2, 1500)])
+
+
+# ---- who is whose
+
+
+def test_persons_find_their_predictions_in_any_order():
+    assert match(seen(PAIR.flip(0)), seen(PAIR)) == [1, 0]
+
+
+def test_a_person_with_nobody_near_and_an_empty_picture_stay_alone():
+    assert match(seen(PAIR[1:]), seen(PAIR)) == [-1, 0]
+    assert match(torch.zeros(0, 17, 2), seen(PAIR)) == [-1, -1]
+    assert match(seen(PAIR), torch.zeros(0, 17, 2)) == []
+
+
+def test_the_prediction_with_most_joints_near_wins_and_is_then_taken():
+    true = torch.zeros(2, 17, 2)
+    pred = torch.full((2, 17, 2), 500.0)
+    pred[0, 1:4] = 0  # 3 joints near
+    pred[1, 1:9] = 0  # 8 joints near
+    assert match(pred, true) == [1, 0]  # the second person gets what is left
+    assert match(pred[1:], true) == [0, -1]
+
+
+def test_near_is_below_40_pixels_in_x_and_in_y():
+    true = torch.zeros(1, 17, 2)
+    for offset, owner in (((39.9, 39.9), 0), ((40.0, 0.0), -1), ((0.0, -40.0), -1)):
+        assert match((true + torch.tensor(offset)), true) == [owner]
+
+
+@pytest.mark.parametrize("joint", ["head_top", "pelvis", "spine", "mid_head"])
+def test_four_joints_do_not_vote(joint):
+    true = torch.zeros(1, 17, 2)
+    pred = torch.full((1, 17, 2), 500.0)
+    pred[0, MPI_INF_3DHP17.index(joint)] = 0
+    assert match(pred, true) == [-1]
+
+
+# ---- the rules
 
 
 @pytest.mark.parametrize(("away", "share"), [(149.0, 100.0), (150.5, 0.0), (151.0, 0.0)])
@@ -74,9 +113,9 @@ def test_a_missing_person_counts_unless_only_the_matched_do():
     one = scene(PAIR[1:], PAIR)
     for name, all_of_them, matched in (("3dpck", 50, 100), ("auc", 50 * 30 / 31, 100 * 30 / 31)):
         for where in ("rel", "abs"):
-            card = MUPOTS_CARDS[f"mupots-{name}-{where}"]
+            card = MUPOTS_PROTOCOLS[f"mupots-{name}-{where}"]
             assert score(card, one) == pytest.approx(all_of_them)
-            assert score(MUPOTS_CARDS[f"{card.name}-matched"], one) == pytest.approx(matched)
+            assert score(MUPOTS_PROTOCOLS[f"{card.name}-matched"], one) == pytest.approx(matched)
 
 
 def test_somebody_predicted_twice_does_no_harm():
@@ -84,9 +123,35 @@ def test_somebody_predicted_twice_does_no_harm():
     assert score(ABS, scene(twice, PAIR)) == 100
 
 
-def test_the_mean_is_over_takes():
-    pictures = [scene(PAIR, PAIR), scene(PAIR, PAIR), scene(PAIR[:0], PAIR, "TS2")]
-    assert evaluate_scenes(ABS, pictures) == {"pck": 50, "pck/TS1": 100, "pck/TS2": 0}
+def test_the_headline_is_the_mean_of_the_sequences_not_of_the_persons():
+    one, nobody = scene(PAIR[:1], PAIR), scene(PAIR[:0], PAIR, "TS2")
+    numbers = ABS.evaluate([scene(PAIR, PAIR), scene(PAIR, PAIR), one, nobody])
+    expected = {"pck": (500 / 6 + 0) / 2, "pck/TS1": 500 / 6, "pck/TS2": 0.0}
+    assert numbers == pytest.approx(expected)
+
+
+def test_a_bent_joint_takes_the_joints_beyond_it_along():
+    pred = PAIR[:1].clone()
+    hip, knee, ankle = (MPI_INF_3DHP17.index(f"left_{part}") for part in ("hip", "knee", "ankle"))
+    thigh = PAIR[0, knee] - PAIR[0, hip]
+    assert thigh.norm() > 75  # so that the knee ends up more than 150 mm away
+    pred[0, [knee, ankle]] -= 2 * thigh
+    bent = Scene("TS1", seen(PAIR[:1]), pred, seen(PAIR[:1]), PAIR[:1])
+    assert score(REL, bent) == pytest.approx(100 * 12 / 14)
+
+
+def test_pictures_in_which_nobody_counts_are_refused():
+    matched = MUPOTS_PROTOCOLS["mupots-3dpck-rel-matched"]
+    with pytest.raises(ValueError, match="mupots-3dpck-rel-matched: no person counts"):
+        matched.evaluate([scene(PAIR[:0], PAIR)])
+
+
+def test_the_bones_reach_every_joint_from_the_pelvis_outwards():
+    placed = {"pelvis"}
+    for parent, child in REL.bones:
+        assert parent in placed
+        placed.add(child)
+    assert placed == set(MPI_INF_3DHP17.joints)
 
 
 @pytest.mark.parametrize(("joint", "counts"), [("head_top", 1), ("left_ankle", 1), ("mid_head", 0)])
@@ -154,8 +219,8 @@ def test_the_numbers_are_those_of_a_second_calculation(seed, where, ending):
     pictures = crowd(seed)
     pck, auc = by_hand(pictures, where == "abs", ending == "")
     assert 5 < pck < 95
-    assert score(MUPOTS_CARDS[f"mupots-3dpck-{where}{ending}"], *pictures) == pytest.approx(pck)
-    assert score(MUPOTS_CARDS[f"mupots-auc-{where}{ending}"], *pictures) == pytest.approx(auc)
+    assert score(MUPOTS_PROTOCOLS[f"mupots-3dpck-{where}{ending}"], *pictures) == pytest.approx(pck)
+    assert score(MUPOTS_PROTOCOLS[f"mupots-auc-{where}{ending}"], *pictures) == pytest.approx(auc)
 
 
 # ---- from what is read to a record
@@ -184,48 +249,36 @@ def annotated(version="release, universal") -> People:
     )
 
 
-def test_predictions_meet_people_by_the_pictures_name():
-    predictions = {
-        "TS1/img_000000.jpg": (seen(PAIR.flip(0)).float(), PAIR.flip(0).float()),
-        "TS1/img_000001.jpg": (seen(PAIR), PAIR),  # nobody is valid there
-    }
-    pictures = scenes(annotated(), predictions)
+def test_predictions_are_grouped_by_picture():
+    people = annotated()
+    pred3d = people.joints3d.clone()
+    pred3d[0] += 5000
+    pictures = scenes(people, people.joints2d.float(), pred3d.float())
     assert [(s.sequence, len(s.pred3d), len(s.true3d)) for s in pictures] == [
         ("TS1", 2, 2),
-        ("TS2", 0, 1),
+        ("TS2", 1, 1),
     ]
-    rows = quantities("ours", pictures)
-    assert {name for _, name, _, _ in rows} == set(MUPOTS_CARDS)
-    assert ("pck/ours", "mupots-3dpck-abs", "mupots", 50.0) in rows
+    rows = measure("ours", MUPOTS_PROTOCOLS.values(), "mupots", pictures)
+    assert {name for _, name, _, _ in rows} == set(MUPOTS_PROTOCOLS) and len(rows) == 8 * 3
+    assert ("pck/ours", "mupots-3dpck-abs", "mupots", 75.0) in rows
     assert ("pck/ours/TS1", "mupots-3dpck-rel", "mupots", 100.0) in rows
-    assert ("pck/ours/TS2", "mupots-3dpck-rel-matched", "mupots", 0.0) not in rows
 
 
 def test_wrong_predictions_are_named():
-    image = "TS1/img_000000.jpg"
+    people = annotated()
+    flat, deep = people.joints2d, people.joints3d
     with pytest.raises(ValueError, match="universal"):
-        scenes(annotated("release, true"), {})
-    with pytest.raises(ValueError, match="none of the predictions.*'img_000000.jpg'"):
-        scenes(annotated(), {"img_000000.jpg": (seen(PAIR), PAIR)})
-    with pytest.raises(ValueError, match=f"{image}: .*in 2D"):
-        scenes(annotated(), {image: (seen(PAIR), PAIR[:1])})
-    with pytest.raises(ValueError, match=f"{image}: a prediction is not finite"):
-        scenes(annotated(), {image: (seen(PAIR), PAIR * torch.nan)})
+        scenes(annotated("release, true"), flat, deep)
+    for wrong in ((flat[:2], deep[:2]), (flat, deep[:, :14]), (flat, flat)):
+        with pytest.raises((ValueError, TypeError)):  # TypeError where annotations are checked
+            scenes(people, *wrong)
+    with pytest.raises(ValueError, match="TS1/img_000000.jpg: a prediction is not finite"):
+        scenes(people, flat, deep * torch.nan)
     with pytest.raises(ValueError, match="wants 17 joints"):
         ABS.errors(torch.zeros(1, 21, 3), torch.zeros(1, 21, 3))
 
 
-def test_the_relative_rules_are_those_of_the_list_of_protocols():
-    pictures = crowd(5)
-    for ours, listed in (
-        ("mupots-3dpck-rel", "mupots-moon"),
-        ("mupots-3dpck-rel-matched", "mupots-moon-matched"),
-        ("mupots-auc-rel", "mupots-moon-auc"),
-        ("mupots-auc-rel-matched", "mupots-moon-matched-auc"),
-    ):
-        assert MUPOTS_CARDS[ours].rule == CARDS[listed].rule
-        assert evaluate_scenes(MUPOTS_CARDS[ours], pictures) == evaluate_scenes(
-            CARDS[listed], pictures
-        )
-    assert all(card.rule and "Moon" in card.source for card in MUPOTS_CARDS.values())
-    assert replace(ABS, absolute=False).errors(PAIR + 500, PAIR).tolist() == [100, 100]
+def test_protocols_say_their_rule_and_source():
+    for protocol in MUPOTS_PROTOCOLS.values():
+        assert protocol.rule.endswith(".") and "Moon" in protocol.source
+    assert replace(ABS, root=("pelvis",)).errors(PAIR + 500, PAIR).tolist() == [100, 100]

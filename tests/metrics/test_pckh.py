@@ -8,10 +8,11 @@ import torch
 from scipy.io import loadmat
 
 from posekit.geometry.skeleton import MPII16
-from posekit.metrics.pckh import PARTS, PCKH_CARDS, head_sizes, quantities
+from posekit.metrics.pckh import PARTS, PCKH_PROTOCOLS, head_sizes
+from posekit.metrics.protocol import measure
 
-BEARPAW, HRNET, NAMAN = PCKH_CARDS.values()
-EVERY = pytest.mark.parametrize("card", PCKH_CARDS.values(), ids=list(PCKH_CARDS))
+BEARPAW, HRNET, NAMAN = PCKH_PROTOCOLS.values()
+EVERY = pytest.mark.parametrize("card", PCKH_PROTOCOLS.values(), ids=list(PCKH_PROTOCOLS))
 
 
 def index(joint):
@@ -49,7 +50,6 @@ def test_pelvis_and_thorax_do_not_count(card, people):
     pred, true, known, head = people
     pred[:, [index("pelvis"), index("mid_shoulders")]] += 100
     assert all(value == 100 for value in card.evaluate(pred, true, known, head).values())
-    assert (card.per_person(pred, true, known, head) == 100).all()
 
 
 def test_the_means_differ_where_labels_are_missing(people):
@@ -57,13 +57,11 @@ def test_the_means_differ_where_labels_are_missing(people):
     # The right ankle, labelled once and missed; everything else, 13 joints of 4 persons, is found.
     known[1:, index("right_ankle")] = False
     pred[0, index("right_ankle")] += 30
-    missed = {card: card.evaluate(pred, true, known, head) for card in PCKH_CARDS.values()}
+    missed = {card: card.evaluate(pred, true, known, head) for card in PCKH_PROTOCOLS.values()}
     assert missed[BEARPAW]["pckh"] == pytest.approx(100 * 13 / 14)
     assert missed[HRNET]["pckh"] == missed[NAMAN]["pckh"] == pytest.approx(100 * 52 / 53)
     # Left and right ankle weigh the same, however many are labelled.
     assert all(numbers["pckh/ankle"] == 50 for numbers in missed.values())
-    shares = HRNET.per_person(pred, true, known, head)
-    assert shares.tolist() == pytest.approx([100 * 13 / 14, 100, 100, 100])
 
 
 def test_joints_that_nobody_has_labelled_are_in_no_mean(people):
@@ -84,7 +82,6 @@ def test_persons_without_a_head_size_do_not_count(card, people):
     whole = card.evaluate(pred, true, known, head)["pckh"]
     head[2] = math.nan
     assert whole == pytest.approx(75) and card.evaluate(pred, true, known, head)["pckh"] == 100
-    assert card.per_person(pred, true, known, head).isnan().tolist() == [False, False, True, False]
 
 
 def test_naman_leaves_out_persons_with_joints_at_one_place(people):
@@ -135,11 +132,11 @@ def test_what_is_wrong_is_named(card, people):
     assert card.evaluate(pred, spoiled(true, (1, 0, 0), math.nan), unlabelled, head)["pckh"] == 100
 
 
-def test_quantities_name_the_subject(people):
-    rows = quantities("ours", *people, data="mpii", cards=[BEARPAW, HRNET])
+def test_rows_name_the_subject(people):
+    rows = measure("ours", [BEARPAW, HRNET], "mpii", *people)
     assert len(rows) == 16 and ("pckh/ours", "mpii-bearpaw-pckh", "mpii", 100.0) in rows
     assert ("pckh/ours/elbow", "mpii-hrnet-pckh", "mpii", 100.0) in rows
-    assert all(name == card.name and card.unit == "%" for name, card in PCKH_CARDS.items())
+    assert all(name == card.name and card.unit == "%" for name, card in PCKH_PROTOCOLS.items())
 
 
 @pytest.fixture(scope="module")

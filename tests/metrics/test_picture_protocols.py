@@ -1,31 +1,22 @@
-"""Moon et al.'s protocols for networks that see pictures: the rule is the shared one, and who may
-look at the true depth of the pelvis is part of it."""
-
-from dataclasses import fields
+"""Protocols of networks that see pictures: whether the true depth of the pelvis is known is a part of
+them."""
 
 import pandas as pd
-import pytest
 import torch
 
 from posekit.geometry.skeleton import H36M17
-from posekit.metrics.protocol import Card
-from posekit.metrics.protocols import CARDS, MOON_CARDS, PICTURE_CARDS
-from posekit.report.measured_tables import RULES
+from posekit.metrics.pictures import PICTURE_PROTOCOLS, camera_points
+from posekit.metrics.protocols import PROTOCOLS
+from posekit.metrics.registry import ALL
 
-P1, P2 = MOON_CARDS.values()
-
-
-@pytest.mark.parametrize("name", ["h36m-moon-p1", "h36m-moon-p2"])
-def test_the_rule_is_that_of_the_protocols(name):
-    for field in fields(Card):
-        assert getattr(MOON_CARDS[name], field.name) == getattr(CARDS[name], field.name)
-    assert MOON_CARDS[name].root_depth == "true"
+P1, P2 = PROTOCOLS["h36m-moon-p1"], PROTOCOLS["h36m-moon-p2"]
 
 
-def test_pages_know_each_rule_by_one_name():
-    assert set(MOON_CARDS) <= set(RULES) and not set(MOON_CARDS) & set(PICTURE_CARDS)
-    for name, card in MOON_CARDS.items():
-        assert (RULES[name].metric, RULES[name].rule) == (card.metric, card.rule)
+def test_every_protocol_stands_in_the_registry_under_its_own_name():
+    assert all(protocol.name == name for name, protocol in ALL.items())
+    assert all(protocol.rule.endswith(".") and protocol.source for protocol in ALL.values())
+    assert {protocol.unit for protocol in ALL.values()} == {"mm", "%", "MSE"}
+    assert not set(PICTURE_PROTOCOLS) & set(PROTOCOLS)
 
 
 def test_frames_and_people_are_moons():
@@ -42,9 +33,9 @@ def test_depth_is_taken_from_the_truth_and_only_the_first_protocol_forgives_a_tu
     seen = true @ intrinsics.mT
     root = true[:, H36M17.root, 2]
     pixels, depths = seen[..., :2] / seen[..., 2:], true[..., 2] - root[:, None]
-    for card in (P1, P2):
-        placed = card.place(pixels, depths, intrinsics, root, per_focal=0.0)
-        assert card.errors(placed, true).max() < 0.05
+    for protocol in (P1, P2):
+        placed = camera_points(protocol, pixels, depths, intrinsics, root, per_focal=0.0)
+        assert protocol.errors(placed, true).max() < 0.05
     turn = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
     assert P1.errors(true @ turn, true).max() < 0.05
     assert P2.errors(true @ turn, true).min() > 100

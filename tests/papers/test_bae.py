@@ -16,9 +16,9 @@ from posekit.claims.ledger import counts, verdicts
 from posekit.claims.measurements import Record
 from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
 from posekit.claims.verdict import WORDS
-from posekit.metrics.masks import MASK_CARDS
-from posekit.metrics.mesh import POSE
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.masks import MASK_PROTOCOLS
+from posekit.metrics.mesh import SPIN_PROTOCOLS
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.torchvision_compat import torchvision
 
 SUBJECTS = {  # by the name of the row
@@ -304,24 +304,26 @@ def test_every_printed_number_is_part_of_a_claim():
 
 
 def test_the_cards_say_what_the_paper_measured():
-    assert CARDS["h36m-spin-p1"].every == CARDS["h36m-spin-p2"].every == 5
-    assert CARDS["h36m-spin-p1"].cameras == () and len(CARDS["h36m-spin-p2"].cameras) == 1
+    assert PROTOCOLS["h36m-spin-p1"].every == PROTOCOLS["h36m-spin-p2"].every == 5
+    assert PROTOCOLS["h36m-spin-p1"].cameras == () and len(PROTOCOLS["h36m-spin-p2"].cameras) == 1
     posed = {card for metric, card in COLUMNS.values() if metric == "mpjpe"}
-    assert posed == set(POSE)
+    assert posed == set(SPIN_PROTOCOLS)
     for column, (metric, card) in COLUMNS.items():
         if metric == "mpjpe":
-            assert CARDS[card].mean_over == "samples"
-            assert (CARDS[card].alignment == "similarity") == column.endswith("Rec. Error"), card
-            assert len(CARDS[card].joints) == (17 if "3DHP" in column else 14)
+            assert PROTOCOLS[card].mean_over == "samples"
+            assert (PROTOCOLS[card].alignment == "similarity") == column.endswith("Rec. Error"), (
+                card
+            )
+            assert len(PROTOCOLS[card].joints) == (17 if "3DHP" in column else 14)
         else:
-            assert metric in ("accuracy", "f1") and card in MASK_CARDS
+            assert metric in ("accuracy", "f1") and card in MASK_PROTOCOLS
 
 
 def test_no_claim_and_no_difference_names_a_card_that_is_not_here():
     named = {part.card for c in paper().claims for part in c.parts} - {""}
     named |= {contrast.card for contrast in load_contrasts("bae")} | {c for _, c in paper().printed}
     assert named - {""} == {card for _, card in COLUMNS.values()}
-    assert named - {""} <= set(CARDS) | set(MASK_CARDS)
+    assert named - {""} <= set(PROTOCOLS) | set(MASK_PROTOCOLS)
 
 
 def test_the_audit_finds_the_papers_mistakes_by_itself(bae):

@@ -13,7 +13,7 @@ from posekit.claims.ledger import counts, verdicts
 from posekit.claims.measurements import Record
 from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
 from posekit.claims.verdict import WORDS
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.protocols import PROTOCOLS
 
 P1, P2, MUPOTS = "h36m-moon-p1", "h36m-moon-p2", "mupots-3dpck-rel"
 KINDS = {  # other than in the shared list: sums of quoted numbers, and how it was timed
@@ -255,9 +255,9 @@ def test_every_number_of_the_counts_is_part_of_a_claim():
 
 
 def test_protocols_are_those_of_the_tables_not_of_section_4(choi):
-    assert CARDS[P1].subjects == ("S11",) and CARDS[P1].alignment == "rigid"
-    assert CARDS[P2].subjects == ("S9", "S11") and CARDS[P2].alignment == "none"
-    for number, card in ((23, CARDS[P1]), (24, CARDS[P2])):
+    assert PROTOCOLS[P1].subjects == ("S11",) and PROTOCOLS[P1].alignment == "rigid"
+    assert PROTOCOLS[P2].subjects == ("S9", "S11") and PROTOCOLS[P2].alignment == "none"
+    for number, card in ((23, PROTOCOLS[P1]), (24, PROTOCOLS[P2])):
         assert claim(number).parts[-1].text.endswith(f" = {len(card.subjects)}")
         for subject in card.subjects:
             assert f"tested_on/protocol-{number - 22}/{subject}" in {q for q, _ in paper().printed}
@@ -318,7 +318,7 @@ def test_own_averages_are_no_means_of_their_cells():
     for subject, card in ((s, c) for s in ("large", "small") for c in (P1, P2)):
         cells = [float(printed(f"mpjpe/{subject}/{a}", card)) for a in ACTIONS]
         average = float(printed(f"mpjpe/{subject}", card))
-        assert average - sum(cells) / 15 > 0.2 and CARDS[card].mean_over == "samples"
+        assert average - sum(cells) / 15 > 0.2 and PROTOCOLS[card].mean_over == "samples"
 
 
 def test_bytes_a_parameter_in_the_notes_are_those_of_table_10():

@@ -8,7 +8,8 @@ import torch
 from scipy import stats
 
 from posekit.claims.measurements import Record
-from posekit.metrics import masks
+from posekit.metrics.masks import MASK_PROTOCOLS
+from posekit.metrics.protocol import measure
 from posekit.report.measured_tables import count_table, error_tables
 
 LOSSES = (0.00113, 0.00115, 0.00118)
@@ -136,8 +137,12 @@ def test_shares_and_f1_of_one_card_stand_in_rows_of_their_own():
     for seed in range(2):
         true = torch.randint(0, 7, (3, 20, 20), generator=generator).byte()
         missed = torch.rand(true.shape, generator=generator) < 0.3
-        rows = masks.quantities("net", true.masked_fill(missed, 0), true, true, data=STUDIO)
-        records.append(run(seed, {(q, card, data): v for q, card, data, v in rows}))
+        numbers = {}
+        for protocol in MASK_PROTOCOLS.values():
+            counts = protocol.count(true.masked_fill(missed, 0), true)
+            for quantity, card, data, value in measure("net", [protocol], STUDIO, counts):
+                numbers[quantity, card, data] = value
+        records.append(run(seed, numbers))
     (_, caption, table), (title, _, parts), *_ = error_tables(records, ["lsp-parts"])
     cards = [f"{card}, {m}" for card in ("lsp-silhouette", "lsp-parts") for m in ("accuracy", "f1")]
     assert [row[0] for row in table.rows] == ["trained on", *cards]

@@ -14,8 +14,8 @@ from scipy import stats
 
 from posekit.claims.paper import FOLDER, slugs
 from posekit.claims.verdict import WORDS
-from posekit.metrics.masks import MASK_CARDS
-from posekit.metrics.mesh import POSE
+from posekit.metrics.masks import MASK_PROTOCOLS
+from posekit.metrics.mesh import SPIN_PROTOCOLS
 from posekit.report.measured_tables import cost_table
 from posekit.report.overview import EVIDENCE, MEANING, render, write
 from posekit.report.paper_page import _beyond
@@ -217,7 +217,13 @@ def test_a_new_paper_needs_nothing_but_its_tables(tmp_path):
 def test_the_overview_explains_the_cards_it_names_and_how_to_make_its_numbers(results):
     overview = render(results)[results / "README.md"]
     rules = {row["Card"]: row["Rule"] for row in table_under(overview, "## Cards")}
-    printed = {"kim-train-loss", "h36m-bouchiat", "mupots-3dpck-rel", *MASK_CARDS, *POSE}
+    printed = {
+        "kim-train-loss",
+        "h36m-bouchiat",
+        "mupots-3dpck-rel",
+        *MASK_PROTOCOLS,
+        *SPIN_PROTOCOLS,
+    }
     assert set(rules) == {*CARDS, *printed, "h36m-moon-p1", "h36m-moon-p2"}
     assert rules["h36m-martinez-p1"].startswith("S9 and S11, every frame of every camera")
     assert "```\nposekit reproduce tran2022 --size small --seeds 3\n```" in overview

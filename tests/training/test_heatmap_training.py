@@ -12,7 +12,7 @@ from posekit.data.albums import Album
 from posekit.data.batch import UNKNOWN
 from posekit.data.mpii import MpiiPictures, read
 from posekit.geometry.skeleton import MPII16
-from posekit.metrics.pckh import PCKH_CARDS, head_sizes
+from posekit.metrics.pckh import PCKH_PROTOCOLS, head_sizes
 from posekit.models.hourglass import STEMS, StackedHourglass
 from posekit.studio.wild import Wild
 from posekit.training import heatmaps as heatmaps_module
@@ -53,7 +53,7 @@ def study(out="", seeds=1, setting=SETTING) -> Study:
 def taught(people, configurations, *, setting=SETTING, augmentation="kim, report", **about):
     how = {"augmentation": augmentation, "headline": 2}
     return study(setting=setting, **about).train(
-        configurations, people, people, list(PCKH_CARDS), **how
+        configurations, people, people, list(PCKH_PROTOCOLS), **how
     )
 
 
@@ -82,7 +82,7 @@ def test_what_is_measured_is_told_epoch_by_epoch_and_again_at_the_headline(peopl
         recorded = trained["a", 0].record["series"][series]
         assert [told[f"epoch-{k}"] for k in (1, 2, 3)] == recorded
         assert told[""] == recorded[1]
-    assert set(rows[rows["metric"] == "pckh"]["card"]) == set(PCKH_CARDS)
+    assert set(rows[rows["metric"] == "pckh"]["card"]) == set(PCKH_PROTOCOLS)
     assert set(rows["data"]) == {"studio-wild"}
     record = trained["a", 0].record
     assert 0 < record["waited_for_data"] < 1 and record["samples_per_second"] > 0

@@ -9,7 +9,7 @@ import torch
 from posekit.data import albums
 from posekit.data.albums import Album
 from posekit.geometry.skeleton import H36M17, MPII16
-from posekit.metrics.protocols import PICTURE_CARDS, fit_size
+from posekit.metrics.pictures import PICTURE_PROTOCOLS, camera_points, depth_per_focal
 from posekit.models.encoders import small_resnet
 from posekit.models.integral import IntegralNet
 from posekit.studio.pictures import StudioPictures
@@ -17,7 +17,7 @@ from posekit.studio.wild import Wild
 from posekit.training import integral
 from posekit.training.study import table
 
-TRUE, GUESSED = PICTURE_CARDS.values()
+TRUE, GUESSED = PICTURE_PROTOCOLS.values()
 
 
 def build(*, depth: int, channels: int, width: int) -> IntegralNet:
@@ -88,11 +88,11 @@ def test_places_are_those_of_the_pinhole():
     point = torch.tensor([[[300.0, -200.0, 4000.0]]])
     pixels = torch.stack([200 * point[..., 0] / 4000 + 32, 250 * point[..., 1] / 4000 + 30], -1)
     root = torch.tensor([3900.0])
-    placed = TRUE.place(pixels, torch.tensor([[100.0]]), intrinsics, root, 1.0)
+    placed = camera_points(TRUE, pixels, torch.tensor([[100.0]]), intrinsics, root, 1.0)
     torch.testing.assert_close(placed, point)
-    placed = GUESSED.place(pixels, torch.tensor([[100.0]]), intrinsics, root, 19.5)
+    placed = camera_points(GUESSED, pixels, torch.tensor([[100.0]]), intrinsics, root, 19.5)
     torch.testing.assert_close(placed, point)  # 19.5 * 200 is the root's depth here
-    assert fit_size(root, intrinsics) == pytest.approx(19.5)
+    assert depth_per_focal(root, intrinsics) == pytest.approx(19.5)
 
 
 def test_a_study_teaches_and_judges(people, tmp_path):
@@ -108,10 +108,12 @@ def test_a_study_teaches_and_judges(people, tmp_path):
     configurations["r50-mixed"] = configurations["r50"] | {"learn": "mixed"}
     configurations["r50-zero"] = configurations["r50-mixed"] | {"z_of_2d": "zero"}
     lessons = {"one": learn.album, "mixed": mixed}
-    trained = study.train(configurations, lessons, test, list(PICTURE_CARDS))
+    trained = study.train(configurations, lessons, test, list(PICTURE_PROTOCOLS))
     assert trained["r50-mixed", 0].record["data"]["name"] == "studio-pictures+studio-wild"
     rows = table(trained)
-    assert set(rows["network"]) == set(configurations) and set(rows["card"]) == set(PICTURE_CARDS)
+    assert set(rows["network"]) == set(configurations) and set(rows["card"]) == set(
+        PICTURE_PROTOCOLS
+    )
     network = integral.restore(NETWORKS, trained["r50", 0])
     told = rows[(rows["network"] == "r50") & (rows["slice"] == "")].set_index("card")["value"]
     again = integral.quantities(

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from posekit.metrics.protocols import CARDS
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.lifter import Cascade, GatedLifter, Martinez, MeanPose
 from posekit.models.profile import operations, parameters
 from posekit.papers import Counts, published_settings
@@ -99,7 +99,7 @@ def recipe() -> Counts:
 
 def split() -> Counts:
     """Section 3.1.1: the subjects of Human3.6M that train and that test."""
-    test = CARDS["h36m-martinez-p1"].subjects
+    test = PROTOCOLS["h36m-martinez-p1"].subjects
     return {
         **{f"trained_on/ours/{subject}": 1 for subject in TRAIN},
         **{f"tested_on/ours/{subject}": 1 for subject in test},
