@@ -97,7 +97,7 @@ def test_true_bodies_of_the_right_gender_have_no_error_on_3dpw(folder, smpl):
         for name in ("MALE", "FEMALE"):
             said = spin_evaluation.smpl(smpl, name)
             posed = said(true.rotations, true.shape, torch.zeros(len(labels), 3))
-            joints = spin_evaluation.mesh_card.joints(said, posed.vertices)
+            joints = spin_evaluation.mesh.joints(said, posed.vertices)
             far = (joints - joints[:, :1]) - (
                 exam.filmed.album.batch.joints3d - exam.filmed.album.batch.joints3d[:, :1]
             )
