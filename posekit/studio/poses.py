@@ -43,7 +43,7 @@ from posekit.data.poses import Motion, PoseSet, film
 from posekit.geometry.camera import HUMAN36M_INTRINSICS, Camera
 from posekit.geometry.skeleton import H36M17
 from posekit.studio.motion.actions import PROGRAMS
-from posekit.studio.motion.actor import Actor, style
+from posekit.studio.motion.actor import Actor, draw_style
 from posekit.studio.motion.anatomy import SUBJECTS, Body, body
 from posekit.studio.motion.detector import detections
 from posekit.studio.motion.rig import Pose, solve
@@ -92,8 +92,8 @@ def performance(
         raise ValueError(f"a take needs at least 2 frames, not {frames}")
     build = body(subject)
     rng = dice(seed, 1, SUBJECTS.index(subject), ACTIONS.index(action), take)
-    manner = style(dice(seed, 0, SUBJECTS.index(subject)))
-    tracks = PROGRAMS[action](Actor(rng, build, manner, frames), take)
+    style = draw_style(dice(seed, 0, SUBJECTS.index(subject)))
+    tracks = PROGRAMS[action](Actor(rng, build, style, frames), take)
     pose = solve(tracks, build)
     planted = np.stack([tracks.feet[side].planted for side in ("left", "right")], axis=1)
     return _performance(subject, action, take, pose, build, planted.astype(float))
@@ -101,13 +101,13 @@ def performance(
 
 def _performance(subject, action, take, pose: Pose, build: Body, planted) -> Performance:
     local = SMPL_AXES.T @ pose.local() @ SMPL_AXES
-    local[:, 0] = pose.turns[:, 0] @ SMPL_AXES
+    local[:, 0] = pose.rotations[:, 0] @ SMPL_AXES
     markers = list(build.markers)
-    at = np.einsum("tjab,jb->tja", pose.turns[:, markers], build.marker_offsets)
-    h36m = pose.places[:, markers] + at
+    at = np.einsum("tjab,jb->tja", pose.rotations[:, markers], build.marker_offsets)
+    h36m = pose.positions[:, markers] + at
     offsets = build.offsets @ SMPL_AXES
     return Performance(
-        subject, action, take, local, pose.places[:, 0], offsets, pose.places, h36m, planted
+        subject, action, take, local, pose.positions[:, 0], offsets, pose.positions, h36m, planted
     )
 
 

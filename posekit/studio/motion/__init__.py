@@ -1,1 +1,1 @@
-"""How the studio's actors move."""
+"""Motion of the studio's actors: fifteen actions on seven skeletons, as joint positions."""

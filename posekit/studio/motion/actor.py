@@ -1,4 +1,4 @@
-"""Who plays in the studio: an actor's body, style, and dice."""
+"""An actor in a take: body, personal style, random numbers and the number of frames."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -11,7 +11,7 @@ from posekit.studio.motion.signals import schedule
 
 @dataclass(frozen=True)
 class Style:
-    """How one actor moves."""
+    """How an actor moves in all takes."""
 
     tempo: float  # of everything, 1 is the mean
     size: float  # of gestures
@@ -21,32 +21,12 @@ class Style:
     width: float  # of the stance, shares of a leg
     toes: float  # degrees outward
     elbows: float  # degrees outward
-    dominant: str
-    restless: float  # how much posture wanders
+    dominant: str  # hand
+    restless: float  # how much posture drifts
 
 
-@dataclass
-class Actor:
-    """Who plays, for how long, and with which dice."""
-
-    rng: np.random.Generator
-    body: Body
-    style: Style
-    frames: int
-
-    def times(self, least: Real, most: Real, first: Real = 0.0) -> np.ndarray:
-        """Moments for the next move, at this actor's tempo."""
-        tempo = self.style.tempo
-        return schedule(self.rng, self.frames, (least / tempo, most / tempo), first)
-
-    def among(self, weights: dict[str, Real]) -> str:
-        """One of the names, by weight."""
-        p = np.array(list(weights.values()), dtype=float)
-        return str(self.rng.choice(list(weights), p=p / p.sum()))
-
-
-def style(rng: np.random.Generator) -> Style:
-    """An actor's style."""
+def draw_style(rng: np.random.Generator) -> Style:
+    """A random style."""
     return Style(
         tempo=rng.uniform(0.85, 1.2),
         size=rng.uniform(0.75, 1.2),
@@ -61,6 +41,26 @@ def style(rng: np.random.Generator) -> Style:
     )
 
 
-def other(side: str) -> str:
-    """The other side."""
+@dataclass
+class Actor:
+    """What a motion program needs to know of its actor."""
+
+    rng: np.random.Generator
+    body: Body
+    style: Style
+    frames: int
+
+    def times(self, shortest: Real, longest: Real, first: Real = 0.0) -> np.ndarray:
+        """Random moments (K,) in s for the next moves, closer together at a fast tempo."""
+        tempo = self.style.tempo
+        return schedule(self.rng, self.frames, (shortest / tempo, longest / tempo), first)
+
+    def pick(self, weights: dict[str, Real]) -> str:
+        """One of the names, drawn by weight."""
+        p = np.array(list(weights.values()), dtype=float)
+        return str(self.rng.choice(list(weights), p=p / p.sum()))
+
+
+def opposite(side: str) -> str:
+    """The other side of the body."""
     return "right" if side == "left" else "left"

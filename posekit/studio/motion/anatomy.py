@@ -1,4 +1,4 @@
-"""Bodies for the studio: limb proportions of seven actors, and how far their joints bend.
+"""Skeletons of the studio's seven actors (bone lengths in mm) and ranges of motion of their joints.
 
 Proportions are published means of adults, as fractions of stature, between joint centres:
 de Leva (1996), "Adjustments to Zatsiorsky-Seluyanov's segment inertia parameters", J. Biomech.
@@ -24,15 +24,13 @@ from posekit.geometry.skeleton import H36M17, SMPL24
 
 J = {name: SMPL24.index(name) for name in SMPL24.joints}
 SIDES = ("left", "right")
+OUTWARD = {"left": 1.0, "right": -1.0}  # the sign of y that points away from the body
 
-# Degrees: how far each movement may go, mean + 2 standard deviations.
+# Degrees: the range of each movement, mean + 2 standard deviations.
 LIMITS = {
     "knee_flexion": (0.0, 153.0),  # 142.5 + 2 x 5.4
     "elbow_flexion": (0.0, 154.0),  # 142.9 + 2 x 5.6
     "hip_flexion": (-24.0, 135.0),  # extension 9.8 + 2 x 6.8, flexion 122.3 + 2 x 6.1
-    "hip_abduction": (-35.0, 65.0),  # adduction 26.9 + 2 x 4.1, abduction 45.9 + 2 x 9.3
-    "shoulder_extension": (0.0, 81.0),  # 62.3 + 2 x 9.5
-    "shoulder_adduction": (0.0, 60.0),  # across the chest
     "trunk_flexion": (-30.0, 85.0),
     "trunk_lateral": (-35.0, 35.0),
     "trunk_twist": (-45.0, 45.0),
@@ -45,12 +43,12 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Body:
-    """One actor's skeleton: where each joint lies in its parent's frame, in the T pose."""
+    """An actor's skeleton in the T pose, each joint in its parent's frame."""
 
     stature: float
     offsets: Float[np.ndarray, "24 3"]  # mm, joints of SMPL24
     ankle_height: float  # of the ankle above the floor, foot flat
-    markers: tuple[int, ...]  # the joint each Human3.6M joint is fixed to
+    markers: tuple[int, ...]  # the joints that Human3.6M's 17 are fixed to
     marker_offsets: Float[np.ndarray, "17 3"]  # mm, in that joint's frame
 
     def length(self, joint: str) -> float:
@@ -86,7 +84,7 @@ _WOMEN = {"thigh": 368.5, "shank": 432.3, "upper arm": 275.1, "forearm": 264.3, 
 
 
 def body(subject: str) -> Body:
-    """The skeleton of one actor; ValueError names the seven there are."""
+    """The skeleton of an actor such as "S9"; ValueError names the seven there are."""
     if subject not in _BUILDS:
         raise ValueError(f"no actor {subject!r} in the studio; it has {', '.join(SUBJECTS)}")
     stature, woman, legs, arms, trunk, shoulders, hips = _BUILDS[subject]
@@ -132,9 +130,5 @@ def _markers(offsets: np.ndarray, height: float) -> tuple[tuple[int, ...], np.nd
         "neck_nose": ("smpl_neck", np.array([0.018, 0, 0.044]) * height),
         "head": ("smpl_head", np.array([-0.004, 0, 0.062]) * height),
     }
-    joints, places = [], np.zeros((17, 3))
-    for index, name in enumerate(H36M17.joints):
-        joint, place = fixed.get(name, (name, np.zeros(3)))
-        joints.append(J[joint])
-        places[index] = place
-    return tuple(joints), places
+    markers = [fixed.get(name, (name, np.zeros(3))) for name in H36M17.joints]
+    return tuple(J[joint] for joint, _ in markers), np.stack([place for _, place in markers])

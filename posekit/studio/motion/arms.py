@@ -1,4 +1,4 @@
-"""Hands, head and glances of the studio's actors.
+"""Tracks of the hands and the head.
 
 T frames. Angles of zones in degrees, times in seconds, lengths in mm.
 """
@@ -8,7 +8,7 @@ from numbers import Real
 import numpy as np
 
 from posekit.studio.motion.actor import Actor
-from posekit.studio.motion.rig import Arm, Hold
+from posekit.studio.motion.rig import Arm, HandTarget
 from posekit.studio.motion.signals import RATE, keyframes, noise, pulses
 
 # Where hands go: azimuth outward from straight ahead, elevation, reach, elbow's swivel
@@ -30,7 +30,8 @@ ZONES = {
 }
 
 
-def _zone(rng: np.random.Generator, name: str, size: Real) -> np.ndarray:
+def _draw_in_zone(rng: np.random.Generator, name: str, size: Real) -> np.ndarray:
+    """Azimuth, elevation (rad), reach and swivel (rad) of a hand somewhere in a zone."""
     low, high = np.array(ZONES[name], dtype=float).T
     az, el, reach, swivel = rng.uniform(low, high)
     reach = np.clip(0.75 + (reach - 0.75) * (size if name in ("talk", "open") else 1), 0.4, 0.985)
@@ -46,31 +47,30 @@ def gesture(
     hang: Real = 0.5,
     like: Arm | None = None,
 ) -> Arm:
-    """An arm going from one random place of `zones` to another; or with `like`, as a twin does."""
-    rng, s = actor.rng, actor.style
+    """An arm whose hand goes from place to place of `zones` (name: weight).
+
+    A move starts every so many seconds (least, most). With `like` it follows that arm instead,
+    a little late and with some noise. `hang` is 1 for an arm that hangs upright whatever the
+    trunk does.
+    """
+    rng, s, frames = actor.rng, actor.style, actor.frames
     if like is None:
         times = actor.times(*every)
-        values = np.array([_zone(rng, actor.among(zones), s.size) for _ in times])
+        values = np.array([_draw_in_zone(rng, actor.pick(zones), s.size) for _ in times])
         spans = rng.uniform(*seconds, len(times)) / s.tempo
         spans[1:] *= 0.7 + 0.5 * np.abs(np.diff(values[:, :2], axis=0)).max(1)  # far takes longer
-        az, el, reach, swivel = keyframes(times, values, spans, actor.frames).T
+        az, el, reach, swivel = keyframes(times, values, spans, frames).T
         x, y, z = np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)
         track = np.column_stack([x, y, z, reach, swivel])
     else:
         track = np.column_stack([like.direction, like.reach, like.swivel])
         late = int(rng.uniform(0, 0.15) * RATE)
-        track = np.concatenate([track[:1].repeat(late, 0), track])[: actor.frames]
-        track = track + 0.12 * noise(rng, actor.frames, 1.0, 0.5, 5) * (1, 1, 1, 0.2, 1)
-    return _arm(actor, track, hang)
-
-
-def _arm(actor: Actor, track: np.ndarray, hang: Real) -> Arm:
-    """An arm from direction, reach, swivel (T, 5), with the actor's elbows and living noise."""
-    rng, frames = actor.rng, actor.frames
+        track = np.concatenate([track[:1].repeat(late, 0), track])[:frames]
+        track = track + 0.12 * noise(rng, frames, 1.0, 0.5, 5) * (1, 1, 1, 0.2, 1)
     direction = track[:, :3] + noise(rng, frames, 0.035, 0.8, 3) + noise(rng, frames, 0.008, 3, 3)
     direction += rng.normal(0, 0.04, 3)
     reach = np.clip(track[:, 3] + noise(rng, frames, 0.012, 0.8), 0.32, 0.99)
-    elbows = np.radians(actor.style.elbows + rng.normal(0, 8))
+    elbows = np.radians(s.elbows + rng.normal(0, 8))
     swivel = track[:, 4] + elbows + noise(rng, frames, 0.1, 0.5)
     length = np.linalg.norm(direction, axis=1, keepdims=True)
     return Arm(direction / np.maximum(length, 0.05), reach, swivel, np.full(frames, hang))
@@ -86,18 +86,18 @@ def hold(
     swivel: Real = 0.0,
     wobble: Real = 8.0,
 ) -> None:
-    """Keep a hand at a place of a bone's frame (mm), always or by `weight`."""
+    """Keep the hand of `arm` at a place (mm) in the frame of a joint, always or by `weight` (T,)."""
     rng, frames = actor.rng, actor.frames
     weight = np.ones(frames) if weight is None else weight
     path = np.array(place) + rng.normal(0, 12, 3) + noise(rng, frames, wobble, 0.7, 3)
     elbow = np.radians(swivel + actor.style.elbows + rng.normal(0, 8))
-    arm.holds.append(Hold(frame, path, weight, elbow))
+    arm.targets.append(HandTarget(frame, path, weight, elbow))
 
 
 def cycles(
     actor: Actor, every: tuple[Real, Real], stay: tuple[Real, Real], rise=(0.5, 0.9)
 ) -> np.ndarray:
-    """A weight that comes and goes, as a hand to the mouth."""
+    """A weight (T,) that comes and goes, as for a hand to the mouth: `every`, `stay`, `rise` in s."""
     rng = actor.rng
     times = actor.times(*every, first=rng.uniform(0.3, every[1] * 0.6))
     tempo = actor.style.tempo
@@ -106,7 +106,7 @@ def cycles(
 
 
 def look(actor: Actor, *, twist: Real = 15.0, flexion: Real = 0.0, rate: Real = 0.5) -> np.ndarray:
-    """Where the head turns: glances that rest, and small noise (T, 3)."""
+    """Head rotations (T, 3), flexion, lateral and twist: glances that rest, and small noise."""
     rng, frames = actor.rng, actor.frames
     times = actor.times(0.7 / rate * 0.5, 2.4 / rate * 0.5)
     spread = np.radians([7.0, 4.0, twist])

@@ -1,11 +1,11 @@
-"""A person detector's 2D joints, modelled: what a network would have found in the picture.
+"""Simulated 2D joint detections from true ones, in pixels.
 
 Every joint is off by a heavy-tailed error (Student's t with 3 degrees of freedom) that lingers
 from frame to frame (correlation time 0.15 s) and is larger at the ends of the limbs. Now and then
-a limb's left and right are taken for each other, or a joint is missed; a missed joint is given
-where such networks put it: on a guess some way along the bone from its neighbour, with a large
-error, so the number of joints stays the same and nothing marks it. The mean error at the size of
-Human3.6M's pictures is that of the fine-tuned HRNet of Li et al. (2020), 4.4 pixels.
+the left and right of a limb are swapped, or a joint is missed; such networks then put it some way
+along the bone from its neighbour, with a large error, so the number of joints stays the same and
+nothing marks it. The mean error at the size of Human3.6M's pictures is that of the fine-tuned HRNet
+of Li et al. (2020), 4.4 pixels.
 
 T frames. Pixels.
 """
@@ -17,9 +17,10 @@ from scipy.signal import lfilter
 from torch import Tensor
 
 from posekit.geometry.skeleton import H36M17
+from posekit.studio.motion.anatomy import SIDES
 from posekit.studio.motion.signals import RATE
 
-# Scale of each joint's error relative to the mean; heads and shoulders are found more surely
+# Scale of a joint's error relative to the mean: heads and shoulders are easier to detect
 _SCALES = {
     "pelvis": 0.7, "hip": 0.95, "knee": 0.9, "ankle": 1.25, "spine": 0.8, "thorax": 0.65,
     "neck_nose": 0.65, "head": 0.7, "shoulder": 0.85, "elbow": 1.15, "wrist": 1.5,
@@ -37,18 +38,18 @@ ENDS = ("knee", "ankle", "elbow", "wrist")
 def detections(
     pixels: Float[Tensor, "T 17 2"], rng: np.random.Generator, rate: float = RATE
 ) -> Float[Tensor, "T 17 2"]:
-    """What a detector reports for the true `pixels` of `rate` frames a second."""
+    """Noisy detections of the joints truly at `pixels`, of `rate` frames a second."""
     true = pixels.double().numpy()
-    found = true.copy()
-    _swap(found, rng, rate)
-    _miss(found, rng, rate)
-    tall = np.ptp(true[..., 1], axis=1)[:, None, None] + np.ptp(true[..., 0], axis=1)[:, None, None]
-    size = np.clip(tall / 450.0, 0.4, 2.0)
-    return torch.from_numpy(found + size * _errors(rng, len(true), rate)).to(pixels.dtype)
+    detected = true.copy()
+    _swap(detected, rng, rate)
+    _miss(detected, rng, rate)
+    extent = np.ptp(true[..., 1], axis=1) + np.ptp(true[..., 0], axis=1)
+    size = np.clip(extent[:, None, None] / 450.0, 0.4, 2.0)
+    return torch.from_numpy(detected + size * _errors(rng, len(true), rate)).to(pixels.dtype)
 
 
 def _errors(rng: np.random.Generator, frames: int, rate: float) -> np.ndarray:
-    """Correlated Student-t errors of every joint: a Gaussian one over a slower common scale."""
+    """Correlated Student-t errors (T, 17, 2) in px of a person of mean size."""
     keep = np.exp(-1 / (LAG * rate))
     white = rng.standard_normal((frames + 50, 17, 2 + int(FREEDOM)))
     slow = lfilter([np.sqrt(1 - keep**2)], [1, -keep], white, axis=0)[50:]
@@ -57,7 +58,7 @@ def _errors(rng: np.random.Generator, frames: int, rate: float) -> np.ndarray:
 
 
 def _spans(rng: np.random.Generator, frames: int, a_minute: float, rate: float) -> np.ndarray:
-    """Frames in which something rare is going on, 0.06 to 0.5 s at a time: (T,) bool."""
+    """Random spans of 0.06 to 0.5 s, so many a minute, as a mask (T,)."""
     mask = np.zeros(frames, bool)
     for _ in range(rng.poisson(a_minute * frames / rate / 60)):
         start = rng.integers(frames)
@@ -65,23 +66,21 @@ def _spans(rng: np.random.Generator, frames: int, a_minute: float, rate: float) 
     return mask
 
 
-def _swap(found: np.ndarray, rng: np.random.Generator, rate: float) -> None:
+def _swap(detected: np.ndarray, rng: np.random.Generator, rate: float) -> None:
     for limb in LIMBS:
-        mask = _spans(rng, len(found), SWAPS_A_MINUTE, rate)[:, None, None]
-        left, right = (
-            [H36M17.index(f"{side}_{part}") for part in limb] for side in ("left", "right")
-        )
-        a, b = found[:, left].copy(), found[:, right].copy()
-        found[:, left], found[:, right] = np.where(mask, b, a), np.where(mask, a, b)
+        mask = _spans(rng, len(detected), SWAPS_A_MINUTE, rate)[:, None, None]
+        left, right = ([H36M17.index(f"{side}_{part}") for part in limb] for side in SIDES)
+        a, b = detected[:, left].copy(), detected[:, right].copy()
+        detected[:, left], detected[:, right] = np.where(mask, b, a), np.where(mask, a, b)
 
 
-def _miss(found: np.ndarray, rng: np.random.Generator, rate: float) -> None:
+def _miss(detected: np.ndarray, rng: np.random.Generator, rate: float) -> None:
     for part in ENDS:
-        for side in ("left", "right"):
+        for side in SIDES:
             j = H36M17.index(f"{side}_{part}")
-            mask = _spans(rng, len(found), MISSES_A_MINUTE, rate)
-            parent = found[:, H36M17.parents[j]]
-            bone = np.linalg.norm(found[:, j] - parent, axis=1, keepdims=True) + 20.0
+            mask = _spans(rng, len(detected), MISSES_A_MINUTE, rate)
+            parent = detected[:, H36M17.parents[j]]
+            bone = np.linalg.norm(detected[:, j] - parent, axis=1, keepdims=True) + 20.0
             share = rng.uniform(0.2, 0.8)
-            guess = parent + share * (found[:, j] - parent) + rng.normal(0, 0.35, 2) * bone
-            found[mask, j] = guess[mask]
+            guess = parent + share * (detected[:, j] - parent) + rng.normal(0, 0.35, 2) * bone
+            detected[mask, j] = guess[mask]

@@ -1,11 +1,11 @@
-"""Walking and running: footfalls along a path, and what the rest of the body does meanwhile.
+"""Tracks of walking and running: footfalls along a random path, pelvis, trunk and swinging arms.
 
-The feet are planned first (where each lands, from the path and the phase), the pelvis rides over
-them, and knees and hips follow from the legs' inverse kinematics. The sole's angle to the ground
+The feet are planned first (footholds from the path and the phase), the pelvis rides over them, and
+knees and hips follow from the legs' inverse kinematics. The sole's angle to the ground
 over the stride follows the adult mean of Winter (1991), "The Biomechanics and Motor Control of
 Human Gait". Cadence follows from speed by the constant walk ratio of Sekiya and Nagasaki (1998).
 
-The phase counts strides: the left heel strikes at whole numbers, the right at halves.
+The phase counts strides: the left heel strikes at whole numbers, the right at halves. T frames.
 """
 
 from numbers import Real
@@ -14,7 +14,9 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from posekit.studio.motion.actor import Actor
+from posekit.studio.motion.anatomy import OUTWARD, SIDES
 from posekit.studio.motion.rig import Arm, Foot, Tracks
+from posekit.studio.motion.rotations import headings
 from posekit.studio.motion.signals import RATE, keyframes, noise, smooth
 from posekit.studio.motion.steps import breathe
 
@@ -33,22 +35,19 @@ def walk(
     speed: tuple[Real, Real],
     *,
     pauses: Real = 0.0,
-    area: tuple[Real, Real] = (1100.0, 1500.0),
     run: bool = False,
 ) -> tuple[Tracks, np.ndarray, np.ndarray]:
-    """A walk about the middle of the studio: tracks without arms, phase (T,), speed (T,) mm/s.
+    """A walk about the middle of the studio: tracks without arms, phase (T,), speed (T,) in mm/s.
 
-    `speed` (least, most) in m/s; `pauses`: share of the take in which the actor stands still.
+    `speed` (least, most) in m/s; `pauses` is the share of the take in which the actor stands still.
     """
-    rng, style, body = actor.rng, actor.style, actor.body
-    frames = actor.frames + 2 * PAD
+    rng, frames = actor.rng, actor.frames + 2 * PAD
     times = actor.times(1.5, 4.0)
-    area = (350.0, 500.0) if run else area
     pace = keyframes(times, rng.uniform(*speed, len(times)), np.full(len(times), 1.2), frames)
-    pace *= 1000 * np.sqrt(style.tempo)
+    pace *= 1000 * np.sqrt(actor.style.tempo)
     pace *= 1 + noise(rng, frames, 0.04, 0.5)
     # step length = 0.39 m s x cadence (steps a second), so cadence = sqrt(speed / 0.39)
-    ratio = 390.0 * (body.stature / 1700) * (1.25 if run else 0.95) * rng.uniform(0.88, 1.1)
+    ratio = 390.0 * (actor.body.stature / 1700) * (1.25 if run else 0.95) * rng.uniform(0.88, 1.1)
     cadence = np.sqrt(pace / ratio) / 2
     phase = rng.uniform() + np.concatenate([[0], np.cumsum(cadence[:-1])]) / RATE
     go = np.ones(frames)
@@ -56,18 +55,24 @@ def walk(
         phase, go = _pause(rng, phase, pauses)
         pace = pace * go
     duty = 0.36 if run else np.clip(0.68 - 0.05 * pace.max() / 1000, 0.58, 0.68)
-    xy, heading = _path(rng, pace, area)
+    xy, heading = _path(rng, pace, (350.0, 500.0) if run else (1100.0, 1500.0))
     feet = {
         side: _foot(actor, side, start, phase, xy, heading, pace, duty, run)
-        for side, start in (("left", 0.0), ("right", 0.5))
+        for side, start in zip(SIDES, (0.0, 0.5), strict=True)
     }
-    tracks = _ride(actor, phase, pace, xy, heading, feet, duty, run)
+    tracks = _body(actor, phase, pace, xy, heading, feet, duty, run)
     cut = slice(PAD, PAD + actor.frames)
-    return _crop(tracks, cut), phase[cut], pace[cut]
+    for part in (tracks, *feet.values()):
+        for name, track in vars(part).items():
+            if isinstance(track, np.ndarray):
+                setattr(part, name, track[cut])
+    return tracks, phase[cut], pace[cut]
 
 
-def _pause(rng, phase: np.ndarray, share: Real) -> tuple[np.ndarray, np.ndarray]:
-    """The phase with stops, each while both feet are down; and a weight that's 0 in them."""
+def _pause(
+    rng: np.random.Generator, phase: np.ndarray, share: Real
+) -> tuple[np.ndarray, np.ndarray]:
+    """The phase with stops while both feet are down, and a weight (T,) that is 0 in them."""
     frames, out, go = len(phase), phase.copy(), np.ones(len(phase))
     at = PAD + int(rng.uniform(0, 150))
     while at < frames - PAD:
@@ -88,8 +93,10 @@ def _pause(rng, phase: np.ndarray, share: Real) -> tuple[np.ndarray, np.ndarray]
     return out, np.clip(rate, 0, 1.3)
 
 
-def _path(rng, pace: np.ndarray, area: tuple[Real, Real]) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (T, 2) and headings (T,): steering towards one random goal after another."""
+def _path(
+    rng: np.random.Generator, pace: np.ndarray, area: tuple[Real, Real]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (T, 2) in mm and headings (T,) that steer towards one random goal after another."""
     half = np.array(area)
     xy, heading = np.empty((len(pace), 2)), np.empty(len(pace))
     place, goal = rng.uniform(-half, half) * 0.8, rng.uniform(-half, half)
@@ -111,9 +118,8 @@ def _path(rng, pace: np.ndarray, area: tuple[Real, Real]) -> tuple[np.ndarray, n
 
 
 def _foot(actor, side, start, phase, xy, heading, pace, duty, run) -> Foot:
-    """One foot: planted while the phase is in its stance, swung to the next foothold after it."""
-    rng, style, body = actor.rng, actor.style, actor.body
-    outward = 1.0 if side == "left" else -1.0
+    """A foot, planted while the phase is in its stance and swung to the next foothold after it."""
+    rng, style, body, outward = actor.rng, actor.style, actor.body, OUTWARD[side]
     strides = phase - start
     count = np.floor(strides).astype(int)
     first = count.min()
@@ -124,8 +130,7 @@ def _foot(actor, side, start, phase, xy, heading, pace, duty, run) -> Foot:
     n = len(middles)
     apart = (0.35 * style.width * (0.6 if run else 1)) * body.leg + rng.normal(0, 8, n) + 12
     aim = 10 - 80 * min(1.0, pace.mean() / 1300)  # feet land less far before than they leave behind
-    normal = np.stack([-np.sin(facing), np.cos(facing)], axis=1)
-    ahead = np.stack([np.cos(facing), np.sin(facing)], axis=1)
+    ahead, normal = headings(facing)
     spot = spot + outward * apart[:, None] * normal + (aim + rng.normal(0, 12, n))[:, None] * ahead
     facing = facing + outward * np.radians(0.7 * style.toes + rng.normal(0, 2.5, n))
     share = strides - count
@@ -138,9 +143,8 @@ def _foot(actor, side, start, phase, xy, heading, pace, duty, run) -> Foot:
     # Winter's stride has 62 % stance: stretch the curve so that its toe-off falls on this one's
     stretched = np.where(share < duty, 0.62 * share / duty, 0.62 + 0.38 * swing)
     pitch = np.radians(SOLE(stretched)) * size
-    lift = (30 + 90 * run) * size * np.sin(np.pi * swing) ** 1.5 + 60 * size * np.sin(
-        np.pi * np.clip(swing * 1.5, 0, 1)
-    )
+    early = np.sin(np.pi * np.clip(swing * 1.5, 0, 1))
+    lift = (30 + 90 * run) * size * np.sin(np.pi * swing) ** 1.5 + 60 * size * early
     ankle = np.column_stack([ground, body.ankle_height + lift])
     spread = np.full(len(phase), np.radians(rng.normal(3, 3)))
     return Foot(ankle, yaw, pitch, spread, share < duty)
@@ -153,14 +157,14 @@ def _extend(at: np.ndarray, grid: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.interp(at, grid, values) + slope * np.maximum(at - grid[-1], 0)
 
 
-def _ride(actor, phase, pace, xy, heading, feet, duty, run) -> Tracks:
-    """The pelvis over the feet: up and down twice a stride, side to side and turning once."""
+def _body(actor, phase, pace, xy, heading, feet, duty, run) -> Tracks:
+    """Pelvis and trunk over the feet: up and down twice a stride, side to side and turning once."""
     rng, style, body = actor.rng, actor.style, actor.body
     frames = len(phase)
     size = np.clip(smooth(pace, 0.3) / 1300, 0.1, 1.3)
     middle = phase - duty / 2  # 0: the left foot's middle stance
     stride = 2 * np.pi * phase
-    normal = np.stack([-np.sin(heading), np.cos(heading)], axis=1)
+    _, normal = headings(heading)
     sway = (28 - 14 * size) * np.cos(2 * np.pi * middle) * rng.uniform(0.6, 1.3)
     upright = body.leg + body.ankle_height
     bob = 8 * size * np.cos(4 * np.pi * middle) * (-2.2 if run else 1)
@@ -174,29 +178,16 @@ def _ride(actor, phase, pace, xy, heading, feet, duty, run) -> Tracks:
     trunk[:, 1] = -0.7 * roll
     trunk[:, 2] = (2.0 * style.swing) * turn * np.cos(stride + 0.2)
     pitch = np.radians(4 + (6 if run else 0)) + np.radians(1.5) * size * np.cos(2 * stride + 1)
-    tracks = Tracks(
-        xy + sway[:, None] * normal, yaw, height, pitch, roll, trunk, np.zeros((frames, 3)),
-        feet, {},
-    )  # fmt: skip
-    wide = Actor(rng, body, style, frames)
-    return breathe(wide, tracks, 0.5)
-
-
-def _crop(tracks: Tracks, cut: slice) -> Tracks:
-    for name in ("xy", "yaw", "height", "pitch", "roll", "trunk", "head"):
-        setattr(tracks, name, getattr(tracks, name)[cut])
-    for foot in tracks.feet.values():
-        for name in ("ankle", "yaw", "pitch", "spread", "planted"):
-            setattr(foot, name, getattr(foot, name)[cut])
-    return tracks
+    xy, head = xy + sway[:, None] * normal, np.zeros((frames, 3))
+    tracks = Tracks(xy, yaw, height, pitch, roll, trunk, head, feet, arms={})
+    return breathe(Actor(rng, body, style, frames), tracks, 0.5)
 
 
 def swing(actor: Actor, side: str, phase: np.ndarray, pace: np.ndarray, run: bool = False) -> Arm:
-    """An arm that swings against the leg of its side."""
+    """An arm that swings against the leg of its side, from the phase and the pace (mm/s)."""
     rng, style, frames = actor.rng, actor.style, actor.frames
-    way = -1.0 if side == "left" else 1.0
     size = np.clip(pace / 1300, 0.08, 1.3) * style.swing * rng.uniform(0.75, 1.25)
-    wave = way * np.cos(2 * np.pi * phase - 0.25)
+    wave = -OUTWARD[side] * np.cos(2 * np.pi * phase - 0.25)
     flexion = np.radians(4 + 19 * size * wave + rng.normal(0, 3) + (8 if run else 0) * wave)
     bent = 95 if run else 16 + rng.uniform(0, 14)
     elbow = np.radians(bent + 12 * size * (wave + 0.4) + noise(rng, frames, 3.0, 0.6))

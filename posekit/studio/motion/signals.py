@@ -1,4 +1,4 @@
-"""Smooth random signals over time, of which the studio's motions are made.
+"""Smooth random signals over time, from which the motions are composed.
 
 T frames at RATE a second. Angles in radians.
 """
@@ -14,11 +14,10 @@ RATE = 50.0
 def noise(
     rng: np.random.Generator, frames: int, sd: Real, hertz: Real, width: int | None = None
 ) -> np.ndarray:
-    """Gaussian noise of standard deviation `sd` without content above some `hertz`: (T[, width]).
+    """Gaussian noise (T[, width]) of standard deviation `sd`, low-pass filtered at `hertz`.
 
-    Its spectrum falls like a damped mass on a spring, 1 / (1 + (f / hertz)^4) in power, which is
-    smooth enough to be differentiated twice. The signal isn't periodic: it is cut out of a longer
-    one.
+    Its power falls as 1 / (1 + (f / hertz)^4), like that of a damped mass on a spring, which is
+    smooth enough to be differentiated twice. It is cut out of a longer signal, so not periodic.
     """
     length = 2 * frames + 64
     shape = (length // 2 + 1,) if width is None else (length // 2 + 1, width)
@@ -33,7 +32,7 @@ def noise(
 
 
 def ease(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """The minimum-jerk course from 0 to 1 (Flash and Hogan, 1985)."""
+    """The minimum-jerk transition from 0 to 1 at x from 0 to 1 (Flash and Hogan, 1985)."""
     x = np.clip(x, 0.0, 1.0)
     return x * x * x * (10.0 + x * (6.0 * x - 15.0))
 
@@ -44,9 +43,10 @@ def keyframes(
     durations: Float[np.ndarray, " K"],
     frames: int,
 ) -> np.ndarray:
-    """Values (K[, ...]) reached at `times` (s) by minimum-jerk moves of `durations` (s).
+    """A signal (T[, ...]) that reaches `values` (K[, ...]) at `times` (s) by minimum-jerk moves.
 
-    Between a move's end and the next one's start the value rests. Moves may overlap: they add.
+    A move takes as long as its entry of `durations` (s); in between the value rests. Overlapping
+    moves add up.
     """
     values = np.asarray(values, dtype=float)
     clock = np.arange(frames) / RATE
@@ -60,7 +60,7 @@ def keyframes(
 def pulses(
     times: np.ndarray, rise: np.ndarray, hold: np.ndarray, frames: int
 ) -> Float[np.ndarray, " T"]:
-    """A weight that goes from 0 to 1 before each of `times` (s), stays `hold` s, and goes back."""
+    """A weight that rises from 0 to 1 before each of `times` (s), stays for `hold` s, and falls."""
     clock = np.arange(frames) / RATE
     weight = np.zeros(frames)
     for start, up, stay in zip(times, rise, hold, strict=True):
@@ -72,7 +72,7 @@ def pulses(
 def schedule(
     rng: np.random.Generator, frames: int, every: tuple[Real, Real], first: Real = 0.0
 ) -> Float[np.ndarray, " K"]:
-    """Random times (s), `every` (least, most) apart, from `first` to the end of the take."""
+    """Random times (s) from `first` to the end of the take, `every` (least, most) s apart."""
     end, times = frames / RATE + every[1], [first]
     while times[-1] < end:
         times.append(times[-1] + rng.uniform(*every))
@@ -80,7 +80,7 @@ def schedule(
 
 
 def smooth(signal: np.ndarray, seconds: Real) -> np.ndarray:
-    """The signal under a Gaussian window of standard deviation `seconds`, ends held."""
+    """The signal (T, ...) under a Gaussian window of standard deviation `seconds`, ends held."""
     reach = max(1, int(3 * seconds * RATE))
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (seconds * RATE)) ** 2)
     window /= window.sum()
