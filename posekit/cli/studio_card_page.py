@@ -28,7 +28,7 @@ from posekit.studio.motion.anatomy import SUBJECTS
 from posekit.studio.pictures import HALL, StudioPictures
 from posekit.studio.scene import lens
 from posekit.studio.scene.cast import actor
-from posekit.studio.scene.photograph import Scene, shoot
+from posekit.studio.scene.photograph import Scene, photograph
 from posekit.studio.scene.rooms import stage
 from posekit.studio.wild import PLACES, REACHES, Wild
 from posekit.system import write_whole
@@ -93,7 +93,7 @@ def _hall(side: int, seed: int) -> list[UInt8[np.ndarray, "H W 3"]]:
     for k, subject in enumerate(SUBJECTS):
         take = poses.performance(subject, poses.ACTIONS[2 * k], 1)
         frame = (torch.from_numpy(a[200]).float() for a in (take.rotations, take.translation))
-        person = actor(subject, body).stand(*frame)
+        person = actor(subject, body).pose(*frame)
         angle = 2 * np.pi * k / len(SUBJECTS)
         at = torch.tensor([1100 * np.cos(angle), 1100 * np.sin(angle)]).float()
         people.append(person.moved(torch.cat([at - person.translation[:2], torch.zeros(1)])))
@@ -104,7 +104,7 @@ def _hall(side: int, seed: int) -> list[UInt8[np.ndarray, "H W 3"]]:
         scale = side / max(camera.size)
         shift = (scale - 1) / 2
         affine = np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]])
-        shots.append(shoot(scene, affine, side, side).image)
+        shots.append(photograph(scene, affine, side, side).image)
     return shots
 
 

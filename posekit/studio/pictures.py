@@ -1,13 +1,14 @@
 """The studio's frames as pictures: the same actors, actions, takes and cameras as its poses.
 
-Row by row the pictures are those of `studio.load` with the same arguments: their 3D joints are that
-frame's, through the same cameras and lenses. Actors wear the same clothes in all their takes, as
+Row by row the pictures are those of `studio.poses.load` with the same arguments: their 3D joints
+are that frame's, through the same cameras and lenses. Actors wear the same clothes in all takes, as
 Human3.6M's do, and play in one hall; `clothes="any"` and `place="any"` give every picture others.
-Trust the joints: they are exact. The body's rotations are, too, but its shape is the nearest that
-ten numbers come to the actor, and what a bone lacks adds up: posed with them, SMPL's joints lie 22
-to 27 mm (55 at most) from the labelled ones. The lens's distortion bends people and 2D joints by up
-to 4 px of a crop of 256 px; the intrinsics leave it out, as evaluations do. Soles may dip into the
-floor, 12 mm as a rule and 74 at worst.
+
+The joints are exact. The body's rotations are, too, but its shape is the nearest that ten numbers
+come to the actor, and errors of bones add up: posed with them, SMPL's joints lie 22 to 27 mm (55 at
+most) from the labelled ones. The lens's distortion bends people and 2D joints by up to 4 px of a crop
+of 256 px; the intrinsics leave it out, as evaluations do. Soles may dip into the floor, 12 mm as a
+rule and 74 at worst.
 
 Pictures: px. World: mm, z up, floor at 0.
 """
@@ -19,7 +20,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from posekit.data.batch import Batch
@@ -31,20 +31,20 @@ from posekit.studio.scene import lens, wardrobe
 from posekit.studio.scene.cast import actor, dress, tailored
 from posekit.studio.scene.labels import label
 from posekit.studio.scene.light import Lights
-from posekit.studio.scene.photograph import Scene, intrinsics, portrait
+from posekit.studio.scene.photograph import Scene, crop_person, shot_intrinsics
 from posekit.studio.scene.rooms import stage
-from posekit.studio.scene.scenery import Backdrop
+from posekit.studio.scene.scenery import Backdrop, Stage
 
 HALL = 2_000.0  # mm around the middle that stays free for the actors
-SHARP = 0.64  # of the cameras' pixels, with which the hall is drawn: actors are cut out smaller
+SHARP = 0.64  # share of the cameras' resolution at which the hall is drawn: crops are smaller
 CHOICES = ("own", "any")
 SMOOTH, NEAREST, EDGE = cv2.INTER_LINEAR, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE
 
 
 class StudioPictures(Pictures):
-    """Crops of the studio's frames.
+    """Crops of the studio's frames, one labelled person each.
 
-    ValueError for clothes or place other than "own" and "any", or subjects there are not.
+    ValueError for clothes or place other than "own" and "any", and for unknown subjects.
     """
 
     name, version = "studio-pictures", poses.VERSION
@@ -70,99 +70,93 @@ class StudioPictures(Pictures):
         for name, choice in (("clothes", clothes), ("place", place)):
             if choice not in CHOICES:
                 raise ValueError(f"{name} is 'own' or 'any', not {choice!r}")
-        self.subjects, self.length, self.every = tuple(subjects), frames, every
         self.size, self.skeleton, self.seed = size, skeleton, seed
         self.body = free() if body is None else body
         self.clothes, self.place = clothes, place
+        self._moments = range(0, frames, every)  # frames of a take that become pictures
         self._takes = [
             poses.performance(subject, action, take, frames, seed)
-            for subject in self.subjects
+            for subject in subjects
             for action in poses.ACTIONS
             for take in (1, 2)
         ]
 
-    @property
-    def _moments(self) -> int:
-        """Frames of a take that become pictures."""
-        return -(-self.length // self.every)
-
     def __len__(self) -> int:
-        takes = len(self.subjects) * len(poses.ACTIONS) * 2
-        return takes * len(poses.CAMERAS) * self._moments
+        return len(self._takes) * len(poses.CAMERAS) * len(self._moments)
 
     @cached_property
     def frames(self) -> pd.DataFrame:
-        """Of each picture the subject, action, take, camera and frame, as in a `PoseSet`."""
+        """Subject, action, take, camera and frame of every picture, as in a `PoseSet`."""
         rows = [
             (p.subject, p.action, p.take, camera, frame)
             for p in self._takes
             for camera in poses.CAMERAS
-            for frame in range(0, self.length, self.every)
+            for frame in self._moments
         ]
         return pd.DataFrame(rows, columns=["subject", "action", "take", "camera", "frame"])
 
     def sample(self, index: int) -> Batch:
-        rest, moment = divmod(index, self._moments)
+        rest, moment = divmod(index, len(self._moments))
         number, camera = divmod(rest, len(poses.CAMERAS))
-        scene = self._scene(self._takes[number], moment * self.every, camera, index)
-        return label(portrait(scene, self.size), 0, self.skeleton, index)
+        scene = self._scene(self._takes[number], self._moments[moment], camera, index)
+        return label(crop_person(scene, self.size), 0, self.skeleton, index)
 
     def _scene(self, take: poses.Performance, frame: int, camera: int, index: int) -> Scene:
-        wearer = actor(take.subject, self.body)
+        dressed = actor(take.subject, self.body)
         if self.clothes == "any":
-            rng = dice(self.seed, 12, index, 0)
             shape, rest = tailored(take.subject, self.body)
-            wearer = dress(self.body, rest, wardrobe.draw(rng), shape)
-        person = wearer.stand(
-            _single(take.rotations[frame]),
-            _single(take.translation[frame]),
-            _single(take.h36m[frame]),
-        )
+            look = wardrobe.draw(dice(self.seed, 12, index, 0))
+            dressed = dress(self.body, rest, look, shape)
+        moment = (take.rotations[frame], take.translation[frame], take.h36m[frame])
+        person = dressed.pose(*(torch.from_numpy(array).float() for array in moment))
         view = poses.cameras(take.subject)[camera]
         if self.place == "any":
             rng = dice(self.seed, 12, index, 1)
             around = stage(rng, clear=[(*person.translation[:2].tolist(), 450.0)], reach=6_000.0)
             settings = lens.draw(rng)
         else:
-            around = _Hall(self.seed, take.subject, camera)
-            settings = lens.still(_lens(self.seed, camera), index)
+            around = _HallView(self.seed, take.subject, camera)
+            settings = lens.with_noise_of(studio_lens(self.seed, camera), index)
         return Scene(self.body, (person,), view, around, around.lights, settings)
 
 
-class _Hall:
-    """The hall as one of its cameras sees it: drawn once, since neither ever moves."""
-
-    def __init__(self, seed: int, subject: str, camera: int):
-        self.lights, self.back, self.drawn = _hall(seed, subject, camera)
-
-    def view(self, K: Tensor, _rotation: Tensor, _centre: Tensor, height: int, width: int):
-        """The part of it that a crop with intrinsics `K` shows."""
-        move = (K.numpy() @ self.back)[:2]
-        colour, depth = (
-            cv2.warpAffine(layer, move, (width, height), flags=how, borderMode=EDGE)
-            for layer, how in zip(self.drawn, (SMOOTH, NEAREST), strict=True)
-        )
-        floor = depth < 0
-        return Backdrop(*(torch.from_numpy(each) for each in (colour, np.abs(depth), floor)))
-
-
 @cache
-def _lens(seed: int, camera: int) -> lens.Lens:
+def studio_lens(seed: int, camera: int) -> lens.Lens:
+    """The exposure and noise of one of the hall's cameras."""
     return lens.draw(dice(seed, 14, camera))
 
 
+def studio_hall(seed: int) -> Stage:
+    """The hall in which the actors play."""
+    return stage(dice(seed, 13), "hall", clear=[(0.0, 0.0, HALL)], reach=6_000.0)
+
+
+class _HallView:
+    """The hall as one of its cameras sees it: drawn once, since neither ever moves."""
+
+    def __init__(self, seed: int, subject: str, camera: int):
+        self.lights, self.inverse, self.layers = _drawn_hall(seed, subject, camera)
+
+    def view(self, K: Tensor, _rotation: Tensor, _centre: Tensor, height: int, width: int):
+        """The `Backdrop` of a crop with intrinsics `K`."""
+        affine = (K.numpy() @ self.inverse)[:2]
+        colour, depth = (
+            cv2.warpAffine(layer, affine, (width, height), flags=flags, borderMode=EDGE)
+            for layer, flags in zip(self.layers, (SMOOTH, NEAREST), strict=True)
+        )
+        floor = depth < 0
+        return Backdrop(*(torch.from_numpy(layer) for layer in (colour, np.abs(depth), floor)))
+
+
 @lru_cache(maxsize=28)
-def _hall(
+def _drawn_hall(
     seed: int, subject: str, camera: int
 ) -> tuple[Lights, np.ndarray, tuple[np.ndarray, ...]]:
-    hall = stage(dice(seed, 13), "hall", clear=[(0.0, 0.0, HALL)], reach=6_000.0)
+    """The hall's lights, inverse intrinsics (3, 3), colour (H, W, 3) and depth, < 0 on the floor."""
+    hall = studio_hall(seed)
     view = poses.cameras(subject)[camera]
-    K = intrinsics(view, np.diag([SHARP, SHARP, 1.0]))
+    K = shot_intrinsics(view, np.diag([SHARP, SHARP, 1.0]))
     width, height = (int(side * SHARP) for side in view.size)
     seen = hall.view(torch.from_numpy(K), view.rotation, view.centre, height, width)
-    signed = torch.where(seen.floor, -seen.depth, seen.depth)  # one layer to move, not two
+    signed = torch.where(seen.floor, -seen.depth, seen.depth)  # one layer to warp, not two
     return hall.lights, np.linalg.inv(K), (seen.colour.numpy(), signed.numpy())
-
-
-def _single(array: Float[np.ndarray, "*N"]) -> Float[Tensor, "*N"]:
-    return torch.from_numpy(array).float()

@@ -1,16 +1,16 @@
-"""The studio: a generated motion-capture data set that needs no download.
+"""The studio's poses: a generated motion-capture data set that needs no download.
 
-Seven actors (S1 S5 S6 S7 S8 S9 S11, each with a body and a style of their own) play the fifteen
+Seven actors (S1 S5 S6 S7 S8 S9 S11, each with a skeleton and a style of their own) play the fifteen
 actions of Human3.6M (Ionescu et al., 2014), two takes each, at 50 frames a second before four
 cameras. Everything follows from the seed: a take is the same bytes whatever else is generated
 with it. Splits and names are Human3.6M's, so the same code reads either.
 
-Data card. What it is: joint trajectories of programs, random in timing, targets, posture and
-style, on bodies of published proportions, with knees, elbows, trunk and neck held to published
-ranges, hips and ankles tipped back towards theirs, and shoulders guided but not held. Feet are
-planned first and stay where they are planted. What it is not: recordings of people; no forces
-and no balance, no contact but feet and floor (hands may pass through thighs), no hands, no faces,
-no objects; nine kinds of posture and two of gait where people have thousands.
+What it is: joint trajectories from programs that are random in timing, targets, posture and style,
+on skeletons of published proportions. Knees, elbows, trunk and neck stay within published ranges of
+motion; hips and ankles are tipped back towards theirs; shoulders are guided but not limited. Feet
+are planned first and stay where they are planted. What it is not: recordings of people. There are
+no forces and no balance, no contact but that of feet and floor (hands may pass through thighs), no
+hands, no faces, no objects, and only nine kinds of posture and two of gait.
 
 How near real motion it comes, measured once by hand against 19 CMU recordings at 50 Hz (four
 performers: walking, running, jumping, playground, sword, football), poses centred on the hips
@@ -22,14 +22,14 @@ acceleration 0.35 to 0.7 (recordings carry noise). The generated pose nearest to
 Winter, 1991) but 26 to 30, not 10 to 20, in middle stance. Lying, jumping, climbing and hanging
 are missing.
 
-Numbers measured on it compare methods; they don't predict errors on Human3.6M. Its pictures have a
-card of their own: posekit/studio/STUDIO.md.
+Numbers measured on it compare methods; they don't predict errors on Human3.6M. Its pictures are
+described in posekit/studio/STUDIO.md.
 
 T frames, 24 joints of SMPL's rig. World: mm, z up, floor at 0. SMPL's rest frame: x left, y up,
 z forward.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -44,9 +44,9 @@ from posekit.geometry.camera import HUMAN36M_INTRINSICS, Camera
 from posekit.geometry.skeleton import H36M17
 from posekit.studio.motion.actions import PROGRAMS
 from posekit.studio.motion.actor import Actor, draw_style
-from posekit.studio.motion.anatomy import SUBJECTS, Body, body
+from posekit.studio.motion.anatomy import SIDES, SUBJECTS, body
 from posekit.studio.motion.detector import detections
-from posekit.studio.motion.rig import Pose, solve
+from posekit.studio.motion.rig import solve
 from posekit.studio.motion.signals import RATE
 
 VERSION = "1"
@@ -55,7 +55,7 @@ TRAIN = ("S1", "S5", "S6", "S7", "S8")
 TEST = ("S9", "S11")
 DETECTORS = ("truth", "noisy")
 CAMERAS = tuple(HUMAN36M_INTRINSICS)
-VOLUME = 1700.0  # mm from the centre, in which the cameras see a whole person
+VOLUME = 1700.0  # mm from the centre, within which the cameras see a whole person
 
 # Columns: SMPL's axes x (left), y (up), z (forward) in body axes (forward, left, up)
 SMPL_AXES = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -76,7 +76,7 @@ class Performance:
     planted: Float[np.ndarray, "T 2"]  # 1 where the left, right foot is meant to stand
 
     def motion(self) -> Motion:
-        """The take as a motion-capture system would give it."""
+        """The take as the 17 joints that a motion-capture system records."""
         joints = torch.from_numpy(self.h36m).float()
         return Motion(self.subject, self.action, self.take, H36M17, joints, RATE)
 
@@ -84,30 +84,32 @@ class Performance:
 def performance(
     subject: str, action: str, take: int, frames: int = 600, seed: int = 0
 ) -> Performance:
-    """One take; ValueError names the subjects, actions and takes there are."""
-    _known("action", action, ACTIONS)
+    """One take of so many frames; ValueError names the subjects, actions and takes there are."""
+    _check_name("action", action, ACTIONS)
     if take not in (1, 2):
         raise ValueError(f"no take {take!r} in the studio; it has 1 and 2")
     if frames < 2:
         raise ValueError(f"a take needs at least 2 frames, not {frames}")
-    build = body(subject)
-    rng = dice(seed, 1, SUBJECTS.index(subject), ACTIONS.index(action), take)
-    style = draw_style(dice(seed, 0, SUBJECTS.index(subject)))
-    tracks = PROGRAMS[action](Actor(rng, build, style, frames), take)
-    pose = solve(tracks, build)
-    planted = np.stack([tracks.feet[side].planted for side in ("left", "right")], axis=1)
-    return _performance(subject, action, take, pose, build, planted.astype(float))
-
-
-def _performance(subject, action, take, pose: Pose, build: Body, planted) -> Performance:
-    local = SMPL_AXES.T @ pose.local() @ SMPL_AXES
-    local[:, 0] = pose.rotations[:, 0] @ SMPL_AXES
-    markers = list(build.markers)
-    at = np.einsum("tjab,jb->tja", pose.rotations[:, markers], build.marker_offsets)
-    h36m = pose.positions[:, markers] + at
-    offsets = build.offsets @ SMPL_AXES
+    skeleton = body(subject)
+    number = SUBJECTS.index(subject)
+    rng = dice(seed, 1, number, ACTIONS.index(action), take)
+    actor = Actor(rng, skeleton, draw_style(dice(seed, 0, number)), frames)
+    tracks = PROGRAMS[action](actor, take)
+    pose = solve(tracks, skeleton)
+    rotations = SMPL_AXES.T @ pose.local() @ SMPL_AXES
+    rotations[:, 0] = pose.rotations[:, 0] @ SMPL_AXES
+    markers = list(skeleton.markers)
+    from_joint = np.einsum("tjab,jb->tja", pose.rotations[:, markers], skeleton.marker_offsets)
     return Performance(
-        subject, action, take, local, pose.positions[:, 0], offsets, pose.positions, h36m, planted
+        subject,
+        action,
+        take,
+        rotations=rotations,
+        translation=pose.positions[:, 0],
+        offsets=skeleton.offsets @ SMPL_AXES,
+        joints=pose.positions,
+        h36m=pose.positions[:, markers] + from_joint,
+        planted=np.stack([tracks.feet[side].planted for side in SIDES], axis=1).astype(float),
     )
 
 
@@ -118,7 +120,7 @@ def motions(
     frames: int = 600,
     seed: int = 0,
 ) -> list[Motion]:
-    """The takes asked for, each independent of the others."""
+    """The takes of these subjects and actions, each independent of the others."""
     return [
         performance(subject, action, take, frames, seed).motion()
         for subject in subjects
@@ -129,10 +131,10 @@ def motions(
 
 @cache
 def cameras(subject: str) -> tuple[Camera, ...]:
-    """The four cameras as they stood for this subject: Human3.6M's lenses, places of our own."""
-    _known("subject", subject, SUBJECTS)
+    """The four cameras as they stood for a subject: Human3.6M's lenses, places of our own."""
+    _check_name("subject", subject, SUBJECTS)
     rng = dice(0, 2, SUBJECTS.index(subject))
-    return tuple(_camera(name, k, rng) for k, name in enumerate(CAMERAS))
+    return tuple(_camera(name, corner, rng) for corner, name in enumerate(CAMERAS))
 
 
 def _camera(name: str, corner: int, rng: np.random.Generator) -> Camera:
@@ -141,20 +143,21 @@ def _camera(name: str, corner: int, rng: np.random.Generator) -> Camera:
     centre = np.array([far * np.cos(azimuth), far * np.sin(azimuth), high])
     aim = np.array([*rng.uniform(-120, 120, 2), rng.uniform(820, 980)])
     forward = (aim - centre) / np.linalg.norm(aim - centre)
+    rotation = camera_rotation(forward, np.radians(rng.uniform(-1, 1)))
+    return HUMAN36M_INTRINSICS[name].at(rotation, torch.from_numpy(centre))
+
+
+def camera_rotation(forward: Float[np.ndarray, "3"], roll: float = 0.0) -> Float[Tensor, "3 3"]:
+    """World-to-camera rotation of a camera that looks along a unit vector, rolled by an angle."""
     right = np.cross(forward, (0.0, 0.0, 1.0))
     right /= np.linalg.norm(right)
     down = np.cross(forward, right)
-    roll = np.radians(rng.uniform(-1, 1))
-    right, down = (
-        np.cos(roll) * right + np.sin(roll) * down,
-        np.cos(roll) * down - np.sin(roll) * right,
-    )
-    rotation = np.stack([right, down, forward])
-    return HUMAN36M_INTRINSICS[name].at(torch.from_numpy(rotation), torch.from_numpy(centre))
+    c, s = np.cos(roll), np.sin(roll)
+    return torch.from_numpy(np.stack([c * right + s * down, c * down - s * right, forward]))
 
 
-def detector(seed: int = 0):
-    """A noisy detector for `film`: the same errors for the same take, camera and seed."""
+def noisy_detector(seed: int = 0) -> Callable[[Tensor, Motion, Camera], Tensor]:
+    """A simulated detector for `film`: the same errors for the same take, camera and seed."""
 
     def detect(pixels: Tensor, motion: Motion, camera: Camera) -> Tensor:
         words = f"{motion.subject} {motion.action} {motion.take} {camera.name}".encode()
@@ -171,33 +174,27 @@ def load(
     subjects: Sequence[str] | None = None,
     seed: int = 0,
 ) -> PoseSet:
-    """The studio as its cameras see it: `frames` of every take, each `every`-th of them.
+    """2D and 3D poses as the cameras see them: every `every`-th of `frames` frames of all takes.
 
     `detector` is "noisy" or "truth". ValueError for another one, or for an unknown subject.
     """
-    _known("detector", detector, DETECTORS)
-    detect = globals()["detector"](seed) if detector == "noisy" else None
-    chosen = SUBJECTS if subjects is None else tuple(subjects)
-    takes = (
-        performance(subject, action, take, frames, seed).motion()
-        for subject in chosen
-        for action in ACTIONS
-        for take in (1, 2)
-    )
+    _check_name("detector", detector, DETECTORS)
+    detect = noisy_detector(seed) if detector == "noisy" else None
+    takes = motions(SUBJECTS if subjects is None else subjects, frames=frames, seed=seed)
     return film(takes, cameras, name="studio", version=VERSION, every=every, detect=detect)
 
 
-def place(motions: Iterable[Motion], *, least: int = 25) -> list[Motion]:
-    """Foreign motions brought into the studio: onto its floor, about its middle.
+def place(motions: Iterable[Motion], *, shortest: int = 25) -> list[Motion]:
+    """Foreign motions moved into the studio: onto its floor, about its middle.
 
     The lowest joint of a clip is put at ankle height. A clip that strays farther than the cameras
-    see is cut into pieces, each recentred; pieces shorter than `least` frames are left out. The
+    see is cut into pieces, each recentred; pieces shorter than `shortest` frames are left out. The
     pieces keep subject, action and take.
     """
-    return [piece for motion in motions for piece in _pieces(motion, least)]
+    return [piece for motion in motions for piece in _pieces(motion, shortest)]
 
 
-def _pieces(motion: Motion, least: int) -> Iterable[Motion]:
+def _pieces(motion: Motion, shortest: int) -> Iterable[Motion]:
     joints = motion.joints.clone()
     joints[..., 2] -= joints[..., 2].min() - 60.0
     ground = joints[:, motion.skeleton.root, :2].numpy()
@@ -207,7 +204,7 @@ def _pieces(motion: Motion, least: int) -> Iterable[Motion]:
         high = np.maximum.accumulate(ground[start:])
         fits = np.linalg.norm(high - low, axis=1) / 2 <= VOLUME
         stop = start + (len(fits) if fits.all() else int(np.argmin(fits)))
-        if stop - start >= least:
+        if stop - start >= shortest:
             piece = joints[start:stop].clone()
             middle = (low[stop - start - 1] + high[stop - start - 1]) / 2
             piece[..., :2] -= torch.from_numpy(middle).to(piece)
@@ -215,6 +212,6 @@ def _pieces(motion: Motion, least: int) -> Iterable[Motion]:
         start = stop
 
 
-def _known(what: str, name: str, names: Iterable[str]) -> None:
+def _check_name(kind: str, name: str, names: Iterable[str]) -> None:
     if name not in names:
-        raise ValueError(f"no {what} {name!r} in the studio; it has {', '.join(names)}")
+        raise ValueError(f"no {kind} {name!r} in the studio; it has {', '.join(names)}")

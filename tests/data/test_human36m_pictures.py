@@ -21,7 +21,7 @@ from posekit.data.human36m.pictures import BOUCHIAT, Human36mPictures, around, c
 from posekit.data.pictures import Cached, draw, loader
 from posekit.studio import poses as poses_module
 from posekit.studio.pictures import StudioPictures
-from posekit.studio.scene.photograph import shoot
+from posekit.studio.scene.photograph import photograph
 
 SHOTS = 11 * make.FRAMES  # the damaged take has three cameras
 SIZE = 512
@@ -275,7 +275,7 @@ def test_the_studio_s_photographs_come_back_as_the_studio_s_crops(tmp_path):
         (tmp_path / "images" / name).mkdir(parents=True)
         for frame in (0, 50):
             scene = actors._scene(take, frame, number - 1, 2 * (number - 1) + frame // 50)
-            shot = shoot(scene, np.eye(3), camera.size[1], camera.size[0])
+            shot = photograph(scene, np.eye(3), camera.size[1], camera.size[0])
             path = tmp_path / "images" / name / f"{name}_{frame + 1:06d}.jpg"
             cv2.imwrite(str(path), shot.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 97])
             place = {"action_idx": make.ACTIONS.index(take.action) + 2, "subaction_idx": 1}

@@ -17,7 +17,7 @@ def draw(path, rows=60, columns=80, seed=0):
 
 def test_a_whole_picture_comes_back_in_linear_light_red_first(tmp_path):
     picture = draw(tmp_path / "a.png")
-    seen = backgrounds.user(tmp_path)
+    seen = backgrounds.read_folder(tmp_path)
     shown = picture[..., ::-1].astype(float) / 255
     linear = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
     ways = set()
@@ -51,7 +51,7 @@ def test_the_largest_part_is_the_picture_itself_or_its_mirror(tmp_path):
         def random(self):
             return 0.0 if self.mirror else 1.0
 
-    seen = backgrounds.user(tmp_path)
+    seen = backgrounds.read_folder(tmp_path)
     for mirror in (False, True):
         rng = Whole(np.random.PCG64(0))
         rng.mirror = mirror
@@ -76,15 +76,15 @@ def test_pictures_are_taken_by_name_and_the_rest_is_passed_over(tmp_path):
     (folder / "d.png").symlink_to(tmp_path / "outside.png")
     (folder / "e.png").symlink_to(folder / "a.png")
     (folder / "f.png").symlink_to(folder / "nowhere.png")
-    names = [path.name for path in backgrounds.user(folder).paths]
+    names = [path.name for path in backgrounds.read_folder(folder).paths]
     assert names == ["a.png", "b.JPG", "c.jpeg", "e.png"]
 
 
 def test_folders_without_pictures_and_missing_ones_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
-        backgrounds.user(tmp_path / "nowhere")
+        backgrounds.read_folder(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="has no .jpg, .jpeg, .png pictures; add some"):
-        backgrounds.user(tmp_path)
+        backgrounds.read_folder(tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
@@ -93,7 +93,7 @@ def test_files_that_are_no_pictures_are_named_with_the_remedy(tmp_path, data):
     with pytest.raises(
         ValueError, match="bad.png is (neither a JPEG nor a PNG|cut off or damaged)"
     ):
-        backgrounds.user(tmp_path).view(np.random.default_rng(0), 8, 8)
+        backgrounds.read_folder(tmp_path).view(np.random.default_rng(0), 8, 8)
 
 
 def test_a_torn_picture_is_refused(tmp_path):
@@ -101,14 +101,14 @@ def test_a_torn_picture_is_refused(tmp_path):
     data = (tmp_path / "torn.png").read_bytes()
     (tmp_path / "torn.png").write_bytes(data[:40])
     with pytest.raises(ValueError, match="torn.png is cut off or damaged: get it again"):
-        backgrounds.user(tmp_path).view(np.random.default_rng(0), 8, 8)
+        backgrounds.read_folder(tmp_path).view(np.random.default_rng(0), 8, 8)
 
 
 def test_memory_holds_only_so_many_small_copies(tmp_path, monkeypatch):
     monkeypatch.setattr(backgrounds, "KEPT", 2)
     for k in range(5):
         draw(tmp_path / f"{k}.jpg", 1500, 1200, seed=k)
-    seen, rng = backgrounds.user(tmp_path), np.random.default_rng(0)
+    seen, rng = backgrounds.read_folder(tmp_path), np.random.default_rng(0)
     for _ in range(12):
         seen.view(rng, 16, 16)
     assert len(seen._read) <= 2

@@ -40,9 +40,9 @@ def test_noise_is_as_strong_as_its_settings_say():
 
 def test_another_frame_has_other_noise_and_nothing_else():
     settings = lens.draw(np.random.default_rng(3))
-    one, two = lens.still(settings, 1), lens.still(settings, 2)
+    one, two = lens.with_noise_of(settings, 1), lens.with_noise_of(settings, 2)
     assert one.noise != two.noise
-    assert lens.still(settings, 1) == one
+    assert lens.with_noise_of(settings, 1) == one
     assert one.exposure == settings.exposure and one.jpeg == settings.jpeg
 
 

@@ -16,7 +16,7 @@ from posekit.studio.motion import anatomy
 from posekit.studio.scene import cast, labels, wardrobe
 from posekit.studio.scene.lens import Lens
 from posekit.studio.scene.light import lights
-from posekit.studio.scene.photograph import Patch, Scene, shoot
+from posekit.studio.scene.photograph import Patch, Scene, photograph
 from posekit.studio.scene.scenery import Backdrop
 
 BODY = body.free()
@@ -50,10 +50,10 @@ class Plain:
 def person(x=0.0, y=0.0, seed=0, turn=UPRIGHT):
     look = wardrobe.draw(np.random.default_rng(seed))
     shape = torch.zeros(BODY.shapes)
-    wearer = cast.dress(BODY, BODY.rest(shape[None]), look, shape)
+    dressed = cast.dress(BODY, BODY.rest(shape[None]), look, shape)
     rotations = torch.eye(3).repeat(24, 1, 1)
     rotations[0] = turn
-    stood = wearer.stand(rotations, torch.zeros(3))
+    stood = dressed.pose(rotations, torch.zeros(3))
     return stood.moved(torch.tensor([x, y, -float(stood.surface[:, 2].min())]))
 
 
@@ -71,7 +71,7 @@ def scene(*people, around=None, **changes):
 
 
 def picture(whole, **options):
-    return shoot(whole, np.eye(3), SIZE, SIZE, **options)
+    return photograph(whole, np.eye(3), SIZE, SIZE, **options)
 
 
 def drawn(points):
@@ -186,7 +186,7 @@ def test_walls_and_patches_hide_people():
 
 def test_outside_the_photograph_all_is_black_and_hidden():
     affine = np.array([[1.0, 0, 50], [0, 1, 0], [0, 0, 1]])
-    shot = shoot(scene(person()), affine, SIZE, SIZE, (SIZE // 2, SIZE))
+    shot = photograph(scene(person()), affine, SIZE, SIZE, (SIZE // 2, SIZE))
     assert (shot.image[:, :49] == 0).all() and (shot.image[:, 131:] == 0).all()
     assert (shot.image[:, 51:128] > 0).any()
     assert (shot.owner[:, 132:] == -1).all()
@@ -222,7 +222,7 @@ def test_the_lens_bends_people_and_their_joints_alike():
         camera().rotation, torch.tensor([2600.0, 0.0, 1000.0])
     )
     affine = np.diag([0.16, 0.16, 1.0])
-    shot = shoot(scene(person(), camera=bent), affine, SIZE, SIZE)
+    shot = photograph(scene(person(), camera=bent), affine, SIZE, SIZE)
     batch = labels.label(shot, 0, SMPL24, 0)
     expected = bent.project(bent.world_to_camera(shot.scene.people[0].joints)) * 0.16
     assert torch.allclose(batch.joints2d[0], expected, atol=1e-3)
@@ -236,15 +236,15 @@ def test_the_lens_bends_people_and_their_joints_alike():
 def test_people_behind_the_camera_and_broken_poses_are_named():
     with pytest.raises(ValueError, match="person 1 reaches behind the camera"):
         picture(scene(person(), person(x=4000.0)))
-    wearer = person().wearer
+    dressed = person().dressed
     with pytest.raises(ValueError, match="NaN"):
-        wearer.stand(torch.full((24, 3, 3), torch.nan), torch.zeros(3))
+        dressed.pose(torch.full((24, 3, 3), torch.nan), torch.zeros(3))
 
 
 def test_actors_keep_the_studios_bones():
     for subject in anatomy.SUBJECTS:
         take = poses.performance(subject, "Walking", 1, frames=4)
-        stood = cast.actor(subject, BODY).stand(
+        stood = cast.actor(subject, BODY).pose(
             torch.from_numpy(take.rotations[2]).float(),
             torch.from_numpy(take.translation[2]).float(),
         )

@@ -88,7 +88,7 @@ def test_a_photograph_holds_everybody(strangers):
 
 
 def test_the_splits_share_no_pose():
-    train, test = (wild._moments(split) for split in ("train", "test"))
+    train, test = (wild._poses(split) for split in ("train", "test"))
     assert len(train) == 9_000 and len(test) == 3_600
     gap = torch.cdist(train[::20].flatten(1), test[::20].flatten(1))
     assert gap.min() > 0.01

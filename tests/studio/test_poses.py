@@ -19,8 +19,8 @@ from posekit.studio.poses import (
     VOLUME,
     Performance,
     cameras,
-    detector,
     load,
+    noisy_detector,
     place,
 )
 
@@ -337,7 +337,7 @@ def test_detection_errors_linger_from_frame_to_frame():
     motion = poses_module.motions(["S9"], ["Waiting"], [1])[0]
     camera = cameras("S9")[0]
     pixels = camera.project(camera.world_to_camera(motion.joints))
-    error = (detector()(pixels, motion, camera) - pixels)[:, 0, 0].numpy()
+    error = (noisy_detector()(pixels, motion, camera) - pixels)[:, 0, 0].numpy()
     assert np.corrcoef(error[1:], error[:-1])[0, 1] > 0.6
 
 

@@ -5,10 +5,10 @@ import pytest
 
 from posekit.geometry import body
 from posekit.studio.scene import wardrobe
-from posekit.studio.scene.cast import figure, places
+from posekit.studio.scene.cast import figure, template
 
 BODY = body.free()
-FIGURE, PLACES = figure(BODY), places(BODY)
+FIGURE, PLACES = figure(BODY), template(BODY)
 RED, GREEN = np.array([0.7, 0.02, 0.02]), np.array([0.02, 0.7, 0.02])
 
 

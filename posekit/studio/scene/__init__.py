@@ -1,8 +1,7 @@
-"""How a picture comes about: the people in it, what stands around them, light, and the lens.
+"""Generated photographs: people, surroundings, light and lens become pixels and labels.
 
-`photograph.shoot` makes a picture of a `Scene`; `labels.label` says what is known of a person in it.
-People come from `cast` and `wardrobe`, places from `rooms` (shells and furniture: `building`,
-`furniture`, `halls`, `outdoors`; how they are drawn: `scenery`, `visibility`, `lightmap`; what their
-surfaces look like: `atlas`, `surfaces`, `decals`, `skies`) or from the user's `backgrounds`. The data
-sets made of such pictures are `data.studio_pictures` and `data.wild`.
+`photograph` draws a `Scene`; `labels` makes a `Batch` of it. People come from `cast` and `wardrobe`,
+places from `rooms` (with `building`, `furniture`, `halls`, `outdoors`; drawn by `scenery`,
+`visibility`, `lightmap`; textures from `atlas`, `surfaces`, `decals`) or from the user's
+`backgrounds`. `studio.pictures` and `studio.wild` are data sets of such pictures.
 """

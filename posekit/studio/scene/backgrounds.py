@@ -1,4 +1,4 @@
-"""A user's own pictures as backgrounds, in place of generated rooms.
+"""The user's own pictures as backgrounds, in place of generated surroundings.
 
 H x W pixels of the view.
 """
@@ -25,8 +25,8 @@ KEPT = 64
 
 
 @dataclass(frozen=True)
-class UserBackdrops:
-    """The pictures of a folder, read when they are first seen."""
+class BackgroundFolder:
+    """The pictures of a folder, read when they are first needed."""
 
     paths: tuple[Path, ...]
     _read: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
@@ -35,7 +35,7 @@ class UserBackdrops:
         return len(self.paths)
 
     def view(self, rng: np.random.Generator, height: int, width: int) -> Backdrop:
-        """A random part of a random picture, mirrored every other time; nothing in it has a depth.
+        """A random part of a random picture, mirrored half of the time, infinitely far away.
 
         ValueError for a picture that can't be read; FileNotFoundError for one that is gone.
         """
@@ -48,13 +48,12 @@ class UserBackdrops:
         top = int(rng.integers(tall - rows + 1))
         left = int(rng.integers(wide - columns + 1))
         part = picture[top : top + rows, left : left + columns]
-        way = cv2.INTER_AREA if rows > height else cv2.INTER_LINEAR
-        part = cv2.resize(part, (width, height), interpolation=way)
+        method = cv2.INTER_AREA if rows > height else cv2.INTER_LINEAR
+        part = cv2.resize(part, (width, height), interpolation=method)
         if rng.random() < 0.5:
             part = part[:, ::-1]
-        linear = SRGB_TO_LINEAR[part]
         return Backdrop(
-            colour=torch.from_numpy(linear),
+            colour=torch.from_numpy(SRGB_TO_LINEAR[part]),
             depth=torch.full((height, width), torch.inf),
             floor=torch.zeros(height, width, dtype=torch.bool),
         )
@@ -73,7 +72,7 @@ class UserBackdrops:
         return self._read[index]
 
 
-def user(folder: Path | str) -> UserBackdrops:
+def read_folder(folder: Path | str) -> BackgroundFolder:
     """The .jpg and .png pictures directly in a folder, in the order of their names.
 
     Other files are passed over, and so are links that lead out of the folder. FileNotFoundError for
@@ -90,16 +89,16 @@ def user(folder: Path | str) -> UserBackdrops:
     )
     if not paths:
         raise ValueError(f"backgrounds: {folder} has no {', '.join(ENDINGS)} pictures; add some")
-    return UserBackdrops(paths)
+    return BackgroundFolder(paths)
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """One random background of the user's, in the place of a `Stage`."""
+class FixedBackground:
+    """One background of the folder, drawn with the seed `key`, in the place of a `Stage`."""
 
-    backdrops: UserBackdrops
+    folder: BackgroundFolder
     key: int
 
     def view(self, _K, _rotation, _centre, height: int, width: int) -> Backdrop:
-        """The same picture from wherever one looks."""
-        return self.backdrops.view(dice(self.key), height, width)
+        """The same part of the same picture for any camera."""
+        return self.folder.view(dice(self.key), height, width)

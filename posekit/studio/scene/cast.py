@@ -1,4 +1,4 @@
-"""Who is in the pictures: dressed bodies, the studio's actors and people made up for one picture.
+"""People in the pictures: bodies with clothes and hair, at rest and posed.
 
 V vertices of the body, S shape numbers. World: mm, z up, floor at 0. Rest frame: mm, x left, y up,
 z forward.
@@ -23,45 +23,45 @@ from posekit.studio.scene import wardrobe
 
 
 @dataclass(frozen=True, eq=False)
-class Wearer:
-    """A dressed body at rest."""
+class DressedBody:
+    """A body at rest, with its clothes and hair."""
 
     body: Body
-    naked: Rest
-    dressed: Rest
+    skin: Rest
+    surface: Rest  # with clothes and hair
     look: wardrobe.Look
     shape: Float[Tensor, " S"]
 
-    def stand(
+    def pose(
         self,
         rotations: Float[Tensor, "24 3 3"],
         translation: Float[Tensor, "3"],
         markers: Float[Tensor, "17 3"] | None = None,
     ) -> "Person":
-        """This body in a pose in the world, its root joint at `translation`."""
-        posed = self.body.pose(self.dressed, rotations[None], translation[None])
+        """This body posed in the world, its root joint at `translation`."""
+        posed = self.body.pose(self.surface, rotations[None], translation[None])
         return Person(self, rotations, translation, posed.vertices[0], posed.joints[0], markers)
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """One dressed body in a pose, standing in the world."""
+    """A dressed body posed in the world."""
 
-    wearer: Wearer
+    dressed: DressedBody
     rotations: Float[Tensor, "24 3 3"]  # of the joints to their parents; the root's to the world
     translation: Float[Tensor, "3"]  # of the root joint
     surface: Float[Tensor, "V 3"]  # with clothes and hair
     joints: Float[Tensor, "24 3"]
-    markers: Float[Tensor, "17 3"] | None = None  # Human3.6M's joints, where the studio knows them
+    markers: Float[Tensor, "17 3"] | None = None  # Human3.6M's joints, of the studio's actors
 
     @cached_property
     def skin(self) -> Float[Tensor, "1 V 3"]:
         """The surface without clothes and hair."""
-        wearer, at = self.wearer, self.translation[None]
-        return wearer.body.pose(wearer.naked, self.rotations[None], at).vertices
+        dressed, at = self.dressed, self.translation[None]
+        return dressed.body.pose(dressed.skin, self.rotations[None], at).vertices
 
     def moved(self, by: Float[Tensor, "3"]) -> "Person":
-        """The person elsewhere in the world."""
+        """The person translated in the world."""
         names = ("translation", "surface", "joints", "markers")
         places = {name: getattr(self, name) for name in names}
         return replace(self, **{n: at + by for n, at in places.items() if at is not None})
@@ -69,9 +69,8 @@ class Person:
 
 @lru_cache(maxsize=8)
 def figure(body: Body) -> wardrobe.Figure:
-    """Where clothes are cut on this body; found on its surface, so that any SMPL body will do."""
-    rest = body.rest(torch.zeros(1, body.shapes))
-    vertices, joints = rest.vertices[0].numpy(), rest.joints[0].numpy()
+    """The landmarks that clothes are cut by, from the surface, so that any SMPL body will do."""
+    vertices, joints = template(body), body.rest(torch.zeros(1, body.shapes)).joints[0].numpy()
     top = vertices[:, 1].max()
     head = vertices[vertices[:, 1] > joints[SMPL24.index("smpl_head"), 1]]
     middle = head[np.abs(head[:, 0]) < 12]
@@ -84,27 +83,27 @@ def figure(body: Body) -> wardrobe.Figure:
 
 
 @lru_cache(maxsize=8)
-def places(body: Body) -> Float[np.ndarray, "V 3"]:
-    """Where each vertex is on the template: the coordinates in which clothes are cut."""
+def template(body: Body) -> Float[np.ndarray, "V 3"]:
+    """The vertices of the mean shape at rest: the coordinates in which clothes are cut."""
     return body.rest(torch.zeros(1, body.shapes)).vertices[0].numpy()
 
 
-def dress(body: Body, rest: Rest, look: wardrobe.Look, shape: Float[Tensor, " S"]) -> Wearer:
-    """A naked body at rest, with what it wears."""
-    off = wardrobe.bulk(look, figure(body), places(body))
-    dressed = rest.vertices + torch.from_numpy(off)[:, None] * normals(rest.vertices, body.faces)
-    return Wearer(body, rest, Rest(dressed, rest.joints), look, shape)
+def dress(body: Body, rest: Rest, look: wardrobe.Look, shape: Float[Tensor, " S"]) -> DressedBody:
+    """A body at rest with the clothes and hair of a look."""
+    off = wardrobe.bulk(look, figure(body), template(body))
+    surface = rest.vertices + torch.from_numpy(off)[:, None] * normals(rest.vertices, body.faces)
+    return DressedBody(body, rest, Rest(surface, rest.joints), look, shape)
 
 
 @lru_cache(maxsize=32)
-def actor(subject: str, body: Body) -> Wearer:
-    """An actor of the studio in own clothes."""
+def actor(subject: str, body: Body) -> DressedBody:
+    """An actor of the studio in the clothes that he or she always wears."""
     shape, rest = tailored(subject, body)
     return dress(body, rest, wardrobe.draw(dice(4, SUBJECTS.index(subject))), shape)
 
 
 @lru_cache(maxsize=32)
 def tailored(subject: str, body: Body) -> tuple[Float[Tensor, " S"], Rest]:
-    """The body's shape that comes nearest to an actor, and the body warped to the actor's bones."""
+    """The shape nearest to an actor, and the body at rest fitted to the actor's bone lengths."""
     offsets = torch.from_numpy(skeleton_of(subject).offsets @ poses.SMPL_AXES).float()
     return body.tailor(offsets)

@@ -1,21 +1,22 @@
-"""What hangs on generated walls and fronts furniture: painted once, never repeating.
+"""Textures that do not repeat: windows, doors, pictures, fronts of furniture, shops and cars.
 
-As in `posekit.scene.surfaces`, painters fill SIZE x SIZE texels with display values; a decal is
-stretched over the rectangle it is put on.
+As in `surfaces`, a painter makes a tile (SIZE, SIZE, 3) of display values; a decal is stretched over
+its rectangle.
 """
 
-import functools
+from functools import partial
 
 import cv2
 import numpy as np
 
-from posekit.studio.scene.surfaces import SIZE, Painter, clouds, colour, noise, planks, plaster
+from posekit.studio.scene.light import rgb
+from posekit.studio.scene.surfaces import SIZE, Painter, clouds, noise, planks, plaster
 
 
 def box(picture, left, top, right, bottom, paint) -> None:
-    """Fill a rectangle given in fractions of the side."""
+    """Fill a rectangle, in fractions of the side, with a hex colour or with values."""
     a, b, c, d = (round(SIZE * v) for v in (left, top, right, bottom))
-    picture[b:d, a:c] = colour(paint) if isinstance(paint, str) else paint
+    picture[b:d, a:c] = rgb(paint) if isinstance(paint, str) else paint
 
 
 def _shadow(picture, left, top, right, bottom, strength=0.35, width=0.02) -> None:
@@ -34,17 +35,17 @@ def _shadow(picture, left, top, right, bottom, strength=0.35, width=0.02) -> Non
 def landscape(rng, sky="bcd2e6", haze="e8ecee", ground="66784a", trees=True) -> np.ndarray:
     """An out-of-focus view: sky, a ragged line of trees or houses, ground."""
     rows = np.linspace(0, 1, SIZE)[:, None, None]
-    picture = (1 - rows) * colour(sky) + rows * colour(haze) + np.zeros((SIZE, SIZE, 1))
+    picture = (1 - rows) * rgb(sky) + rows * rgb(haze) + np.zeros((SIZE, SIZE, 1))
     line = 0.55 + 0.22 * (noise(rng, 8, 1) - 0.5) + 0.06 * (noise(rng, 64, 1) - 0.5)
     below = (rows[..., 0] > line)[..., None]
-    dark = colour("3e5236") if trees else colour("8c8880")
+    dark = rgb("3e5236") if trees else rgb("8c8880")
     picture = np.where(below, dark * (1 + 0.35 * clouds(rng, 16, 4)), picture)
-    picture = np.where(rows > 0.74, colour(ground) * (1 + 0.1 * clouds(rng, 8, 5)), picture)
+    picture = np.where(rows > 0.74, rgb(ground) * (1 + 0.1 * clouds(rng, 8, 5)), picture)
     return cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 2.5)
 
 
 def window(rng, frame="f2f0ea", panes=2, bars=1, view="green") -> np.ndarray:
-    """A window with its frame and what is outside: green, town, a bright haze, night."""
+    """A window and its frame before a view: "green", "town", "haze" (bright), or else night."""
     if view == "green":
         picture = 0.25 + 0.8 * landscape(rng)
     elif view == "town":
@@ -67,7 +68,7 @@ def window(rng, frame="f2f0ea", panes=2, bars=1, view="green") -> np.ndarray:
 def blinds(rng, frame="f2f0ea") -> np.ndarray:
     """A window behind slats."""
     wave = 0.5 + 0.5 * np.cos(2 * np.pi * 24 * np.arange(SIZE) / SIZE)
-    picture = (colour("f4f2ec") * (0.72 + 0.28 * wave[:, None, None])) * np.ones((1, SIZE, 1))
+    picture = (rgb("f4f2ec") * (0.72 + 0.28 * wave[:, None, None])) * np.ones((1, SIZE, 1))
     picture = picture.astype(np.float32)
     _shadow(picture, 0, 0, 1, 1, 0.25, 0.03)
     return picture
@@ -75,14 +76,10 @@ def blinds(rng, frame="f2f0ea") -> np.ndarray:
 
 def door(rng, base="e4e0d8", fields=2, glass=False, grain=False) -> np.ndarray:
     """A door in its frame, with a handle."""
-    tone = base
-    picture = (
-        planks(rng, tone, 2, 0.02, 0.0, 0).transpose(1, 0, 2) if grain else plaster(rng, tone, 0.02)
-    )
-    picture = np.ascontiguousarray(picture, np.float32)
-    box(picture, 0, 0, 1, 1, picture * 0.93)
-    inner = picture[10:, 22:-22]
-    inner *= 1.07
+    panel = planks(rng, base, 2, 0.02, 0.0, 0) if grain else plaster(rng, base, 0.02)
+    picture = np.ascontiguousarray(panel.transpose(1, 0, 2) if grain else panel, np.float32)
+    picture *= 0.93
+    picture[10:, 22:-22] *= 1.07
     _shadow(picture, 0.09, 0.04, 0.91, 1.0, 0.45, 0.012)
     if glass:
         box(picture, 0.25, 0.1, 0.75, 0.6, "aebcc2")
@@ -100,7 +97,7 @@ def painting(rng, style=0) -> np.ndarray:
     """A picture in a frame: a landscape, an abstract, a print with a mount, a photograph."""
     frames = ("2c2622", "e8e4dc", "6e4e30", "b09458", "18181a")
     picture = np.empty((SIZE, SIZE, 3), np.float32)
-    picture[:] = colour(frames[style % len(frames)])
+    picture[:] = rgb(frames[style % len(frames)])
     if style % 4 == 0:
         inside = landscape(rng, *(("d8b890", "f0dcc0", "6a5c40") if style else ()))
     elif style % 4 == 1:
@@ -141,11 +138,11 @@ def books(rng, shelves=5, wood="a88660") -> np.ndarray:
             picture[floor - tall : floor, x : min(x + wide, SIZE - 6)] = muted * 0.8 + 0.05
             picture[floor - tall : floor, x : x + 1] *= 0.6
             x += wide
-        picture[floor : floor + 3] = colour(wood)
+        picture[floor : floor + 3] = rgb(wood)
         picture[floor - room : floor - room + 6] *= 0.55
     for edge in (slice(0, 5), slice(-5, None)):
-        picture[:, edge] = colour(wood)
-    picture[:4] = colour(wood)
+        picture[:, edge] = rgb(wood)
+    picture[:4] = rgb(wood)
     return picture
 
 
@@ -158,9 +155,8 @@ def front(rng, base="f0eeea", across=2, down=1, knob="6c6a66", inset=0.0) -> np.
             _shadow(picture, *leaf, 0.45, 0.008)
             if inset:
                 gap = inset / max(across, down)
-                _shadow(
-                    picture, leaf[0] + gap, leaf[1] + gap, leaf[2] - gap, leaf[3] - gap, 0.2, 0.01
-                )
+                left, top, right, bottom = leaf
+                _shadow(picture, left + gap, top + gap, right - gap, bottom - gap, 0.2, 0.01)
             if across == 1:
                 x, y = 0.5, (j + 0.35) / down
                 box(picture, x - 0.06, y, x + 0.06, y + 0.02, knob)
@@ -172,7 +168,7 @@ def front(rng, base="f0eeea", across=2, down=1, knob="6c6a66", inset=0.0) -> np.
 
 
 def board(rng, base="f4f4f2", frame="b0b0ae", ink="3c5c8c", lines=7) -> np.ndarray:
-    """A whiteboard, blackboard or notice with some lines on it."""
+    """A whiteboard, blackboard or notice with lines of writing."""
     picture = plaster(rng, base, 0.03).astype(np.float32)
     for k in range(lines):
         y = 0.15 + 0.1 * k
@@ -198,9 +194,9 @@ def screen(rng) -> np.ndarray:
 def radiator(rng) -> np.ndarray:
     """The front of a panel radiator."""
     wave = 0.82 + 0.16 * np.cos(2 * np.pi * 28 * np.arange(SIZE) / SIZE)
-    picture = np.repeat((colour("f4f2ee") * wave[:, None])[None], SIZE, 0)
-    picture[:12] = colour("e2e0dc")
-    picture[-12:] = colour("d8d6d2")
+    picture = np.repeat((rgb("f4f2ee") * wave[:, None])[None], SIZE, 0)
+    picture[:12] = rgb("e2e0dc")
+    picture[-12:] = rgb("d8d6d2")
     return picture
 
 
@@ -209,12 +205,12 @@ def rug(rng, base="8a4a40", other="d8c8a8", rings=5) -> np.ndarray:
     picture = plaster(rng, base, 0.1, 32).astype(np.float32)
     for k in range(rings):
         edge = 0.03 + 0.055 * k
-        tone = colour(other) if k % 2 else 0.7 * colour(base) + 0.25 * rng.random()
+        tone = rgb(other) if k % 2 else 0.7 * rgb(base) + 0.25 * rng.random()
         if k in (0, 3, 4):
             box(picture, edge, edge, 1 - edge, 1 - edge, tone)
     inner = slice(round(0.27 * SIZE), round(0.73 * SIZE))
     mix = np.clip(0.5 + 2 * clouds(rng, 8, 3), 0, 1)[inner, inner]
-    picture[inner, inner] = mix * colour(base) + (1 - mix) * colour(other)
+    picture[inner, inner] = mix * rgb(base) + (1 - mix) * rgb(other)
     return picture * (1 + 0.1 * clouds(rng, 64, 2))
 
 
@@ -224,7 +220,7 @@ def shop(rng, base="4c5a54", glass="4a525a") -> np.ndarray:
     box(picture, 0.05, 0.04, 0.95, 0.18, "e4dcc8")
     for k in range(8):
         box(picture, 0.2 + 0.075 * k, 0.075, 0.25 + 0.075 * k, 0.145, base)
-    inside = colour(glass) * (1 + 0.5 * clouds(rng, 4, 5))
+    inside = rgb(glass) * (1 + 0.5 * clouds(rng, 4, 5))
     picture[60:235, 16:165] = inside[60:235, 16:165]
     picture[60:250, 180:240] = 0.8 * inside[60:250, 180:240]
     _shadow(picture, 0.06, 0.23, 0.65, 0.92, 0.4, 0.01)
@@ -254,34 +250,34 @@ def car(rng, glass=False) -> np.ndarray:
 
 DECALS: dict[str, Painter] = {
     "window_green": window,
-    "window_town": functools.partial(window, view="town", panes=2, bars=2),
-    "window_haze": functools.partial(window, view="haze", panes=1, bars=2),
-    "window_wide": functools.partial(window, panes=3, frame="4a4a4c"),
-    "window_wood": functools.partial(window, panes=2, bars=3, frame="8a6440", view="haze"),
-    "window_night": functools.partial(window, view="night"),
+    "window_town": partial(window, view="town", panes=2, bars=2),
+    "window_haze": partial(window, view="haze", panes=1, bars=2),
+    "window_wide": partial(window, panes=3, frame="4a4a4c"),
+    "window_wood": partial(window, panes=2, bars=3, frame="8a6440", view="haze"),
+    "window_night": partial(window, view="night"),
     "blinds": blinds,
     "door_white": door,
-    "door_wood": functools.partial(door, base="94683e", fields=3, grain=True),
-    "door_glass": functools.partial(door, base="c8ccce", glass=True),
-    "door_dark": functools.partial(door, base="5a5048", fields=1, grain=True),
-    **{f"painting_{k}": functools.partial(painting, style=k) for k in range(8)},
+    "door_wood": partial(door, base="94683e", fields=3, grain=True),
+    "door_glass": partial(door, base="c8ccce", glass=True),
+    "door_dark": partial(door, base="5a5048", fields=1, grain=True),
+    **{f"painting_{k}": partial(painting, style=k) for k in range(8)},
     "books": books,
-    "books_white": functools.partial(books, shelves=4, wood="e8e6e2"),
+    "books_white": partial(books, shelves=4, wood="e8e6e2"),
     "cupboard": front,
-    "wardrobe": functools.partial(front, across=3, inset=0.1),
-    "drawers": functools.partial(front, across=1, down=4),
-    "cabinets": functools.partial(front, across=4, down=2, inset=0.15),
-    "lockers": functools.partial(front, across=6, down=2, base="dcdcdc"),
+    "wardrobe": partial(front, across=3, inset=0.1),
+    "drawers": partial(front, across=1, down=4),
+    "cabinets": partial(front, across=4, down=2, inset=0.15),
+    "lockers": partial(front, across=6, down=2, base="dcdcdc"),
     "whiteboard": board,
-    "blackboard": functools.partial(board, base="34443c", ink="d0d4d0", frame="7c5c3c"),
-    "notices": functools.partial(board, base="b89468", ink="f0ece4", lines=6),
+    "blackboard": partial(board, base="34443c", ink="d0d4d0", frame="7c5c3c"),
+    "notices": partial(board, base="b89468", ink="f0ece4", lines=6),
     "screen": screen,
     "radiator": radiator,
     "rug": rug,
-    "rug_blue": functools.partial(rug, base="46566c", other="c8c4b8"),
-    "rug_grey": functools.partial(rug, base="a8a49c", other="8a867e"),
+    "rug_blue": partial(rug, base="46566c", other="c8c4b8"),
+    "rug_grey": partial(rug, base="a8a49c", other="8a867e"),
     "car_side": car,
-    "car_glass": functools.partial(car, glass=True),
+    "car_glass": partial(car, glass=True),
     "shop": shop,
-    "shop_red": functools.partial(shop, base="7c4038"),
+    "shop_red": partial(shop, base="7c4038"),
 }

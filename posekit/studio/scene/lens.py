@@ -1,7 +1,7 @@
-"""What a camera makes of light: blur, exposure, colour cast, noise, and the losses of a JPEG.
+"""8-bit sRGB pictures from linear light: blur, exposure, colour cast, noise and JPEG losses.
 
-Light comes linear, pictures leave as 8-bit sRGB. Every part can be drawn at random (`draw`) or set
-by hand; the same settings and light give the same bytes.
+Settings are drawn at random (`draw`) or set by hand; the same settings and light give the same
+bytes.
 
 H x W pixels, red, green, blue.
 """
@@ -40,7 +40,7 @@ class Lens:
 
 
 def draw(rng: np.random.Generator) -> Lens:
-    """Settings as photographs have them."""
+    """Random settings, spread as in ordinary photographs."""
     roll = rng.random(8)
     warm = rng.normal(0, 0.06)
     night = roll[0] < 0.15
@@ -60,8 +60,8 @@ def draw(rng: np.random.Generator) -> Lens:
     )
 
 
-def still(lens: Lens, index: int) -> Lens:
-    """The same camera for another frame: noise of its own, nothing else changes."""
+def with_noise_of(lens: Lens, index: int) -> Lens:
+    """The same settings with the noise of frame `index`."""
     place = np.random.Generator(np.random.Philox(index)).integers(TILE, size=2)
     return replace(lens, noise=(int(place[0]), int(place[1])))
 
@@ -69,7 +69,7 @@ def still(lens: Lens, index: int) -> Lens:
 def expose(light: Float[np.ndarray, "H W 3"], lens: Lens) -> UInt8[np.ndarray, "H W 3"]:
     """The photograph of linear `light`.
 
-    ValueError when the light is not finite or the JPEG quality is none.
+    ValueError when the light is not finite or the JPEG quality is not from 0 to 100.
     """
     if not np.isfinite(light.sum()):
         raise ValueError("the light holds NaN or infinity; the scene was not drawn everywhere")
@@ -77,13 +77,15 @@ def expose(light: Float[np.ndarray, "H W 3"], lens: Lens) -> UInt8[np.ndarray, "
         raise ValueError(f"JPEG quality {lens.jpeg} is not between 0 and 100")
     height, width = light.shape[:2]
     light = _blur(np.ascontiguousarray(light, dtype=np.float32), lens)
-    # The meter ignores what would burn out in any case, such as the sun and lamps.
+    # The meter ignores what is overexposed in any case, such as the sun and lamps.
     metered = 1.0
     if lens.exposure is not None:
         metered = float(cv2.min(cv2.transform(light, LUMINANCE[None]), BRIGHTEST).mean())
     step = BRIGHTEST / LEVELS  # from here on light is counted in steps of the tone curve
     gain = (lens.exposure or 1.0) / max(metered, 1e-4) / step
-    light = cv2.transform(light, gain * _mix(lens))
+    # White balance, then towards grey or away from it.
+    saturate = lens.saturation * np.eye(3) + (1 - lens.saturation) * LUMINANCE
+    light = cv2.transform(light, gain * (saturate * np.array(lens.balance)))
     if lens.vignette:
         light *= 1 - np.float32(lens.vignette) * _corners(height, width)
     if lens.shot or lens.read:
@@ -97,12 +99,6 @@ def expose(light: Float[np.ndarray, "H W 3"], lens: Lens) -> UInt8[np.ndarray, "
     return _jpeg(picture, lens.jpeg) if lens.jpeg else picture
 
 
-def _mix(lens: Lens) -> Float[np.ndarray, "3 3"]:
-    """The matrix that balances the channels and then moves them towards grey, or away from it."""
-    saturate = lens.saturation * np.eye(3) + (1 - lens.saturation) * LUMINANCE
-    return saturate * np.array(lens.balance)
-
-
 def _blur(light: np.ndarray, lens: Lens) -> np.ndarray:
     if lens.defocus:
         light = cv2.GaussianBlur(light, (0, 0), lens.defocus, borderType=cv2.BORDER_REFLECT)
@@ -113,20 +109,14 @@ def _blur(light: np.ndarray, lens: Lens) -> np.ndarray:
 
 
 def _streak(length: float, angle: float) -> np.ndarray:
-    """A kernel that spreads light evenly along a line of `length` px."""
+    """A kernel that spreads light evenly along a line of `length` px at `angle` degrees."""
     half = int(np.ceil(length / 2)) + 1
     kernel = np.zeros((2 * half + 1, 2 * half + 1), dtype=np.float32)
-    way = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+    direction = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
     for step in np.linspace(-length / 2, length / 2, 8 * half):
-        x, y = step * way + half
+        x, y = step * direction + half
         i, j = int(y), int(x)
-        for row, column, share in (
-            (i, j, (1 - y + i) * (1 - x + j)),
-            (i, j + 1, (1 - y + i) * (x - j)),
-            (i + 1, j, (y - i) * (1 - x + j)),
-            (i + 1, j + 1, (y - i) * (x - j)),
-        ):
-            kernel[row, column] += share
+        kernel[i : i + 2, j : j + 2] += np.outer((1 - y + i, y - i), (1 - x + j, x - j))
     return kernel / kernel.sum()
 
 
@@ -140,7 +130,7 @@ def _corners(height: int, width: int) -> np.ndarray:
 
 @cache
 def _noise() -> np.ndarray:
-    """Normal deviates, slightly smoothed as a sensor's colour filter does."""
+    """Normal deviates, smoothed as by a sensor's colour filter: a tile repeated 2 x 2 times."""
     rng = np.random.Generator(np.random.Philox(512))
     tile = rng.standard_normal((TILE, TILE, 3), dtype=np.float32)
     smooth = cv2.GaussianBlur(tile, (0, 0), 0.6, borderType=cv2.BORDER_REFLECT)
@@ -148,9 +138,9 @@ def _noise() -> np.ndarray:
 
 
 def _grain(height: int, width: int, start: tuple[int, int]) -> np.ndarray:
-    # Twice the tile side by side, so that a picture up to its size is a view and not a copy.
+    """Noise (H, W, 3) from a place `start` of the endless tiling."""
     tile = _noise()
-    if max(height, width) <= TILE:
+    if max(height, width) <= TILE:  # a view of the repeated tile, not a copy
         return tile[start[0] : start[0] + height, start[1] : start[1] + width]
     rows = (np.arange(height) + start[0]) % TILE
     columns = (np.arange(width) + start[1]) % TILE
@@ -159,9 +149,9 @@ def _grain(height: int, width: int, start: tuple[int, int]) -> np.ndarray:
 
 @cache
 def _tone(contrast: float) -> np.ndarray:
-    """From steps of light to sRGB, bent into an S by `contrast`.
+    """The table (LEVELS,) from steps of light to 8-bit sRGB, bent into an S by `contrast`.
 
-    Before that a shoulder, 1 - exp(-SHOULDER x), keeps drawing in highlights as film does.
+    Before that a shoulder, 1 - exp(-SHOULDER x), compresses highlights as film does.
     """
     light = np.arange(LEVELS) * (BRIGHTEST / LEVELS)
     light = (1 - np.exp(-SHOULDER * light)) / (1 - np.exp(-SHOULDER * BRIGHTEST))

@@ -1,4 +1,10 @@
-"""Between the numbers of a picture file and light (sRGB, IEC 61966-2-1)."""
+"""Lights of a generated place, shading by them, and conversion between sRGB and linear light.
+
+A place has light from everywhere and a few far lamps, windows or the sun. The same `Lights` shade
+surroundings and people, so that both look as if they stood in one place.
+
+N points, L lights. Linear light, world directions (z up).
+"""
 
 from dataclasses import dataclass
 
@@ -8,9 +14,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+WRAP = 0.15
+"""How far past the terminator light still reaches: skin, cloth and large lamps are soft."""
+
+WARM, WHITE, COOL = (1.0, 0.82, 0.62), (1.0, 0.97, 0.92), (0.86, 0.94, 1.0)
+
 
 def decode_srgb(srgb: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
-    """Linear light of sRGB values, both from 0 to 1."""
+    """Linear light of sRGB values (IEC 61966-2-1), both from 0 to 1."""
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
@@ -23,17 +34,9 @@ SRGB_TO_LINEAR = decode_srgb(np.arange(256, dtype=np.float32) / 255)
 """Linear light of the 256 values of a picture's channel."""
 
 
-# FOLDED posekit.scene.light: Light for generated pictures: what comes from everywhere, and a few far lamps, windows or the sun.
-#
-# Linear light, world directions (z up). The same `Lights` shade the surroundings and the people in
-# them, so that both look as if they stood in one place.
-#
-# N points, L lights.
-
-WRAP = 0.15
-"""How far past the terminator light still reaches: skin, cloth and large lamps are soft."""
-
-WARM, WHITE, COOL = (1.0, 0.82, 0.62), (1.0, 0.97, 0.92), (0.86, 0.94, 1.0)
+def rgb(code: str) -> Float[np.ndarray, "3"]:
+    """Display values, 0 to 1, of a colour written "rrggbb"."""
+    return np.array([int(code[k : k + 2], 16) for k in (0, 2, 4)], np.float32) / 255
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,11 @@ class Lights:
         albedo: Float[Tensor, "N 3"],
         key: Float[Tensor, "N 1"] | None = None,
     ) -> Float[Tensor, "N 3"]:
-        """Linear light that surfaces of `albedo` (linear) with unit world `normals` send out.
+        """Linear light that surfaces of linear `albedo` with unit world `normals` send out.
 
         A hemisphere of ambient light, ground to sky, and per lamp Lambert's cosine, wrapped: with
         the light at angle t, max(0, (cos t + w) / (1 + w)). `key` is the share of the key light
-        that reaches each point; all of it by default.
+        that reaches a point; all of it by default.
         """
         up = (0.5 + 0.5 * normals[:, 2:]).to(albedo)
         ground = self.ground.to(albedo)
@@ -89,16 +92,13 @@ def towards(azimuth: float, elevation: float) -> np.ndarray:
 
 
 def tint(rng: np.random.Generator, *ends: tuple[float, float, float]) -> np.ndarray:
-    """A colour somewhere between `ends`."""
+    """A random colour between `ends`."""
     weights = rng.standard_exponential(len(ends))
     return weights @ np.array(ends) / weights.sum()
 
 
 def indoors(rng: np.random.Generator, window: float | None) -> Lights:
-    """A room's light: the window's (its direction an azimuth) or a lamp's as the key, and a fill.
-
-    Without a window the lamps hang from the ceiling.
-    """
+    """Random lights of a room whose key light is a window at an azimuth, or a ceiling lamp."""
     level = rng.uniform(0.85, 1.35)
     if window is not None:
         key = towards(window + rng.uniform(-0.5, 0.5), rng.uniform(0.35, 0.8))
@@ -115,12 +115,11 @@ def indoors(rng: np.random.Generator, window: float | None) -> Lights:
 
 
 def outdoors(rng: np.random.Generator, overcast: float) -> Lights:
-    """The sun and the sky: `overcast` from 0, a clear day, to 1, when the clouds let no sun pass."""
+    """Random sun and sky: `overcast` from 0, a clear day, to 1, when the clouds let no sun pass."""
     elevation = rng.uniform(0.35, 1.25)
     low = np.clip((0.8 - elevation) / 0.5, 0, 1)
     sun = (1 - low) * np.array(WHITE) + low * np.array(WARM)
-    lamps = [
-        (towards(rng.uniform(0, 2 * np.pi), elevation), sun * (0.15 + 0.85 * (1 - overcast))),
-    ]
+    key = towards(rng.uniform(0, 2 * np.pi), elevation)
+    lamps = [(key, sun * (0.15 + 0.85 * (1 - overcast)))]
     sky = (1 - overcast) * np.array([0.38, 0.44, 0.56]) + overcast * np.array([0.7, 0.72, 0.75])
     return lights(sky, sky * rng.uniform(0.35, 0.6), lamps)

@@ -1,9 +1,9 @@
-"""Made-up things to lay over pictures of persons, where no real cut-outs are at hand.
+"""Generated occluders to lay over pictures of persons, where no real cut-outs are at hand.
 
 Ellipses, boxes, polygons and bars with plain, shaded, striped, chequered or mottled surfaces and a
-soft edge, of the sizes that Pascal VOC's objects have after `posekit.data.voc` halves them.
+soft edge, of the sizes that Pascal VOC's objects have after `posekit.data.pascal_voc` halves them.
 
-h, w pixels of a thing.
+h, w pixels of an occluder.
 """
 
 import cv2
@@ -15,7 +15,7 @@ _FINE = 4  # outlines are drawn so many times larger, then averaged down
 
 
 def shapes(rng: np.random.Generator, count: int) -> list[UInt8[np.ndarray, "_ _ 4"]]:
-    """`count` things, RGB and opacity. ValueError when `count` is not positive."""
+    """`count` occluders, RGB and opacity. ValueError when `count` is not positive."""
     if count < 1:
         raise ValueError(f"cannot make {count} shapes")
     return [_shape(rng) for _ in range(count)]

@@ -1,11 +1,11 @@
-"""One photograph: people, light and surroundings become pixels and labels.
+"""Pixels of a scene: people, occluders and surroundings as a photograph with a person per pixel.
 
 The lens's distortion bends people and their 2D joints alike, never the surroundings. People are
 opaque; they hide each other and throw the key light's shadow on each other and on the floor.
 Edges are smoothed over 2 x 2 samples a pixel, colours are taken at the nearest of the four.
 
-P people, V vertices and F triangles of the body, J joints, S shape numbers, H x W pixels, N of them
-covered by people. World: mm, z up, floor at 0. Camera: mm, x right, y down, z forward.
+P people, V vertices and F triangles of the body, H x W pixels, N of them covered by people. World:
+mm, z up, floor at 0. Camera: mm, x right, y down, z forward.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from posekit.geometry.camera import Camera
 from posekit.geometry.crop import crop_affine
 from posekit.geometry.render import Covered, Raster, normals, rasterise
 from posekit.studio.scene import lens, wardrobe
-from posekit.studio.scene.cast import Person, figure, places
+from posekit.studio.scene.cast import Person, figure, template
 from posekit.studio.scene.light import SRGB_TO_LINEAR, Lights
 from posekit.studio.scene.shadow import Shadow, cast_on_floor
 
@@ -32,7 +32,7 @@ NEAR = 100.0  # mm; nobody may stand nearer to the camera
 
 @dataclass(frozen=True)
 class Patch:
-    """Something flat between people and camera, in the photograph's pixels."""
+    """A flat occluder between people and camera, in the photograph's pixels."""
 
     picture: UInt8[np.ndarray, "h w 4"]  # RGBA
     left: float
@@ -42,7 +42,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that a photograph shows."""
+    """What a photograph shows."""
 
     body: Body
     people: tuple[Person, ...]
@@ -55,28 +55,28 @@ class Scene:
     @cached_property
     def surfaces(self) -> Float[Tensor, "P V 3"]:
         """The people's surfaces, world."""
-        return torch.stack([each.surface for each in self.people])
+        return torch.stack([person.surface for person in self.people])
 
     @cached_property
-    def seen(self) -> Float[Tensor, "P V 3"]:
+    def in_camera(self) -> Float[Tensor, "P V 3"]:
         """The people's surfaces, camera."""
         return self.camera.world_to_camera(self.surfaces)
 
     @cached_property
     def pixels(self) -> Float[Tensor, "P V 2"]:
-        """Where the people's surfaces appear, px of the camera."""
-        return self.camera.project(self.seen)
+        """The people's surfaces projected, px of the camera."""
+        return self.camera.project(self.in_camera)
 
 
 @dataclass(frozen=True)
 class Shot:
-    """The pixels, and whose they are."""
+    """A photograph, or a crop of one, with what each pixel shows."""
 
     scene: Scene
     affine: Float[np.ndarray, "3 3"]  # from the camera's pixels to these
     image: UInt8[np.ndarray, "H W 3"]
     boxes: Float[np.ndarray, "P 4"]  # around each person, seen or not: left, top, width, height
-    owner: Int8[np.ndarray, "H W"]  # which person is seen, -1 for none
+    owner: Int8[np.ndarray, "H W"]  # index of the person, -1 for none
     parts: UInt8[np.ndarray, "H W"]  # 0 nobody, 1 to 6 as LSP's
     front: Float[np.ndarray, "H W"]  # mm to the nearest surface; inf for none
     hidden: Float[np.ndarray, "H W"]  # share covered by patches or outside the photograph
@@ -84,30 +84,30 @@ class Shot:
     @property
     def intrinsics(self) -> Float[np.ndarray, "3 3"]:
         """Of the pixels of this shot, without the lens's distortion."""
-        return intrinsics(self.scene.camera, self.affine)
+        return shot_intrinsics(self.scene.camera, self.affine)
 
 
 @torch.inference_mode()
-def shoot(
+def photograph(
     scene: Scene,
     affine: Float[np.ndarray, "3 3"],
     height: int,
     width: int,
     frame: tuple[int, int] | None = None,
 ) -> Shot:
-    """The scene's photograph, or the part of it that `affine` brings to height x width pixels.
+    """The part of a scene's photograph that `affine` (3, 3) maps to height x width pixels.
 
     With `frame` (width, height of the photograph, px) what lies outside is black, as where a crop
     reaches over the edge of a picture. ValueError names a person who is behind the camera.
     """
     body, camera = scene.body, scene.camera
-    for k, depth in enumerate(scene.seen[..., 2].amin(1).tolist()):
+    for k, depth in enumerate(scene.in_camera[..., 2].amin(1).tolist()):
         if depth < NEAR:
             raise ValueError(f"person {k} reaches behind the camera; move one of them")
-    pixels = moved(scene.pixels, affine)
+    pixels = to_shot(scene.pixels, affine)
     corners = torch.stack([pixels.amin(1), pixels.amax(1)], dim=1)
     faces = _faces(body, len(scene.people))
-    points = torch.cat([pixels, scene.seen[..., 2:]], dim=2).view(1, -1, 3)
+    points = torch.cat([pixels, scene.in_camera[..., 2:]], dim=2).view(1, -1, 3)
     # Only the rectangle that holds people is drawn: a third of a usual crop.
     left, top = corners[:, 0].amin(0).floor().clamp(min=0).int().tolist()
     right, bottom = corners[:, 1].amax(0).ceil().int().tolist()
@@ -115,10 +115,9 @@ def shoot(
     high = max(min(bottom + 1, height) - top, 1)
     points = points - torch.tensor([left, top, 0.0])
     raster = rasterise(points, faces, high, wide, near=NEAR, supersample=SAMPLES)
-    K = intrinsics(camera, affine)
-    view = scene.surroundings.view(
-        torch.from_numpy(K), camera.rotation, camera.centre, height, width
-    )
+    K = shot_intrinsics(camera, affine)
+    pose = (torch.from_numpy(K), camera.rotation, camera.centre)
+    view = scene.surroundings.view(*pose, height, width)
     covered, pixels, share, front = _resolve(raster, left, top, view.depth.numpy())
     shadow = Shadow(scene.surfaces, faces, scene.lights)
     person = covered.face // len(body.faces)
@@ -150,36 +149,38 @@ def shoot(
     return Shot(scene, affine, image, boxes.numpy(), owner, parts, front, hidden)
 
 
-def portrait(scene: Scene, size: int) -> Shot:
-    """The first person, cut out of the scene's photograph by the usual rule (`crop_affine`)."""
-    box = tuple(outline(scene, 0).tolist())
+def crop_person(scene: Scene, size: int) -> Shot:
+    """The crop of the first person by the usual rule (`crop_affine`), size x size px."""
+    box = tuple(bounding_box(scene, 0).tolist())
     affine = crop_affine(box, (size, size)).numpy()
-    return shoot(scene, affine, size, size, scene.camera.size)
+    return photograph(scene, affine, size, size, scene.camera.size)
 
 
 @lru_cache(maxsize=16)
 def _faces(body: Body, people: int) -> Int64[Tensor, "F 3"]:
-    """The triangles of so many bodies, one after the other."""
+    """The triangles of so many bodies, as indices into their vertices in a row."""
     offsets = torch.arange(people)[:, None, None] * len(body.weights)
     return (body.faces + offsets).view(-1, 3)
 
 
-def outline(scene: Scene, who: int) -> Float[np.ndarray, "4"]:
+def bounding_box(scene: Scene, person: int) -> Float[np.ndarray, "4"]:
     """The box around all of a person, seen or not: left, top, width, height, camera's px."""
-    pixels = scene.pixels[who].numpy()
+    pixels = scene.pixels[person].numpy()
     corner = pixels.min(0)
     return np.concatenate([corner, pixels.max(0) - corner])
 
 
-def moved(pixels: Float[Tensor, "*N 2"], affine: Float[np.ndarray, "3 3"]) -> Float[Tensor, "*N 2"]:
-    """A camera's pixels in a shot."""
+def to_shot(
+    pixels: Float[Tensor, "*N 2"], affine: Float[np.ndarray, "3 3"]
+) -> Float[Tensor, "*N 2"]:
+    """Pixels of a shot from pixels of the camera."""
     x, y = pixels.unbind(-1)
     (a, b, c), (d, e, f), _ = affine.tolist()
     return torch.stack([a * x + b * y + c, d * x + e * y + f], dim=-1)
 
 
-def intrinsics(camera: Camera, affine: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
-    """A camera's intrinsics for pixels that `affine` moves, without the lens's distortion."""
+def shot_intrinsics(camera: Camera, affine: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """A camera's intrinsics for the pixels of a shot, without the lens's distortion."""
     (fx, fy), (cx, cy) = camera.focal.tolist(), camera.principal.tolist()
     K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     return affine @ K
@@ -188,9 +189,11 @@ def intrinsics(camera: Camera, affine: Float[np.ndarray, "3 3"]) -> Float[np.nda
 def _resolve(
     raster: Raster, left: int, top: int, behind: np.ndarray
 ) -> tuple[Covered, np.ndarray, np.ndarray, np.ndarray]:
-    """The nearest sample of every pixel that has any, with that pixel (flat) and the share of its
-    samples that lie before what is `behind` (depth, H W); and the depth of the nearest surface.
-    The raster begins at (left, top) of the picture."""
+    """What people cover: their nearest samples (N,), flat pixels (N,), shares of the pixels (N,).
+
+    A share counts the samples before what is `behind` (depth, H W). Last comes the depth (H, W) of
+    the nearest surface. The raster begins at (left, top) of the picture.
+    """
     pixels, samples, count = raster.nearest()
     covered = raster.cover(samples)
     own, whole = raster.keys.shape[2] // SAMPLES, behind.shape[1]
@@ -203,26 +206,26 @@ def _resolve(
 
 
 def _colour(scene: Scene, covered: Covered, person: Tensor, shadow: Shadow) -> np.ndarray:
-    """Light that the covered points of the people send out, (N, 3)."""
+    """Linear light (N, 3) that the covered points of the people send out."""
     body, surfaces = scene.body, scene.surfaces
     count = len(scene.people)
-    cut = torch.from_numpy(places(body)).expand(count, -1, -1)
-    lit = shadow.spares(surfaces.view(-1, 3)).view(count, -1, 1)
-    across = torch.cat([cut, normals(surfaces, body.faces), lit], dim=2)
+    places = torch.from_numpy(template(body)).expand(count, -1, -1)
+    lit = shadow.reached(surfaces.view(-1, 3)).view(count, -1, 1)
+    across = torch.cat([places, normals(surfaces, body.faces), lit], dim=2)
     at = covered.interpolate(across.view(1, -1, 7))
     albedo = np.empty((len(at), 3), dtype=np.float32)
     tips = np.empty((len(at), 3), dtype=np.float32)
     where = at[:, :3].numpy()
-    for k, each in enumerate(scene.people):
+    for k, someone in enumerate(scene.people):
         own = np.flatnonzero(person.numpy() == k)
-        albedo[own], tips[own] = wardrobe.paint(each.wearer.look, figure(body), where[own])
+        albedo[own], tips[own] = wardrobe.paint(someone.dressed.look, figure(body), where[own])
     normal = at[:, 3:6] + torch.from_numpy(tips)
     normal /= torch.linalg.vector_norm(normal, dim=1, keepdim=True).clamp_(min=1e-12)
     return scene.lights.shade(normal, torch.from_numpy(albedo), at[:, 6:]).numpy()
 
 
 def _paste(patch: Patch, affine: np.ndarray, light: np.ndarray, hidden: np.ndarray) -> None:
-    """Lay a patch over the light, in place, and note what it hides."""
+    """Draw a patch over the light (H, W, 3) and the hidden shares (H, W), in place."""
     height, width = hidden.shape
     place = affine @ [[patch.scale, 0, patch.left], [0, patch.scale, patch.top], [0, 0, 1]]
     high, wide = patch.picture.shape[:2]

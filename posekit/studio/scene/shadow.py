@@ -1,7 +1,7 @@
-"""The shadow that people throw in the key light: on each other, on themselves, and on the floor.
+"""Shadows of people in the key light: on each other, on themselves, and on the floor.
 
-The light takes a picture of the people (the shadow map of Williams, "Casting curved shadows on
-curved surfaces", SIGGRAPH 1978): what is farther away than what it sees lies in shadow.
+A depth image of the people seen from the light is the shadow map (Williams, "Casting curved shadows
+on curved surfaces", SIGGRAPH 1978): a point farther from the light than its depth lies in shadow.
 
 P people, V vertices, N points. World: mm, z up, floor at 0. Camera: mm.
 """
@@ -17,13 +17,13 @@ from posekit.geometry.render import rasterise
 from posekit.studio.scene.light import Lights
 from posekit.studio.scene.scenery import Backdrop
 
-SIDE = 160  # px of the light's picture
+SIDE = 160  # px of the shadow map
 BIAS = 25.0  # mm, so that no surface shades itself
 SOFT = 1.5  # px, of the shadow's edge on the floor
 
 
 class Shadow:
-    """What the key light does not reach, since somebody is in its way."""
+    """The shadow map of people in the key light."""
 
     def __init__(
         self, vertices: Float[Tensor, "P V 3"], faces: Int64[Tensor, "F 3"], lights: Lights
@@ -41,27 +41,26 @@ class Shadow:
         self.depth = raster.depth.view(-1)
         self.silhouette = raster.silhouette[0].float().numpy()
 
-    def spares(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
-        """1 where a world point sees the light, 0 where something is in between."""
+    def reached(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        """1 where the key light reaches a world point, 0 where something is in between."""
         at = self._points(points @ self.axes.T)
         column, row = at[:, :2].round().long().clamp(0, SIDE - 1).unbind(1)
         nearest = self.depth.index_select(0, row * SIDE + column)
         return (at[:, 2] <= nearest + BIAS).to(points)
 
     def _points(self, places: Tensor) -> Tensor:
-        """In the light's picture: px, px, mm from where the light enters."""
-        return torch.cat(
-            [(places[:, :2] - self.corner[:2]) * self.scale, places[:, 2:] - self.corner[2:]], dim=1
-        )
+        """Coordinates in the shadow map, px, px and mm of depth, from points in the light's axes."""
+        from_corner = places - self.corner
+        return torch.cat([from_corner[:, :2] * self.scale, from_corner[:, 2:]], dim=1)
 
 
 def cast_on_floor(
     shadow: Shadow, view: Backdrop, K: Float[np.ndarray, "3 3"], camera: Camera
 ) -> Float[np.ndarray, "H W 3"]:
-    """The surroundings' light, darker on the floor where people stand in the key light.
+    """Linear light of the surroundings, darker on the floor where people stand in the key light.
 
-    Nobody is under the floor, so a floor point is dark where the light's picture shows anybody;
-    from the camera's pixels to the light's leads, by way of the floor, a homography.
+    Nobody is under the floor, so a floor point is dark where the shadow map shows anybody; a
+    homography leads from the camera's pixels over the floor to the shadow map.
     """
     light = view.colour.numpy()
     rays = camera.rotation.numpy().T @ np.linalg.inv(K)  # world directions of homogeneous pixels
@@ -71,20 +70,17 @@ def cast_on_floor(
     to_light = shadow.axes.double().numpy()
     across = shadow.scale * (to_light[:2] @ on_floor - np.outer(shadow.corner[:2], rays[2]))
     height, width = view.floor.shape
-    seen = cv2.warpPerspective(
-        shadow.silhouette,
-        np.vstack([across, rays[2]]),
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-    )
-    seen *= view.floor.numpy()
-    left, top, wide, high = cv2.boundingRect((seen > 0).astype(np.uint8))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    homography = np.vstack([across, rays[2]])
+    dark = cv2.warpPerspective(shadow.silhouette, homography, (width, height), flags=flags)
+    dark *= view.floor.numpy()
+    left, top, wide, high = cv2.boundingRect((dark > 0).astype(np.uint8))
     if not wide:
         return light
     edge = int(3 * SOFT)
     rows = slice(max(top - edge, 0), top + high + edge)
     columns = slice(max(left - edge, 0), left + wide + edge)
-    soft = cv2.GaussianBlur(seen[rows, columns], (0, 0), SOFT)
+    soft = cv2.GaussianBlur(dark[rows, columns], (0, 0), SOFT)
     up, key = torch.tensor([[0.0, 0.0, 1.0]] * 2), torch.tensor([[0.0], [1.0]])
     shaded, lit = shadow.lights.shade(up, torch.ones(2, 3), key).numpy()
     lost = 1 - shaded / lit

@@ -1,11 +1,10 @@
-"""What the studio's people look like: skin, hair, faces and clothes, painted on any SMPL body.
+"""Skin, hair, faces and clothes of people: random looks, and their colours on any SMPL body.
 
-A look is a handful of numbers. Clothes are cut in the T pose of the body's template, by place and
-not by triangle, so that a sleeve ends in a clean line at any mesh resolution. Loose clothes and
-hair also stand off the body (`bulk`).
+Clothes are cut in the T pose of the body's template, by place and not by triangle, so that a sleeve
+ends in a clean line at any mesh resolution. Loose clothes and hair also stand off the body (`bulk`).
 
-Skin follows a straight path through the six types of Fitzpatrick (1988), colours as in common
-charts; cloth is half muted (black, white, grey, blue, brown) and half any hue.
+Skin tones lie on a path through the six types of Fitzpatrick (1988), colours as in common charts;
+cloth is half muted (black, white, grey, blue, brown) and half any hue.
 
 N points of the body's surface, V vertices. Places: the template in its T pose, mm, x left, y up,
 z forward. Colours: linear, red, green, blue, the share of light given back.
@@ -19,10 +18,9 @@ import numpy as np
 from jaxtyping import Float
 
 from posekit.geometry.skeleton import SMPL24
-from posekit.studio.scene.light import decode_srgb
+from posekit.studio.scene.light import decode_srgb, rgb
 
-# How many wear them, and where sleeves (0 at the shoulder, 1 elbow, 2 wrist) and legs (hip, knee,
-# ankle) may end.
+# Share of people, and where sleeves (0 shoulder, 1 elbow, 2 wrist) and legs (hip, knee, ankle) end.
 TOPS = {
     "tank": (0.08, (-0.15, 0.0)),
     "short": (0.4, (0.35, 0.75)),
@@ -63,7 +61,7 @@ class Cloth:
 
 @dataclass(frozen=True)
 class Look:
-    """How one person looks. Lengths are shares of the limb they run along."""
+    """How a person looks. Lengths are shares of the limb they run along."""
 
     skin: Float[np.ndarray, "3"]
     hair: Float[np.ndarray, "3"]
@@ -97,20 +95,19 @@ class Figure:
     top: float  # of the head
 
     def at(self, joint: str) -> np.ndarray:
-        """Where a joint of SMPL24 is."""
+        """The position (3,) of a joint of SMPL24."""
         return self.joints[SMPL24.index(joint)]
 
 
 def draw(rng: np.random.Generator) -> Look:
-    """A person at random."""
+    """A random look."""
     tone = rng.beta(1.1, 1.4)
-    skin = _between(SKIN, tone) * rng.uniform(0.9, 1.08)
+    skin = _blend(SKIN, tone) * rng.uniform(0.9, 1.08)
     hair = _linear(HAIRS[int(rng.integers(len(HAIRS) if tone < 0.45 else 4))])
     top, bottom = (
-        _among(rng, {name: share for name, (share, _) in kinds.items()})
-        for kinds in (TOPS, BOTTOMS)
+        _pick(rng, {name: share for name, (share, _) in kinds.items()}) for kinds in (TOPS, BOTTOMS)
     )
-    style = _among(rng, HAIR)
+    style = _pick(rng, HAIR)
     same = rng.random() < 0.08  # overalls, suits, track suits
     upper = _cloth(rng)
     return Look(
@@ -138,11 +135,11 @@ def draw(rng: np.random.Generator) -> Look:
 
 
 def bulk(look: Look, figure: Figure, places: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, " V"]:
-    """How far clothes and hair stand off the skin at each vertex, mm, along its normal."""
+    """Distance (mm) of clothes and hair from the skin at the vertices, along their normals."""
     at = x, y, _ = _sides(places)
     top = look.top_bulk * _soft(_top(look, figure, at), 15.0)
     bottom = look.bottom_bulk * _soft(_bottom(look, figure, at), 15.0)
-    # A shirt hangs from chest and shoulder blades: most of the room is around the waist.
+    # A shirt hangs from chest and shoulder blades, and is widest around the waist.
     chest, waist = figure.at("smpl_spine3")[1], figure.at("smpl_spine1")[1]
     low = np.clip((chest - y) / (chest - waist), 0, 1)
     trunk = x < figure.at("left_shoulder")[0]
@@ -155,13 +152,10 @@ def bulk(look: Look, figure: Figure, places: Float[np.ndarray, "V 3"]) -> Float[
 def paint(
     look: Look, figure: Figure, places: Float[np.ndarray, "N 3"]
 ) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N 3"]]:
-    """Colours at these places of the body, and how folds tip the surface there (add to normals)."""
+    """Colours at places of the body, and vectors that folds add to the normals there."""
     at = _sides(places)
-    places = np.ascontiguousarray(places.T, dtype=np.float32)  # x, y and z each in one piece
-    layers = [
-        (_bottom(look, figure, at) > 0, look.bottom),
-        (_top(look, figure, at) > 0, look.top),
-    ]
+    places = np.ascontiguousarray(places.T, dtype=np.float32)
+    layers = [(_bottom(look, figure, at) > 0, look.bottom), (_top(look, figure, at) > 0, look.top)]
     colours = np.empty((places.shape[1], 3), dtype=np.float32)
     tips = np.empty_like(colours)
     bare = np.flatnonzero(~(layers[0][0] | layers[1][0]))
@@ -185,7 +179,7 @@ def paint(
 
 
 def _top(look: Look, figure: Figure, at: Sides) -> np.ndarray:
-    """mm inside the top garment; negative outside."""
+    """Signed distance (N,), mm, to the edge of the top garment: positive inside."""
     x, y, z = at
     shoulder, elbow, wrist = (figure.at(f"left_{j}")[0] for j in ("shoulder", "elbow", "wrist"))
     ends = (2 * shoulder - elbow, shoulder, elbow, wrist)
@@ -199,7 +193,7 @@ def _top(look: Look, figure: Figure, at: Sides) -> np.ndarray:
 
 
 def _bottom(look: Look, figure: Figure, at: Sides) -> np.ndarray:
-    """mm inside the trousers; negative outside."""
+    """Signed distance (N,), mm, to the edge of the trousers."""
     _, y, _ = at
     hip, knee, ankle = (figure.at(f"left_{joint}")[1] for joint in ("hip", "knee", "ankle"))
     end = float(np.interp(look.leg, (0, 1, 2), (hip - 60, knee, ankle + 5)))
@@ -208,7 +202,7 @@ def _bottom(look: Look, figure: Figure, at: Sides) -> np.ndarray:
 
 
 def _hair(look: Look, figure: Figure, at: Sides) -> np.ndarray:
-    """mm inside hair or cap; negative outside."""
+    """Signed distance (N,), mm, to the edge of hair or cap."""
     if look.hair_style == "bald":
         return np.full(len(at[0]), -1.0)
     x, y, z = at
@@ -231,7 +225,7 @@ def _hair(look: Look, figure: Figure, at: Sides) -> np.ndarray:
 def _face(
     colours: np.ndarray, look: Look, figure: Figure, places: Float[np.ndarray, "3 N"]
 ) -> None:
-    """Eyes, brows, lips and beard, in place."""
+    """Paint eyes, brows, lips and beard into the colours (N, 3)."""
     left, right = figure.eyes
     _, y, z = places
     ahead = (z > figure.eyes[:, 2].mean() - 45) & (y > figure.nose[1] - 90)
@@ -252,7 +246,7 @@ def _face(
 
 
 def _feet(colours: np.ndarray, look: Look, figure: Figure, at: Sides) -> None:
-    """Socks and shoes, in place."""
+    """Paint socks and shoes into the colours (N, 3)."""
     (_, y, _), ankle = at, figure.at("left_ankle")[1]
     ground = ankle - 75
     colours[y < ankle + look.sock_height] = look.sock
@@ -261,7 +255,7 @@ def _feet(colours: np.ndarray, look: Look, figure: Figure, at: Sides) -> None:
 
 
 def _dye(cloth: Cloth, figure: Figure, places: Float[np.ndarray, "3 N"], seed: int) -> np.ndarray:
-    """The colours of a cloth at these places."""
+    """The colours (N, 3) of a cloth at places of the body."""
     ground, second, accent = cloth.colours
     from_left, y, z = places
     x = np.abs(from_left)
@@ -292,14 +286,12 @@ def _dye(cloth: Cloth, figure: Figure, places: Float[np.ndarray, "3 N"], seed: i
             wide, high = 1.1 * cloth.scale + 40, 0.8 * cloth.scale + 30
             share = (z > 0) & ~arm & (x < wide) & (np.abs(along - middle) < high)
             inner = share & (_noise(places, 22.0, seed + 5, 1) > 0.1)
-            return (
-                np.where(inner[:, None], accent, np.where(share[:, None], second, ground)) * weave
-            )
+            second = np.where(inner[:, None], accent, second)
     return np.where(share[:, None], second, ground) * weave
 
 
 def _cloth(rng: np.random.Generator, plain: float | None = None) -> Cloth:
-    pattern = "plain" if plain and rng.random() < plain else _among(rng, PATTERNS)
+    pattern = "plain" if plain and rng.random() < plain else _pick(rng, PATTERNS)
     return Cloth(
         pattern=pattern,
         colours=np.stack([_cloth_colour(rng) for _ in range(3)]),
@@ -318,12 +310,14 @@ def _cloth_colour(rng: np.random.Generator) -> np.ndarray:
     return np.clip(colour * rng.uniform(0.8, 1.2), 0.012, 0.85).astype(np.float32)
 
 
-def _among(rng: np.random.Generator, weights: dict[str, float]) -> str:
+def _pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+    """One of the names, drawn by weight."""
     p = np.array(list(weights.values()))
-    return list(weights)[int(rng.choice(len(p), p=p / p.sum()))]
+    return str(rng.choice(list(weights), p=p / p.sum()))
 
 
-def _between(colours: tuple[str, ...], share: float) -> np.ndarray:
+def _blend(colours: tuple[str, ...], share: float) -> np.ndarray:
+    """The linear colour at a share of the path through sRGB colours in hexadecimals."""
     table = np.stack([_linear(colour) for colour in colours])
     place = share * (len(table) - 1)
     at = [np.interp(place, np.arange(len(table)), table[:, c]) for c in range(3)]
@@ -331,13 +325,12 @@ def _between(colours: tuple[str, ...], share: float) -> np.ndarray:
 
 
 def _linear(code: str) -> np.ndarray:
-    """Linear light of an sRGB colour written in hexadecimals."""
-    srgb = np.array([int(code[k : k + 2], 16) for k in (0, 2, 4)], dtype=np.float32)
-    return decode_srgb(srgb / 255)
+    """Linear light of an sRGB colour in hexadecimals."""
+    return decode_srgb(rgb(code))
 
 
 def _sides(places: np.ndarray) -> Sides:
-    """Distance from the middle plane, height and depth of places, each in one piece of memory."""
+    """Distances from the middle plane, heights and depths of places, contiguous in memory."""
     x, y, z = np.ascontiguousarray(places.T, dtype=np.float32)
     return np.abs(x), y, z
 
@@ -349,7 +342,7 @@ def _soft(inside: np.ndarray, width: float) -> np.ndarray:
 
 @cache
 def _volume() -> np.ndarray:
-    """Smooth noise without seams, three channels of mean 0 and standard deviation 0.5."""
+    """Smooth periodic noise (CELLS^3, 3) of mean 0 and standard deviation 0.5."""
     rng = np.random.Generator(np.random.Philox(64))
     spectrum = np.fft.rfftn(rng.standard_normal((3, CELLS, CELLS, CELLS)), axes=(1, 2, 3))
     k = np.fft.fftfreq(CELLS)[:, None, None], np.fft.fftfreq(CELLS)[:, None], None
@@ -361,15 +354,17 @@ def _volume() -> np.ndarray:
 
 @cache
 def _channel(number: int) -> np.ndarray:
-    """One channel of the volume, in one piece of memory."""
+    """One channel of the volume, contiguous in memory."""
     return np.ascontiguousarray(_volume()[:, number])
 
 
 def _noise(
     places: Float[np.ndarray, "3 N"], scale: float, seed: int, channel: int | None = None
 ) -> np.ndarray:
-    """Smooth noise at these places, all three channels (N, 3) or one (N,); features are about
-    `scale` mm wide. The seed shifts the volume."""
+    """Smooth noise at places, all three channels (N, 3) or one (N,), with features `scale` mm wide.
+
+    The seed shifts the volume.
+    """
     cells = np.floor(places * np.float32(4 / scale)).astype(np.int32)
     i, j, k = (
         (row + start % CELLS) & (CELLS - 1)
