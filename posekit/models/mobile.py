@@ -35,7 +35,7 @@ SIZES = {
 
 4,073,248, 2,242,000 and 1,040,240 parameters for 18 joints. The paper prints 0.96M for the extra
 small one, of which it says no more than width 0.5, 512 channels and 32 x 32 x 32 voxels; the
-repository's network of that heatmap is taken. None of XS_READINGS but the last has 0.96M.
+repository's network of that heatmap is taken. Of the readings in papers.choi2021 one alone has 0.96M.
 """
 
 

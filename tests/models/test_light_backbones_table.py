@@ -6,7 +6,7 @@ import torch
 from posekit.claims.paper import load_paper
 from posekit.models.profile import parameters
 from posekit.models.zoo import BACKBONES, backbone
-from posekit.papers.choi2021.structure import paper_flops
+from posekit.papers.choi2021.flops import paper_flops
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -19,7 +19,8 @@ from posekit.models.mobile import (
 from posekit.models.mobilenet import ACTIVATIONS, HALF, MODIFIED, ORIGINAL
 from posekit.models.profile import macs, parameters
 from posekit.models.soft_argmax import soft_argmax
-from posekit.papers.choi2021.structure import XS_READINGS, paper_flops
+from posekit.papers.choi2021.flops import paper_flops
+from posekit.papers.choi2021.structure import XS_READINGS
 from posekit.training.losses import joint_loss
 
 # Parameters for 18 joints, and G of FLOPS as the paper counts them.

@@ -21,7 +21,7 @@ from posekit.models.mobilenet import (
 )
 from posekit.models.profile import macs, parameters
 from posekit.models.torchvision_compat import torchvision
-from posekit.papers.choi2021.structure import paper_flops
+from posekit.papers.choi2021.flops import paper_flops
 
 models = torchvision.models
 
