@@ -1,7 +1,7 @@
-"""What is in a data folder: what is there, what is missing, what is damaged, where to get it."""
+"""Reports on data folders: what is there, what is missing, what is damaged, where to get it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from posekit.data import cmu, coco, human36m, lsp, mpi_inf_3dhp, mpii, muco, mup
 from posekit.data.human36m.files import ACTIONS, CAMERAS, SOURCE, SUBJECTS
 from posekit.data.human36m.frames import SOURCES
 from posekit.data.human36m.pictures import check_pictures
+from posekit.data.people import Row
 
 BAD = ("missing", "damaged", "wrong")
 
@@ -24,7 +25,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Report:
-    """All that was found in a folder; `str` makes a table of it."""
+    """All that a folder has and lacks of a data set; `str` makes a table of it."""
 
     name: str
     folder: Path
@@ -43,46 +44,41 @@ class Report:
 
 
 def check(name: str, folder: Path | str) -> Report:
-    """Read everything of the data set `name` in `folder` and say what is there.
+    """Read all labels of the data set `name` in `folder` and report what is there.
 
     Trouble with the data goes into the report; ValueError only for an unknown `name`.
     """
     if name not in CHECKS:
         raise ValueError(f"no data set {name!r}; those that can be checked are {sorted(CHECKS)}")
-    return Report(name, Path(folder), tuple(CHECKS[name](Path(folder))))
+    folder = Path(folder)
+    return Report(name, folder, tuple(Item(*row) for row in CHECKS[name](folder)))
 
 
-def check_human36m(folder: Path) -> Iterator[Item]:
+def check_human36m(folder: Path) -> Iterator[Row]:
     """Human3.6M in any of its four preparations, with each detector's 2D poses and its pictures."""
     try:
         preparation = human36m.find_preparation(folder)
-    except FileNotFoundError as error:
-        yield Item("preparation", "missing", str(error))
+    except (FileNotFoundError, ValueError) as error:
+        yield "preparation", "missing" if isinstance(error, OSError) else "wrong", str(error)
         return
-    except ValueError as error:
-        yield Item("preparation", "wrong", str(error))
-        return
-    yield Item("preparation", "ok", preparation)
+    yield "preparation", "ok", preparation
     whole = []
-    for group in READ_TOGETHER[preparation]:
-        for item in _check_subjects(folder, preparation, group):
-            if item.state == "ok":
-                whole.append(item.what)
-            yield item
+    for subjects in READ_TOGETHER[preparation]:
+        for row in _check_subjects(folder, preparation, subjects):
+            whole += [row[0]] if row[1] == "ok" else []
+            yield row
     for detections in sorted(_detections(folder) - {"gt"}):
-        yield _check_detections(folder, preparation, detections, tuple(whole))
+        yield _check_detections(folder, preparation, detections, whole)
     if preparation in SOURCES:
-        subjects = [subject for group in READ_TOGETHER[preparation] for subject in group]
-        for row in check_pictures(folder, preparation, subjects):
-            yield Item(*row)
+        yield from check_pictures(folder, preparation, sum(READ_TOGETHER[preparation], ()))
 
 
-def check_cmu(folder: Path) -> Iterator[Item]:
+def check_cmu(folder: Path) -> Iterator[Row]:
     """The CMU motion capture database: every motion of every performer there."""
     try:
         performers = cmu.performers(folder)
     except (FileNotFoundError, ValueError) as error:
-        yield Item("skeletons", "missing" if isinstance(error, OSError) else "wrong", str(error))
+        yield "skeletons", "missing" if isinstance(error, OSError) else "wrong", str(error)
         return
     for performer in performers:
         try:
@@ -90,25 +86,20 @@ def check_cmu(folder: Path) -> Iterator[Item]:
             files = cmu.motion_files(folder, performer)
         except (FileNotFoundError, ValueError) as error:
             state = "missing" if isinstance(error, OSError) else "damaged"
-            yield Item(f"performer {performer}", state, str(error))
+            yield f"performer {performer}", state, str(error)
             continue
         lengths = []
         for file in files:
             try:
                 lengths.append(len(cmu.read_joints(file, skeleton)))
             except ValueError as error:
-                yield Item(f"motion {file.stem}", "damaged", str(error))
+                yield f"motion {file.stem}", "damaged", str(error)
         detail = f"{len(lengths)} motions, {sum(lengths):,} frames"
-        yield Item(f"performer {performer}", "ok" if lengths else "damaged", detail)
-    yield Item("acknowledge", "note", cmu.ACKNOWLEDGEMENT)
+        yield f"performer {performer}", "ok" if lengths else "damaged", detail
+    yield "acknowledge", "note", cmu.ACKNOWLEDGEMENT
 
 
-def check_mpii(folder: Path) -> Iterator[Item]:
-    """MPII's annotations in any of their forms, and whether their pictures are there."""
-    return (Item(*row) for row in mpii.check_mpii(folder))
-
-
-def _check_subjects(folder: Path, preparation: str, subjects: tuple[str, ...]) -> Iterator[Item]:
+def _check_subjects(folder: Path, preparation: str, subjects: Sequence[str]) -> Iterator[Row]:
     """The subjects that share a file: all their takes in 3D, with the true 2D poses."""
     frames: Counter[str] = Counter()
     keys = set()
@@ -116,43 +107,36 @@ def _check_subjects(folder: Path, preparation: str, subjects: tuple[str, ...]) -
         for recording in human36m.recordings(folder, preparation, subjects=subjects):
             frames[recording.subject] += len(recording.pose3d)
             keys.add(recording.key)
-    except (FileNotFoundError, ModuleNotFoundError) as error:
-        yield Item(" ".join(subjects), "missing", str(error))
-        return
-    except ValueError as error:
-        yield Item(" ".join(subjects), "damaged", str(error))
+    except (FileNotFoundError, ModuleNotFoundError, ValueError) as error:
+        state = "damaged" if isinstance(error, ValueError) else "missing"
+        yield " ".join(subjects), state, str(error)
         return
     for subject in subjects:
-        missing = human36m.missing_takes(keys, [subject])
         there = sum(key[0] == subject for key in keys)
-        if missing:
-            whole = 2 * len(ACTIONS) * len(CAMERAS)
-            names = ", ".join(
-                f"{action} {take} {camera}" for _, action, take, camera in missing[:3]
-            )
-            detail = f"{there} of {whole} recordings; missing {names}{', ...' * (len(missing) > 3)}"
-            yield Item(subject, "missing", f"{detail}; {SOURCE}")
-        else:
-            yield Item(subject, "ok", f"{there} recordings, {frames[subject]:,} frames")
+        if not (missing := human36m.missing_takes(keys, [subject])):
+            yield subject, "ok", f"{there} recordings, {frames[subject]:,} frames"
+            continue
+        names = ", ".join(" ".join(map(str, key[1:])) for key in missing[:3])
+        more = ", ..." * (len(missing) > 3)
+        whole = 2 * len(ACTIONS) * len(CAMERAS)
+        yield subject, "missing", f"{there} of {whole} recordings; missing {names}{more}; {SOURCE}"
 
 
 def _check_detections(
-    folder: Path, preparation: str, detections: str, subjects: tuple[str, ...]
-) -> Item:
+    folder: Path, preparation: str, detections: str, subjects: Sequence[str]
+) -> Row:
     """A detector's poses of the subjects whose 3D poses are whole."""
     what = f"2D {detections}"
     if not subjects:
-        return Item(what, "note", "not read: no subject is whole in 3D")
+        return what, "note", "not read: no subject is whole in 3D"
     try:
         found = human36m.recordings(folder, preparation, detections, subjects)
         keys = {recording.key for recording in found}
-    except FileNotFoundError as error:
-        return Item(what, "missing", str(error))
-    except ValueError as error:
-        return Item(what, "damaged", str(error))
+    except (FileNotFoundError, ValueError) as error:
+        return what, "missing" if isinstance(error, OSError) else "damaged", str(error)
     if missing := human36m.missing_takes(keys, subjects):
-        return Item(what, "missing", f"{len(missing)} recordings, for example {missing[0]}")
-    return Item(what, "ok", f"{len(keys)} recordings of {' '.join(subjects)}")
+        return what, "missing", f"{len(missing)} recordings, for example {missing[0]}"
+    return what, "ok", f"{len(keys)} recordings of {' '.join(subjects)}"
 
 
 def _detections(folder: Path) -> set[str]:
@@ -166,15 +150,15 @@ READ_TOGETHER = {  # subjects whose poses are in one file stand or fall together
     "3dmppe": tuple((subject,) for subject in SUBJECTS),
     "raw": tuple((subject,) for subject in SUBJECTS),
 }
-CHECKS: dict[str, Callable[[Path], Iterator[Item]]] = {
+CHECKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "human36m": check_human36m,
     "cmu": check_cmu,
-    "mpii": check_mpii,
-    "coco": lambda folder: (Item(*row) for row in coco.check(folder)),
-    "muco": lambda folder: (Item(*row) for row in muco.check(folder)),
-    "mpi_inf_3dhp": lambda folder: (Item(*row) for row in mpi_inf_3dhp.check(folder)),
-    "mupots": lambda folder: (Item(*row) for row in mupots.check(folder)),
-    "lsp": lambda folder: (Item(*row) for row in lsp.check(folder)),
-    "3dpw": lambda folder: (Item(*row) for row in threedpw.check(folder)),
-    "spin": lambda folder: (Item(*row) for row in spin.check(folder)),
+    "mpii": mpii.check,
+    "coco": coco.check,
+    "muco": muco.check,
+    "mpi_inf_3dhp": mpi_inf_3dhp.check,
+    "mupots": mupots.check,
+    "lsp": lsp.check,
+    "3dpw": threedpw.check,
+    "spin": spin.check,
 }

@@ -1,31 +1,35 @@
-"""COCO keypoints (Lin et al., ECCV 2014), and its kind of file: pictures, and persons that are in them.
+"""COCO keypoints (Lin et al., ECCV 2014), and the form of its annotation files.
 
-MuCo-3DHP and MuPoTS-3D come in files of the same kind, and MPI-INF-3DHP's persons are kept in the
-same way, so what all four share is here: `People`, `PeoplePictures`, `entries`, `numbers`.
+MuCo-3DHP and MuPoTS-3D come in files of the same form: lists of images and annotations.
 
-Annotations are person_keypoints_{train,val}{2014,2017}.json. Of them crowds, who has no labelled
-joint, and whose box has no area in the picture are left out, as Moon et al. (ICCV 2019) do. Pixels
-count from 0, as COCO's do. It knows neither cameras nor depths.
+Annotations are person_keypoints_{train,val}{2014,2017}.json. Of them crowds, persons without a
+labelled joint, and persons whose box has no area in the picture are left out, as Moon et al. (ICCV
+2019) do. Pixels count from 0, as COCO's do. It knows neither cameras nor depths.
 
 N persons, J joints.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from jaxtyping import Float64
 
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
+from posekit.data.formats.pickles import AGAIN
 from posekit.data.people import (
+    Part,
     People,
     PeoplePictures,
-    check_pictures,
+    Row,
+    check_parts,
     clip,
-    entries,
-    name,
-    numbers,
-    picture_rows,
+    inside,
+    picture_sizes,
 )
 from posekit.geometry.skeleton import COCO17
 
@@ -33,6 +37,7 @@ SOURCE = (
     "get COCO at cocodataset.org, without registration: annotations_trainval2017.zip (CC BY 4.0) "
     "and the pictures train2017.zip and val2017.zip (each of its own licence)"
 )
+Entry = tuple[dict, dict]  # a person's annotation and their picture
 
 
 def read(path: Path | str) -> People:
@@ -42,8 +47,9 @@ def read(path: Path | str) -> People:
     kind and for an entry that makes no sense.
     """
     path = Path(path)
-    found = entries(path, SOURCE)
-    people = [(a, p) for a, p in found if not a.get("iscrowd") and a.get("num_keypoints")]
+    people = [
+        (a, p) for a, p in entries(path, SOURCE) if not a.get("iscrowd") and a.get("num_keypoints")
+    ]
     if not people:
         raise ValueError(f"{path}: nobody in it has labelled joints; take person_keypoints_*.json")
     names = [name(path, *entry) for entry in people]
@@ -54,20 +60,11 @@ def read(path: Path | str) -> People:
     visible = torch.from_numpy(table[..., 2].astype(np.uint8))
     joints = torch.from_numpy(table[..., :2]).where((visible != UNKNOWN)[..., None], 0.0)
     rows = picture_rows(people, names)
-    boxes, has_area = clip(numbers([a.get("bbox") for a, _ in people], (4,), names), rows)
-    count = len(people)
-    return People(
-        "coco",
-        path.stem.removeprefix("person_keypoints_"),
-        COCO17,
-        rows,
-        boxes,
-        joints,
-        visible,
-        torch.eye(3).double().expand(count, 3, 3),
-        torch.zeros(count, len(COCO17), 3).double(),
-        torch.zeros(count).bool(),
-    )[has_area]
+    boxes = torch.from_numpy(numbers([a.get("bbox") for a, _ in people], (4,), names))
+    boxes = clip(boxes, picture_sizes(rows))
+    version = path.stem.removeprefix("person_keypoints_")
+    found = People("coco", version, COCO17, rows, boxes, joints, visible)
+    return found[(boxes[:, 2:] > 0).all(1).numpy()]
 
 
 def load(folder: Path | str, split: str = "val2017", *, size: int = 256) -> PeoplePictures:
@@ -76,33 +73,83 @@ def load(folder: Path | str, split: str = "val2017", *, size: int = 256) -> Peop
     The pictures may lie in images/SPLIT as well. Errors as `read`.
     """
     folder = Path(folder)
-    return PeoplePictures(
-        read(folder / "annotations" / f"person_keypoints_{split}.json"),
-        pictures_of(folder, split),
-        size=size,
-    )
+    people = read(folder / "annotations" / f"person_keypoints_{split}.json")
+    within = folder / "images" / split
+    return PeoplePictures(people, within if within.is_dir() else folder / split, size=size)
 
 
-def pictures_of(folder: Path, split: str) -> Path:
-    """Where a split's pictures are, or should be."""
-    inside = folder / "images" / split
-    return inside if inside.is_dir() else folder / split
-
-
-def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
-    """What of COCO is in `folder`: (what, state, detail), as `posekit.data.check` has them.
-
-    Pictures are looked for, not read.
-    """
+def check(folder: Path | str) -> Iterator[Row]:
+    """What of COCO is in `folder`, as `posekit.data.check` reports it."""
     folder = Path(folder)
     files = sorted((folder / "annotations").glob("person_keypoints_*.json"))
-    if not files:
-        yield "annotations", "missing", f"no annotations/person_keypoints_*.json: {SOURCE}"
-    for file in files:
+    splits = [file.stem.removeprefix("person_keypoints_") for file in files] or ["val2017"]
+    parts = [Part(split, lambda split=split: load(folder, split)) for split in splits]
+    return check_parts(parts, folder, SOURCE)
+
+
+# ---- files of this form
+def entries(path: Path, source: str) -> list[Entry]:
+    """Every annotation of a file of this form with its picture's entry.
+
+    FileNotFoundError, with the `source`; ValueError, naming file and entry, when it is none.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there are no annotations {path}: {source}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}; {AGAIN}") from error
+    keys = ("images", "annotations")
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in keys):
+        raise ValueError(f"{path} has no lists {' and '.join(keys)}: not a file of this kind")
+    for key in keys:
+        for number, entry in enumerate(content[key]):
+            has_id = isinstance(entry, dict) and isinstance(entry.get("id"), int | str)
+            if not has_id:
+                raise ValueError(f"{path}: entry {number} of {key} has no id")
+    pictures = {picture["id"]: picture for picture in content["images"]}
+    found = []
+    for annotation in content["annotations"]:
+        picture = annotation.get("image_id")
+        if not isinstance(picture, int | str) or picture not in pictures:
+            raise ValueError(f"{path}: annotation {annotation['id']} has no picture; {AGAIN}")
+        found.append((annotation, pictures[picture]))
+    return found
+
+
+def name(path: Path, annotation: dict, picture: dict) -> str:
+    """How messages call a person."""
+    return f"{path}: annotation {annotation['id']} ({str(picture.get('file_name'))!r:.60})"
+
+
+def numbers(
+    values: Sequence[Any], shape: tuple[int, ...], names: Sequence[str]
+) -> Float64[np.ndarray, "N ..."]:
+    """A field of every entry; ValueError names the entry whose value is not so many numbers."""
+
+    def row(value: Any, who: str) -> np.ndarray:
         try:
-            people = read(file)
-        except ValueError as error:
-            yield file.name, "wrong", str(error)
-            continue
-        yield file.name, "ok", f"{len(people):,} persons with joints"
-        yield check_pictures(people, pictures_of(folder, people.version), SOURCE)
+            found = np.array(value, dtype=float)
+        except (TypeError, ValueError, OverflowError):
+            found = np.array(np.nan)
+        if found.shape != shape or not np.isfinite(found).all():
+            raise ValueError(f"{who}: {str(value)[:60]} where numbers of shape {shape} should be")
+        return found
+
+    return np.array([row(value, who) for value, who in zip(values, names, strict=True)])
+
+
+def picture_rows(people: Sequence[Entry], names: Sequence[str]) -> pd.DataFrame:
+    """image, height, width, image_id and person of each entry; ValueError names a wrong one."""
+    sizes = numbers([(p.get("height"), p.get("width")) for _, p in people], (2,), names)
+    if (wrong := (sizes < 1).any(1)).any():
+        raise ValueError(f"{names[wrong.argmax()]}: its picture has no size")
+    return pd.DataFrame(
+        {
+            "image": [inside(p.get("file_name"), n) for (_, p), n in zip(people, names)],
+            "height": sizes[:, 0].astype(int),
+            "width": sizes[:, 1].astype(int),
+            "image_id": [picture["id"] for _, picture in people],
+            "person": [annotation["id"] for annotation, _ in people],
+        }
+    )

@@ -26,7 +26,14 @@ from torch import Tensor
 from posekit.data.batch import SEEN
 from posekit.data.formats.matlab import read_cells, read_h5
 from posekit.data.formats.pickles import AGAIN, DAMAGE
-from posekit.data.people import People, PeoplePictures, check_pictures, clip, together
+from posekit.data.people import (
+    People,
+    PeoplePictures,
+    check_pictures,
+    clip,
+    picture_sizes,
+    together,
+)
 from posekit.geometry.camera import Camera, Intrinsics
 from posekit.geometry.skeleton import MPI_INF_3DHP17, MPI_INF_3DHP28, Skeleton, convert
 
@@ -226,7 +233,8 @@ def _people(
         raise ValueError(f"MPI-INF-3DHP, {where}: joints are not finite; {AGAIN}")
     rows = rows.assign(height=lens.size[1], width=lens.size[0])
     around = torch.cat([pixels.amin(1), pixels.amax(1) - pixels.amin(1)], dim=1)
-    boxes, shown = clip(around.numpy(), rows)
+    boxes = clip(around, picture_sizes(rows))
+    shown = (boxes[:, 2:] > 0).all(1)
     source: Skeleton = MPI_INF_3DHP28 if pixels.shape[1] == 28 else MPI_INF_3DHP17
     matrix = torch.eye(3).double()
     (matrix[0, 0], matrix[1, 1]), (matrix[0, 2], matrix[1, 2]) = lens.focal, lens.principal
@@ -235,12 +243,11 @@ def _people(
         version,
         MPI_INF_3DHP17,
         rows,
-        boxes.where(torch.from_numpy(shown)[:, None], around),
+        boxes.where(shown[:, None], around),
         convert(pixels, source, MPI_INF_3DHP17).pose,
         torch.full((len(rows), 17), SEEN, dtype=torch.uint8),
         matrix.expand(len(rows), 3, 3),
         convert(places, source, MPI_INF_3DHP17).pose,
-        torch.ones(len(rows)).bool(),
     )
     # Whom a published rule counts stays, in the picture or not.
     return found[shown] if version.startswith("train") else found

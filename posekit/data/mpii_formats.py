@@ -31,14 +31,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
-from posekit.data.formats.matlab import read_mat
+from posekit.data.formats.matlab import read_h5, read_mat
 from posekit.geometry.skeleton import MPII16
 
+SOURCE = (
+    "get MPII at human-pose.mpi-inf.mpg.de, without registration, for research only: pictures "
+    "mpii_human_pose_v1.tar.gz (12.9 GB), annotations mpii_human_pose_v1_u12_2.zip (12.5 MB)"
+)
 HEAD_SHARE = 0.6  # of the head box's diagonal is the head size
 HEAD_TO_SCALE = 25.0  # px of head size
 NECK_TO_TOP = 0.8  # of the head box's diagonal
-MOST = 1_000_000  # persons
-_NEEDED = ("imgname", "center", "scale", "part", "visible")  # of princeton-vl's
+_NEEDED = ("center", "scale", "part", "visible")  # of princeton-vl's
 _TRUTH = re.compile("pos_gt_src|jnt_missing|headboxes_src")  # of HRNet's gt_valid.mat
 JOINTS = len(MPII16)
 NECK, TOP = MPII16.index("neck"), MPII16.index("head_top")
@@ -127,40 +130,20 @@ def _field(struct: Any, name: str) -> Any:
 
 
 def _of_h5(path: Path) -> Iterator[Person]:
-    try:
-        import h5py
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            f'{path}: MPII\'s .h5 form needs h5py: pip install "posekit[mpii]"'
-        ) from None
-    with h5py.File(path) as file:
-        table = {name: _column(file, name, h5py.HardLink) for name in _NEEDED}
-        more = {"person", "normalize"} & file.keys()
-        table |= {name: _column(file, name, h5py.HardLink) for name in more}
-    count = len(table["imgname"])
+    (names,) = read_h5(path, ["imgname"], SOURCE, kinds="SOfiu").values()
+    table = read_h5(path, _NEEDED, SOURCE, optional=("person", "normalize"))
+    count = len(names)
     if wrong := [name for name, values in table.items() if len(values) != count]:
         raise ValueError(f"{', '.join(wrong)}: not one for each of the {count} pictures' names")
     scales = table["scale"] / 1.25
     for row, scale in enumerate(scales):
-        joints, flag = np.asarray(table["part"][row]), np.asarray(table["visible"][row])
+        joints, flag = table["part"][row], table["visible"][row]
         labelled = (joints != 0).any(-1) & (flag >= 0)
         visible = np.where(labelled, np.where(flag > 0, SEEN, HIDDEN), UNKNOWN)
         centre = table["center"][row] - [0, 15 * scale]
         number = table["person"][row] if "person" in table else -1
         head = table["normalize"][row] if "normalize" in table else None
-        yield Person(_name(table["imgname"][row]), joints, visible, centre, scale, number, head)
-
-
-def _column(file: Any, name: str, here: type) -> np.ndarray:
-    """One of an h5 file's arrays, if it is in the file itself."""
-    if name not in file:
-        raise ValueError(f"it lacks {name!r}")
-    data = file[name] if isinstance(file.get(name, getlink=True), here) else None
-    if data is None or getattr(data, "is_virtual", True) or data.external:
-        raise ValueError(f"{name!r} is not an array in the file itself")
-    if data.ndim == 0 or data.size > 100 * MOST:
-        raise ValueError(f"{name!r} of shape {data.shape}: MPII has some 40,000 persons")
-    return data[()]
+        yield Person(_name(names[row]), joints, visible, centre, scale, number, head)
 
 
 def _name(stored: Any) -> Any:

@@ -19,17 +19,8 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from posekit.data.batch import SEEN
-from posekit.data.people import (
-    Entry,
-    People,
-    PeoplePictures,
-    check_pictures,
-    clip,
-    entries,
-    name,
-    numbers,
-    picture_rows,
-)
+from posekit.data.coco import Entry, entries, name, numbers, picture_rows
+from posekit.data.people import People, PeoplePictures, check_pictures, clip, picture_sizes
 from posekit.geometry.skeleton import MUCO21
 
 SOURCE = (
@@ -58,7 +49,8 @@ def read(path: Path | str, choice: str = "moon") -> People:
     joints2d, joints3d = keypoints(people, len(MUCO21), names)
     cameras = [[*_list(p.get("f")), *_list(p.get("c"))] for _, p in people]
     rows = picture_rows(people, names)
-    boxes, taken = clip(numbers([a.get("bbox") for a, _ in people], (4,), names), rows)
+    boxes = torch.from_numpy(numbers([a.get("bbox") for a, _ in people], (4,), names))
+    boxes = clip(boxes, picture_sizes(rows))
     found = People(
         "muco",
         choice,
@@ -69,10 +61,10 @@ def read(path: Path | str, choice: str = "moon") -> People:
         torch.full(joints2d.shape[:2], SEEN, dtype=torch.uint8),
         intrinsics(numbers(cameras, (4,), names), names),
         joints3d,
-        torch.ones(len(people)).bool(),
     )
+    taken = (boxes[:, 2:] > 0).all(1)
     if choice == "moon":
-        taken &= worth(found).numpy()
+        taken &= worth(found)
     return found[taken]
 
 

@@ -25,8 +25,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from posekit.data import muco
-from posekit.data import people as people_module
 from posekit.data.batch import HIDDEN, SEEN
+from posekit.data.coco import entries, name, numbers, picture_rows
 from posekit.data.formats.matlab import read_cells, read_mat
 from posekit.data.formats.pickles import AGAIN, DAMAGE
 from posekit.data.mpi_inf_3dhp import TRUTHS
@@ -35,8 +35,7 @@ from posekit.data.people import (
     PeoplePictures,
     check_pictures,
     clip,
-    entries,
-    picture_rows,
+    picture_sizes,
     together,
 )
 from posekit.geometry.skeleton import MPI_INF_3DHP17
@@ -141,18 +140,19 @@ def _rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _people(version, rows, boxes, pixels, visible, intrinsics, places) -> People:
     """All of them, whether their box is in the picture or not: rules count all."""
-    clipped, shown = clip(boxes, rows)
+    boxes = torch.from_numpy(boxes)
+    clipped = clip(boxes, picture_sizes(rows))
+    shown = (clipped[:, 2:] > 0).all(1, keepdim=True)
     return People(
         "mupots",
         version,
         MPI_INF_3DHP17,
         rows,
-        clipped.where(torch.from_numpy(shown)[:, None], torch.from_numpy(boxes)),
+        clipped.where(shown, boxes),
         pixels,
         visible,
         intrinsics,
         places,
-        torch.ones(len(rows)).bool(),
     )
 
 
@@ -183,7 +183,7 @@ def read_json(path: Path | str) -> People:
     people = [(a, p) for a, p in entries(path, SOURCE) if a.get("is_valid")]
     if not people:
         raise ValueError(f"{path}: nobody in it is valid")
-    names = [people_module.name(path, *entry) for entry in people]
+    names = [name(path, *entry) for entry in people]
     pixels, places = muco.keypoints(people, JOINTS, names)
     rows = picture_rows(people, names)
     parts = [PICTURE.fullmatch(image) for image in rows["image"]]
@@ -196,11 +196,11 @@ def read_json(path: Path | str) -> People:
         action=[part[1] for part in parts],
         camera="0",
     )
-    cameras = people_module.numbers([p.get("intrinsic") for _, p in people], (4,), names)
+    cameras = numbers([p.get("intrinsic") for _, p in people], (4,), names)
     return _people(
         "json",
         rows,
-        people_module.numbers([a.get("bbox") for a, _ in people], (4,), names),
+        numbers([a.get("bbox") for a, _ in people], (4,), names),
         pixels,
         torch.full(pixels.shape[:2], SEEN, dtype=torch.uint8),
         muco.intrinsics(cameras, names),
@@ -226,14 +226,16 @@ def read_predictions(
     if not flat or flat.keys() != deep.keys():
         raise ValueError(f"{pixels} and {places} have no variables TS1_img_000000, or not the same")
     found = {}
-    for name, pose2d in flat.items():
+    for picture, pose2d in flat.items():
         shape = (len(pose2d), JOINTS)
-        if pose2d.shape != (*shape, 2) or deep[name].shape != (*shape, 3):
-            raise ValueError(f"{name}: {pose2d.shape} in {pixels}, {deep[name].shape} in {places}")
-        if pose2d.dtype.kind not in "fiu" or deep[name].dtype.kind not in "fiu":
-            raise ValueError(f"{name} in {pixels} or {places} is no table of numbers")
-        poses = (torch.from_numpy(pose.astype(float)) for pose in (pose2d, deep[name]))
-        found[name.replace("_", "/", 1) + ".jpg"] = tuple(poses)
+        if pose2d.shape != (*shape, 2) or deep[picture].shape != (*shape, 3):
+            raise ValueError(
+                f"{picture}: {pose2d.shape} in {pixels}, {deep[picture].shape} in {places}"
+            )
+        if pose2d.dtype.kind not in "fiu" or deep[picture].dtype.kind not in "fiu":
+            raise ValueError(f"{picture} in {pixels} or {places} is no table of numbers")
+        poses = (torch.from_numpy(pose.astype(float)) for pose in (pose2d, deep[picture]))
+        found[picture.replace("_", "/", 1) + ".jpg"] = tuple(poses)
     return found
 
 

@@ -1,16 +1,14 @@
-"""Persons as body regression is taught and judged by: labels of joints and bodies, square crops.
+"""Labelled people in pictures as one table, and square crops of them.
 
-What SPIN (Kolotouros et al., ICCV 2019) made of eight data sets: `posekit.data.spin` reads its own
-files of this, `lsp` and `threedpw` make the same of the releases.
+The readers of MPII, COCO, LSP, SPIN's files, 3DPW, MPI-INF-3DHP, MuCo and MuPoTS make `People` of
+their files; `PeoplePictures` cuts each person out and moves the labels into the crop.
 
-A crop is SPIN's square of 200 px times a person's scale round their centre. SPIN cuts it at whole
-pixels and moves joints to whole pixels of the crop; here nothing is rounded.
-
-N persons, J joints, S shape numbers, H x W pixels.
+N persons, J joints, H x W pixels of a picture. Pixels: the centre of the upper left one is (0, 0).
+Camera: mm, x right, y down, z forward.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,42 +20,85 @@ from jaxtyping import Bool, Float64, UInt8
 from torch import Tensor
 
 from posekit.data.batch import HIDDEN, IGNORE, SEEN, UNKNOWN, Batch
-from posekit.data.formats.pickles import AGAIN
 from posekit.data.pictures import Pictures, check_size
 from posekit.data.poses import PoseSet
-from posekit.geometry.crop import crop_affine, read_image, read_labels, take, take_labels
-from posekit.geometry.skeleton import Skeleton, convert
+from posekit.geometry.crop import Crop, crop_affine, read_image, read_labels, take, take_labels
+from posekit.geometry.skeleton import Skeleton
 
-PARTS = 6
-WIDER = 1.2  # than the joints that it holds is SPIN's square
+PARTS = 6  # of a body, as LSP's part maps count them
+MASKS = "upi-s1h"  # the folder of LSP's masks and part maps
+MASKS_SOURCE = "get upi-s1h.zip at files.is.tuebingen.mpg.de/classner/up (45 GB)"
+SPIN_MARGIN = 1.2  # SPIN's square crop over the longer side of the box round the joints
+Row = tuple[str, str, str]  # of a report: what, state, detail (see `posekit.data.check`)
 
 
 @dataclass(frozen=True)
 class People:
-    """Labelled persons of a data set's pictures."""
+    """Labelled persons of a data set's pictures. None: the data set does not have this label.
+
+    `rows` has the column image, the picture's path in the data set's folder. Where a data set has
+    them: height and width of the picture, px; mask and parts, the paths of label maps; gender ("m"
+    or "f"); and the columns of `PoseSet.frames`.
+
+    ValueError names the first person who has a label that is not finite.
+    """
 
     name: str  # of the data set
-    version: str  # what of it, and how read
+    version: str  # which part of it, and how it was read
     skeleton: Skeleton
-    rows: pd.DataFrame  # N: image, its path in the folder; height, width, px; more, as releases do
-    boxes: Float64[Tensor, "N 4"]  # left, top, width, height, px, inside the picture
+    rows: pd.DataFrame
+    boxes: Float64[Tensor, "N 4"]  # left, top, width, height, px; may reach beyond the picture
     joints2d: Float64[Tensor, "N J 2"]  # px, 0 where UNKNOWN; may lie outside the picture
     visible: UInt8[Tensor, "N J"]  # UNKNOWN, HIDDEN or SEEN
-    intrinsics: Float64[Tensor, "N 3 3"]  # of the picture; of a focal length of 1 px: not known
-    joints3d: Float64[Tensor, "N J 3"]  # camera, mm; 0: not known
-    has_joints3d: Bool[Tensor, " N"]
+    intrinsics: Float64[Tensor, "N 3 3"] | None = None  # of the whole picture
+    joints3d: Float64[Tensor, "N J 3"] | None = None  # camera, mm; SPIN's count from the pelvis
+    known3d: Bool[Tensor, "N J"] | None = None  # which of joints3d; left out: all if there are any
+    rotations: Float64[Tensor, "N 24 3 3"] | None = None  # of joints to parents; root: to camera
+    shape: Float64[Tensor, "N 10"] | None = None
+    translation: Float64[Tensor, "N 3"] | None = None  # the body's root joint, camera, mm
+    has_body: Bool[Tensor, " N"] | None = None  # whose rotations and shape are known
+
+    def __post_init__(self):
+        if self.known3d is None:
+            known = torch.full(self.visible.shape, self.joints3d is not None)
+            object.__setattr__(self, "known3d", known)
+        if self.has_body is None:
+            object.__setattr__(self, "has_body", torch.zeros(len(self), dtype=torch.bool))
+        for name, values in self.tensors().items():
+            if not (finite := values.isfinite()).all():
+                person = int((~finite).flatten(1).any(1).nonzero()[0])
+                raise ValueError(f"{self.who(person)}: {name} are not finite")
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, chosen: slice | Iterable[int] | Tensor | np.ndarray) -> "People":
         """The persons of a slice, of a mask, or of these indices."""
-        if not isinstance(chosen, slice | np.ndarray | Tensor):
+        if isinstance(chosen, Tensor):
+            chosen = chosen.numpy()
+        elif not isinstance(chosen, slice | np.ndarray):
             chosen = np.fromiter(chosen, dtype=np.int64)
         index = np.arange(len(self))[chosen]
-        named = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        taken = {name: value[torch.from_numpy(index)] for name, value in named.items()}
+        taken = {name: values[torch.from_numpy(index)] for name, values in self.tensors().items()}
         return replace(self, rows=self.rows.iloc[index].reset_index(drop=True), **taken)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The labels that the data set has, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+
+    def who(self, person: int) -> str:
+        """How messages call a person."""
+        return f"person {person} of {self.name} ({self.rows['image'].iloc[person]})"
+
+    @property
+    def has_joints3d(self) -> Bool[Tensor, " N"]:
+        return self.known3d.any(1)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether there are the names of a mask and of a part map for everybody."""
+        columns = ("mask", "parts")
+        return all(name in self.rows and (self.rows[name] != "").all() for name in columns)
 
     def by_picture(self) -> dict[str, list[int]]:
         """The indices of the persons in each picture, in the order of the pictures."""
@@ -65,114 +106,101 @@ class People:
         return {str(name): sorted(index.tolist()) for name, index in groups.items()}
 
     def poses(self) -> PoseSet:
-        """All of them as poses in space; ValueError when somebody has none."""
-        if not self.has_joints3d.all():
+        """All of them as 3D poses; ValueError if a joint of somebody is not known in 3D."""
+        if not self.known3d.all():
             raise ValueError(f"{self.name} ({self.version}) does not know poses in space")
         pose2d, pose3d = self.joints2d.float(), self.joints3d.float()
         return PoseSet(self.name, self.skeleton, pose2d, pose3d, self.rows, self.version)
 
 
-@dataclass(frozen=True)
-class Labels(People):
-    """People with what is known of their bodies.
-
-    Boxes are the squares of the crops, which may reach beyond the picture. Joints in space count
-    from the pelvis where the file says no more than that. Rows have gender ("m", "f", "": not
-    told), mask and parts (paths, "": none) and the columns of a `PoseSet`, and need no height or
-    width.
-    """
-
-    known3d: Bool[Tensor, "N J"]  # which of joints3d
-    rotations: Float64[Tensor, "N 24 3 3"]  # of the body's joints to their parents; root: to camera
-    shape: Float64[Tensor, "N 10"]
-    translation: Float64[Tensor, "N 3"]  # the body's root joint, camera, mm; 0: not known
-    has_body: Bool[Tensor, " N"]
-
-    @property
-    def centre(self) -> Float64[Tensor, "N 2"]:
-        """Of the crops, px."""
-        return self.boxes[:, :2] + self.boxes[:, 2:] / 2
-
-    @property
-    def scale(self) -> Float64[Tensor, " N"]:
-        """The crops' sides over 200 px."""
-        return self.boxes[:, 2] / 200
-
-    def poses(self, skeleton: Skeleton | None = None) -> PoseSet:
-        """All of them as poses in space, by name in another skeleton (`skeleton.convert`) if asked.
-
-        ValueError names the joints that somebody lacks.
-        """
-        target = skeleton or self.skeleton
-        places = self.joints3d.masked_fill(~self.known3d[..., None], torch.nan)
-        pose3d = convert(places, self.skeleton, target).pose
-        lacking = pose3d.isnan().any(-1).any(0).tolist()
-        if any(lacking):
-            names = ", ".join(joint for joint, no in zip(target.joints, lacking, strict=True) if no)
-            raise ValueError(f"{self.name} ({self.version}) does not know everybody's {names}")
-        pose2d = convert(self.joints2d, self.skeleton, target).pose.nan_to_num(0.0)
-        return PoseSet(self.name, target, pose2d.float(), pose3d.float(), self.rows, self.version)
+def together(parts: Sequence[People]) -> People:
+    """The people of several parts of one data set, in order; names are the first one's."""
+    tensors = {
+        name: torch.cat([getattr(part, name) for part in parts]) for name in parts[0].tensors()
+    }
+    rows = pd.concat([part.rows for part in parts], ignore_index=True)
+    return replace(parts[0], rows=rows, **tensors)
 
 
 def squares(centre: Float64[Tensor, "N 2"], scale: Float64[Tensor, " N"]) -> Float64[Tensor, "N 4"]:
-    """Boxes of 200 px times `scale`."""
+    """Square boxes with sides of 200 px times `scale`."""
     sides = 200 * scale[:, None].expand(-1, 2)
     return torch.cat([centre - sides / 2, sides], dim=1)
+
+
+def clip(boxes: Float64[Tensor, "N 4"], sizes: Float64[Tensor, "N 2"]) -> Float64[Tensor, "N 4"]:
+    """Boxes cut at the edges of pictures of these widths and heights, as Moon et al. cut them.
+
+    3DMPPE_POSENET_RELEASE, `process_bbox`: a box goes from its first pixel to its last, so 10 px
+    become a width of 9; what begins left of or above the picture is moved into it as a whole.
+    """
+    low, sides = boxes.split(2, dim=1)
+    low = low.clamp(min=0)
+    high = torch.minimum(low + (sides - 1).clamp(min=0), sizes - 1)
+    return torch.cat([low, high - low], dim=1)
+
+
+def picture_sizes(rows: pd.DataFrame) -> Float64[Tensor, "N 2"]:
+    """Width and height, px, of the picture that each row is about."""
+    return torch.tensor(rows[["width", "height"]].to_numpy(dtype=float))
 
 
 def squares_round(
     points: Float64[Tensor, "N J 2"], known: Bool[Tensor, "N J"]
 ) -> Float64[Tensor, "N 4"]:
-    """Squares round the middle of what the known points span, `WIDER` than that."""
+    """Square boxes, `SPIN_MARGIN` times what the known points span, round the middle of that."""
     low = points.masked_fill(~known[..., None], torch.inf).amin(1)
     high = points.masked_fill(~known[..., None], -torch.inf).amax(1)
-    return squares((low + high) / 2, WIDER * (high - low).amax(1) / 200)
+    found = squares((low + high) / 2, SPIN_MARGIN * (high - low).amax(1) / 200)
+    return found.where(known.any(1)[:, None], 0.0)
 
 
-class LabelPictures(Pictures):
-    """One square crop a person, black beyond the picture's edge.
+class PeoplePictures(Pictures):
+    """One square crop a person: the box made square, times `context`, black beyond the picture.
 
-    A batch's boxes are the crops. Joints outside the crop or the picture are HIDDEN. As everywhere,
-    3D joints are 0 where the 2D joint is UNKNOWN; `labels.joints3d` has them all. Where the camera
-    is not known, the intrinsics are the crop's matrix. Masks and parts come along if `masks` is the
-    folder of those that the labels name.
+    A context of 1.25 is that of Moon et al. (ICCV 2019) and most after them; SPIN's boxes are crops
+    already: 1. Joints outside the crop or the picture are HIDDEN. As everywhere, 3D joints are 0
+    where the 2D joint is UNKNOWN; `people.joints3d` has them all. Where the camera is not known,
+    the intrinsics are the crop's matrix, from the picture's pixels to the crop's. With the folder
+    `masks` of UPi-S1h, the persons' masks and part maps come along.
 
-    ValueError for another size, or labels without masks where a folder of them is given; when a
-    sample is taken, FileNotFoundError and ValueError name the person whose files are missing,
-    damaged, or not of one size.
+    ValueError for another size, or a folder of masks for people without masks; when a sample is
+    taken, FileNotFoundError and ValueError name the person whose picture or masks are missing,
+    damaged, or of another size than the annotations say, or whose box is outside the picture.
     """
 
     def __init__(
         self,
-        labels: Labels,
+        people: People,
         folder: Path | str,
         *,
-        size: int = 224,
+        size: int = 256,
+        context: float = 1.25,
         masks: Path | str | None = None,
     ):
         check_size(size)
-        if masks is not None and (labels.rows[["mask", "parts"]] == "").any(axis=None):
-            raise ValueError(f"{labels.name} ({labels.version}) names no masks")
-        self.labels, self.folder, self.size = labels, Path(folder), size
+        if masks is not None and not people.has_masks:
+            raise ValueError(f"{people.name} ({people.version}) names no masks")
+        self.people, self.folder, self.size, self.context = people, Path(folder), size, context
         self.masks = None if masks is None else Path(masks)
-        self.name, self.version, self.skeleton = labels.name, labels.version, labels.skeleton
+        self.name, self.version, self.skeleton = people.name, people.version, people.skeleton
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.people)
 
-    def who(self, index: int) -> str:
-        """How messages call a person."""
-        return f"person {index} of {self.name} ({self.labels.rows['image'].iloc[index]})"
+    def picture(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
+        """The whole picture that this person is in, RGB; errors as `geometry.crop.read_image`."""
+        return read_image(self.folder / self.people.rows["image"].iloc[index])
 
-    def truth(self, index: int) -> tuple[UInt8[Tensor, "H W"], UInt8[Tensor, "H W"]]:
-        """A person's mask, 0 or 1, and parts, 0 to 6 or IGNORE, at the picture's size.
+    def mask_and_parts(self, index: int) -> tuple[UInt8[Tensor, "H W"], UInt8[Tensor, "H W"]]:
+        """A person's mask, 0 or 1, and parts, 0 to 6 or IGNORE, in the whole picture.
 
         FileNotFoundError; ValueError names the person whose files are damaged or of other values.
         """
         if self.masks is None:
             raise ValueError(f"{self.name} ({self.version}) was opened without its masks")
-        row = self.labels.rows.iloc[index]
-        try:
+        row = self.people.rows.iloc[index]
+        with naming(self.people.who(index)):
             mask, parts = (read_labels(self.masks / row[column]) for column in ("mask", "parts"))
             if mask.ndim == 3:
                 mask = mask.any(-1)
@@ -184,52 +212,75 @@ class LabelPictures(Pictures):
                 raise ValueError(f"a mask of {mask.shape} px and parts of {parts.shape}")
             if strange := sorted(set(np.unique(parts).tolist()) - {*range(PARTS + 1), IGNORE}):
                 raise ValueError(f"{row['parts']} has parts {strange[:5]}, which are not 0 to 6")
-        except (FileNotFoundError, ValueError) as error:
-            raise type(error)(f"{self.who(index)}: {error}") from error
         return torch.from_numpy((mask > 0).astype(np.uint8)), torch.from_numpy(parts.copy())
 
+    def crop(self, index: int, picture: tuple[int, int]) -> tuple[Crop, Float64[Tensor, " 4"]]:
+        """The crop of a picture of this height and width, and the person's box in it, px."""
+        box, square, who = self.people.boxes[index], (self.size, self.size), self.people.who(index)
+        matrix = crop_affine(
+            tuple(box.tolist()), square, context=self.context, picture=picture, name=who
+        )
+        return Crop(matrix, (0, 0, picture[1], picture[0])), box
+
     def sample(self, index: int) -> Batch:
-        labels, who = self.labels, self.who(index)
-        try:
-            image = read_image(self.folder / labels.rows["image"].iloc[index])
-        except (FileNotFoundError, ValueError) as error:
-            raise type(error)(f"{who}: {error}") from error
-        picture, square = image.shape[:2], (self.size, self.size)
-        box = tuple(labels.boxes[index].tolist())
-        matrix = crop_affine(box, square, context=1.0, picture=picture, name=who)
-        joints, visible = labels.joints2d[index], labels.visible[index]
-        placed = joints @ matrix[:2, :2].T + matrix[:2, 2]
-        inside = _within(joints, picture) & _within(placed, square)
-        known = visible != UNKNOWN
+        people, who, square = self.people, self.people.who(index), (self.size, self.size)
+        with naming(who):
+            image = self.picture(index)
+        picture, row = image.shape[:2], people.rows.iloc[index]
+        if "height" in row and picture != (size := (int(row["height"]), int(row["width"]))):
+            raise ValueError(
+                f"{who}: the picture has {picture} px (height, width), its annotations "
+                f"are of {size}: take the release's own pictures"
+            )
         maps = {}
         if self.masks is not None:
-            maps = dict(zip(("masks", "parts"), self.truth(index), strict=True))
-            if (there := tuple(maps["masks"].shape)) != picture:
-                raise ValueError(f"{who}: the mask has {there} px, not {picture}")
-        return Batch(
-            skeleton=self.skeleton,
-            index=torch.tensor([index]),
-            images=take(image, matrix, square)[None],
-            boxes=torch.tensor([[-0.5, -0.5, self.size, self.size]]),
-            joints2d=placed.where(known[:, None], 0.0).float()[None],
-            visible=visible.masked_fill((visible == SEEN) & ~inside, HIDDEN)[None],
-            intrinsics=(matrix @ labels.intrinsics[index]).float()[None],
-            joints3d=labels.joints3d[index].where(known[:, None], 0.0).float()[None],
-            has_joints3d=(labels.known3d[index] & known).any()[None],
-            rotations=labels.rotations[index].float()[None],
-            shape=labels.shape[index].float()[None],
-            translation=labels.translation[index].float()[None],
-            has_body=labels.has_body[index][None],
-            **{
-                name: take_labels(each.numpy(), matrix, square)[None] for name, each in maps.items()
-            },
-        )
+            maps = dict(zip(("masks", "parts"), self.mask_and_parts(index), strict=True))
+            if (size := tuple(maps["masks"].shape)) != picture:
+                raise ValueError(f"{who}: the mask has {size} px, the picture {picture}")
+        (matrix, window), box = self.crop(index, picture)
+        linear, shift = matrix[:2, :2], matrix[:2, 2]
+        joints, visible = people.joints2d[index], people.visible[index]
+        placed = joints @ linear.T + shift
+        inside = _within(joints, window) & _within(placed, (0, 0, *square))
+        known = visible != UNKNOWN
+        corner, extent = box.split(2)
+        camera = matrix if people.intrinsics is None else matrix @ people.intrinsics[index]
+
+        def label(name: str, *shape: int) -> Tensor:
+            values = getattr(people, name)
+            return torch.zeros(shape) if values is None else values[index].float()
+
+        batch = {
+            "index": torch.tensor(index),
+            "images": take(image, matrix, square, window),
+            "boxes": torch.cat([linear @ corner + shift, linear @ extent]).float(),
+            "joints2d": placed.where(known[:, None], 0.0).float(),
+            "visible": visible.masked_fill((visible == SEEN) & ~inside, HIDDEN),
+            "intrinsics": camera.float(),
+            "joints3d": label("joints3d", len(self.skeleton), 3).where(known[:, None], 0.0),
+            "has_joints3d": (people.known3d[index] & known).any(),
+            "rotations": label("rotations", 24, 3, 3),
+            "shape": label("shape", 10),
+            "translation": label("translation", 3),
+            "has_body": people.has_body[index],
+            **{name: take_labels(each.numpy(), matrix, square) for name, each in maps.items()},
+        }
+        return Batch(self.skeleton, **{name: value[None] for name, value in batch.items()})
+
+
+def spin_crops(people: People, place: Path, folder: Path, *, size: int = 224) -> PeoplePictures:
+    """Crops of the people's boxes, as SPIN's are: of pictures in `place`, masks in `folder`.
+
+    Masks come along where the people name them and there is UPi-S1h.
+    """
+    masks = folder / MASKS if people.has_masks and (folder / MASKS).is_dir() else None
+    return PeoplePictures(people, place, size=size, context=1, masks=masks)
 
 
 def uncrop(
     labels: UInt8[Tensor, "h w"], matrix: Float64[Tensor, "3 3"], size: tuple[int, int]
 ) -> UInt8[Tensor, "H W"]:
-    """A map in a crop, such as a rendered body, in its picture of `size` (height, width).
+    """A label map in a crop, such as a rendered body, in its whole picture of `size` (height, width).
 
     The nearest label, 0 beyond the crop; `matrix` made the crop of the picture. It undoes the crops
     made here; SPIN's own, cut at whole pixels, lie up to a pixel and a half beside them.
@@ -237,199 +288,79 @@ def uncrop(
     return take_labels(labels.numpy(), torch.linalg.inv(matrix), size)
 
 
-def _within(points: Float64[Tensor, "J 2"], size: Sequence[int]) -> Bool[Tensor, " J"]:
-    high = torch.tensor([size[1], size[0]]) - 0.5
-    return ((points >= -0.5) & (points <= high)).all(1)
+def _within(points: Float64[Tensor, "J 2"], edges: tuple[int, int, int, int]) -> Bool[Tensor, " J"]:
+    """Whether points lie on pixels left, top to right, bottom (which are beyond the last)."""
+    low, high = torch.tensor(edges).split(2)
+    return ((points >= low - 0.5) & (points <= high - 0.5)).all(1)
 
 
-Number = int | float
-Entry = tuple[dict, dict]  # a person's annotation and their picture
+def inside(path: Any, who: str) -> str:
+    """A picture's path from a file, if it stays in the data set's folder; ValueError else."""
+    if not isinstance(path, str) or not path.isprintable() or not path:
+        raise ValueError(f"{who}: its picture has no name")
+    if "\\" in path or ":" in path or ".." in PurePosixPath(path).parts or path.startswith("/"):
+        raise ValueError(f"{who}: its picture's name leads out of the folder")
+    return path
 
 
-def together(parts: Sequence[People]) -> People:
-    """The people of several parts of one data set, in order; names are the first one's."""
-    tensors = {
-        name: torch.cat([getattr(part, name) for part in parts])
-        for name, value in vars(parts[0]).items()
-        if isinstance(value, Tensor)
-    }
-    rows = pd.concat([part.rows for part in parts], ignore_index=True)
-    return replace(parts[0], rows=rows, **tensors)
+@contextmanager
+def naming(place: Path | str) -> Iterator[None]:
+    """FileNotFoundError and ValueError from within begin with a file's or a person's name."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{place}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
 
 
-class PeoplePictures(Pictures):
-    """One square crop a person: their box made square, times `context`, black beyond the picture.
+# ---- reports on what a folder holds
+@dataclass(frozen=True)
+class Part:
+    """A part of a data set that a report has lines on: what of it is there, and its pictures."""
 
-    1.25 is what Moon et al. (ICCV 2019) and most after them take. A batch's boxes are those of the
-    people. Joints outside the crop or the picture are HIDDEN. Where the camera is not known, the
-    intrinsics are the crop's matrix. The body is not known.
+    what: str
+    load: Callable[[], PeoplePictures]
+    optional: bool = False  # whether the data set is complete without it
+    persons: int | None = None  # in the whole part, where that is published
 
-    ValueError for another size; when a sample is taken, FileNotFoundError and ValueError name the
-    person whose picture is missing, is damaged, or has another size than the annotations say.
+
+def check_parts(parts: Iterable[Part], folder: Path, source: str) -> Iterator[Row]:
+    """Lines on each part of the data set in `folder`; `source` says where to get its files.
+
+    Labels are read; pictures and masks are looked for.
     """
-
-    def __init__(
-        self, people: People, folder: Path | str, *, size: int = 256, context: Number = 1.25
-    ):
-        check_size(size)
-        self.people, self.folder = people, Path(folder)
-        self.size, self.context = size, context
-        self.name, self.version, self.skeleton = people.name, people.version, people.skeleton
-
-    def __len__(self) -> int:
-        return len(self.people)
-
-    def picture(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
-        """The whole picture that this person is in, RGB; errors as `posekit.crop.read_image`."""
-        return read_image(self.folder / self.people.rows["image"].iloc[index])
-
-    def sample(self, index: int) -> Batch:
-        people, row = self.people, self.people.rows.iloc[index]
-        who = f"person {index} of {self.name} ({row['image']})"
+    for part in parts:
         try:
-            image = self.picture(index)
-        except (FileNotFoundError, ValueError) as error:
-            raise type(error)(f"{who}: {error}") from error
-        size = (int(row["height"]), int(row["width"]))
-        if image.shape[:2] != size:
-            raise ValueError(
-                f"{who}: the picture has {image.shape[:2]} px (height, width), its annotations "
-                f"are of {size}: take the release's own pictures"
-            )
-        box, joints = people.boxes[index], people.joints2d[index]
-        square = (self.size, self.size)
-        matrix = crop_affine(
-            tuple(box.tolist()), square, context=self.context, picture=size, name=who
-        )
-        placed = joints @ matrix[:2, :2].T + matrix[:2, 2]
-        visible = people.visible[index]
-        inside = _people_within(joints, size) & _people_within(placed, square)
-        known = (visible != UNKNOWN)[:, None]
-        corner, extent = box.split(2)
-        corner, extent = matrix[:2, :2] @ corner + matrix[:2, 2], matrix[:2, :2] @ extent
-        return Batch(
-            skeleton=self.skeleton,
-            index=torch.tensor([index]),
-            images=take(image, matrix, square)[None],
-            boxes=torch.cat([corner, extent]).float()[None],
-            joints2d=placed.where(known, 0.0).float()[None],
-            visible=visible.masked_fill((visible == SEEN) & ~inside, HIDDEN)[None],
-            intrinsics=(matrix @ people.intrinsics[index]).float()[None],
-            joints3d=people.joints3d[index].where(known, 0.0).float()[None],
-            has_joints3d=people.has_joints3d[index][None],
-            rotations=torch.zeros(1, 24, 3, 3),
-            shape=torch.zeros(1, 10),
-            translation=torch.zeros(1, 3),
-            has_body=torch.tensor([False]),
-        )
+            pictures = part.load()
+        except FileNotFoundError as error:
+            yield part.what, "note" if part.optional else "missing", str(error)
+            continue
+        except (ValueError, ModuleNotFoundError) as error:
+            yield part.what, "wrong", str(error)
+            continue
+        people, bodies = pictures.people, int(pictures.people.has_body.sum())
+        detail = f"{len(people):,} persons, {people.version}"
+        detail += f", {bodies:,} with a body" if bodies else ""
+        whole = part.persons in (None, len(people))
+        detail += "" if whole else f"; the whole part has {part.persons:,}"
+        yield part.what, "ok" if whole else "note", detail
+        images = people.rows["image"].unique()
+        yield _check_files(f"pictures of {part.what}", images, pictures.folder, source)
+        if people.has_masks:
+            files = [*people.rows["mask"], *people.rows["parts"]]
+            yield _check_files(f"masks of {part.what}", files, folder / MASKS, MASKS_SOURCE)
 
 
-def _people_within(points: Float64[Tensor, "J 2"], size: tuple[int, int]) -> Bool[Tensor, " J"]:
-    high = torch.tensor([size[1], size[0]]) - 0.5
-    return ((points >= -0.5) & (points <= high)).all(1)
-
-
-def check_pictures(people: People, folder: Path, source: str) -> tuple[str, str, str]:
+def check_pictures(people: People, folder: Path, source: str) -> Row:
     """A line about the pictures that these people are in; `source` says where to get them."""
     images = people.rows["image"].unique()
-    missing = [image for image in images if not (folder / image).is_file()]
-    what = f"pictures of {people.version}"
+    return _check_files(f"pictures of {people.version}", images, folder, source)
+
+
+def _check_files(what: str, files: Iterable[str], folder: Path, source: str) -> Row:
+    missing = [file for file in files if not (folder / file).is_file()]
     if not missing:
-        return what, "ok", f"{len(images):,}"
-    detail = f"{len(missing):,} of {len(images):,} not in {folder}, as {missing[0]}: {source}"
+        return what, "ok", f"{len(files):,}"
+    detail = f"{len(missing):,} of {len(files):,} not in {folder}, as {missing[0]}: {source}"
     return what, "missing", detail
-
-
-# ---- files of this kind
-def entries(path: Path, source: str) -> list[Entry]:
-    """Every annotation of a file of this kind with its picture's entry.
-
-    FileNotFoundError, with the `source`; ValueError, naming file and entry, when it is none.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"there are no annotations {path}: {source}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: {error}; {AGAIN}") from error
-    keys = ("images", "annotations")
-    if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in keys):
-        raise ValueError(f"{path} has no lists {' and '.join(keys)}: not a file of this kind")
-    for key in keys:
-        for number, entry in enumerate(content[key]):
-            told = isinstance(entry, dict) and isinstance(entry.get("id"), int | str)
-            if not told:
-                raise ValueError(f"{path}: entry {number} of {key} has no id")
-    pictures = {picture["id"]: picture for picture in content["images"]}
-    found = []
-    for annotation in content["annotations"]:
-        picture = annotation.get("image_id")
-        if not isinstance(picture, int | str) or picture not in pictures:
-            raise ValueError(f"{path}: annotation {annotation['id']} has no picture; {AGAIN}")
-        found.append((annotation, pictures[picture]))
-    return found
-
-
-def name(path: Path, annotation: dict, picture: dict) -> str:
-    """How messages call a person."""
-    return f"{path}: annotation {annotation['id']} ({str(picture.get('file_name'))!r:.60})"
-
-
-def numbers(
-    values: Sequence[Any], shape: tuple[int, ...], names: Sequence[str]
-) -> Float64[np.ndarray, "N ..."]:
-    """A field of every entry; ValueError names the entry whose value is not so many numbers."""
-    try:
-        table = np.array(values, dtype=float)
-        if table.shape == (len(values), *shape) and np.isfinite(table).all():
-            return table
-    except (TypeError, ValueError, OverflowError):
-        pass
-    for value, who in zip(values, names, strict=True):
-        try:
-            row = np.array(value, dtype=float)
-        except (TypeError, ValueError, OverflowError):
-            row = np.array(np.nan)
-        if row.shape != shape or not np.isfinite(row).all():
-            raise ValueError(f"{who}: {str(value)[:60]} where numbers of shape {shape} should be")
-    raise ValueError("no entries")
-
-
-def picture_rows(people: Sequence[Entry], names: Sequence[str]) -> pd.DataFrame:
-    """image, height, width, image_id and person of each entry; ValueError names a wrong one."""
-    sizes = numbers([(p.get("height"), p.get("width")) for _, p in people], (2,), names)
-    if (wrong := (sizes < 1).any(1)).any():
-        raise ValueError(f"{names[wrong.argmax()]}: its picture has no size")
-    return pd.DataFrame(
-        {
-            "image": [inside(p.get("file_name"), n) for (_, p), n in zip(people, names)],
-            "height": sizes[:, 0].astype(int),
-            "width": sizes[:, 1].astype(int),
-            "image_id": [picture["id"] for _, picture in people],
-            "person": [annotation["id"] for annotation, _ in people],
-        }
-    )
-
-
-def inside(image: Any, who: str) -> str:
-    """A picture's path if it stays in its folder; ValueError else."""
-    if not isinstance(image, str) or not image.isprintable() or not image:
-        raise ValueError(f"{who}: its picture has no name")
-    parts = PurePosixPath(image).parts
-    if "\\" in image or ":" in image or ".." in parts or image.startswith("/"):
-        raise ValueError(f"{who}: its picture's name leads out of the folder")
-    return image
-
-
-def clip(
-    boxes: Float64[np.ndarray, "N 4"], rows: pd.DataFrame
-) -> tuple[Float64[Tensor, "N 4"], Bool[np.ndarray, " N"]]:
-    """Boxes cut at the picture's edges as Moon et al. do (`process_bbox`), and which have an area.
-
-    From the first pixel to the last, so that a box of 10 px has a width of 9; what begins left of
-    the picture keeps its width, as in their code.
-    """
-    corner = np.maximum(boxes[:, :2], 0)
-    last = np.minimum(rows[["width", "height"]] - 1, corner + np.maximum(boxes[:, 2:] - 1, 0))
-    clipped = np.concatenate([corner, last - corner], axis=1)
-    return torch.from_numpy(clipped), (clipped[:, 2:] > 0).all(1)

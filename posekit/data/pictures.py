@@ -1,4 +1,4 @@
-"""Pictures on their way to a network: samples by index, loaded by workers, kept on disk if wished.
+"""Pictures on their way to a network: samples by index, loaded in batches by worker processes.
 
 A data set of pictures answers one question, `sample(index)`, and the answer depends on nothing but
 the index: batches, workers and order change no byte.
@@ -6,11 +6,11 @@ the index: batches, workers and order change no byte.
 
 import hashlib
 import io
+import multiprocessing
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from posekit.data.batch import Batch, join
 from posekit.geometry.skeleton import Skeleton
-from posekit.system import progress, write_whole
+from posekit.system import progress
 
 DRAWN_TOGETHER = 16  # pictures that a worker draws at a time
 
@@ -54,15 +54,20 @@ class Pictures(ABC):
         """A short hash of the first, middle and last pictures with their labels."""
         digest = hashlib.sha256(f"{len(self)} {self.skeleton.name}".encode())
         for index in sorted({0, len(self) // 2, len(self) - 1}):
-            digest.update(_pack(self.sample(index)))
+            file = io.BytesIO()
+            batch = self.sample(index)
+            np.savez(file, **{name: tensor.numpy() for name, tensor in batch.tensors()})
+            digest.update(hashlib.sha256(file.getvalue()).digest() + file.getvalue())
         return digest.hexdigest()[:16]
 
 
 def draw(
     pictures: Pictures, label: str, workers: int | None = None, *, masks: bool = False
 ) -> Batch:
-    """All the pictures, drawn by so many processes, or by one a core; without masks and parts,
-    two bytes a pixel beside the three of its colours, if these aren't asked for."""
+    """All the pictures as one batch, drawn by so many processes, or one a core (None).
+
+    Without masks and parts, two bytes a pixel beside the three of its colours, unless asked for.
+    """
     batches = torch.arange(len(pictures)).split(DRAWN_TOGETHER)
     if workers is None:
         workers = min(os.cpu_count() or 1, len(batches))
@@ -84,17 +89,19 @@ def loader(
 ) -> Iterator[Batch]:
     """`batches` of indices as `Batch`es, drawn ahead by `workers` processes of one thread each.
 
-    Workers start once a call and live until the last batch: give all the batches of a training. They
-    import the script they were started from, so in a script this stands under
+    Workers start once a call and live until the last batch: pass all the batches of a training.
+    They import the script they were started from, so in a script this stands under
     `if __name__ == "__main__":`.
     """
+    if workers:  # import once, in the server that workers are forked from
+        multiprocessing.set_forkserver_preload([__name__, type(pictures).__module__])
     return iter(
         DataLoader(
             pictures,
             sampler=batches,
             batch_size=None,
             num_workers=workers,
-            worker_init_fn=_alone,
+            worker_init_fn=_single_thread,
             prefetch_factor=2 if workers else None,
             # A fork would inherit OpenCV's and OpenMP's locks without the threads that hold them.
             multiprocessing_context="forkserver" if workers else None,
@@ -102,65 +109,12 @@ def loader(
     )
 
 
-def _alone(_worker: int) -> None:
+def _single_thread(_worker: int) -> None:
     """One thread a worker: more of them only wait for each other."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
 
-class Cached(Pictures):
-    """Pictures that are drawn once and then read from `folder`, at most `limit` bytes of them.
-
-    A sample's file begins with the SHA-256 of the rest; one that does not match is drawn and
-    written again. Other pictures go to another subfolder, named after their fingerprint.
-    """
-
-    def __init__(self, pictures: Pictures, folder: Path | str, limit: int = 10 * 2**30):
-        self.pictures, self.skeleton = pictures, pictures.skeleton
-        self.name, self.version = pictures.name, pictures.version
-        self.folder = Path(folder) / pictures.fingerprint()
-        # Samples are all of one size, so the bound is a number of samples: no worker need ask
-        # another how much there is by now.
-        one = len(self._packed(0))
-        self.kept = limit // one
-        if self.kept < 1:
-            raise ValueError(f"a limit of {limit} bytes holds no picture: one takes {one}")
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def _packed(self, index: int) -> bytes:
-        return _pack(self.pictures.sample(index))
-
-    def sample(self, index: int) -> Batch:
-        if index >= self.kept:
-            return self.pictures.sample(index)
-        path = self.folder / f"{index // 1000:04d}" / f"{index:08d}.sample"
-        if path.is_file() and (known := _unpack(path.read_bytes(), self.skeleton)):
-            return known
-        batch = self.pictures.sample(index)
-        write_whole(path, lambda part: part.write_bytes(_pack(batch)))
-        return batch
-
-
-def _pack(batch: Batch) -> bytes:
-    stream = io.BytesIO()
-    np.savez(stream, **{name: tensor.numpy() for name, tensor in batch.tensors()})
-    content = stream.getvalue()
-    return hashlib.sha256(content).digest() + content
-
-
-def _unpack(packed: bytes, skeleton: Skeleton) -> Batch | None:
-    """The sample, or None if a byte of it is not as it was written."""
-    if hashlib.sha256(packed[32:]).digest() != packed[:32]:
-        return None
-    with np.load(io.BytesIO(packed[32:]), allow_pickle=False) as arrays:
-        return Batch(skeleton, **{name: torch.from_numpy(arrays[name]) for name in arrays.files})
-
-
-# FOLDED posekit.data.dice: Random numbers that depend on nothing but their key.
-
-
 def dice(*key: int) -> np.random.Generator:
-    """A generator for this key: the same numbers whatever else was drawn before."""
+    """A random generator for this key: the same numbers whatever else was drawn before."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))

@@ -22,6 +22,7 @@ N persons.
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,16 +33,24 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from posekit.data import people
 from posekit.data.batch import SEEN, UNKNOWN
 from posekit.data.formats import npz
 from posekit.data.formats.pickles import AGAIN
 from posekit.data.human36m.files import take_of
-from posekit.data.lsp import MASKS, check_masks
 from posekit.data.mixture import Mixed
-from posekit.data.people import LabelPictures, Labels, squares
+from posekit.data.people import (
+    Part,
+    People,
+    PeoplePictures,
+    Row,
+    check_parts,
+    inside,
+    naming,
+    spin_crops,
+    squares,
+)
 from posekit.data.poses import COLUMNS
-from posekit.geometry.skeleton import SPIN24, SPIN49
+from posekit.geometry.skeleton import SPIN24
 
 SOURCE = (
     "get dataset_extras.tar.gz with fetch_data.sh of nkolot/SPIN; its readme says where the pictures "
@@ -95,35 +104,33 @@ _NAMES = (  # of pictures: subject, action, take, camera, frame are told by them
 )
 
 
-def read(path: Path | str, name: str = "spin", *, openpose: bool = False) -> Labels:
-    """Everybody in a label file; with `openpose` the detections as well, in `SPIN49`.
+def read(path: Path | str, name: str = "spin") -> People:
+    """Everybody in a label file, their 3D joints counted from the pelvis.
 
-    Detections of any confidence count as SEEN. FileNotFoundError; ValueError, naming file and
-    entry, for a file that is damaged or of another kind and for an entry that makes no sense.
+    FileNotFoundError; ValueError, naming file and entry, for a file that is damaged or of another
+    kind and for an entry that makes no sense.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there are no labels {path}: {SOURCE}")
     held = npz.read_archive(path)
-    try:
-        return _labels(held, name, path.stem, openpose)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    with naming(path):
+        return _people(held, name, path.stem)
 
 
-def load(folder: Path | str, name: str, *, split: str = "train", size: int = 224) -> LabelPictures:
+def load(folder: Path | str, name: str, *, split: str = "train", size: int = 224) -> PeoplePictures:
     """A set of `TRAIN` or, with `split` "test", of `TEST`: its labels, and crops of its pictures.
 
     LSP's test set has masks and parts where the folder of UPi-S1h is. Errors as `read`, and
     ValueError for another name.
     """
     folder = Path(folder)
-    wanted = _set(name, split)
-    labels = read(_file(folder, wanted), wanted.data)
-    masked = (folder / MASKS).is_dir() and (labels.rows["mask"] != "").all()
-    return LabelPictures(
-        labels, folder / wanted.folder, size=size, masks=folder / MASKS if masked else None
-    )
+    sets = SPLITS.get(split, {})
+    if name not in sets:
+        known = "; ".join(f"{split}: {', '.join(sets)}" for split, sets in SPLITS.items())
+        raise ValueError(f"SPIN has no set {name!r} of the split {split!r}; there are {known}")
+    people = read(_file(folder, sets[name]), sets[name].data)
+    return spin_crops(people, folder / sets[name].folder, folder, size=size)
 
 
 def mixture(
@@ -153,45 +160,26 @@ def mixture(
     )
 
 
-def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
-    """What of SPIN's sets is in `folder`: (what, state, detail), as `posekit.data.check` has them.
+def check(folder: Path | str) -> Iterator[Row]:
+    """What of SPIN's sets is in `folder`, as `posekit.data.check` reports it.
 
-    Labels are read; pictures are looked for. Human3.6M's training labels may be absent: nobody may
-    give them away, and Bae does without.
+    Human3.6M's training labels may be absent: nobody may give them away, and Bae does without.
     """
     folder = Path(folder)
-    named = {(split, name): each for split, sets in SPLITS.items() for name, each in sets.items()}
-    there = [key for key, each in named.items() if _file(folder, each).is_file()]
-    if not there:
+    if not any(_file(folder, each).is_file() for sets in SPLITS.values() for each in sets.values()):
         yield "label files", "missing", f"none in {folder} or its dataset_extras: {SOURCE}"
         return
-    yield "label files", "ok", f"{len(there)} of {len(named)}"
-    for (split, name), each in named.items():
-        what = f"{name} {split}"
-        try:
-            pictures = load(folder, name, split=split)
-        except FileNotFoundError as error:
-            yield what, "note" if (split, name) == ("train", "h36m") else "missing", str(error)
-            continue
-        except ValueError as error:
-            yield what, "wrong", str(error)
-            continue
-        labels = pictures.labels
-        detail = f"{len(labels):,} persons, {int(labels.has_body.sum()):,} with a body"
-        whole = each.persons in (None, len(labels))
-        more = "" if whole else f"; the whole set has {each.persons:,}"
-        yield what, "ok" if whole else "note", detail + more
-        yield people.check_pictures(labels, pictures.folder, SOURCE)
-        if (labels.rows["mask"] != "").all():
-            yield check_masks(labels, folder / MASKS)
-
-
-def _set(name: str, split: str) -> Set:
-    sets = SPLITS.get(split, {})
-    if name not in sets:
-        known = "; ".join(f"{split}: {', '.join(sets)}" for split, sets in SPLITS.items())
-        raise ValueError(f"SPIN has no set {name!r} of the split {split!r}; there are {known}")
-    return sets[name]
+    parts = [
+        Part(
+            f"{name} {split}",
+            partial(load, folder, name, split=split),
+            optional=(name, split) == ("h36m", "train"),
+            persons=each.persons,
+        )
+        for split, sets in SPLITS.items()
+        for name, each in sets.items()
+    ]
+    yield from check_parts(parts, folder, SOURCE)
 
 
 def _file(folder: Path, wanted: Set) -> Path:
@@ -202,62 +190,54 @@ def _file(folder: Path, wanted: Set) -> Path:
 
 
 # ---- what is in a file
-def _labels(held: dict[str, Any], name: str, version: str, openpose: bool) -> Labels:
+def _people(held: dict[str, Any], name: str, version: str) -> People:
     if lacking := [key for key in ("imgname", "center", "scale") if key not in held]:
         raise ValueError(f"it has no {', '.join(lacking)}: it is none of SPIN's label files")
     count = len(np.atleast_1d(held["imgname"]))
     if not count:
         raise ValueError("nobody is in it")
-    rows = _rows(held, count)
-    named = [f"entry {row} ({image!r:.60})" for row, image in enumerate(rows["image"])]
 
-    def numbers(key: str, *shape: int, of: Tensor | None = None) -> Float64[Tensor, "N ..."]:
+    def numbers(key: str, *shape: int) -> Float64[Tensor, "N ..."] | None:
         if key not in held:
-            return torch.zeros(count, *shape).double()
+            return None
         array = np.asarray(held[key])
         if array.shape != (count, *shape) or array.dtype.kind not in "biuf":
             raise ValueError(
                 f"{key} has the shape {array.shape} and the type {array.dtype}, not numbers of "
                 f"shape {(count, *shape)}; {AGAIN}"
             )
-        table = torch.from_numpy(array.astype(float))
-        if of is not None:
-            table[~of] = 0.0  # whatever stands there
-        if not table.isfinite().all():
-            wrong = int((~table.isfinite()).reshape(count, -1).any(1).nonzero()[0])
-            raise ValueError(f"{named[wrong]}: {key} is not finite")
-        return table
+        return torch.from_numpy(array.astype(float))
 
-    centre, scale = numbers("center", 2), numbers("scale")
+    rows, scale = _rows(held, count), numbers("scale")
     if not (scale > 0).all():
-        raise ValueError(f"{named[int((scale <= 0).nonzero()[0])]}: its scale is not positive")
-    points, places = numbers("part", 24, 3), numbers("S", 24, 4)
-    if openpose:
-        points = torch.cat([numbers("openpose", 25, 3), points], dim=1)
-        places = torch.cat([torch.zeros(count, 25, 4).double(), places], dim=1)
-    known, known3d = points[..., 2] > 0, places[..., 3] > 0
-    has_body = torch.full((count,), "pose" in held and "shape" in held)
-    if "has_smpl" in held:
-        has_body &= numbers("has_smpl") > 0
-    rotations = torch.zeros(1, 24, 3, 3).double().expand(count, 24, 3, 3)
-    if has_body.any():
-        turns = roma.rotvec_to_rotmat(numbers("pose", 72, of=has_body).reshape(count, 24, 3))
-        rotations = turns.where(has_body[:, None, None, None], 0.0)
-    return Labels(
-        name=name,
-        version=version,
-        skeleton=SPIN49 if openpose else SPIN24,
-        rows=rows,
-        boxes=squares(centre, scale),
-        joints2d=points[..., :2].where(known[..., None], 0.0),
-        visible=torch.where(known, SEEN, UNKNOWN).to(torch.uint8),
-        intrinsics=torch.eye(3).double().expand(count, 3, 3),
-        joints3d=1000 * places[..., :3].where(known3d[..., None], 0.0),
-        has_joints3d=known3d.any(1),
+        person = int((~(scale > 0)).nonzero()[0])
+        raise ValueError(f"entry {person} ({rows['image'][person]}): its scale is not positive")
+    part, places = numbers("part", 24, 3), numbers("S", 24, 4)
+    part = torch.zeros(count, 24, 3).double() if part is None else part
+    known = part[..., 2] > 0
+    joints3d = known3d = rotations = shape = has_body = None
+    if places is not None:
+        known3d = places[..., 3] > 0
+        joints3d = 1000 * places[..., :3].where(known3d[..., None], 0.0)
+    pose, shape = numbers("pose", 72), numbers("shape", 10)
+    if pose is not None and shape is not None:
+        flag = numbers("has_smpl")
+        has_body = torch.ones(count).bool() if flag is None else flag > 0
+        shape = shape.where(has_body[:, None], 0.0)  # whatever stands there
+        turns = pose.where(has_body[:, None], 0.0).reshape(count, 24, 3)
+        rotations = roma.rotvec_to_rotmat(turns).where(has_body[:, None, None, None], 0.0)
+    return People(
+        name,
+        version,
+        SPIN24,
+        rows,
+        squares(numbers("center", 2), scale),
+        part[..., :2].where(known[..., None], 0.0),
+        torch.where(known, SEEN, UNKNOWN).to(torch.uint8),
+        joints3d=joints3d,
         known3d=known3d,
         rotations=rotations,
-        shape=numbers("shape", 10, of=has_body),
-        translation=torch.zeros(count, 3).double(),
+        shape=shape,
         has_body=has_body,
     )
 
@@ -267,9 +247,9 @@ def _rows(held: dict[str, Any], count: int) -> pd.DataFrame:
     columns = {"image": "imgname", "gender": "gender", "mask": "maskname", "parts": "partname"}
     texts = {column: _texts(held, key, count) for column, key in columns.items()}
     for column in ("image", "mask", "parts"):
-        for row, text in enumerate(texts[column]):
-            if text or column == "image":
-                people.inside(text, f"entry {row}")
+        for row, path in enumerate(texts[column]):
+            if path or column == "image":
+                inside(path, f"entry {row}")
     frames = [_frame(image, row) for row, image in enumerate(texts["image"])]
     rows = pd.DataFrame(texts | dict(zip(COLUMNS, zip(*frames, strict=True), strict=True)))
     if rows["subject"].str.startswith("TS").all():
@@ -278,9 +258,7 @@ def _rows(held: dict[str, Any], count: int) -> pd.DataFrame:
 
 
 def _texts(held: dict[str, Any], key: str, count: int) -> list[str]:
-    if key not in held:
-        return [""] * count
-    values = np.atleast_1d(held[key])
+    values = np.atleast_1d(held.get(key, [""] * count))
     if values.shape != (count,) or values.dtype.kind not in "SUO":
         raise ValueError(f"{key} is not {count} texts but {values.dtype} of shape {values.shape}")
     texts = [value.decode("latin-1") if isinstance(value, bytes) else value for value in values]

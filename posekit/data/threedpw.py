@@ -15,7 +15,9 @@ T frames, N of all persons.
 """
 
 import re
+import reprlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,17 @@ from torch import Tensor
 from posekit.data.batch import SEEN, UNKNOWN
 from posekit.data.formats import pickles
 from posekit.data.formats.pickles import AGAIN
-from posekit.data.people import LabelPictures, Labels, check_pictures, squares_round, together
+from posekit.data.people import (
+    Part,
+    People,
+    PeoplePictures,
+    Row,
+    check_parts,
+    naming,
+    spin_crops,
+    squares_round,
+    together,
+)
 from posekit.geometry.body import Body
 from posekit.geometry.skeleton import H36M17, SMPL24, Skeleton
 
@@ -56,7 +68,7 @@ NEAR = 1e-3  # how far from a rotation a camera's may be
 _EACH = ("poses", "betas", "genders", "poses2d", "campose_valid", "jointPositions")
 
 
-def read(path: Path | str) -> Labels:
+def read(path: Path | str) -> People:
     """Everybody in a sequence's file, in the frames whose camera is valid.
 
     FileNotFoundError; pickles.Refused for a file that asks for more than plain data (nothing was
@@ -69,35 +81,29 @@ def read(path: Path | str) -> Labels:
         raise ValueError(f"{path} has {size:,} bytes: no sequence of 3DPW is that large")
     with pickles.named(path):
         held = pickles.settle(pickles.load(path.read_bytes()))
-    try:
+    with naming(path):
         return _sequence(held)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
-def load(folder: Path | str, split: str = "test", *, size: int = 224) -> LabelPictures:
-    """The pictures of all sequences of a split there; errors as `read`."""
+def load(folder: Path | str, split: str = "test", *, size: int = 224) -> PeoplePictures:
+    """SPIN's crops of all sequences of a split there; errors as `read`."""
     folder = Path(folder)
-    parts = [read(path) for path in _files(folder, split)]
-    return LabelPictures(together([part for part in parts if len(part)]), folder, size=size)
-
-
-def _files(folder: Path, split: str) -> list[Path]:
     if split not in SPLITS:
         raise ValueError(f"no split {split!r} of 3DPW: {', '.join(SPLITS)}")
     files = sorted((folder / "sequenceFiles" / split).glob("*.pkl"))
-    if not files:
-        raise FileNotFoundError(f"there is no sequenceFiles/{split}/*.pkl in {folder}: {SOURCE}")
-    return files
+    parts = [people for people in map(read, files) if len(people)]
+    if not parts:
+        raise FileNotFoundError(f"nobody is in {folder}/sequenceFiles/{split}/*.pkl: {SOURCE}")
+    return spin_crops(together(parts), folder, folder, size=size)
 
 
 def truth(
-    labels: Labels, bodies: Mapping[str, Body], skeleton: Skeleton = H36M17
+    labels: People, bodies: Mapping[str, Body], skeleton: Skeleton = H36M17
 ) -> Float[Tensor, "N J 3"]:
     """The joints of everybody's mesh, camera axes, mm from the root joint of the rig.
 
     `bodies` by gender: SMPL's male and female one for SPIN's rule, the neutral one twice for VIBE's.
-    Labels of SPIN's own 3dpw_test.npz do as well. ValueError for somebody without a body, or of a
+    People of SPIN's own 3dpw_test.npz do as well. ValueError for somebody without a body, or of a
     gender that there is no body for.
     """
     if not labels.has_body.all():
@@ -117,58 +123,37 @@ def truth(
     return joints
 
 
-def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
-    """What of 3DPW is in `folder`: (what, state, detail), as `posekit.data.check` has them.
+def check(folder: Path | str) -> Iterator[Row]:
+    """What of 3DPW is in `folder`, as `posekit.data.check` reports it.
 
-    Sequences are read; pictures are looked for. Nothing is evaluated on train and validation: their
-    absence is noted.
+    Nothing is evaluated on train and validation: they may be absent.
     """
     folder = Path(folder)
-    for split in reversed(SPLITS):
-        try:
-            files = _files(folder, split)
-        except FileNotFoundError as error:
-            yield split, "missing" if split == "test" else "note", str(error)
-            continue
-        parts = []
-        for path in files:
-            try:
-                parts.append(read(path))
-            except ValueError as error:
-                yield path.stem, "wrong", str(error)
-        parts = [part for part in parts if len(part)]
-        if not parts:
-            yield split, "wrong", f"none of its {len(files)} files has anybody"
-            continue
-        labels = together(parts)
-        yield from _check_split(split, labels, {path.stem for path in files})
-        yield check_pictures(labels, folder, SOURCE)
-
-
-def _check_split(split: str, labels: Labels, names: set[str]) -> Iterator[tuple[str, str, str]]:
-    state, detail = "ok", f"{len(labels):,} persons in {len(names)} sequences"
-    if split == "test" and len(labels) != TEST_PERSONS:
-        state, detail = "note", f"{detail}; the whole has {TEST_PERSONS:,}"
-    if split == "test" and (absent := sorted(set(TEST) - names)):
-        state, detail = "missing", f"{len(absent)} sequences, as {absent[0]}: {SOURCE}"
-    yield split, state, detail
+    persons = {"test": TEST_PERSONS}
+    parts = [
+        Part(split, partial(load, folder, split), split not in persons, persons.get(split))
+        for split in reversed(SPLITS)
+    ]
+    yield from check_parts(parts, folder, SOURCE)
+    tested = folder / "sequenceFiles" / "test"
+    if absent := [name for name in TEST if not (tested / f"{name}.pkl").is_file()]:
+        yield "test sequences", "missing", f"{len(absent)} of {len(TEST)}, as {absent[0]}: {SOURCE}"
 
 
 # ---- what is in a file
-def _sequence(held: Any) -> Labels:
-    """Errors have no file's name yet."""
+def _sequence(held: Any) -> People:
     if type(held) is not dict:
         raise ValueError(f"it holds a {type(held).__name__}, not a sequence of 3DPW")
     if lacking := {"sequence", "cam_poses", "cam_intrinsics", *_EACH} - held.keys():
         raise ValueError(f"it has no {', '.join(sorted(lacking))}: it is no sequence of 3DPW")
     name = held["sequence"]
     if not isinstance(name, str) or not re.fullmatch(r"\w+", name):
-        raise ValueError(f"its sequence is called {name!r:.60}, which names no folder")
+        raise ValueError(f"its sequence is called {reprlib.repr(name)}, which names no folder")
     counts = {key: len(held[key]) for key in _EACH if isinstance(held[key], list | np.ndarray)}
     if len(counts) < len(_EACH) or len(set(counts.values())) > 1 or 0 in counts.values():
         raise ValueError(f"it has not everything of each person: {counts}; {AGAIN}")
     views = _numbers("cam_poses", held["cam_poses"], (-1, 4, 4))
-    lens = _finite("cam_intrinsics", _numbers("cam_intrinsics", held["cam_intrinsics"], (3, 3)))
+    lens = _numbers("cam_intrinsics", held["cam_intrinsics"], (3, 3))
     people = [{key: held[key][person] for key in _EACH} for person in range(counts["poses"])]
     parts = [_person(each, name, take, views, lens) for take, each in enumerate(people, start=1)]
     return together([part for part in parts if len(part)] or parts[:1])
@@ -177,19 +162,11 @@ def _sequence(held: Any) -> Labels:
 def _numbers(key: str, value: Any, shape: tuple[int, ...]) -> Float64[Tensor, "..."]:
     """An array of that shape, -1 being any number; ValueError names the key."""
     array = np.asarray(value)
-    fits = array.ndim == len(shape) and all(
-        wanted in (-1, there) for wanted, there in zip(shape, array.shape, strict=True)
-    )
-    if not fits or array.dtype.kind not in "biuf":
+    wanted = tuple(there if size == -1 else size for there, size in zip(array.shape, shape))
+    if array.shape != wanted or array.ndim != len(shape) or array.dtype.kind not in "biuf":
         found = f"{array.dtype} of shape {array.shape}"
         raise ValueError(f"{key} is {found}, not numbers of shape {shape} (-1: any); {AGAIN}")
     return torch.from_numpy(array.astype(float))
-
-
-def _finite(key: str, table: Float64[Tensor, "..."]) -> Float64[Tensor, "..."]:
-    if not table.isfinite().all():
-        raise ValueError(f"{key} is not finite where the camera is valid; {AGAIN}")
-    return table
 
 
 def _person(
@@ -198,21 +175,19 @@ def _person(
     take: int,
     views: Float64[Tensor, "T 4 4"],
     lens: Float64[Tensor, "3 3"],
-) -> Labels:
+) -> People:
     """One person's frames; `take` counts the persons of the sequence."""
     count = len(views)
     valid = _numbers("campose_valid", held["campose_valid"], (count,)).bool()
     sizes = {"poses": (count, 72), "jointPositions": (count, 72), "poses2d": (count, 3, 18)}
-    poses, places, detected = (
-        _finite(key, _numbers(key, held[key], size)[valid]) for key, size in sizes.items()
-    )
-    shape = _finite("betas", _numbers("betas", np.ravel(held["betas"]), (-1,)))
-    gender = held["genders"]
+    poses, places, detected = (_numbers(key, held[key], s)[valid] for key, s in sizes.items())
+    shape, gender = _numbers("betas", np.ravel(held["betas"]), (-1,)), held["genders"]
     if gender not in ("m", "f") or len(shape) < 10:
-        raise ValueError(f"person {take}: gender {gender!r:.20}, {len(shape)} betas; {AGAIN}")
-    views = _finite("cam_poses", views[valid])
-    turns, shifts = views[:, :3, :3], views[:, None, :3, 3]
-    if ((turns @ turns.mT - torch.eye(3)).abs() > NEAR).any():
+        raise ValueError(
+            f"person {take}: gender {reprlib.repr(gender)}, {len(shape)} betas; {AGAIN}"
+        )
+    turns, shifts = views[valid, :3, :3], views[valid, None, :3, 3]
+    if not ((turns @ turns.mT - torch.eye(3)).abs() <= NEAR).all():
         raise ValueError(f"cam_poses of valid cameras are no rotations; {AGAIN}")
     joints = 1000 * (places.reshape(-1, 24, 3) @ turns.mT + shifts)
     ahead = joints[..., 2] > 0
@@ -223,35 +198,23 @@ def _person(
     boxes = squares_round(detected[:, :2].mT, detected[:, 2] > 0)
     boxes = boxes.where(boxes[:, 2:3] > 0, squares_round(pixels, ahead))
     frames = valid.nonzero()[:, 0].tolist()
-    rows = pd.DataFrame(
-        {
-            "image": [f"imageFiles/{sequence}/image_{frame:05d}.jpg" for frame in frames],
-            "gender": gender,
-            "mask": "",
-            "parts": "",
-            "subject": sequence,
-            "action": "",
-            "take": take,
-            "camera": "0",
-            "frame": frames,
-        }
+    images = [f"imageFiles/{sequence}/image_{frame:05d}.jpg" for frame in frames]
+    rows = pd.DataFrame({"image": images, "frame": frames}).assign(
+        gender=gender, subject=sequence, action="", take=take, camera="0"
     )
-    everybody = torch.ones(len(frames)).bool()
-    labels = Labels(
-        name="threedpw",
-        version="valid cameras",
-        skeleton=SMPL24,
-        rows=rows,
-        boxes=boxes,
-        joints2d=pixels,
-        visible=torch.where(ahead, SEEN, UNKNOWN).to(torch.uint8),
+    people = People(
+        "threedpw",
+        "valid cameras",
+        SMPL24,
+        rows,
+        boxes,
+        pixels,
+        torch.where(ahead, SEEN, UNKNOWN).to(torch.uint8),
         intrinsics=lens.expand(len(frames), 3, 3),
         joints3d=joints,
-        has_joints3d=everybody,
-        known3d=torch.ones_like(ahead),
         rotations=rotations,
         shape=shape[:10].expand(len(frames), 10),
         translation=joints[:, 0],
-        has_body=everybody,
+        has_body=torch.ones(len(frames)).bool(),
     )
-    return labels[(boxes[:, 2] > 0).numpy()]
+    return people[(boxes[:, 2] > 0).numpy()]

@@ -18,7 +18,7 @@ from torch import Tensor
 from posekit.data import spin, threedpw
 from posekit.data.albums import Album, Filmed
 from posekit.data.batch import UNKNOWN
-from posekit.data.people import LabelPictures, Labels
+from posekit.data.people import People, PeoplePictures
 from posekit.data.pictures import draw
 from posekit.geometry import body
 from posekit.geometry.body import Body
@@ -58,13 +58,13 @@ def exams(
         except FileNotFoundError:
             continue
         cards = tuple(card for card in mesh.SPIN_PROTOCOLS if card.startswith(start))
-        found.append(Exam(_filmed(pictures, _truth(pictures.labels, bodies), workers), cards))
+        found.append(Exam(_filmed(pictures, _truth(pictures.people, bodies), workers), cards))
     if not found:
         raise FileNotFoundError(f"no test set of SPIN's in {folder}: {spin.SOURCE}")
     return found
 
 
-def _truth(labels: Labels, bodies: Path | str) -> Float[Tensor, "N 17 3"]:
+def _truth(labels: People, bodies: Path | str) -> Float[Tensor, "N 17 3"]:
     """Human3.6M's joints of everybody, mm from the root."""
     if labels.name == "threedpw":
         return threedpw.truth(labels, {sex: smpl(bodies, name) for sex, name in GENDERS.items()})
@@ -76,7 +76,7 @@ def _truth(labels: Labels, bodies: Path | str) -> Float[Tensor, "N 17 3"]:
 
 
 def _filmed(
-    pictures: LabelPictures, joints: Float[Tensor, "N 17 3"], workers: int | None
+    pictures: PeoplePictures, joints: Float[Tensor, "N 17 3"], workers: int | None
 ) -> Filmed:
     """The pictures with these joints as all that is known of them."""
     batch, count = draw(pictures, pictures.name, workers), len(pictures)
@@ -92,10 +92,10 @@ def _filmed(
         has_body=torch.zeros(count).bool(),  # 3DPW's are of their gender, and no neutral one
     )
     heads = torch.full((count,), torch.nan)
-    return Filmed(Album(pictures.name, pictures.version, batch, heads), _frames(pictures.labels))
+    return Filmed(Album(pictures.name, pictures.version, batch, heads), _frames(pictures.people))
 
 
-def _frames(labels: Labels) -> pd.DataFrame:
+def _frames(labels: People) -> pd.DataFrame:
     """What cards ask for of each picture."""
     told = ("subject", "action", "take", "camera", "frame", "valid", "inside")
     return labels.rows[[name for name in told if name in labels.rows]].reset_index(drop=True)

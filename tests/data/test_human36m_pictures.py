@@ -18,7 +18,7 @@ from posekit.data import human36m
 from posekit.data.batch import HIDDEN, SEEN
 from posekit.data.check import check
 from posekit.data.human36m.pictures import BOUCHIAT, Human36mPictures, around, check_pictures, clip
-from posekit.data.pictures import Cached, draw, loader
+from posekit.data.pictures import draw, loader
 from posekit.studio import poses as poses_module
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.scene.photograph import photograph
@@ -250,10 +250,10 @@ def test_bytes_depend_on_the_index_alone(folder):
         pictures[66]
 
 
-def test_workers_and_the_cache_give_the_same_bytes(raw, tmp_path):
+def test_workers_give_the_same_bytes(raw):
     pictures = kept(raw, size=64)
     whole = draw(pictures, "drawn", workers=2)
-    again = next(loader(Cached(pictures, tmp_path), [list(range(SHOTS))]))
+    again = next(loader(pictures, [list(range(SHOTS))]))
     for name, value in whole.tensors():
         assert torch.equal(value, getattr(again, name)), name
 

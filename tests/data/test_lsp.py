@@ -74,8 +74,10 @@ def test_in_lsp_extended_it_says_labelled(tmp_path):
     for row in range(len(found)):
         mine = table[row][labelled[row]][:, :2]
         span = mine.max(0) - mine.min(0)
-        assert found.scale[row] == pytest.approx(1.2 * span.max() / 200)
-        assert np.allclose(found.centre[row], (mine.max(0) + mine.min(0)) / 2)
+        assert found.boxes[row, 2:].tolist() == pytest.approx([1.2 * span.max()] * 2)
+        assert np.allclose(
+            found.boxes[row, :2] + found.boxes[row, 2:] / 2, (mine.max(0) + mine.min(0)) / 2
+        )
 
 
 def test_who_has_hardly_a_joint_is_left_out(tmp_path):
@@ -92,7 +94,7 @@ def test_who_has_hardly_a_joint_is_left_out(tmp_path):
 def test_the_test_labels_are_those_that_spin_made_of_them(tmp_path):
     """Its lsp_dataset.py, whose npz `spin` reads: names, crops, joints, masks."""
     table = write_lsp(tmp_path, "lsp_dataset")
-    mine = lsp.load(tmp_path, "test").labels
+    mine = lsp.load(tmp_path, "test").people
     places = table[1000:, :, :2]
     low, high = places.min(1), places.max(1)
     part = np.zeros((1000, 24, 3))
@@ -107,7 +109,7 @@ def test_the_test_labels_are_those_that_spin_made_of_them(tmp_path):
         scale=1.2 * (high - low).max(1) / 200,
         part=part,
     )
-    theirs = spin.load(tmp_path, "lsp", split="test").labels
+    theirs = spin.load(tmp_path, "lsp", split="test").people
     assert len(mine) == len(theirs) == 1000
     assert torch.allclose(mine.boxes, theirs.boxes)
     assert torch.equal(mine.joints2d, theirs.joints2d[:, :14])
@@ -140,7 +142,7 @@ def test_the_pictures_as_they_were_go_before(tmp_path):
     write_extended(tmp_path, "hr-lspet")
     pictures = lsp.load(tmp_path, "extended", size=32)
     assert pictures.folder.name == "hr-lspet"
-    assert pictures.labels.rows["image"][0] == "im00001.png"
+    assert pictures.people.rows["image"][0] == "im00001.png"
     assert pictures[:].images.flatten(1).amax(1).tolist() == [0, 40, 80, 120, 160, 200]
 
 
@@ -151,7 +153,7 @@ def test_masks_and_parts_come_where_upi_s1h_is(tmp_path):
     names = [("data/lsp/im1001_segmentation.png", "data/lsp/im1001_part_segmentation.png")]
     make_spin.write_masks(tmp_path / "upi-s1h", names, [parts])
     pictures = lsp.load(tmp_path, "test", size=64)
-    mask, found = pictures.truth(0)
+    mask, found = pictures.mask_and_parts(0)
     assert np.array_equal(found, parts) and np.array_equal(mask, np.isin(parts, (4, 6)))
     batch = pictures[[0]]
     assert set(batch.parts.unique().tolist()) == {0, 4, 6, 255}
@@ -164,7 +166,7 @@ def test_masks_and_parts_come_where_upi_s1h_is(tmp_path):
     with pytest.raises(FileNotFoundError, match="person 999 of lsp"):
         pictures.sample(999)
     with pytest.raises(ValueError, match="opened without its masks"):
-        lsp.load(tmp_path, "train").truth(0)
+        lsp.load(tmp_path, "train").mask_and_parts(0)
 
 
 # ---- trouble
@@ -185,7 +187,10 @@ def test_other_files_are_refused(tmp_path):
         ({"points": np.zeros((3, 14, 5))}, r"shape \(0,\)"),
         ({"joints": np.full((3, 14, 5), "x")}, "shape|numbers"),
         ({"joints": 2 * fine.transpose(2, 1, 0)}, "neither 0 nor 1"),
-        ({"joints": np.where(np.arange(3) < 2, np.nan, fine).transpose(2, 1, 0)}, "picture 1 are"),
+        (
+            {"joints": np.where(np.arange(3) < 2, np.nan, fine).transpose(2, 1, 0)},
+            "person 0 of lsp .*are not finite",
+        ),
     ):
         savemat(path, table)
         with pytest.raises(ValueError, match=rf"joints\.mat.*{message}"):
@@ -207,7 +212,7 @@ def test_a_folder_is_checked(tmp_path):
     assert states["train"] == states["test"] == "ok" and states["extended"] == "note"
     assert "upi-s1h.zip" in str(report) and not report.ok
     write_extended(tmp_path)
-    assert "6 persons of lspet_dataset" in str(check("lsp", tmp_path))
+    assert "6 persons, extended" in str(check("lsp", tmp_path))
     names = [
         (f"data/lsp/im{n}_segmentation.png", f"data/lsp/im{n}_part_segmentation.png")
         for n in range(1001, 2001)

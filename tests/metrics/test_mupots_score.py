@@ -245,7 +245,6 @@ def annotated(version="release, universal") -> People:
         torch.full((3, 17), 2, dtype=torch.uint8),
         torch.eye(3).double().expand(3, 3, 3),
         true,
-        torch.ones(3).bool(),
     )
 
 

@@ -85,7 +85,7 @@ def test_errors_on_its_own_joints_are_spins(folder, smpl):
 
 
 def test_true_bodies_of_the_right_gender_have_no_error_on_3dpw(folder, smpl):
-    labels = spin.load(folder, "3dpw", split="test", size=SIDE).labels
+    labels = spin.load(folder, "3dpw", split="test", size=SIDE).people
     (exam,) = [
         e for e in spin_evaluation.exams(folder, smpl, size=SIDE, workers=0) if e.name == "threedpw"
     ]

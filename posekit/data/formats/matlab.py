@@ -128,9 +128,17 @@ def _matrix(data: memoryview, order: str, wanted: re.Pattern | None = None) -> s
     return name
 
 
-def read_h5(path: Path, fields: Iterable[str], source: str) -> dict[str, np.ndarray]:
-    """Arrays of a Matlab 7.3 file, axes in the file's order; errors as `read_cells`.
+def read_h5(
+    path: Path,
+    fields: Iterable[str],
+    source: str,
+    *,
+    optional: Iterable[str] = (),
+    kinds: str = "fiub",
+) -> dict[str, np.ndarray]:
+    """Arrays of an HDF5 file (Matlab 7.3), axes in the file's order, of these `kinds` of numbers.
 
+    `optional` ones are left out where they are absent. Errors as `read_cells`, and
     ModuleNotFoundError when h5py is absent.
     """
     if not path.is_file():
@@ -138,20 +146,25 @@ def read_h5(path: Path, fields: Iterable[str], source: str) -> dict[str, np.ndar
     try:
         import h5py
     except ModuleNotFoundError:
-        raise ModuleNotFoundError(f'{path} needs h5py: pip install "posekit[mpii]"') from None
+        raise ModuleNotFoundError(f'{path} needs h5py: pip install "posekit[data]"') from None
     try:
         with h5py.File(path, "r") as file:
-            return {name: _array(file, name, h5py) for name in fields}
+            wanted = [*fields, *(name for name in optional if name in file)]
+            return {name: _array(file, name, kinds) for name in wanted}
     except UNREADABLE as error:
         raise ValueError(f"{path}: {error}; {AGAIN}") from error
 
 
-def _array(file: Any, name: str, h5py: Any) -> np.ndarray:
-    """One array of numbers, if it is in the file itself and no larger than the test set's."""
+def _array(file: Any, name: str, kinds: str) -> np.ndarray:
+    """One array, if it is in the file itself and no larger than those of real data sets."""
+    import h5py
+
+    if name not in file:
+        raise ValueError(f"it lacks {name!r}")
     own = isinstance(file.get(name, getlink=True), h5py.HardLink)
     data = file[name] if own else None
     if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
-        raise ValueError(f"no array {name!r} in the file itself")
-    if data.size > MOST or data.dtype.kind not in "fiub":
+        raise ValueError(f"{name!r} is not an array in the file itself")
+    if data.ndim == 0 or data.size > MOST or data.dtype.kind not in kinds:
         raise ValueError(f"{name!r} of shape {data.shape} and type {data.dtype}")
     return data[()]

@@ -26,6 +26,7 @@ from posekit.data import human36m
 from posekit.data.batch import HIDDEN, SEEN, Batch
 from posekit.data.human36m.files import SUBJECTS
 from posekit.data.human36m.frames import SOURCES, shots
+from posekit.data.people import clip
 from posekit.data.pictures import Pictures, check_size
 from posekit.geometry.camera import HUMAN36M_INTRINSICS
 from posekit.geometry.crop import crop_affine, take
@@ -46,7 +47,7 @@ class Human36mPictures(Pictures):
 
     Joints are SEEN inside picture and crop, HIDDEN outside: what the body or a chair covers nobody
     has labelled. Body and masks are not known. Random access to videos is slow: draw them in order
-    first (`Cached`, `draw`).
+    first (`draw`).
 
     ValueError for options there are not, a preparation without pictures, and whatever
     `human36m.load` and the boxes find; FileNotFoundError counts pictures that are missing. When a
@@ -176,17 +177,6 @@ def around(joints: Float64[Tensor, "N J 2"]) -> Float64[Tensor, "N 4"]:
     low, high = joints.amin(1), joints.amax(1)
     sides = (high - low - 1) * 1.2
     return torch.cat([(low + high - sides) / 2, sides], dim=1)
-
-
-def clip(boxes: Float64[Tensor, "N 4"], sizes: Float64[Tensor, "N 2"]) -> Float64[Tensor, "N 4"]:
-    """Boxes cut at the edges of pictures of these widths and heights, as Moon et al. cut them.
-
-    A corner beyond the left or upper edge is moved and takes the box with it; a box loses a pixel.
-    """
-    low, sides = boxes.split(2, dim=1)
-    low = low.clamp(min=0)
-    high = torch.minimum(low + (sides - 1).clamp(min=0), sizes - 1)
-    return torch.cat([low, high - low], dim=1)
 
 
 def check_pictures(
