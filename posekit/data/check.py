@@ -1,7 +1,7 @@
 """Reports on data folders: what is there, what is missing, what is damaged, where to get it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def check_human36m(folder: Path) -> Iterator[Row]:
             whole += [row[0]] if row[1] == "ok" else []
             yield row
     for detections in sorted(_detections(folder) - {"gt"}):
-        yield _check_detections(folder, preparation, detections, whole)
+        yield _check_detections(folder, preparation, detections, tuple(whole))
     if preparation in SOURCES:
         yield from check_pictures(folder, preparation, sum(READ_TOGETHER[preparation], ()))
 
@@ -99,7 +99,7 @@ def check_cmu(folder: Path) -> Iterator[Row]:
     yield "acknowledge", "note", cmu.ACKNOWLEDGEMENT
 
 
-def _check_subjects(folder: Path, preparation: str, subjects: Sequence[str]) -> Iterator[Row]:
+def _check_subjects(folder: Path, preparation: str, subjects: tuple[str, ...]) -> Iterator[Row]:
     """The subjects that share a file: all their takes in 3D, with the true 2D poses."""
     frames: Counter[str] = Counter()
     keys = set()
@@ -123,7 +123,7 @@ def _check_subjects(folder: Path, preparation: str, subjects: Sequence[str]) -> 
 
 
 def _check_detections(
-    folder: Path, preparation: str, detections: str, subjects: Sequence[str]
+    folder: Path, preparation: str, detections: str, subjects: tuple[str, ...]
 ) -> Row:
     """A detector's poses of the subjects whose 3D poses are whole."""
     what = f"2D {detections}"

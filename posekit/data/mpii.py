@@ -25,6 +25,7 @@ from posekit.geometry.skeleton import MPII16
 
 SPLITS = {"train": False, "valid": True}
 CROPS = ("kim", "usual")
+Number = int | float
 LEGS = ("right_knee", "left_knee", "right_ankle", "left_ankle")
 
 
@@ -146,8 +147,8 @@ class MpiiPictures(PeoplePictures):
 def leg_loss(
     people: People,
     *,
-    height: float = 210,
-    width: float = 120,
+    height: Number = 210,
+    width: Number = 120,
     joints: Iterable[str] = LEGS,
 ) -> float:
     """The share of these labelled joints outside `height` x `width` px times scale round the centre.

@@ -29,6 +29,7 @@ PARTS = 6  # of a body, as LSP's part maps count them
 MASKS = "upi-s1h"  # the folder of LSP's masks and part maps
 MASKS_SOURCE = "get upi-s1h.zip at files.is.tuebingen.mpg.de/classner/up (45 GB)"
 SPIN_MARGIN = 1.2  # SPIN's square crop over the longer side of the box round the joints
+Number = int | float
 Row = tuple[str, str, str]  # of a report: what, state, detail (see `posekit.data.check`)
 
 
@@ -175,7 +176,7 @@ class PeoplePictures(Pictures):
         folder: Path | str,
         *,
         size: int = 256,
-        context: float = 1.25,
+        context: Number = 1.25,
         masks: Path | str | None = None,
     ):
         check_size(size)

@@ -235,7 +235,7 @@ def test_the_truth_is_the_mesh_of_each_gender(tmp_path):
         ),
         (
             {"jointPositions": [np.full((5, 72), np.inf)] * 2},
-            "person 0 of threedpw .*are not finite",
+            r"person \d of threedpw .*are not finite",
         ),
         ({"campose_valid": [["yes"] * 5] * 2}, "campose_valid is <U3"),
     ],

@@ -297,7 +297,7 @@ def read_cdf(path: Path) -> Float[np.ndarray, "T D"]:
         import cdflib
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            'CDF files need cdflib: pip install "posekit[human36m]"'
+            'CDF files need cdflib: pip install "posekit[data]"'
         ) from error
     try:
         poses = np.asarray(cdflib.CDF(path).varget("Pose"), dtype=np.float64)
