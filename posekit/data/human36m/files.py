@@ -296,9 +296,7 @@ def read_cdf(path: Path) -> Float[np.ndarray, "T D"]:
     try:
         import cdflib
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'CDF files need cdflib: pip install "posekit[data]"'
-        ) from error
+        raise ModuleNotFoundError('CDF files need cdflib: pip install "posekit[data]"') from error
     try:
         poses = np.asarray(cdflib.CDF(path).varget("Pose"), dtype=np.float64)
     except Exception as error:  # cdflib raises whatever the damage leads to
