@@ -1,4 +1,4 @@
-"""The CMU motion capture database in its official form, Acclaim skeletons (.asf) and motions (.amc).
+"""The CMU motion capture database: its Acclaim skeletons (.asf) and motions (.amc) as 3D joints.
 
 T frames. Angles in degrees and lengths in the database's unit (1 = 2.54 / 0.45 cm) in the files;
 world millimetres, z up, in what is returned (Acclaim's y is up: (x, y, z) becomes (x, -z, y)).
@@ -26,27 +26,13 @@ ACKNOWLEDGEMENT = (
 )
 SOURCE = "get allasfamc.zip from mocap.cs.cmu.edu, unpack it and name its folder"
 UNIT = 25.4 / 0.45  # mm; skeletons and motions share it
-RECORDED = 120.0  # frames a second, of nearly all of the database
+RECORDED = 120.0  # frames a second
 
-# Where Human3.6M's 17 joints are: at the ends of these bones, in H36M17's order.
+# The bones at whose ends Human3.6M's 17 joints are, in H36M17's order.
 ENDS = (
-    ("pelvis", "root"),
-    ("right_hip", "rhipjoint"),
-    ("right_knee", "rfemur"),
-    ("right_ankle", "rtibia"),
-    ("left_hip", "lhipjoint"),
-    ("left_knee", "lfemur"),
-    ("left_ankle", "ltibia"),
-    ("spine", "upperback"),
-    ("thorax", "lowerneck"),
-    ("neck_nose", "upperneck"),
-    ("head", "head"),
-    ("left_shoulder", "lclavicle"),
-    ("left_elbow", "lhumerus"),
-    ("left_wrist", "lradius"),
-    ("right_shoulder", "rclavicle"),
-    ("right_elbow", "rhumerus"),
-    ("right_wrist", "rradius"),
+    *("root", "rhipjoint", "rfemur", "rtibia", "lhipjoint", "lfemur", "ltibia"),
+    *("upperback", "lowerneck", "upperneck", "head"),
+    *("lclavicle", "lhumerus", "lradius", "rclavicle", "rhumerus", "rradius"),
 )
 
 PELVIS = H36M17.index("pelvis")
@@ -58,7 +44,7 @@ class Bone:
     """One bone of an Acclaim skeleton, in the pose in which all angles are zero."""
 
     parent: str
-    offset: Float[np.ndarray, "3"]  # from the parent's end to its own, mm
+    offset: Float[np.ndarray, "3"]  # from its parent's end to its own, mm
     axes: Float[np.ndarray, "3 3"]  # C: its own axes in the world's
     angles: tuple[int, ...]  # the axes (0 x, 1 y, 2 z) it turns about, in the motion's order
 
@@ -92,22 +78,21 @@ def load(
     performers: Iterable[str] | None = None,
     *,
     rate: float = 50.0,
-    recorded: float = RECORDED,
     hips: bool = False,
 ) -> list[Motion]:
     """Every motion of the performers (all of them by default), as Human3.6M's 17 joints.
 
     A motion's subject is its performer ("01"), its action the file's name ("01_06"), its take 1.
-    Positions are interpolated linearly from `recorded` to `rate` frames a second, starting with
-    the first frame. Acclaim's root lies some 110 mm above the hips; `hips` puts the pelvis between
-    them, where Human3.6M has it. Errors name the file: FileNotFoundError when there is nothing,
+    Positions are interpolated linearly from 120 to `rate` frames a second, starting with the first
+    frame. Acclaim's root lies some 110 mm above the hips; `hips` puts the pelvis between them,
+    where Human3.6M has it. Errors name the file: FileNotFoundError when there is nothing,
     ValueError when a file is cut off, is not Acclaim's, or holds what is not a number.
     """
     motions = []
     for performer in _skeleton_files(Path(folder)) if performers is None else performers:
         bones = read_skeleton(skeleton_file(folder, performer))
         for file in motion_files(folder, performer):
-            joints = _resample(read_joints(file, bones), recorded, rate)
+            joints = _resample(read_joints(file, bones), rate)
             if hips:
                 joints[:, PELVIS] = joints[:, HIPS].mean(axis=1)
             points = torch.from_numpy(joints.astype(np.float32))
@@ -136,10 +121,11 @@ def read_skeleton(path: Path | str) -> dict[str, Bone]:
 def read_joints(path: Path | str, bones: dict[str, Bone]) -> Float[np.ndarray, "T 17 3"]:
     """The 17 joints of an .amc file at the rate of the file, world mm, z up."""
     tracks = _read_tracks(Path(path))
+    counts = {name: track.shape[1] for name, track in tracks.items()}
     for name, bone in bones.items():
-        if bone.angles and tracks.get(name, np.empty((0, 0))).shape[1] != len(bone.angles):
+        if bone.angles and counts.get(name) != len(bone.angles):
             raise ValueError(f"{path}: bone {name} does not fit the skeleton beside it")
-    if tracks.get("root", np.empty((0, 0))).shape[1] != 6:
+    if counts.get("root") != 6:
         raise ValueError(f"{path}: root needs 6 numbers a frame, TX TY TZ RX RY RZ")
     ends = {"root": tracks["root"][:, :3] * UNIT}
     turns = {"root": _turn(tracks["root"][:, 3:])}
@@ -151,7 +137,7 @@ def read_joints(path: Path | str, bones: dict[str, Bone]) -> Float[np.ndarray, "
             turn = turn @ (bone.axes @ _turn(angles) @ bone.axes.T)
         turns[name] = turn
         ends[name] = ends[bone.parent] + turn @ bone.offset
-    joints = np.stack([ends[end] for _, end in ENDS], axis=1)
+    joints = np.stack([ends[end] for end in ENDS], axis=1)
     return np.stack([joints[..., 0], -joints[..., 2], joints[..., 1]], axis=-1)
 
 
@@ -232,10 +218,8 @@ def _turn(degrees: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "T 3 3"]:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _resample(
-    joints: Float[np.ndarray, "T 17 3"], recorded: float, rate: float
-) -> Float[np.ndarray, "U 17 3"]:
-    step = recorded / rate
+def _resample(joints: Float[np.ndarray, "T 17 3"], rate: float) -> Float[np.ndarray, "U 17 3"]:
+    step = RECORDED / rate
     times = np.arange(int((len(joints) - 1) / step + 1e-9) + 1) * step
     before = np.minimum(times.astype(int), len(joints) - 1)
     after = np.minimum(before + 1, len(joints) - 1)

@@ -1,9 +1,9 @@
-"""Cut-outs of Pascal VOC 2012's objects, to lay over pictures of persons.
+"""Cut-outs of Pascal VOC 2012's objects as RGB and opacity, to paste over pictures of persons.
 
 The rule of Sárándi et al. (2018) and of all who use their code: of every segmented picture the
-objects that are no persons, not difficult and not truncated; an object is the mask's number of its
-place in the file, inside its box; masks below 500 px are dropped; opacity is 192 of 255 where an
-8 x 8 ellipse erodes the mask; all is halved in size. The boxes' numbers, which count from 1, cut
+objects that are no persons, not difficult and not truncated; the n-th object of the annotation is
+where the mask holds n, inside its box; masks below 500 px are dropped; opacity is 192 of 255 where
+an 8 x 8 ellipse erodes the mask; all is halved in size. The boxes' numbers, which count from 1, cut
 the picture as if they counted from 0, as in that code.
 
 The data: VOCtrainval_11-May-2012.tar, its folder VOCdevkit/VOC2012. Its pictures are Flickr's, under
@@ -12,6 +12,7 @@ Flickr's terms.
 H, W pixels of a picture, h, w pixels of a cut-out.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -31,7 +32,7 @@ FIELDS = ("xmin", "ymin", "xmax", "ymax")
 
 
 class Thing(NamedTuple):
-    """An object of a picture, as its annotation has it."""
+    """An object of a picture's annotation."""
 
     name: str
     usable: bool  # no person, not difficult, not truncated
@@ -48,16 +49,21 @@ def occluders(folder: Path | str) -> list[UInt8[np.ndarray, "_ _ 4"]]:
     files = sorted((folder / "Annotations").glob("*.xml"))
     if not files:
         raise FileNotFoundError(f"there are no annotations in {folder / 'Annotations'}: {SOURCE}")
-    found = []
-    for file in files:
-        things = read_things(file)
-        if any(thing.usable for thing in things):
-            found += _cut_outs(folder, file, things)
-    return found
+    return [cut for file in files for cut in _cut_outs(folder, file, read_things(file))]
+
+
+def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
+    """What of Pascal VOC is in `folder`: (what, state, detail), as `posekit.data.check` has them."""
+    try:
+        yield "objects", "ok", f"{len(occluders(folder)):,} occluders"
+    except FileNotFoundError as error:
+        yield "objects", "missing", str(error)
+    except ValueError as error:
+        yield "objects", "wrong", str(error)
 
 
 def read_things(file: Path) -> list[Thing]:
-    """The objects of a picture's annotation; none where the picture is not segmented.
+    """The objects in a picture's annotation; none where the picture is not segmented.
 
     ValueError, naming the file, when it is no annotation of VOC, or an unsafe one: a document type
     may define entities that grow without bound or read other files.
@@ -95,8 +101,10 @@ def _text(entry: ElementTree.Element, path: str) -> str:
     return text
 
 
-def _cut_outs(folder: Path, file: Path, things: list[Thing]) -> list[np.ndarray]:
+def _cut_outs(folder: Path, file: Path, things: list[Thing]) -> Iterator[np.ndarray]:
     """The usable objects of one picture, whose files have the annotation's name."""
+    if not any(thing.usable for thing in things):
+        return
     picture = read_image(folder / "JPEGImages" / f"{file.stem}.jpg")
     mask_file = folder / "SegmentationObject" / f"{file.stem}.png"
     numbers = read_numbers(mask_file)
@@ -105,14 +113,12 @@ def _cut_outs(folder: Path, file: Path, things: list[Thing]) -> list[np.ndarray]
     if (most := numbers[numbers < 255].max(initial=0)) > len(things):
         raise ValueError(f"{mask_file} counts {most} objects, {file} only {len(things)}")
     height, width = numbers.shape
-    found = []
     for number, (name, usable, (left, top, right, bottom)) in enumerate(things, start=1):
         if not (0 <= left < right <= width and 0 <= top < bottom <= height):
             raise ValueError(f"{file}: the box of object {number}, {name!r}, is not in the picture")
         mask = numbers[top:bottom, left:right] == number
         if usable and mask.sum() >= SMALLEST:
-            found.append(cut_out(picture[top:bottom, left:right], mask))
-    return found
+            yield cut_out(picture[top:bottom, left:right], mask)
 
 
 def cut_out(picture: UInt8[np.ndarray, "H W 3"], mask: np.ndarray) -> UInt8[np.ndarray, "h w 4"]:

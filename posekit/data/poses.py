@@ -1,4 +1,6 @@
-"""What every 3D data set is reduced to: motions in the world, and poses as cameras saw them.
+"""`PoseSet`, 2D and 3D poses as cameras saw them, and `Motion`, 3D poses in the world.
+
+Every data set of 3D poses is read into one of them.
 
 N frames seen by a camera, T frames of a motion, J joints. World: millimetres, z up. Camera:
 millimetres, x right, y down, z forward. Pictures: pixels from the upper left corner.
@@ -7,22 +9,23 @@ millimetres, x right, y down, z forward. Pictures: pixels from the upper left co
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from posekit.geometry.camera import Camera
-from posekit.geometry.skeleton import Skeleton
+from posekit.geometry.skeleton import H36M17, Skeleton
 
 COLUMNS = ("subject", "action", "take", "camera", "frame")
 
 
 @dataclass(frozen=True)
 class Motion:
-    """One performance, as a motion-capture system records it."""
+    """One performance, as a motion capture system records it."""
 
     subject: str
     action: str
@@ -32,13 +35,30 @@ class Motion:
     rate: float = 50.0  # frames a second
 
 
+class Recording(NamedTuple):
+    """A take of an action as one camera saw it."""
+
+    subject: str
+    action: str
+    take: int
+    camera: str
+    frames: Int[np.ndarray, " T"]  # their numbers
+    pose2d: Float[Tensor, "T J 2"]  # px
+    pose3d: Float[Tensor, "T J 3"]  # camera, mm
+
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        """Subject, action, take and camera."""
+        return self[:4]
+
+
 @dataclass(frozen=True)
 class PoseSet:
-    """Poses seen by cameras: the 2D input, the 3D truth, and which frame each one is."""
+    """Poses seen by cameras: the 2D input, the true 3D poses, and which frame each one is."""
 
     name: str
     skeleton: Skeleton
-    pose2d: Float[Tensor, "N J 2"]  # pixels, as a detector gives them (or the truth)
+    pose2d: Float[Tensor, "N J 2"]  # px, a detector's or the true ones
     pose3d: Float[Tensor, "N J 3"]  # camera, mm, not centred
     frames: pd.DataFrame  # N rows: subject, action, take, camera, frame
     version: str = ""  # of the generator or the preparation
@@ -60,7 +80,7 @@ class PoseSet:
         return self.pose3d - self.pose3d[:, root : root + 1]
 
     def where(self, mask: Bool[np.ndarray, " N"]) -> "PoseSet":
-        """The frames for which `mask` holds."""
+        """The frames where `mask` is true."""
         chosen = torch.from_numpy(np.flatnonzero(mask))
         return replace(
             self,
@@ -78,7 +98,7 @@ class PoseSet:
         return self.where(self.frames["subject"].isin(wanted).to_numpy())
 
     def fingerprint(self) -> str:
-        """A short hash of the poses themselves, the same wherever the files lie."""
+        """A short hash of all poses and frames, whatever files they were read from."""
         digest = hashlib.sha256(f"{self.name} {self.version} {self.skeleton.name}".encode())
         for poses in (self.pose2d, self.pose3d):
             digest.update(np.ascontiguousarray(poses.numpy()).tobytes())
@@ -88,7 +108,25 @@ class PoseSet:
         return digest.hexdigest()[:16]
 
 
-def film(
+def pose_set(
+    name: str, skeleton: Skeleton, recordings: Iterable[Recording], version: str = ""
+) -> PoseSet:
+    """The frames of several recordings, one after the other; ValueError when there are none."""
+    parts = list(recordings)
+    if not parts:
+        raise ValueError(f"{name}: there are no recordings")
+    tables = [
+        pd.DataFrame(dict(zip(COLUMNS, (*part.key, part.frames), strict=True))) for part in parts
+    ]
+    frames = pd.concat(tables, ignore_index=True)
+    for column in ("subject", "action", "camera"):
+        frames[column] = frames[column].astype("category")
+    pose2d = torch.cat([part.pose2d.float() for part in parts])
+    pose3d = torch.cat([part.pose3d.float() for part in parts])
+    return PoseSet(name, skeleton, pose2d, pose3d, frames, version)
+
+
+def project_motions(
     motions: Iterable[Motion],
     cameras: Callable[[str], Iterable[Camera]],
     *,
@@ -102,11 +140,10 @@ def film(
     `detect(pixels, motion, camera)` turns true pixels into a detector's; without it the 2D input
     is the truth. Raises ValueError when there is no motion or a joint lies behind a camera.
     """
-    parts: list[tuple[Tensor, Tensor, pd.DataFrame]] = []
-    skeleton = None
+    parts = []
+    skeleton = H36M17
     for motion in motions:
-        skeleton = motion.skeleton
-        world = motion.joints[::every]
+        skeleton, world = motion.skeleton, motion.joints[::every]
         for camera in cameras(motion.subject):
             pose3d = camera.world_to_camera(world)
             if (pose3d[..., 2] <= 0).any():
@@ -117,29 +154,7 @@ def film(
             pose2d = camera.project(pose3d)
             if detect is not None:
                 pose2d = detect(pose2d, motion, camera)
-            parts.append((pose2d, pose3d, _rows(motion, camera, every, len(world))))
-    if skeleton is None:
-        raise ValueError(f"{name}: no motions to film")
-    frames = pd.concat([rows for _, _, rows in parts], ignore_index=True)
-    for column in ("subject", "action", "camera"):
-        frames[column] = frames[column].astype("category")
-    return PoseSet(
-        name,
-        skeleton,
-        torch.cat([pose2d.float() for pose2d, _, _ in parts]),
-        torch.cat([pose3d.float() for _, pose3d, _ in parts]),
-        frames,
-        version,
-    )
-
-
-def _rows(motion: Motion, camera: Camera, every: int, count: int) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "subject": motion.subject,
-            "action": motion.action,
-            "take": motion.take,
-            "camera": camera.name,
-            "frame": np.arange(count) * every,
-        }
-    )
+            frames = np.arange(len(world)) * every
+            take = motion.subject, motion.action, motion.take
+            parts.append(Recording(*take, camera.name, frames, pose2d, pose3d))
+    return pose_set(name, skeleton, parts, version)

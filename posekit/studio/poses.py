@@ -39,7 +39,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from posekit.data.pictures import dice
-from posekit.data.poses import Motion, PoseSet, film
+from posekit.data.poses import Motion, PoseSet, project_motions
 from posekit.geometry.camera import HUMAN36M_INTRINSICS, Camera
 from posekit.geometry.skeleton import H36M17
 from posekit.studio.motion.actions import PROGRAMS
@@ -157,7 +157,7 @@ def camera_rotation(forward: Float[np.ndarray, "3"], roll: float = 0.0) -> Float
 
 
 def noisy_detector(seed: int = 0) -> Callable[[Tensor, Motion, Camera], Tensor]:
-    """A simulated detector for `film`: the same errors for the same take, camera and seed."""
+    """A simulated detector for `project_motions`: the same errors for the same take, camera and seed."""
 
     def detect(pixels: Tensor, motion: Motion, camera: Camera) -> Tensor:
         words = f"{motion.subject} {motion.action} {motion.take} {camera.name}".encode()
@@ -181,7 +181,9 @@ def load(
     _check_name("detector", detector, DETECTORS)
     detect = noisy_detector(seed) if detector == "noisy" else None
     takes = motions(SUBJECTS if subjects is None else subjects, frames=frames, seed=seed)
-    return film(takes, cameras, name="studio", version=VERSION, every=every, detect=detect)
+    return project_motions(
+        takes, cameras, name="studio", version=VERSION, every=every, detect=detect
+    )
 
 
 def place(motions: Iterable[Motion], *, shortest: int = 25) -> list[Motion]:

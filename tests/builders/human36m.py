@@ -94,11 +94,11 @@ def videopose3d(folder: Path, detections=("gt",), layout="h36m", joints=17):
         views = [np.concatenate([v, v[-1:]])[:, :joints].astype(np.float32) for v in views]
         pixels.setdefault(s, {})[name] = views
     folder.mkdir(exist_ok=True)
-    np.savez_compressed(folder / "data_3d_h36m.npz", positions_3d=positions)
+    np.savez(folder / "data_3d_h36m.npz", positions_3d=positions)
     metadata = {"layout_name": layout, "num_joints": joints, "keypoints_symmetry": [[4], [1]]}
     for name in detections:
         path = folder / f"data_2d_h36m_{name}.npz"
-        np.savez_compressed(path, positions_2d=pixels, metadata=metadata)
+        np.savez(path, positions_2d=pixels, metadata=metadata)
     (folder / "h36m_cameras.json").write_text(json.dumps(camera_tables()))
     return folder
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from posekit.data.poses import Motion, film
+from posekit.data.poses import Motion, project_motions
 from posekit.geometry.skeleton import H36M17, SMPL24
 from posekit.studio import poses as poses_module
 from posekit.studio.motion import anatomy
@@ -359,7 +359,7 @@ def test_real_motions_can_be_filmed_once_they_are_placed(real):
         for clip in real
     ]
     placed = place(motions)
-    poses = film(placed, cameras, name="cmu")
+    poses = project_motions(placed, cameras, name="cmu")
     inside = ((poses.pose2d > -100) & (poses.pose2d < 1100)).all(dim=-1)
     assert inside.float().mean() > 0.97
     before, after = motions[0].joints[0], placed[0].joints[0]

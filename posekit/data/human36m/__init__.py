@@ -1,4 +1,4 @@
-"""Human3.6M (Ionescu et al., 2014) in the four preparations people really have; poses only.
+"""Human3.6M (Ionescu et al., 2014) in the four preparations that people have: 2D and 3D poses.
 
 - videopose3d: data_3d_h36m.npz (world, m), data_2d_h36m_*.npz, and a file with the cameras
 - martinez: threeDPose_{train,test}.npy (world, mm), twoDPose_*_{train,test}.npy, cameras.npy;
@@ -7,6 +7,7 @@
 - raw: S*/ with folders D3_Positions_mono (camera, mm) and D2_Positions (px) of CDF files
 
 All give the same `PoseSet`: Human3.6M's 17 joints, right leg first, in camera coordinates, mm.
+`files` reads them, `cameras` where the cameras stand; `pictures` has the frames as pictures.
 Human3.6M needs registration at vision.imar.ro/human3.6m and may not be redistributed.
 
 T frames of a take, seen by one camera; N frames of all of them.
@@ -15,15 +16,14 @@ T frames of a take, seen by one camera; N frames of all of them.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import torch
-from torch import Tensor
 
-from posekit.data.human36m.files import ACTIONS, CAMERAS, READERS, SOURCE, SUBJECTS, Recording
-from posekit.data.poses import PoseSet
+from posekit.data.human36m.files import ACTIONS, CAMERAS, READERS, SOURCE, SUBJECTS
+from posekit.data.poses import PoseSet, Recording, pose_set
 from posekit.geometry.skeleton import H36M17
 
-# The files that tell one preparation from another, and those of preparations not read here.
+# Files by which a preparation is recognised, and those of preparations that are not read here.
 SIGNS = {
     "videopose3d": ("data_3d_h36m.npz", "data_2d_h36m_*.npz"),
     "martinez": ("threeDPose_*.npy", "twoDPose_*.npy"),
@@ -40,54 +40,53 @@ OTHERS = {
 # The video of S11's second Directions is damaged in camera 54138969.
 DAMAGED = ("S11", "Directions", 2)
 
-# Takes of S9 whose 3D truth is shifted against the pictures.
-SHIFTED = {("S9", "Greeting", 2), ("S9", "SittingDown", 2), ("S9", "Waiting", 1)}
+Key = tuple[str, str, int, str]  # subject, action, take, camera
 
 
 def load(
     folder: Path | str,
     *,
-    preparation: str = "",
     detections: str = "gt",
     subjects: Iterable[str] = SUBJECTS,
     every: int = 1,
-    damaged: str = "drop camera",
-    shifted: str = "keep",
     partial: bool = False,
 ) -> PoseSet:
-    """The frames of `subjects` in `folder`, every `every`-th of each take.
+    """2D and 3D poses of `subjects` in `folder`, every `every`-th frame of each take.
 
-    `preparation` is found out by the files there. `detections` names the 2D input: "gt" is the
-    truth (a file of it, or the projected 3D), else what stands in the file's name, for example
-    "cpn_ft_h36m_dbb" (VideoPose3D) or "HRN" (EvoSkeleton); joints a detector lacks are NaN.
+    `detections` names the 2D input: "gt" is the truth (a file of it, or the projected 3D poses),
+    else what stands in the file's name, for example "cpn_ft_h36m_dbb" (VideoPose3D) or "HRN"
+    (EvoSkeleton); joints a detector lacks are NaN.
 
-    `damaged`, for S11's second take of Directions: "drop camera" leaves out camera 54138969, whose
-    video is broken (Martinez et al., Moon et al.), "drop take" all four (VideoPose3D), "keep"
-    nothing. `shifted`, for the three takes of S9 whose truth is off: "keep" as the published
-    protocols do, or "drop" (Iskakov et al., 2019).
+    Of S11's second take of Directions, camera 54138969 is left out, whose video is damaged
+    (Martinez et al., Moon et al.); VideoPose3D's files have none of its cameras. Greeting 2,
+    SittingDown 2 and Waiting 1 of S9, whose 3D poses are shifted against the pictures, are kept, as
+    the published protocols keep them.
 
     Raises FileNotFoundError or ValueError that names the file and the remedy when the folder holds
     nothing known, is half downloaded (unless `partial`), damaged, or has poses that are NaN.
     """
     folder, subjects = Path(folder), tuple(subjects)
-    _check_options(subjects, every, damaged, shifted)
-    preparation = preparation or find_preparation(folder)
-    parts: dict[tuple, tuple[Tensor, Tensor, pd.DataFrame]] = {}
+    if unknown := set(subjects) - set(SUBJECTS):
+        raise ValueError(f"no subjects {sorted(unknown)}; those with 3D poses are {SUBJECTS}")
+    if every < 1:
+        raise ValueError(f"every={every}: 1 keeps all frames, 5 every fifth")
+    preparation = find_preparation(folder)
+    parts: dict[Key, Recording] = {}
     for recording in recordings(folder, preparation, detections, subjects, partial):
-        parts[recording.key] = _frames(recording, every)
+        kept = recording.frames % every == 0
+        chosen = torch.from_numpy(kept)
+        pose2d, pose3d = recording.pose2d[chosen].float(), recording.pose3d[chosen].float()
+        parts[recording.key] = Recording(*recording.key, recording.frames[kept], pose2d, pose3d)
     if not partial and (missing := missing_takes(parts, subjects)):
         raise ValueError(
             f"{folder}: {len(missing)} recordings are missing, for example {missing[:3]}: half "
             "downloaded? `partial` reads what is there"
         )
-    kept = [parts[key] for key in _in_order(parts) if _wanted(key, damaged, shifted)]
-    if not kept:
+    parts.pop((*DAMAGED, CAMERAS[0]), None)
+    if not parts:
         raise ValueError(f"{folder}: nothing of {subjects} there")
-    frames = pd.concat([rows for _, _, rows in kept], ignore_index=True)
-    for column in ("subject", "action", "camera"):
-        frames[column] = frames[column].astype("category")
-    pose2d, pose3d = (torch.cat([part[i] for part in kept]) for i in (0, 1))
-    return PoseSet("human36m", H36M17, pose2d, pose3d, frames, f"{preparation}/{detections}")
+    ordered = [parts[key] for key in sorted(parts, key=_place)]
+    return pose_set("human36m", H36M17, ordered, f"{preparation}/{detections}")
 
 
 def recordings(
@@ -98,15 +97,25 @@ def recordings(
     partial: bool = False,
 ) -> Iterator[Recording]:
     """Every recording in `folder`, one after the other; arguments and errors are those of `load`."""
-    if preparation not in READERS:
-        raise ValueError(f"no preparation {preparation!r}; there are {list(READERS)}")
     keys = set()
     try:
-        for recording in READERS[preparation](folder, subjects, detections, partial):
-            if recording.key in keys:
-                raise ValueError(f"{recording.origin}: {recording.key} is there twice")
-            keys.add(recording.key)
-            yield recording
+        for take in READERS[preparation](folder, subjects, detections, partial):
+            for camera, pose2d in take.views:
+                key = take.subject, take.action, take.number, camera.name
+                if key in keys:
+                    raise ValueError(f"{take.origin}: {key} is there twice")
+                keys.add(key)
+                pose3d = camera.world_to_camera(take.world)
+                if pose2d is None:
+                    pose2d = camera.project(pose3d)
+                # Videos may run longer than the motion capture, never shorter.
+                if len(pose2d) < len(pose3d):
+                    raise ValueError(
+                        f"{take.origin}: {len(pose2d)} 2D frames for {len(pose3d)} in 3D; the files "
+                        "are of different preparations, or one is damaged"
+                    )
+                frames = np.arange(len(pose3d)) if take.frames is None else take.frames
+                yield Recording(*key, frames, pose2d[: len(pose3d)], pose3d)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         message = f"{folder}: the files are not laid out as those of {preparation} are: {error!r}"
         raise ValueError(message) from error
@@ -117,70 +126,33 @@ def find_preparation(folder: Path | str) -> str:
     folder = Path(folder)
     if not folder.is_dir() or not any(folder.iterdir()):
         raise FileNotFoundError(f"{folder} is empty or not there; for Human3.6M, {SOURCE}")
-    found = [name for name, patterns in SIGNS.items() if _any_file(folder, patterns)]
-    if len(found) > 1:
-        raise ValueError(f"{folder}: {' and '.join(found)} are both there; name the preparation")
-    if not found:
-        other = [text for pattern, text in OTHERS.items() if _any_file(folder, (pattern,))]
+
+    def any_file(patterns: Iterable[str]) -> bool:
+        return any(any(folder.glob(pattern)) for pattern in patterns)
+
+    present = [name for name, patterns in SIGNS.items() if any_file(patterns)]
+    if len(present) > 1:
+        raise ValueError(
+            f"{folder}: {' and '.join(present)} are both there; give each a folder of its own"
+        )
+    if not present:
+        other = [text for pattern, text in OTHERS.items() if any_file([pattern])]
         known = "; ".join(f"{name}: {', '.join(signs)}" for name, signs in SIGNS.items())
         raise ValueError(
             f"{folder}: no preparation of Human3.6M that is known here{': ' if other else ''}"
             f"{', '.join(other)}. Known are {known}"
         )
-    return found[0]
+    return present[0]
 
 
-def missing_takes(keys: Iterable[tuple], subjects: Iterable[str]) -> list[tuple]:
-    """The recordings of `subjects` that are not in `keys`; the damaged take may lack."""
-    there = set(keys)
+def missing_takes(keys: Iterable[Key], subjects: Iterable[str]) -> list[Key]:
+    """The recordings of `subjects` that are not in `keys`; the damaged take may be absent."""
+    present = set(keys)
     takes = [(s, a, t) for s in subjects for a in ACTIONS for t in (1, 2) if (s, a, t) != DAMAGED]
-    return [(*take, c) for take in takes for c in CAMERAS if (*take, c) not in there]
+    return [(*take, c) for take in takes for c in CAMERAS if (*take, c) not in present]
 
 
-def _check_options(subjects: tuple[str, ...], every: int, damaged: str, shifted: str) -> None:
-    if unknown := set(subjects) - set(SUBJECTS):
-        raise ValueError(f"no subjects {sorted(unknown)}; those with 3D poses are {SUBJECTS}")
-    if every < 1:
-        raise ValueError(f"every={every}: 1 keeps all frames, 5 every fifth")
-    if damaged not in ("drop camera", "drop take", "keep"):
-        raise ValueError(f"damaged={damaged!r}: 'drop camera', 'drop take' or 'keep'")
-    if shifted not in ("keep", "drop"):
-        raise ValueError(f"shifted={shifted!r}: 'keep' or 'drop'")
-
-
-def _wanted(key: tuple[str, str, int, str], damaged: str, shifted: str) -> bool:
-    *take, camera = key
-    if tuple(take) == DAMAGED and damaged != "keep":
-        return damaged == "drop camera" and camera != CAMERAS[0]
-    return shifted == "keep" or tuple(take) not in SHIFTED
-
-
-def _in_order(keys: Iterable[tuple]) -> list[tuple]:
-    """By subject, action, take and camera as they are listed here, whatever the files' order."""
-    return sorted(
-        keys, key=lambda k: (SUBJECTS.index(k[0]), ACTIONS.index(k[1]), k[2], CAMERAS.index(k[3]))
-    )
-
-
-def _frames(recording: Recording, every: int) -> tuple[Tensor, Tensor, pd.DataFrame]:
-    """The kept frames of a recording as float32, and their rows."""
-    pose3d, pose2d = recording.pose3d, recording.pose2d
-    if pose2d is None:
-        pose2d = recording.camera.project(pose3d)
-    kept = recording.frames % every == 0
-    subject, action, take, camera = recording.key
-    rows = pd.DataFrame(
-        {
-            "subject": subject,
-            "action": action,
-            "take": take,
-            "camera": camera,
-            "frame": recording.frames[kept],
-        }
-    )
-    chosen = torch.from_numpy(kept)
-    return pose2d[: len(pose3d)][chosen].float(), pose3d[chosen].float(), rows
-
-
-def _any_file(folder: Path, patterns: Iterable[str]) -> bool:
-    return any(any(folder.glob(pattern)) for pattern in patterns)
+def _place(key: Key) -> tuple[int, int, int, int]:
+    """Where a recording stands among all: in the order of the lists, whatever the files' order."""
+    subject, action, take, camera = key
+    return SUBJECTS.index(subject), ACTIONS.index(action), take, CAMERAS.index(camera)

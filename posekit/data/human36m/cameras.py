@@ -1,7 +1,7 @@
-"""Where Human3.6M's cameras stand, from a file the user puts beside the data.
+"""The positions and orientations of Human3.6M's cameras, from a file that lies beside the data.
 
-The 44 poses of the cameras are licensed CC BY-NC and are not part of this package; the four
-intrinsics are in `posekit.camera`. World millimetres, z up.
+The 44 of them are licensed CC BY-NC and are not part of this package; the four intrinsics are in
+`posekit.geometry.camera`. World: millimetres, z up.
 """
 
 import ast
@@ -24,13 +24,16 @@ REMEDY = (
 def find_cameras(folder: Path) -> Path:
     """The file with the cameras in `folder`; FileNotFoundError says where to get one."""
     for pattern in ("cameras.npy", "h36m_cameras*.json", "h36m_dataset.py"):
-        if found := sorted(folder.glob(pattern)):
-            return found[0]
-    raise FileNotFoundError(f"{folder}: where the cameras stand is not in these files; {REMEDY}")
+        if files := sorted(folder.glob(pattern)):
+            return files[0]
+    raise FileNotFoundError(f"{folder}: no file with the positions of the cameras; {REMEDY}")
 
 
 def read_cameras(path: Path) -> Cameras:
-    """Every camera of a file that `find_cameras` finds; ValueError names the file."""
+    """Every camera in a file of VideoPose3D or EvoSkeleton, by subject and camera.
+
+    ValueError, naming the file and where to get one, when it is damaged or another file.
+    """
     try:
         if path.suffix == ".npy":
             return _martinez(npz.read(path))

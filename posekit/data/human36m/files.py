@@ -1,17 +1,16 @@
-"""The files of Human3.6M's four preparations, read recording by recording.
+"""The files of Human3.6M's four preparations, read take by take.
 
-Each reader yields every take of the wanted subjects as each camera saw it, in camera coordinates
-(mm), from whatever the preparation holds: the layouts are described where they are read.
+Each reader yields the takes of the wanted subjects with the cameras that saw them, whatever the
+preparation holds; the layouts are described at the readers.
 
-T frames of a take, seen by one camera; J joints of a file.
+T frames of a take; J joints of a file.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from posekit.data.formats import npz, pickles
-from posekit.data.human36m.cameras import find_cameras, read_cameras
+from posekit.data.human36m.cameras import Cameras, find_cameras, read_cameras
 from posekit.geometry.camera import HUMAN36M_INTRINSICS, Camera
 from posekit.geometry.skeleton import COCO17, H36M17, H36M32, MPII16, Skeleton, convert
 
@@ -71,31 +70,16 @@ NUMBERS = {
 BY_COUNT = {17: H36M17, 32: H36M32, 16: MPII16}
 
 
-@dataclass(frozen=True)
-class Recording:
-    """One take as one camera saw it."""
+class Take(NamedTuple):
+    """A take with the cameras that saw it."""
 
     subject: str
     action: str
-    take: int
-    camera: Camera
-    frames: Int[np.ndarray, " T"]
-    pose3d: Float[Tensor, "T 17 3"]  # camera, mm
-    pose2d: Float[Tensor, "_ 17 2"] | None  # px, maybe longer than T; None: the projected truth
+    number: int  # 1 or 2
+    world: Float[Tensor, "T 17 3"]  # mm; camera coordinates where the camera stands at the origin
+    views: list[tuple[Camera, Float[Tensor, "_ 17 2"] | None]]  # px; None: project the 3D pose
     origin: str  # where it was read, for messages
-
-    def __post_init__(self):
-        # Videos may run longer than the motion capture, never shorter.
-        if self.pose2d is not None and len(self.pose2d) < len(self.pose3d):
-            raise ValueError(
-                f"{self.origin}: {len(self.pose2d)} 2D frames for {len(self.pose3d)} in 3D; the "
-                "files are of different preparations, or one is damaged"
-            )
-
-    @property
-    def key(self) -> tuple[str, str, int, str]:
-        """Subject, action, take and camera."""
-        return self.subject, self.action, self.take, self.camera.name
+    frames: Int[np.ndarray, " T"] | None = None  # their numbers; None: from 0
 
 
 def take_of(subject: str, name: str) -> tuple[str, int]:
@@ -111,184 +95,194 @@ def take_of(subject: str, name: str) -> tuple[str, int]:
     return action, numbers.index(number) + 1
 
 
-def to_17(
-    pose: Float[np.ndarray, "T J D"], skeleton: Skeleton | None, origin: str
+def joints(
+    values: Any, size: int, origin: str, skeleton: Skeleton | None = None
 ) -> Float[Tensor, "T 17 D"]:
-    """A pose of a file as Human3.6M's 17 joints; ValueError when it has NaN or other joints.
+    """A file's poses as Human3.6M's 17 joints of `size` coordinates, float64.
 
-    Without a skeleton the number of joints tells it.
+    Without a skeleton the number of joints tells it. ValueError for NaN and for other values.
     """
-    skeleton = skeleton or BY_COUNT.get(pose.shape[1])
-    if skeleton is None or len(skeleton) != pose.shape[1]:
-        raise ValueError(f"{origin}: {pose.shape[1]} joints; this preparation has 32, 17 or 16")
-    if bad := int((~np.isfinite(pose)).any(axis=(1, 2)).sum()):
-        raise ValueError(f"{origin}: {bad} of {len(pose)} frames have NaN; get the file again")
-    return convert(torch.from_numpy(pose), skeleton, H36M17).pose
+    try:
+        poses = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{origin}: {error}; {pickles.AGAIN}") from error
+    if not poses.size or poses.ndim not in (2, 3):
+        raise ValueError(f"{origin}: an array of shape {poses.shape} is no sequence of poses")
+    if poses.ndim == 3 and poses.shape[2] > size:
+        poses = poses[..., :size]  # a third number beside pixels is the detector's confidence
+    if poses.shape[-1] % size:
+        raise ValueError(f"{origin}: {poses.shape[-1]} numbers a frame, {size} a joint")
+    poses = poses.reshape(len(poses), -1, size)
+    skeleton = skeleton or BY_COUNT.get(poses.shape[1])
+    if skeleton is None or len(skeleton) != poses.shape[1]:
+        raise ValueError(f"{origin}: {poses.shape[1]} joints; this preparation has 32, 17 or 16")
+    if bad := int((~np.isfinite(poses)).any(axis=(1, 2)).sum()):
+        raise ValueError(f"{origin}: {bad} of {len(poses)} frames have NaN; get the file again")
+    return convert(torch.from_numpy(poses), skeleton, H36M17).pose
 
 
-def found(path: Path, what: str) -> Path:
-    """`path`; FileNotFoundError says `what` to do when it is not there."""
+def existing(path: Path, remedy: str) -> Path:
+    """`path`; FileNotFoundError with the remedy when there is no such file."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: {what}")
+        raise FileNotFoundError(f"{path} is not there: {remedy}")
     return path
+
+
+def read_json(path: Path) -> Any:
+    """The content of one of Moon et al.'s annotation files; errors name it."""
+    existing(path, "get the annotations of Human3.6M that 3DMPPE_POSENET_RELEASE links to")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; {pickles.AGAIN}") from error
 
 
 def read_videopose3d(
     folder: Path, subjects: tuple[str, ...], detections: str, partial: bool
-) -> Iterator[Recording]:
+) -> Iterator[Take]:
     """Pavllo et al. (CVPR 2019): positions_3d[subject][name] is (T, 32, 3), world, metres, z up.
 
     positions_2d[subject][name] lists (T, J, 2) pixels for the four cameras in their usual order.
     """
-    path = found(folder / "data_3d_h36m.npz", "VideoPose3D's DATASETS.md says how to make it")
+    path = existing(folder / "data_3d_h36m.npz", "VideoPose3D's DATASETS.md says how to make it")
     cameras = read_cameras(find_cameras(folder))
-    table = _part(npz.read_archive(path), "positions_3d", path)
-    pixels, layout, flat = _videopose3d_2d(folder, detections)
-    for subject in _there(table, subjects, path, partial):
+    table = _dictionary(npz.read_archive(path), "positions_3d", path)
+    if not partial and (absent := [subject for subject in subjects if subject not in table]):
+        raise ValueError(f"{path} has no {absent}, only {sorted(table)}; {pickles.AGAIN}")
+    flat, pixels, layout = folder / f"data_2d_h36m_{detections}.npz", None, None
+    if detections != "gt" or flat.is_file():
+        stems = sorted(file.stem for file in folder.glob("data_2d_*.npz"))
+        have = [stem.removeprefix("data_2d_h36m_") for stem in stems]
+        remedy = (
+            f"no detections {detections!r}; there are {have}. VideoPose3D's DATASETS.md has more"
+        )
+        archive = npz.read_archive(existing(flat, remedy))
+        pixels = _dictionary(archive, "positions_2d", flat)
+        if _dictionary(archive, "metadata", flat).get("layout_name") == "coco":
+            layout = COCO17
+    for subject in (subject for subject in subjects if subject in table):
         for name, metres in table[subject].items():
-            action, take = take_of(subject, name)
             origin = f"{path} {subject} {name}"
-            world = to_17(_joints(metres, 3, origin) * 1000, None, origin)
+            world = 1000 * joints(metres, 3, origin)
+            views = []
             for i, camera in enumerate(_cameras_of(subject, cameras, folder)):
                 pose2d = None
                 if pixels is not None:
                     seen = f"{flat} {subject} {name} {camera.name}"
-                    views = pixels.get(subject, {}).get(name, ())
-                    if len(views) != len(CAMERAS):
-                        raise ValueError(f"{seen}: {len(views)} views of 4; get the file again")
-                    pose2d = to_17(_joints(views[i], 2, seen), layout, seen)
-                yield _recording(subject, action, take, camera, world, pose2d, origin)
-
-
-def _videopose3d_2d(folder: Path, detections: str) -> tuple[dict | None, Skeleton | None, Path]:
-    """The 2D table of an npz, its skeleton (None: by the number of joints), and its file."""
-    path = folder / f"data_2d_h36m_{detections}.npz"
-    if detections == "gt" and not path.is_file():
-        return None, None, path
-    there = sorted(file.stem.removeprefix("data_2d_h36m_") for file in folder.glob("data_2d_*.npz"))
-    found(
-        path, f"no detections {detections!r}; there are {there}. VideoPose3D's DATASETS.md has more"
-    )
-    archive = npz.read_archive(path)
-    layout = _part(archive, "metadata", path).get("layout_name", "")
-    return _part(archive, "positions_2d", path), COCO17 if layout == "coco" else None, path
+                    four = pixels.get(subject, {}).get(name, ())
+                    if len(four) != len(CAMERAS):
+                        raise ValueError(f"{seen}: {len(four)} views of 4; get the file again")
+                    pose2d = joints(four[i], 2, seen, layout)
+                views.append((camera, pose2d))
+            yield Take(subject, *take_of(subject, name), world, views, origin)
 
 
 def read_martinez(
     folder: Path, subjects: tuple[str, ...], detections: str, partial: bool
-) -> Iterator[Recording]:
+) -> Iterator[Take]:
     """Martinez et al. (ICCV 2017), EvoSkeleton: {(5, "Photo", "Photo 2.h5"): (T, 96)}, world, mm.
 
     2D: {(5, "Photo", "Photo 2.54138969.h5-sh"): (T, 64)}, px; joints no detector gives are 0.
     """
     get = "EvoSkeleton's docs/TRAINING.md links the archive human3.6M"
-    cameras = read_cameras(found(folder / "cameras.npy", get))
+    cameras = read_cameras(existing(folder / "cameras.npy", get))
+    have = sorted({file.stem.split("_")[1] for file in folder.glob("twoDPose_*_*.npy")})
     for split, members in (("train", SUBJECTS[:5]), ("test", SUBJECTS[5:])):
-        if not set(members) & set(subjects):
+        path, flat = (
+            folder / f"threeDPose_{split}.npy",
+            folder / f"twoDPose_{detections}_{split}.npy",
+        )
+        if not set(members) & set(subjects) or partial and not path.is_file():
             continue
-        path = folder / f"threeDPose_{split}.npy"
-        if partial and not path.is_file():
-            continue
-        table = _entries(npz.read(found(path, get)), path)
-        pixels = _martinez_2d(folder, detections, split)
-        for (subject, name), flat in table.items():
+        table, pixels = _martinez(existing(path, get)), None
+        if detections != "gt" or flat.is_file():
+            pixels = _martinez(existing(flat, f"no {detections!r}; there are {have}"))
+        for (subject, name), numbers in table.items():
             if subject not in subjects:
                 continue
-            action, take = take_of(subject, name.removesuffix(".h5"))
-            origin = f"{path} {subject} {name}"
-            world = to_17(_joints(flat, 3, origin), None, origin)
+            origin = f"{path} {subject} {name}.h5"
+            views = []
             for camera in _cameras_of(subject, cameras, folder):
-                seen = f"{name.removesuffix('.h5')}.{camera.name}.h5"
                 pose2d = None
                 if pixels is not None:
-                    # EvoSkeleton's archive lacks the damaged view of S11.
-                    if (flat2d := pixels.get((subject, seen))) is None:
-                        continue
-                    pose2d = to_17(_joints(flat2d, 2, f"{origin} {camera.name}"), None, seen)
+                    seen = f"{name}.{camera.name}"
+                    if (subject, seen) not in pixels:
+                        continue  # EvoSkeleton's archive lacks the damaged view of S11
+                    pose2d = joints(pixels[subject, seen], 2, f"{flat} {subject} {seen}")
                     pose2d[:, (pose2d == 0).all(dim=-1).all(dim=0)] = torch.nan
-                yield _recording(subject, action, take, camera, world, pose2d, origin)
-
-
-def _martinez_2d(folder: Path, detections: str, split: str) -> dict | None:
-    path = folder / f"twoDPose_{detections}_{split}.npy"
-    if detections == "gt" and not path.is_file():
-        return None
-    there = sorted({file.stem.split("_")[1] for file in folder.glob("twoDPose_*_*.npy")})
-    table = _entries(npz.read(found(path, f"no {detections!r}; there are {there}")), path)
-    return {(subject, name.removesuffix("-sh")): flat for (subject, name), flat in table.items()}
+                views.append((camera, pose2d))
+            yield Take(subject, *take_of(subject, name), joints(numbers, 3, origin), views, origin)
 
 
 def read_3dmppe(
     folder: Path, subjects: tuple[str, ...], detections: str, partial: bool
-) -> Iterator[Recording]:
+) -> Iterator[Take]:
     """Moon et al. (ICCV 2019): joint_3d[action 2..16][take 1..2][frame] is 17 x 3, world, mm.
 
     Their cameras have no lens distortion; Human3.6M's own is put back.
     """
-    if detections != "gt":
-        raise ValueError(f"{folder}: this preparation has no 2D detections, only 'gt'")
+    _only_truth(folder, detections)
     for subject in subjects:
-        paths = _3dmppe_files(folder, subject)
+        paths = [annotations(folder, subject, part) for part in ("camera", "joint_3d")]
         if partial and not all(path.is_file() for path in paths):
             continue
-        stands, takes = (_json(path) for path in paths)
-        for action_id, by_take in takes.items():
+        stands, takes = (read_json(path) for path in paths)
+        cameras = []
+        for i, name in enumerate(CAMERAS, start=1):
+            plain = Camera.from_3dmppe(stands[str(i)], name)
+            cameras.append(HUMAN36M_INTRINSICS[name].at(plain.rotation, plain.centre))
+        for action, by_take in takes.items():
             for take, by_frame in by_take.items():
-                origin = f"{paths[1]} action {action_id} take {take}"
+                origin = f"{paths[1]} action {action} take {take}"
                 frames = np.array(sorted(map(int, by_frame)))
-                listed = [by_frame[str(frame)] for frame in frames]
-                world = to_17(_joints(listed, 3, origin), None, origin)
-                action = ACTIONS[int(action_id) - 2]
-                for i, name in enumerate(CAMERAS, start=1):
-                    plain = Camera.from_3dmppe(stands[str(i)], name)
-                    camera = HUMAN36M_INTRINSICS[name].at(plain.rotation, plain.centre)
-                    seen = camera.world_to_camera(world)
-                    yield Recording(subject, action, int(take), camera, frames, seen, None, origin)
+                world = joints([by_frame[str(frame)] for frame in frames], 3, origin)
+                key = subject, ACTIONS[int(action) - 2], int(take)
+                yield Take(*key, world, [(camera, None) for camera in cameras], origin, frames)
 
 
-def _3dmppe_files(folder: Path, subject: str) -> list[Path]:
-    inside = folder / "annotations" if (folder / "annotations").is_dir() else folder
+def annotations(folder: Path, subject: str, part: str) -> Path:
+    """Moon et al.'s file "camera", "joint_3d" or "data" of a subject."""
+    inside = folder / "annotations"
     number = subject.removeprefix("S")
-    return [inside / f"Human36M_subject{number}_{part}.json" for part in ("camera", "joint_3d")]
+    return (inside if inside.is_dir() else folder) / f"Human36M_subject{number}_{part}.json"
 
 
 def read_raw(
     folder: Path, subjects: tuple[str, ...], detections: str, partial: bool
-) -> Iterator[Recording]:
+) -> Iterator[Take]:
     """The official CDF files, variable Pose: D3_Positions_mono (1, T, 96) camera mm, D2 (1, T, 64).
 
     Both are one file a take and camera, "Photo 2.54138969.cdf". Without D2_Positions the 3D poses
     are projected.
     """
-    if detections != "gt":
-        raise ValueError(f"{folder}: the official files have no 2D detections, only 'gt'")
+    _only_truth(folder, detections)
     for subject in subjects:
-        places = _cdf_folders(folder, subject, "D3_Positions_mono")
-        if not places and not partial:
+        place, flat = (
+            _cdf_folder(folder, subject, kind) for kind in ("D3_Positions_mono", "D2_Positions")
+        )
+        if place is None and not partial:
             raise FileNotFoundError(
                 f"{folder}: no {subject} with D3_Positions_mono; {SOURCE} and get "
                 f"Poses_D3_Positions_mono_{subject}.tgz"
             )
-        flat = _cdf_folders(folder, subject, "D2_Positions")
-        for path in sorted(places[0].glob("*.cdf")) if places else ():
-            name, _, camera_name = path.stem.rpartition(".")
+        for path in sorted(place.glob("*.cdf")) if place else ():
+            name, _, camera = path.stem.rpartition(".")
             if name.startswith("_ALL"):  # calibration, no action
                 continue
-            action, take = take_of(subject, name)
-            camera = HUMAN36M_INTRINSICS[camera_name].at(torch.eye(3), torch.zeros(3))
-            pose3d = to_17(_joints(read_cdf(path), 3, str(path)), None, str(path))
-            pose2d = None
+            pose3d, pose2d = joints(read_cdf(path), 3, str(path)), None
             if flat:
-                seen = found(flat[0] / path.name, "half unpacked? unpack D2_Positions again")
-                pose2d = to_17(_joints(read_cdf(seen), 2, str(seen)), None, str(seen))
-            frames = np.arange(len(pose3d))
-            yield Recording(subject, action, take, camera, frames, pose3d, pose2d, str(path))
+                seen = existing(flat / path.name, "half unpacked? unpack D2_Positions again")
+                pose2d = joints(read_cdf(seen), 2, str(seen))
+            lens = HUMAN36M_INTRINSICS[camera].at(torch.eye(3), torch.zeros(3))
+            yield Take(subject, *take_of(subject, name), pose3d, [(lens, pose2d)], str(path))
 
 
-def _cdf_folders(folder: Path, subject: str, kind: str) -> list[Path]:
+def _cdf_folder(folder: Path, subject: str, kind: str) -> Path | None:
     """Where a subject's files of a kind lie: as the archives unpack, or as scripts place them."""
-    places = (f"MyPoseFeatures/{kind}", f"Poses_{kind}", kind)
-    return [p for place in places if (p := folder / subject / place).is_dir()]
+    for place in (f"MyPoseFeatures/{kind}", f"Poses_{kind}", kind):
+        if (folder / subject / place).is_dir():
+            return folder / subject / place
+    return None
 
 
 def read_cdf(path: Path) -> Float[np.ndarray, "T D"]:
@@ -304,66 +298,37 @@ def read_cdf(path: Path) -> Float[np.ndarray, "T D"]:
     return poses.reshape(poses.shape[-2:])
 
 
-def _recording(
-    subject: str, action: str, take: int, camera: Camera, world: Tensor, pose2d: Any, origin: str
-) -> Recording:
-    frames = np.arange(len(world))
-    seen = camera.world_to_camera(world)
-    return Recording(subject, action, take, camera, frames, seen, pose2d, origin)
+def _only_truth(folder: Path, detections: str) -> None:
+    if detections != "gt":
+        raise ValueError(f"{folder}: this preparation has no 2D detections, only 'gt'")
 
 
-def _joints(values: Any, numbers: int, origin: str) -> Float[np.ndarray, "T J D"]:
-    """A file's poses as joints of `numbers` coordinates, float64; ValueError for other values."""
-    try:
-        poses = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{origin}: {error}; {pickles.AGAIN}") from error
-    if not poses.size or poses.ndim not in (2, 3):
-        raise ValueError(f"{origin}: an array of shape {poses.shape} is no sequence of poses")
-    if poses.ndim == 3 and poses.shape[2] > numbers:
-        poses = poses[..., :numbers]  # a third number beside pixels is the detector's confidence
-    if poses.shape[-1] % numbers:
-        raise ValueError(f"{origin}: {poses.shape[-1]} numbers a frame, {numbers} a joint")
-    return poses.reshape(len(poses), -1, numbers)
-
-
-def _there(table: dict, subjects: tuple[str, ...], path: Path, partial: bool) -> list[str]:
-    if not partial and (absent := [subject for subject in subjects if subject not in table]):
-        raise ValueError(f"{path} has no {absent}, only {sorted(table)}; {pickles.AGAIN}")
-    return [subject for subject in subjects if subject in table]
-
-
-def _entries(table: Any, path: Path) -> dict[tuple[str, str], Any]:
-    """By subject ("S5") and file name, as Martinez' keys (5, "Photo", "Photo 2.h5") say."""
+def _martinez(path: Path) -> dict[tuple[str, str], Any]:
+    """A file's arrays by subject ("S5") and name without ending, as (5, "Photo", "Photo 2.h5")."""
+    table = npz.read(path)
     if not isinstance(table, dict) or not all(isinstance(k, tuple) and len(k) == 3 for k in table):
         raise ValueError(
             f"{path}: no dictionary by subject, action and file: not EvoSkeleton's file"
         )
-    return {(f"S{subject}", name): value for (subject, _, name), value in table.items()}
+    return {
+        (f"S{subject}", name.removesuffix("-sh").removesuffix(".h5")): value
+        for (subject, _, name), value in table.items()
+    }
 
 
-def _part(archive: dict[str, Any], key: str, path: Path) -> dict:
-    part = archive.get(key)
-    if isinstance(part, dict):
-        return part
+def _dictionary(archive: dict[str, Any], key: str, path: Path) -> dict:
+    if isinstance(archive.get(key), dict):
+        return archive[key]
     raise ValueError(f"{path} has no dictionary {key!r} but {sorted(archive)}: not VideoPose3D's")
 
 
-def _cameras_of(subject: str, cameras: dict[tuple[str, str], Camera], folder: Path) -> list[Camera]:
+def _cameras_of(subject: str, cameras: Cameras, folder: Path) -> list[Camera]:
     if lacking := [name for name in CAMERAS if (subject, name) not in cameras]:
         raise ValueError(f"{folder}: the cameras {lacking} of {subject} are not in its camera file")
     return [cameras[subject, name] for name in CAMERAS]
 
 
-def _json(path: Path) -> Any:
-    found(path, "get the annotations of Human3.6M that 3DMPPE_POSENET_RELEASE links to")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}; {pickles.AGAIN}") from error
-
-
-READERS: dict[str, Callable[..., Iterator[Recording]]] = {
+READERS: dict[str, Callable[..., Iterator[Take]]] = {
     "videopose3d": read_videopose3d,
     "martinez": read_martinez,
     "3dmppe": read_3dmppe,

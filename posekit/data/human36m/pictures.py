@@ -25,7 +25,7 @@ from torch import Tensor
 from posekit.data import human36m
 from posekit.data.batch import HIDDEN, SEEN, Batch
 from posekit.data.human36m.files import SUBJECTS
-from posekit.data.human36m.frames import SOURCES, shots
+from posekit.data.human36m.frames import SOURCES, frames_of
 from posekit.data.people import clip
 from posekit.data.pictures import Pictures, check_size
 from posekit.geometry.camera import HUMAN36M_INTRINSICS
@@ -65,16 +65,13 @@ class Human36mPictures(Pictures):
         size: int = 256,
         boxes: str = "moon",
         lens: bool = True,
-        preparation: str = "",
-        damaged: str = "drop camera",
-        shifted: str = "keep",
         partial: bool = False,
     ):
         check_size(size)
         if boxes not in BOXES:
             raise ValueError(f"no boxes {boxes!r}; there are {', '.join(BOXES)}")
         folder = Path(folder)
-        preparation = preparation or human36m.find_preparation(folder)
+        preparation = human36m.find_preparation(folder)
         if preparation not in SOURCES:
             raise ValueError(
                 f"{folder}: {preparation} has poses only; pictures come with {', '.join(SOURCES)}"
@@ -82,19 +79,11 @@ class Human36mPictures(Pictures):
         self.size, self.context = size, BOXES[boxes]
         self.version = f"{preparation}, {boxes} boxes, {'lens' if lens else 'pinhole'}"
         self.source = SOURCES[preparation](folder)
-        poses = human36m.load(
-            folder,
-            preparation=preparation,
-            subjects=subjects,
-            every=every,
-            damaged=damaged,
-            shifted=shifted,
-            partial=partial,
-        )
-        listed = shots(poses.frames)
-        there = self.source.there(listed)
+        poses = human36m.load(folder, subjects=subjects, every=every, partial=partial)
+        listed = frames_of(poses.frames)
+        there = self.source.present(listed)
         if not there.any() or not (partial or there.all()):
-            first = self.source.where(listed[int(there.argmin())])
+            first = self.source.file(listed[int(there.argmin())])
             raise FileNotFoundError(
                 f"{(~there).sum():,} of {len(there):,} pictures are not in {folder}, as {first}: "
                 f"{self.source.get}{'' if partial else '; `partial` does without them'}"
@@ -126,18 +115,18 @@ class Human36mPictures(Pictures):
             root = self.skeleton.root
             sides = self._of_cameras("focal") * SIDE / self.joints3d[:, root, 2:].double()
             return torch.cat([pinhole[:, root] - sides / 2, sides], dim=1)
-        given = self.source.boxes(shots(self.frames))
+        given = self.source.boxes(frames_of(self.frames))
         boxes = around(pinhole) if given is None else torch.from_numpy(given)
         return clip(boxes, self._of_cameras("size"))
 
     def sample(self, index: int) -> Batch:
-        (shot,) = shots(self.frames.iloc[[index]])
+        (shot,) = frames_of(self.frames.iloc[[index]])
         lens = HUMAN36M_INTRINSICS[shot.camera]
         image = self.source.read(shot)
         height, width = image.shape[:2]
         if (width, height) != lens.size:
             raise ValueError(
-                f"{self.source.where(shot)} has {width} x {height} px, camera {lens.name} "
+                f"{self.source.file(shot)} has {width} x {height} px, camera {lens.name} "
                 f"{lens.size[0]} x {lens.size[1]}: get pictures that nobody has resized"
             )
         box = tuple(self.boxes[index].tolist())
@@ -198,18 +187,16 @@ def check_pictures(
     for subject in subjects:
         what = f"pictures {subject}"
         try:
-            poses = human36m.load(
-                folder, preparation=preparation, subjects=(subject,), partial=True
-            )
+            poses = human36m.load(folder, subjects=(subject,), partial=True)
         except (OSError, ValueError, ModuleNotFoundError):
             continue
-        listed = shots(poses.frames)
-        there = source.there(listed)
+        listed = frames_of(poses.frames)
+        there = source.present(listed)
         if not there.all():
-            first = source.where(listed[int(there.argmin())])
+            first = source.file(listed[int(there.argmin())])
             detail = f"{(~there).sum():,} of {len(there):,} frames have none, as {first}"
             yield what, "missing", f"{detail}: {source.get}"
-        elif trouble := source.trouble(listed):
+        elif trouble := source.damage(listed):
             yield what, "damaged", trouble
         else:
             yield what, "ok", f"{len(listed):,} frames"

@@ -1,0 +1,60 @@
+"""Frames of video files by number, read forwards.
+
+Seeking in a video does not always land on the frame asked for (opencv/opencv#9053), so a video is
+read from its beginning: frames in order cost one reading of it, a frame before the last one read
+another.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from posekit.data.formats.pickles import AGAIN
+
+
+class Video:
+    """A video file that stays open at the frame read last."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._rewind()
+
+    def frame(self, number: int) -> UInt8[np.ndarray, "H W 3"]:
+        """The frame of this number, from 0, RGB; ValueError when the video ends before it."""
+        if number < self.next:
+            self._rewind()
+        while self.next <= number:
+            if not self.capture.grab():
+                raise ValueError(
+                    f"{self.path} ends or is damaged after {self.next} frames, frame {number} is "
+                    f"wanted; {AGAIN}"
+                )
+            self.next += 1
+        decoded, image = self.capture.retrieve()
+        if not decoded:
+            raise ValueError(f"{self.path}: frame {number} can't be read; {AGAIN}")
+        return np.ascontiguousarray(image[..., ::-1])
+
+    def _rewind(self) -> None:
+        self.capture, self.next = _opened(self.path), 0
+
+
+@lru_cache(maxsize=4)  # the cameras of a take
+def open_video(path: Path) -> Video:
+    """The video in this file; ValueError when it is none."""
+    return Video(path)
+
+
+def length(path: Path) -> int:
+    """The number of frames that the file's head tells; ValueError when it is no video."""
+    return int(_opened(path).get(cv2.CAP_PROP_FRAME_COUNT))
+
+
+def _opened(path: Path) -> cv2.VideoCapture:
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    if not capture.isOpened():
+        raise ValueError(f"{path} is no video, or is damaged; {AGAIN}")
+    return capture
