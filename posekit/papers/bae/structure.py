@@ -81,8 +81,8 @@ def training_data() -> Counts:
 def operations() -> Counts:
     """Multiply-accumulates of each whole network for one picture of 224 x 224 px."""
     with torch.device("meta"):
-        picture = torch.zeros(1, 3, 224, 224)
-        return {f"macs/{name}": macs(network, picture) for name, network in networks().items()}
+        built, picture = networks(), torch.zeros(1, 3, 224, 224)
+    return {f"macs/{name}": macs(network, picture) for name, network in built.items()}
 
 
 def training_memory() -> Counts:

@@ -54,12 +54,13 @@ PARTS = ("first", "second", "third")
 def structure() -> Counts:
     """Quantity -> value, of everything that can be said without a training."""
     with torch.device("meta"):
-        built, picture = networks(), torch.zeros(1, 3, 256, 256)
-        counts = {f"params/{name}": parameters(network) for name, network in built.items()}
-        counts |= {f"macs/{name}": paper_flops(network, picture) for name, network in built.items()}
-        counts["params/moon"] = parameters(IntegralNet(resnet(50), joints=21))
-        counts |= skip_concatenation(built["large"], picture) | volumes(built, picture)
-        counts |= widths(built) | backbones(built, picture) | layers(built)
+        built, moon = networks(), IntegralNet(resnet(50), joints=21)
+        picture = torch.zeros(1, 3, 256, 256)
+    counts = {f"params/{name}": parameters(network) for name, network in built.items()}
+    counts |= {f"macs/{name}": paper_flops(network, picture) for name, network in built.items()}
+    counts["params/moon"] = parameters(moon)
+    counts |= skip_concatenation(built["large"], picture) | volumes(built, picture)
+    counts |= widths(built) | backbones(built, picture) | layers(built)
     return counts | protocols() | loss() | recipe()
 
 
