@@ -1,25 +1,26 @@
-"""bae as data: all its claims and numbers, what it gets wrong, and what decides the rest."""
+"""The numbers of bae are those of the report, its mistakes are found, and runs decide the rest."""
 
 import math
 from collections import Counter
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from builders.evidence import PaperUnderTest
 
 from posekit.claims.audit import findings
 from posekit.claims.contrasts import load_contrasts
-from posekit.claims.ledger import counts, verdicts
-from posekit.claims.measurements import Record
-from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
-from posekit.claims.verdict import WORDS
+from posekit.claims.ledger import verdicts
+from posekit.claims.paper import load_metrics
 from posekit.metrics.masks import MASK_PROTOCOLS
 from posekit.metrics.mesh import SPIN_PROTOCOLS
 from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.torchvision_compat import torchvision
+
+BAE = PaperUnderTest("bae")
+claim, printed, judged, measured = BAE.claim, BAE.printed, BAE.judged, BAE.records
 
 SUBJECTS = {  # by the name of the row
     "HMR [1]": "hmr",
@@ -86,16 +87,6 @@ MPJPE = [card for column, (_, card) in COLUMNS.items() if column.endswith("MPJPE
 STUDIO = "studio-pictures"
 
 
-@cache
-def paper() -> Paper:
-    return load_paper("bae")
-
-
-@pytest.fixture(scope="module")
-def bae() -> pd.DataFrame:
-    return verdicts(paper(), []).set_index("id", drop=False)
-
-
 @pytest.fixture(scope="module")
 def listed(papers) -> pd.DataFrame:
     path = papers / "claims" / "bae.csv"
@@ -104,14 +95,6 @@ def listed(papers) -> pd.DataFrame:
 
 def table(papers: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(papers / "tables" / f"bae_{name}.csv", dtype=str, keep_default_na=False)
-
-
-def printed(quantity: str, card: str = "") -> str:
-    return paper().printed[quantity, card].text
-
-
-def claim(number: int) -> Claim:
-    return next(c for c in paper().claims if c.id == f"bae-{number:03d}")
 
 
 def weights(network: str) -> dict:
@@ -125,32 +108,6 @@ def regressor(features: int, second: bool = True) -> int:
     return sum((i + 1) * o for i, o in [*layers, (1024, 144), (1024, 10), (1024, 3)])
 
 
-def measured(values: dict[str, float], card: str = "", data: str = "") -> list[Record]:
-    """Three made-up runs of each quantity, those under a card a tenth apart."""
-    return [
-        Record(
-            file=Path(f"{name}-{card}-{seed}.json"),
-            id=f"{name}-{card}-{seed}",
-            paper="bae",
-            job=name,
-            size="gpu",
-            seed=seed,
-            config="{}",
-            trained_on=data if card else "",
-            device="gpu",
-            threads="",
-            values={(name, card, data): value + bool(card) * ((i + seed) % 3) / 10},
-        )
-        for i, (name, value) in enumerate(values.items())
-        for seed in range(3)
-    ]
-
-
-def judged(number: int, records: list[Record]) -> pd.Series:
-    """The row of a claim after these runs."""
-    return verdicts(replace(paper(), claims=(claim(number),)), records).iloc[0]
-
-
 def ordered(number: int, values: dict[str, float], cards: list[str]) -> pd.Series:
     """The row of a claim after trainings on the studio that ended at these errors or shares."""
     records = []
@@ -162,19 +119,8 @@ def ordered(number: int, values: dict[str, float], cards: list[str]) -> pd.Serie
     return judged(number, records + tops)
 
 
-def test_every_claim_has_a_verdict_of_the_closed_list(bae):
-    assert bae["id"].tolist() == [f"bae-{i:03d}" for i in range(1, 240)]
-    assert set(bae["verdict"]) <= set(WORDS)
-    assert counts(bae).sum() == 239
-
-
-def test_all_claims_are_those_of_the_shared_list(bae, listed):
-    for column in ("id", "statement", "where", "kind"):
-        assert bae[column].tolist() == listed[column].tolist()
-
-
-def test_without_runs_nothing_is_reproduced_and_nothing_measured(bae):
-    assert Counter(zip(bae["kind"], bae["verdict"])) == {
+def test_without_runs_nothing_is_reproduced_and_nothing_measured():
+    assert Counter(zip(BAE.ledger["kind"], BAE.ledger["verdict"])) == {
         ("accuracy", "quoted"): 28,
         ("accuracy", "needs data"): 178,
         ("accuracy", "inconsistent"): 2,
@@ -188,16 +134,16 @@ def test_without_runs_nothing_is_reproduced_and_nothing_measured(bae):
         ("speed", "needs hardware"): 1,
         ("speed", "not run"): 1,
     }
-    assert not bae["measured"].any()
+    assert not BAE.ledger["measured"].any()
 
 
-def test_cells_of_others_are_quoted_and_own_cells_wait_for_the_papers_data(bae, listed):
+def test_cells_of_others_are_quoted_and_own_cells_wait_for_the_papers_data(listed):
     quoted = listed.index[listed["note"] == "quoted baseline"]
-    assert bae.index[bae["verdict"] == "quoted"].tolist() == quoted.tolist()
+    assert BAE.ledger.index[BAE.ledger["verdict"] == "quoted"].tolist() == quoted.tolist()
     for name in listed.index[listed["note"] == "own"].difference(WRONG):
         data = listed.loc[name, "needs"].split()[0].split("-P")[0]
         home = {"3DPW": "threedpw", "MPI-INF-3DHP": "mpi_inf_3dhp", "H36M": "human36m"}
-        assert bae.loc[name, "note"].startswith(f"needs data: {home.get(data, 'lsp')}"), name
+        assert BAE.ledger.loc[name, "note"].startswith(f"needs data: {home.get(data, 'lsp')}"), name
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -211,7 +157,7 @@ def test_every_cell_is_that_of_the_shared_table(papers, name):
     }
     assert len(cells) == TABLES[name]
     for key, text in cells.items():
-        entry = paper().printed[key]
+        entry = BAE.paper.printed[key]
         assert entry.text == text, key
         assert entry.source == ("quoted" if key[0].endswith(("/hmr", "/spin")) else "own")
 
@@ -224,7 +170,7 @@ def test_no_number_stands_in_no_table(papers):
         for column, (metric, card) in COLUMNS.items()
         if row.get(column, "-") != "-"
     }
-    entries = paper().printed
+    entries = BAE.paper.printed
     own = {key for key, e in entries.items() if key[1] and e.value and e.source != "recovered"}
     assert own == there
 
@@ -295,14 +241,6 @@ def test_tables_are_the_authors_notes_but_for_two_cells_of_version_1(papers):
     }
 
 
-def test_every_printed_number_is_part_of_a_claim():
-    parts = [part for c in paper().claims for part in c.parts]
-    used = {(q, p.card) for p in parts for name in p.names for q in paper().expand(p, name)}
-    assert {key for key in paper().printed} == {
-        key if key in paper().printed else (key[0], "") for key in used
-    }
-
-
 def test_the_cards_say_what_the_paper_measured():
     assert PROTOCOLS["h36m-spin-p1"].every == PROTOCOLS["h36m-spin-p2"].every == 5
     assert PROTOCOLS["h36m-spin-p1"].cameras == () and len(PROTOCOLS["h36m-spin-p2"].cameras) == 1
@@ -320,17 +258,19 @@ def test_the_cards_say_what_the_paper_measured():
 
 
 def test_no_claim_and_no_difference_names_a_card_that_is_not_here():
-    named = {part.card for c in paper().claims for part in c.parts} - {""}
-    named |= {contrast.card for contrast in load_contrasts("bae")} | {c for _, c in paper().printed}
+    named = {part.card for c in BAE.paper.claims for part in c.parts} - {""}
+    named |= {contrast.card for contrast in load_contrasts("bae")} | {
+        c for _, c in BAE.paper.printed
+    }
     assert named - {""} == {card for _, card in COLUMNS.values()}
     assert named - {""} <= set(PROTOCOLS) | set(MASK_PROTOCOLS)
 
 
-def test_the_audit_finds_the_papers_mistakes_by_itself(bae):
-    found = findings(paper())
+def test_the_audit_finds_the_papers_mistakes_by_itself():
+    found = findings(BAE.paper)
     assert set(found["what"]) == {"claim"}
     assert sorted(set(found["name"])) == WRONG
-    assert bae.index[bae["verdict"] == "inconsistent"].tolist() == WRONG
+    assert BAE.ledger.index[BAE.ledger["verdict"] == "inconsistent"].tolist() == WRONG
     told = {
         3: "3494447 = 2747691 fails",  # text and Table VI
         27: "6.11 <= 2 fails; 7.4 <= 2 fails",  # points of accuracy, DenseNet-121
@@ -341,13 +281,13 @@ def test_the_audit_finds_the_papers_mistakes_by_itself(bae):
         121: "71.11 = 76.1138 fails",
     }
     for number, words in told.items():
-        assert words in bae.loc[f"bae-{number:03d}", "audit"]
-        assert ("is recovered" in bae.loc[f"bae-{number:03d}", "audit"]) == (number > 28)
+        assert words in BAE.ledger.loc[f"bae-{number:03d}", "audit"]
+        assert ("is recovered" in BAE.ledger.loc[f"bae-{number:03d}", "audit"]) == (number > 28)
 
 
-def test_what_holds_on_the_printed_numbers_is_left_open(bae):
+def test_what_holds_on_the_printed_numbers_is_left_open():
     for number in (10, 11, 20, 21, 22, 23, 24, 26, 31):
-        row = bae.loc[f"bae-{number:03d}"]
+        row = BAE.ledger.loc[f"bae-{number:03d}"]
         assert row.verdict in ("not run", "needs data"), number
         assert "holds" in row.audit and "fails" not in row.audit, number
 
@@ -461,7 +401,7 @@ def test_masks_that_cost_memory_contradict_that_they_save_it():
 def test_no_studio_error_decides_a_printed_number():
     errors = measured({"mpjpe/resnet50": 129.72}, "3dpw-spin", STUDIO)
     shares = measured({"accuracy/resnet50": 89.95}, "lsp-silhouette", STUDIO)
-    rows = verdicts(paper(), errors + shares).set_index("id")
+    rows = verdicts(BAE.paper, errors + shares).set_index("id")
     assert set(rows.loc["bae-032":, "verdict"]) == {"needs data", "quoted", "inconsistent"}
 
 
@@ -471,7 +411,7 @@ RECIPE = "lsp+mpii+lspet+coco+mpi_inf_3dhp"
 def taught(sets: str, number: int = 46) -> pd.Series:
     """The verdict on a printed number after three trainings on these sets that all gave it."""
     part = claim(number).parts[0]
-    [entry] = {paper().find(name, part.card) for name in part.names}
+    [entry] = {BAE.paper.find(name, part.card) for name in part.names}
     records = measured({entry.quantity: entry.value.value}, entry.card, entry.data)
     return judged(number, [replace(r, size="paper", trained_on=sets) for r in records])
 
@@ -523,9 +463,11 @@ def test_margins_of_shares_are_what_six_networks_of_the_paper_differ_by():
 def test_what_changes_are_worth_is_that_of_the_tables():
     tried = {(c.name, c.card): c for c in load_contrasts("bae")}
     cut = tried["regressor without fc2, DenseNet-169", "3dpw-spin-pa"]
-    assert cut.printed(paper()) == pytest.approx(71.11 - 71.37)
+    assert cut.printed(BAE.paper) == pytest.approx(71.11 - 71.37)
     masked = tried["20 % masked and tuned", "lsp-silhouette"]
-    assert masked.printed(paper()) == pytest.approx(88.98 - 88.64)
-    assert math.isnan(tried["body shape never learnt, as published", "3dpw-spin"].printed(paper()))
+    assert masked.printed(BAE.paper) == pytest.approx(88.98 - 88.64)
+    assert math.isnan(
+        tried["body shape never learnt, as published", "3dpw-spin"].printed(BAE.paper)
+    )
     assert len(tried) == len(load_contrasts("bae"))
     assert {card for _, card in tried} <= {card for _, card in COLUMNS.values()}

@@ -1,17 +1,18 @@
-"""bouchiat as data: all its claims and numbers, what it gets wrong, and what decides the rest."""
+"""The numbers of bouchiat are those of the report, its mistakes are found, runs decide the rest."""
 
 import math
-from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from builders.evidence import PaperUnderTest
 
 from posekit.claims.audit import findings
-from posekit.claims.ledger import counts, verdicts
+from posekit.claims.ledger import verdicts
 from posekit.claims.measurements import Record
-from posekit.claims.paper import load_metrics, load_paper
-from posekit.claims.verdict import WORDS
+from posekit.claims.paper import load_metrics
+
+BOUCHIAT = PaperUnderTest("bouchiat")
+claim, printed = BOUCHIAT.claim, BOUCHIAT.printed
 
 CARD, BOARD = "h36m-bouchiat", "eth-leaderboard"
 TABLES = {  # number of the table -> the printed subjects of its rows
@@ -25,85 +26,20 @@ TABLES = {  # number of the table -> the printed subjects of its rows
 CELLS = [f"bouchiat-{n:03d}" for n in range(43, 105)]  # the cells of the tables
 
 
-@pytest.fixture(scope="module")
-def bouchiat() -> pd.DataFrame:
-    return verdicts("bouchiat", []).set_index("id", drop=False)
+def measured(errors: dict[str, float]) -> list[Record]:
+    """Trainings on the studio that ended at these errors, mm."""
+    return BOUCHIAT.records({f"mpjpe/{name}": e for name, e in errors.items()}, CARD, "studio")
 
 
-@pytest.fixture(scope="session")
-def papers(shared) -> Path:
-    folder = shared.parent / "papers"
-    if not folder.is_dir():
-        pytest.skip("../shared/papers is not here: the tables are compared with it only")
-    return folder
-
-
-def printed(quantity: str, card: str = "") -> str:
-    return load_paper("bouchiat").printed[quantity, card].text
-
-
-def claim(number: int):
-    return next(c for c in load_paper("bouchiat").claims if c.id == f"bouchiat-{number:03d}")
+def judged(number: int, errors: dict[str, float]) -> pd.Series:
+    """The row of a claim after trainings on the studio that ended at these errors."""
+    return BOUCHIAT.judged(number, measured(errors))
 
 
 def same(value: str, other: str) -> bool:
     """Is one the other, with its last digits rounded off?"""
     decimals = min(len(text.partition(".")[2]) for text in (value, other))
     return f"{float(value):.{decimals}f}" == f"{float(other):.{decimals}f}"
-
-
-def measured(errors: dict[str, float], size: str = "small") -> list[Record]:
-    """Three made-up trainings of each subject on the studio, a tenth of a mm apart."""
-    return [
-        Record(
-            file=Path(f"{subject}-{seed}.json"),
-            id=f"{subject}-{seed}",
-            paper="bouchiat",
-            job=subject,
-            size=size,
-            seed=seed,
-            config="{}",
-            trained_on="studio",
-            device="cpu",
-            threads="",
-            values={(f"mpjpe/{subject}", CARD, "studio"): error + (i + seed) % 3 / 10},
-        )
-        for i, (subject, error) in enumerate(errors.items())
-        for seed in range(3)
-    ]
-
-
-def judged(number: int, errors: dict[str, float]) -> pd.Series:
-    """The row of a claim after trainings that ended at these errors."""
-    paper = replace(load_paper("bouchiat"), claims=(claim(number),))
-    return verdicts(paper, measured(errors)).iloc[0]
-
-
-def test_every_claim_has_a_verdict_of_the_closed_list(bouchiat):
-    assert bouchiat["id"].tolist() == [f"bouchiat-{i:03d}" for i in range(1, 105)]
-    assert set(bouchiat["verdict"]) <= set(WORDS)
-    assert counts(bouchiat).sum() == 104
-
-
-def test_without_runs_nothing_is_reproduced_and_nothing_measured(bouchiat):
-    assert not set(bouchiat["verdict"]) & {"reproduced", "supported", "contradicted"}
-    assert not bouchiat["measured"].any()
-
-
-def test_all_claims_are_those_of_the_shared_list(bouchiat, papers):
-    shared = pd.read_csv(papers / "claims" / "bouchiat.csv", keep_default_na=False)
-    for column in ("id", "statement", "where", "kind"):
-        assert bouchiat[column].tolist() == shared[column].tolist()
-
-
-def test_every_printed_number_is_part_of_a_claim():
-    paper = load_paper("bouchiat")
-    parts = [part for claim in paper.claims for part in claim.parts]
-    used = {
-        (q, part.card) for part in parts for name in part.names for q in paper.expand(part, name)
-    }
-    for quantity, card in paper.printed:
-        assert {(quantity, c) for c in (card, CARD)} & used, quantity
 
 
 @pytest.mark.parametrize("number", TABLES)
@@ -123,7 +59,7 @@ def test_the_final_models_errors_are_those_of_the_shared_table(papers):
     assert printed("mpjpe/final", CARD) == train["MPJPE (S8)"]
     assert printed("mpjpe/final", BOARD) == train["final_report MPJPE public"].split()[0]
     assert printed("mpjpe/final-trainval", BOARD) == trainval["final_report MPJPE public"]
-    paper = load_paper("bouchiat")
+    paper = BOUCHIAT.paper
     rows = {name for names in TABLES.values() for name in names} | {"final"}
     values = {q for (q, card), e in paper.printed.items() if e.value and card == CARD}
     assert {q for q in values if q.startswith("mpjpe/")} == {f"mpjpe/{name}" for name in rows}
@@ -170,45 +106,45 @@ def test_the_counts_of_parameters_differ_by_what_the_text_differs_by():
         assert count - r50 == pooled + bins * channels * head // 2048
 
 
-def test_the_audit_finds_the_reports_mistakes_by_itself(bouchiat):
-    found = findings(load_paper("bouchiat"))
+def test_the_audit_finds_the_reports_mistakes_by_itself():
+    found = findings(BOUCHIAT.paper)
     # depth 72 or 64, 8 objects or 7, 30 degrees or 60, the row of flip, two ResNet-50
     names = [f"bouchiat-{n:03d}" for n in (17, 24, 27, 55, 56, 70)]
     assert found["name"].tolist() == names and set(found["what"]) == {"claim"}
-    assert bouchiat[bouchiat["verdict"] == "inconsistent"]["id"].tolist() == names
-    assert bouchiat.loc["bouchiat-070", "audit"].endswith("= 53.29591 fails")
+    assert BOUCHIAT.ledger.query("verdict == 'inconsistent'").index.tolist() == names
+    assert BOUCHIAT.ledger.loc["bouchiat-070", "audit"].endswith("= 53.29591 fails")
 
 
-def test_the_audit_holds_text_and_code_against_each_other(bouchiat):
+def test_the_audit_holds_text_and_code_against_each_other():
     told = {17: "72 = 64", 24: "8 = 7", 27: "30 = 60", 55: "50.64 = 50.64760", 56: "37 = 55"}
     for number, words in told.items():
-        row = bouchiat.loc[f"bouchiat-{number:03d}"]
+        row = BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}"]
         assert f"{words} fails" in row["audit"] and row["verdict"] == "inconsistent"
         assert ("is recovered" in row["audit"]) == (number < 55)
 
 
-def test_differences_are_as_large_as_the_text_says(bouchiat):
+def test_differences_are_as_large_as_the_text_says():
     for number in (3, 19, 28, 29, 30, 33, 34):
-        audit = bouchiat.loc[f"bouchiat-{number:03d}", "audit"]
+        audit = BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}", "audit"]
         assert audit.count(": holds") == 1 and "fails" not in audit, audit
 
 
-def test_orders_that_hold_on_the_printed_numbers_are_left_open(bouchiat):
+def test_orders_that_hold_on_the_printed_numbers_are_left_open():
     for number in (6, 19, 20, 21, *range(28, 33), *range(35, 39), 40):
-        row = bouchiat.loc[f"bouchiat-{number:03d}"]
+        row = BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}"]
         assert row.verdict == "not run" and "fails" not in row.audit, number
 
 
-def test_no_number_of_human36m_is_claimed_without_it(bouchiat):
+def test_no_number_of_human36m_is_claimed_without_it():
     closed = [2, 3, 41, 67, 68, 69]  # the leaderboard
     for number in (16, *range(43, 105)):
-        row = bouchiat.loc[f"bouchiat-{number:03d}"]
+        row = BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}"]
         if row.kind == "accuracy" and number not in (*closed, 66, 71) and "fails" not in row.audit:
             assert row.note.startswith("needs data: human36m and mpii"), number
     for number in closed:
-        assert "leaderboard" in bouchiat.loc[f"bouchiat-{number:03d}", "note"]
+        assert "leaderboard" in BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}", "note"]
     for number in (66, 71):  # pending, and two dots
-        assert bouchiat.loc[f"bouchiat-{number:03d}", "verdict"] == "not derivable"
+        assert BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}", "verdict"] == "not derivable"
 
 
 AUGMENTED = ["r50-flip", "r50-colour", "r50-zoom", "r50-rotation"]
@@ -260,7 +196,7 @@ def test_two_rows_of_one_network_say_nothing_of_its_layers():
 
 
 def test_no_studio_error_decides_a_printed_number():
-    rows = verdicts("bouchiat", measured({"r50": 53.3, "r50-ppm": 48.46}))
+    rows = verdicts(BOUCHIAT.paper, measured({"r50": 53.3, "r50-ppm": 48.46}))
     assert set(rows[rows["kind"] == "accuracy"]["verdict"]) <= {
         "needs data",
         "inconsistent",
@@ -269,7 +205,7 @@ def test_no_studio_error_decides_a_printed_number():
 
 
 def test_the_margin_of_a_best_epoch_is_what_the_printed_ones_differ_by():
-    paper = load_paper("bouchiat")
+    paper = BOUCHIAT.paper
     epochs = [e.value.value for (q, _), e in paper.printed.items() if q.startswith("epoch/")]
     assert len(epochs) == 18
     margin = math.ceil(1.645 * pd.Series(epochs).std())

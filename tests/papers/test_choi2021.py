@@ -1,27 +1,21 @@
-"""choi2021 as data: all its claims and numbers, what it gets wrong, and what decides the rest."""
+"""The numbers of choi2021 are those of the paper, its mistakes are found, runs decide the rest."""
 
 from collections import Counter
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from builders.evidence import PaperUnderTest
 
 from posekit.claims.audit import findings
-from posekit.claims.ledger import counts, verdicts
-from posekit.claims.measurements import Record
-from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
-from posekit.claims.verdict import WORDS
+from posekit.claims.ledger import verdicts
+from posekit.claims.paper import load_metrics, load_paper
 from posekit.metrics.protocols import PROTOCOLS
 
+CHOI = PaperUnderTest("choi2021")
+claim, printed, judged, measured = CHOI.claim, CHOI.printed, CHOI.judged, CHOI.records
+
 P1, P2, MUPOTS = "h36m-moon-p1", "h36m-moon-p2", "mupots-3dpck-rel"
-KINDS = {  # other than in the shared list: sums of quoted numbers, and how it was timed
-    "choi2021-044": "arithmetic",
-    "choi2021-045": "arithmetic",
-    "choi2021-055": "structure",
-    "choi2021-056": "structure",
-}
 ROWS = {  # of Tables 7 to 10, by the name of the method before its number
     **{name: name.lower() for name in ("Martinez", "Fang", "Sun", "Moon", "Chen", "Hwang")},
     "Mehta": "mehta-30",
@@ -48,11 +42,6 @@ WRONG = [f"choi2021-{n:03d}" for n in (6, 25, 45, 46, 48, 53, 55, 56)]
 
 
 @pytest.fixture(scope="module")
-def choi() -> pd.DataFrame:
-    return verdicts(paper(), []).set_index("id", drop=False)
-
-
-@pytest.fixture(scope="module")
 def listed(papers) -> pd.DataFrame:
     path = papers / "claims" / "choi2021.csv"
     return pd.read_csv(path, dtype=str, keep_default_na=False).set_index("id", drop=False)
@@ -70,49 +59,10 @@ def derived(papers: Path, number: int) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str).set_index(pd.read_csv(path, nrows=0).columns[0])
 
 
-@cache
-def paper() -> Paper:
-    return load_paper("choi2021")
-
-
-def printed(quantity: str, card: str = "") -> str:
-    return paper().printed[quantity, card].text
-
-
-def claim(number: int) -> Claim:
-    return next(c for c in paper().claims if c.id == f"choi2021-{number:03d}")
-
-
 def millions(text: str) -> float:
     """4.07M, 5.49G and 4,073,248 as numbers."""
     scale = {"M": 1e6, "G": 1e9}.get(text[-1], 1)
     return float(text.rstrip("MG").replace(",", "")) * scale
-
-
-def measured(values: dict[str, float], card: str = "", data: str = "", size: str = "small"):
-    """Three made-up runs of each quantity, on data a tenth apart."""
-    return [
-        Record(
-            file=Path(f"{name}-{seed}.json"),
-            id=f"{name}-{seed}",
-            paper="choi2021",
-            job=name,
-            size=size,
-            seed=seed,
-            config="{}",
-            trained_on=data,
-            device="cpu",
-            threads="1",
-            values={(name, card, data): value + bool(data) * ((i + seed) % 3) / 10},
-        )
-        for i, (name, value) in enumerate(values.items())
-        for seed in range(3)
-    ]
-
-
-def judged(number: int, records: list[Record]) -> pd.Series:
-    """The row of a claim after these runs."""
-    return verdicts(replace(paper(), claims=(claim(number),)), records).iloc[0]
 
 
 def ordered(number: int, errors: dict[str, float]) -> pd.Series:
@@ -121,20 +71,8 @@ def ordered(number: int, errors: dict[str, float]) -> pd.Series:
     return judged(number, measured(errors, P2, "studio-pictures"))
 
 
-def test_every_claim_has_a_verdict_of_the_closed_list(choi):
-    assert choi["id"].tolist() == [f"choi2021-{i:03d}" for i in range(1, 454)]
-    assert set(choi["verdict"]) <= set(WORDS)
-    assert counts(choi).sum() == 453
-
-
-def test_all_claims_are_those_of_the_shared_list(choi, listed):
-    for column in ("id", "statement", "where"):
-        assert choi[column].tolist() == listed[column].tolist()
-    assert choi["kind"].tolist() == [KINDS.get(i, kind) for i, kind in listed["kind"].items()]
-
-
-def test_without_runs_only_sums_are_reproduced_and_nothing_is_measured(choi):
-    found = Counter(zip(choi["kind"], choi["verdict"]))
+def test_without_runs_only_sums_are_reproduced_and_nothing_is_measured():
+    found = Counter(zip(CHOI.ledger["kind"], CHOI.ledger["verdict"]))
     assert found == {
         ("accuracy", "quoted"): 257,
         ("accuracy", "needs data"): 113,
@@ -151,20 +89,22 @@ def test_without_runs_only_sums_are_reproduced_and_nothing_is_measured(choi):
         ("arithmetic", "reproduced"): 1,
         ("arithmetic", "inconsistent"): 1,
     }
-    assert not choi["measured"].any()
+    assert not CHOI.ledger["measured"].any()
 
 
-def test_cells_of_others_are_quoted_but_for_what_the_authors_measured_themselves(choi, listed):
+def test_cells_of_others_are_quoted_but_for_what_the_authors_measured_themselves(listed):
     others = listed[listed["note"] == "quoted baseline"].index
-    assert set(choi[choi["verdict"] == "quoted"].index) == set(others) - set(TIMED_HERE)
+    assert set(CHOI.ledger[CHOI.ledger["verdict"] == "quoted"].index) == set(others) - set(
+        TIMED_HERE
+    )
     for name in TIMED_HERE:  # nobody had timed these networks on a phone of 2020
-        assert choi.loc[name, "verdict"] in ("needs hardware", "not derivable")
+        assert CHOI.ledger.loc[name, "verdict"] in ("needs hardware", "not derivable")
 
 
 @pytest.mark.parametrize(("number", "card"), [(7, P1), (8, P2)])
 def test_every_error_and_size_is_that_of_the_shared_table(papers, number, card):
     rows = table(papers, number)
-    entries = paper().printed
+    entries = CHOI.paper.printed
     for subject, row in rows:
         cells = {f"mpjpe/{subject}/{a}": row[c] for c, a in zip(HEADS, ACTIONS, strict=True)}
         assert {name: entries[name, card].text for name in cells} == cells
@@ -183,7 +123,7 @@ def test_every_score_is_that_of_the_shared_table(papers):
         cells = {f"pck/{subject}/TS{i}": row[f"S{i}"] for i in range(1, 21)}
         cells[f"pck/{subject}"] = row["Avg."]
         assert {name: printed(name, MUPOTS) for name in cells} == cells
-    entries = paper().printed
+    entries = CHOI.paper.printed
     assert sum(card == MUPOTS for _, card in entries) == 21 * len(rows)
 
 
@@ -242,33 +182,23 @@ def test_exact_counts_differ_by_what_the_networks_differ_by():
     assert 34340736 - 3 * 64 * (256 + 1) == 34291392  # 21 joints and 18: choi2021-009
 
 
-def test_every_number_of_the_counts_is_part_of_a_claim():
-    parts = [part for c in paper().claims for part in c.parts]
-    used = {q for part in parts for name in part.names for q in paper().expand(part, name)}
-    rest = {q for q, card in paper().printed if not card} - used
-    table2 = ("resnet18", "resnet50", "mobilenetv3", "mobilenext", "ghostnet")
-    table6 = ("w1.0-c1024", "w0.75-c1024", "w0.5-c1024", "w0.5-c512")
-    assert rest == {f"{m}/{s}" for m in ("params", "macs") for s in table2} | {
-        *("params/sun", "params/mehta-30"),  # Tables 7 and 8
-        *(f"macs/{s}" for s in table6),
-    }
-
-
-def test_protocols_are_those_of_the_tables_not_of_section_4(choi):
+def test_protocols_are_those_of_the_tables_not_of_section_4():
     assert PROTOCOLS[P1].subjects == ("S11",) and PROTOCOLS[P1].alignment == "rigid"
     assert PROTOCOLS[P2].subjects == ("S9", "S11") and PROTOCOLS[P2].alignment == "none"
     for number, card in ((23, PROTOCOLS[P1]), (24, PROTOCOLS[P2])):
         assert claim(number).parts[-1].text.endswith(f" = {len(card.subjects)}")
         for subject in card.subjects:
-            assert f"tested_on/protocol-{number - 22}/{subject}" in {q for q, _ in paper().printed}
-    assert choi.loc["choi2021-025", "verdict"] == "inconsistent"
+            assert f"tested_on/protocol-{number - 22}/{subject}" in {
+                q for q, _ in CHOI.paper.printed
+            }
+    assert CHOI.ledger.loc["choi2021-025", "verdict"] == "inconsistent"
 
 
-def test_the_audit_finds_the_papers_mistakes_by_itself(choi):
-    found = findings(paper())
+def test_the_audit_finds_the_papers_mistakes_by_itself():
+    found = findings(CHOI.paper)
     claims = found[found["what"] == "claim"]
     assert sorted(set(claims["name"])) == WRONG
-    assert choi[choi["verdict"] == "inconsistent"].index.tolist() == WRONG
+    assert CHOI.ledger[CHOI.ledger["verdict"] == "inconsistent"].index.tolist() == WRONG
     told = {
         6: "2.09 = 2.98 fails",  # MB, prose and Table 10
         25: "1 = 0 fails; 0 = 1 fails",  # aligned in P1, not in P2
@@ -280,12 +210,12 @@ def test_the_audit_finds_the_papers_mistakes_by_itself(choi):
         56: "0 = 1 fails",  # soft-argmax
     }
     for number, words in told.items():
-        assert words in choi.loc[f"choi2021-{number:03d}", "audit"]
+        assert words in CHOI.ledger.loc[f"choi2021-{number:03d}", "audit"]
 
 
-def test_what_holds_on_the_printed_numbers_is_left_open(choi):
+def test_what_holds_on_the_printed_numbers_is_left_open():
     for number in (39, 47, 49, 50, 51, 52, 54, 57):
-        row = choi.loc[f"choi2021-{number:03d}"]
+        row = CHOI.ledger.loc[f"choi2021-{number:03d}"]
         assert row.verdict in ("not run", "needs hardware"), number
         assert "holds" in row.audit and "fails" not in row.audit, number
 
@@ -417,7 +347,7 @@ def test_the_extra_small_network_stays_not_derivable_however_it_is_read():
 def test_no_studio_error_and_no_other_device_decides_a_printed_number():
     errors = measured({"mpjpe/large": 51.4, "mpjpe/small": 56.9}, P2, "studio-pictures")
     times = measured({"latency_ms/large/cpu": 108.0, "throughput/large/gpu": 141.6})
-    rows = verdicts(paper(), errors + times).set_index("id")
+    rows = verdicts(CHOI.paper, errors + times).set_index("id")
     cells = rows.loc["choi2021-059":]
     assert set(cells["verdict"]) == {"quoted", "needs data", "needs hardware", "not run"} | {
         "not derivable"

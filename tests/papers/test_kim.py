@@ -1,14 +1,15 @@
-"""kim as data: all its claims and numbers, and what it gets wrong by its own numbers."""
+"""The numbers of kim are those of the report, and its mistakes are found."""
 
 import math
 
 import pandas as pd
-import pytest
+from builders.evidence import PaperUnderTest
 
 from posekit.claims.audit import findings
-from posekit.claims.ledger import counts, verdicts
-from posekit.claims.paper import load_metrics, load_paper
-from posekit.claims.verdict import WORDS
+from posekit.claims.paper import load_metrics
+
+KIM = PaperUnderTest("kim")
+printed = KIM.printed
 
 LOSSES = {  # the order of the models in section V
     "rmsprop-original": ("RMSprop", "Original"),
@@ -30,50 +31,24 @@ COLUMNS = {  # of Table I
 }
 
 
-@pytest.fixture(scope="module")
-def kim() -> pd.DataFrame:
-    return verdicts("kim", [])
-
-
-def printed(quantity: str, card: str = "") -> str:
-    return load_paper("kim").printed[quantity, card].text
-
-
-def test_every_claim_has_a_verdict_of_the_closed_list(kim):
-    assert kim["id"].tolist() == [f"kim-{i:03d}" for i in range(1, 41)]
-    assert set(kim["verdict"]) <= set(WORDS)
-    assert counts(kim).sum() == 40
-
-
-def test_without_runs_nothing_is_reproduced_and_nothing_measured(kim):
-    assert not set(kim["verdict"]) & {"reproduced", "supported", "contradicted", "inconclusive"}
-    assert not kim["measured"].any()
-
-
-def test_all_claims_are_those_of_the_shared_list(kim, papers):
-    shared = pd.read_csv(papers / "claims" / "kim.csv", keep_default_na=False)
-    for column in ("id", "statement", "where", "kind"):
-        assert kim[column].tolist() == shared[column].tolist()
-
-
 def test_every_loss_is_that_of_the_shared_table(papers):
     table = pd.read_csv(papers / "tables" / "kim_section5_models.csv", dtype=str)
     assert len(table) == len(LOSSES)
     for (subject, (optimizer, network)), (_, row) in zip(LOSSES.items(), table.iterrows()):
         assert (row["optimizer"], row["network"].split()[0]) == (optimizer, network)
         assert printed(f"loss/{subject}", "kim-train-loss") == row["loss_after_5_epochs"]
-    values = {q for (q, _), e in load_paper("kim").printed.items() if e.value is not None}
+    values = {q for (q, _), e in KIM.paper.printed.items() if e.value is not None}
     assert {q for q in values if q.startswith("loss/")} == {f"loss/{name}" for name in LOSSES}
 
 
-def test_every_layer_is_that_of_the_shared_table(kim, papers):
+def test_every_layer_is_that_of_the_shared_table(papers):
     table = pd.read_csv(papers / "tables" / "kim_table1.csv", dtype=str)
     *layers, total = table.to_dict("records")
     assert len(layers) == len(LAYERS)
     for number, (name, row) in enumerate(zip(LAYERS, layers), 28):
         cells = [printed(f"{metric}/reduced/{name}") for metric in COLUMNS.values()]
         assert cells == [row[column] for column in COLUMNS]
-        assert kim.set_index("id").loc[f"kim-{number:03d}", "printed"] == "; ".join(cells)
+        assert KIM.ledger.loc[f"kim-{number:03d}", "printed"] == "; ".join(cells)
     assert printed("stem_params/reduced") == total["conv_params_w+b (derived)"]
 
 
@@ -107,13 +82,13 @@ def test_the_numbers_of_the_prose_are_those_of_the_shared_list(papers):
     )
 
 
-def test_the_audit_finds_the_reports_known_mistakes_by_itself(kim):
-    found = findings(load_paper("kim"))
+def test_the_audit_finds_the_reports_known_mistakes_by_itself():
+    found = findings(KIM.paper)
     # 10 epochs against 5, six models against five, no harm with Adam, Model 5 the best, twice
     names = ["kim-015", "kim-016", "kim-022", "kim-023", "kim-025"]
     assert found["name"].tolist() == names and set(found["what"]) == {"claim"}
-    assert kim[kim["verdict"] == "inconsistent"]["id"].tolist() == names
-    audits = kim.set_index("id")["audit"]
+    assert KIM.ledger.query("verdict == 'inconsistent'").index.tolist() == names
+    audits = KIM.ledger["audit"]
     assert audits["kim-015"] == "5 = 10 fails"
     assert audits["kim-016"] == "5 = 6 fails"
     for number in ("kim-023", "kim-025"):
@@ -122,15 +97,15 @@ def test_the_audit_finds_the_reports_known_mistakes_by_itself(kim):
     assert places == ["1", "4", "3", "5", "2", "6"]
 
 
-def test_claims_that_hold_on_the_printed_numbers_are_left_open(kim):
-    rows = kim.set_index("id")
+def test_claims_that_hold_on_the_printed_numbers_are_left_open():
+    rows = KIM.ledger
     for number in (17, 18, 19, 21):
         row = rows.loc[f"kim-{number:03d}"]
         assert row.verdict == "not run" and "holds" in row.audit and "fails" not in row.audit
 
 
-def test_no_number_of_mpii_is_claimed_without_mpii(kim):
-    rows = kim.set_index("id")
+def test_no_number_of_mpii_is_claimed_without_mpii():
+    rows = KIM.ledger
     lacking = [f"kim-{n:03d}" for n in (1, 11, *range(35, 41))]
     assert rows[rows["verdict"] == "needs data"].index.tolist() == lacking
     assert rows[rows["verdict"] == "quoted"].index.tolist() == ["kim-027"]
@@ -143,7 +118,7 @@ def test_the_margin_of_a_loss_is_what_models_3_and_4_differ_by():
     margin = 1.645 * (scheduled - adam) / math.sqrt(2)
     assert load_metrics()["loss", False].margin == math.ceil(margin * 1e5) / 1e5
     share = round(margin / ((adam + scheduled) / 2), 2)
-    claims = {claim.id: claim for claim in load_paper("kim").claims}
+    claims = {claim.id: claim for claim in KIM.paper.claims}
     for number in ("kim-019", "kim-021", "kim-022"):
         assert f" <= {share} * loss/" in claims[number].parts[-1].text
 

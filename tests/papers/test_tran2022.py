@@ -1,35 +1,12 @@
-"""tran2022 as data: all its claims and numbers, and what it gets wrong by its own numbers."""
+"""The numbers of tran2022 are those of the paper, and its mistakes are found."""
 
 import pandas as pd
 import pytest
+from builders.evidence import PaperUnderTest
 
 from posekit.claims.audit import findings
-from posekit.claims.ledger import COLUMNS, counts, verdicts
-from posekit.claims.paper import load_paper
-from posekit.claims.verdict import WORDS
 
-
-@pytest.fixture(scope="module")
-def tran() -> pd.DataFrame:
-    return verdicts("tran2022", [])
-
-
-def test_every_claim_has_a_verdict_of_the_closed_list(tran):
-    assert list(tran.columns) == COLUMNS
-    assert tran["id"].tolist() == [f"tran2022-{i:03d}" for i in range(1, 296)]
-    assert set(tran["verdict"]) <= set(WORDS)
-    assert counts(tran).sum() == 295
-
-
-def test_without_runs_nothing_is_reproduced_and_nothing_measured(tran):
-    assert not set(tran["verdict"]) & {"reproduced", "supported", "contradicted", "inconclusive"}
-    assert not tran["measured"].any()
-
-
-def test_all_claims_are_those_of_the_shared_list(tran, papers):
-    shared = pd.read_csv(papers / "claims" / "tran2022.csv", keep_default_na=False)
-    for column in ("id", "statement", "where", "kind"):
-        assert tran[column].tolist() == shared[column].tolist()
+TRAN = PaperUnderTest("tran2022")
 
 
 ACTIONS = ["Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing"]
@@ -40,7 +17,7 @@ ACTIONS += ["WalkTogether", ""]
 @pytest.mark.parametrize("protocol", ["1", "2"])
 def test_every_printed_number_is_that_of_the_shared_tables(papers, protocol):
     table = pd.read_csv(papers / "tables" / f"tran2022_table1_protocol{protocol}.csv", dtype=str)
-    printed = load_paper("tran2022").printed
+    printed = TRAN.paper.printed
     seen = 0
     for _, row in table.iterrows():
         subject = row.iloc[0].split()[0].lower().replace("our", "ours")
@@ -52,13 +29,13 @@ def test_every_printed_number_is_that_of_the_shared_tables(papers, protocol):
     assert seen == sum(card == f"h36m-martinez-p{protocol}" for _, card in printed)
 
 
-def test_the_audit_finds_the_papers_known_mistakes_by_itself(tran):
-    found = findings(load_paper("tran2022"))
+def test_the_audit_finds_the_papers_known_mistakes_by_itself():
+    found = findings(TRAN.paper)
     claims = found[found["what"] == "claim"]["name"].tolist()
     # best for SittingDown and for WalkDog, better than the baseline in P2, no true 2D used
     assert claims == ["tran2022-027", "tran2022-029", "tran2022-034", "tran2022-035"]
-    assert set(tran[tran["verdict"] == "inconsistent"]["id"]) == set(claims)
-    audits = tran.set_index("id")["audit"]
+    assert set(TRAN.ledger.query("verdict == 'inconsistent'").index) == set(claims)
+    audits = TRAN.ledger["audit"]
     assert "moon 54.2" in audits["tran2022-027"]
     assert "moon 42.5, yang 43.6" in audits["tran2022-029"]
     assert "38.3 < 38.0 fails" in audits["tran2022-034"]
@@ -66,7 +43,7 @@ def test_the_audit_finds_the_papers_known_mistakes_by_itself(tran):
 
 
 def test_the_audit_finds_the_averages_that_are_not_means():
-    found = findings(load_paper("tran2022"))
+    found = findings(TRAN.paper)
     rows = found[found["what"] == "average"]
     # summed by hand from the table: 907.7, 869.4, 836.6, 808.4 in P1, 621.7 and 555.0 in P2
     means = [907.7 / 15, 869.4 / 15, 836.6 / 15, 808.4 / 15, 621.7 / 15, 555.0 / 15]
@@ -77,8 +54,8 @@ def test_the_audit_finds_the_averages_that_are_not_means():
     assert subjects == ["fang", "yang", "pavlakos", "moon", "pavlakos", "yang"]
 
 
-def test_claims_that_hold_on_the_printed_numbers_are_left_open(tran):
-    rows = tran.set_index("id")
+def test_claims_that_hold_on_the_printed_numbers_are_left_open():
+    rows = TRAN.ledger
     for number in (20, 23, 24, 25, 26, 28, 30, 31, 32, 33):
         row = rows.loc[f"tran2022-{number:03d}"]
         assert row.verdict == "not run" and "holds" in row.audit
