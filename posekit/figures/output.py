@@ -1,4 +1,7 @@
-"""Pictures of Plotly's 3D scenes, drawn by matplotlib: no browser is needed to make one."""
+"""Figures shown in a notebook and saved to files, each with a picture that needs no script.
+
+The picture of a Plotly figure is drawn by matplotlib: no browser is needed to make one.
+"""
 
 import base64
 import html
@@ -13,54 +16,56 @@ from plotly.offline import get_plotlyjs
 
 from posekit.system import write_text, write_whole
 
+GRID_MM = 500
+"""Distance of the grid lines of a 3D scene."""
+
 
 def show(figure: go.Figure | Picture, still: Picture | None = None) -> None:
-    """Publish a figure in a notebook: to turn where scripts run, else its picture.
+    """Publish a figure in a notebook, as one output that holds Plotly's JSON and a PNG.
 
-    One output holds both, so that JupyterLab draws the first and code hosts the second.
+    JupyterLab shows the first, which can be turned and played; code hosts show the second. The PNG
+    of a Plotly figure is `still`, which figures need that have more than lines in them.
     """
     from IPython.display import display  # here: the command line draws figures without IPython
 
-    display(mimebundle(figure, still), raw=True)
-
-
-def mimebundle(figure: go.Figure | Picture, still: Picture | None = None) -> dict:
-    """What `show` publishes: Plotly's JSON (if it is a Plotly figure), a PNG and a line of text."""
-    if isinstance(figure, Picture):
-        return {"image/png": _base64(figure), "text/plain": "a picture"}
-    text = f"{figure.layout.title.text} ({max(len(figure.frames), 1)} frames)"
-    return {
-        "application/vnd.plotly.v1+json": json.loads(figure.to_json()),
-        "image/png": _base64(still or picture(figure)),
-        "text/plain": text,
-    }
+    bundle = {"text/plain": "a picture"}
+    if isinstance(figure, go.Figure):
+        bundle = {
+            "application/vnd.plotly.v1+json": json.loads(figure.to_json()),
+            "text/plain": f"{figure.layout.title.text} ({max(len(figure.frames), 1)} frames)",
+        }
+    bundle["image/png"] = base64.b64encode(png(_still(figure, still))).decode()
+    display(bundle, raw=True)
 
 
 def save(
     figure: go.Figure | Picture, folder: Path | str, name: str, still: Picture | None = None
 ) -> Path:
-    """Write `name`.png and, of a Plotly figure, `name`.html; the same figure gives the same bytes.
+    """Write `name`.png and, of a Plotly figure, `name`.html; return the path of the picture.
 
-    The picture of a Plotly figure is `still`, which those need that have more than lines in them.
-
-    All pages of a folder share one plotly.min.js beside them and ask the network for nothing.
-    Returns the path of the picture. Raises ValueError for a name that is not a plain file name.
+    The same figure gives the same bytes. All pages of a folder share one plotly.min.js beside them
+    and ask the network for nothing. `still` as for `show`. Raises ValueError for a name that is not
+    a plain file name.
     """
     if Path(name).name != name or name in ("", ".", ".."):
         raise ValueError(f"{name!r} is not a plain file name for a figure")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     if isinstance(figure, go.Figure):
-        library = folder / "plotly.min.js"
-        script = get_plotlyjs().encode()
+        library, script = folder / "plotly.min.js", get_plotlyjs().encode()
         if not library.exists() or library.stat().st_size != len(script):
             write_whole(library, lambda part: part.write_bytes(script))
         write_text(folder / f"{name}.html", _page(figure, name))
-        figure = still or picture(figure)
-    path = folder / f"{name}.png"
-    drawn = _png(figure)
-    write_whole(path, lambda part: part.write_bytes(drawn))
-    return path
+    drawn = png(_still(figure, still))
+    write_whole(folder / f"{name}.png", lambda part: part.write_bytes(drawn))
+    return folder / f"{name}.png"
+
+
+def png(drawing: Picture, compression: int = 6) -> bytes:
+    """A matplotlib figure as a PNG; the same drawing gives the same bytes."""
+    style = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": compression}}
+    buffer = io.BytesIO()
+    drawing.savefig(buffer, format="png", **style)
+    return buffer.getvalue()
 
 
 def _page(figure: go.Figure, name: str) -> str:
@@ -78,53 +83,40 @@ def _page(figure: go.Figure, name: str) -> str:
     )
 
 
-def _png(drawing: Picture) -> bytes:
-    buffer = io.BytesIO()
-    drawing.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+def _still(figure: go.Figure | Picture, still: Picture | None) -> Picture:
+    return figure if isinstance(figure, Picture) else still or picture(figure)
 
 
-def _base64(drawing: Picture) -> str:
-    return base64.b64encode(_png(drawing)).decode()
-
-
-GRID = 500  # mm
-MOMENTS = 3  # frames of an animation that its picture shows
-
-
-def picture(figure: go.Figure, moments: int = MOMENTS) -> Picture:
-    """The 3D lines of a Plotly figure drawn by matplotlib, at up to `moments` of its frames."""
+def picture(figure: go.Figure, moments: int = 3) -> Picture:
+    """The 3D lines and texts of a Plotly figure drawn by matplotlib, at up to `moments` frames."""
     frames = list(figure.frames)
-    count = min(moments, len(frames)) if frames else 1
+    count = min(moments, len(frames)) or 1
     chosen = np.linspace(0, max(len(frames) - 1, 0), count).round().astype(int)
     drawing = Picture(figsize=(4.2 * count, 4.6), dpi=100, layout="constrained")
     drawing.suptitle(figure.layout.title.text, fontsize=12, wrap=True)
     for column, number in enumerate(chosen):
         axes = drawing.add_subplot(1, count, column + 1, projection="3d")
-        moved = {}
         if frames:
-            frame = frames[number]
-            moved = dict(zip(frame.traces, frame.data, strict=True))
             axes.set_title(f"{figure.layout.sliders[0].steps[number].label} s", fontsize=10)
-        for index, trace in enumerate(figure.data):
-            _draw(axes, trace, moved.get(index, trace), legend=column == 0)
+        moved = frames[number].data if frames else figure.data
+        for trace, points in zip(figure.data, moved, strict=True):
+            _draw(axes, trace, points)
         _frame(axes, figure.layout.scene)
-    handles, labels = drawing.axes[0].get_legend_handles_labels()
-    if handles:
-        drawing.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    legend = drawing.axes[0].get_legend_handles_labels()
+    drawing.legend(*legend, loc="outside lower center", ncols=4, frameon=False)
     return drawing
 
 
-def _draw(axes, trace: go.Scatter3d, moved: go.Scatter3d, *, legend: bool) -> None:
-    x, y, z = (np.asarray(values, dtype=float) for values in (moved.x, moved.y, moved.z))
+def _draw(axes, trace: go.Scatter3d, moved: go.Scatter3d) -> None:
+    points = np.stack([np.asarray(axis, dtype=float) for axis in (moved.x, moved.y, moved.z)], 1)
     if trace.mode == "text":
-        for place in zip(x, y, z, trace.text, strict=True):
-            axes.text(*place, ha="center", fontsize=10)
+        for place, text in zip(points, moved.text, strict=True):
+            if np.isfinite(place).all():
+                axes.text(*place, text, ha="center", fontsize=10)
         return
-    label = trace.name if legend and trace.showlegend is not False else None
     size = 2.5 if "markers" in trace.mode else 0
-    style = {"color": trace.line.color, "lw": trace.line.width / 2.8, "label": label}
-    axes.plot(x, y, z, marker="o", markersize=size, **style)
+    style = {"color": trace.line.color, "lw": trace.line.width / 2.8, "label": trace.name}
+    axes.plot(*points.T, marker="o", markersize=size, **style)
 
 
 def _frame(axes, scene: go.layout.Scene) -> None:
@@ -139,4 +131,5 @@ def _frame(axes, scene: go.layout.Scene) -> None:
     )
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         low, high = axis.get_view_interval()
-        axis.set_ticks(np.arange(np.ceil(low / GRID), np.floor(high / GRID) + 1) * GRID, labels=[])
+        lines = np.arange(np.ceil(low / GRID_MM), np.floor(high / GRID_MM) + 1) * GRID_MM
+        axis.set_ticks(lines, labels=[])

@@ -1,8 +1,10 @@
-"""Skeletons to play and turn in 3D (Plotly), and how every figure is shown and saved.
+"""3D scenes in Plotly: skeletons to play and to turn.
 
-T frames, J joints. Poses are in millimetres. Every figure has a picture that needs no script:
-`show` publishes both in one notebook output, `save` writes both beside each other.
+T frames, P people, J joints, N points of a trace. Poses are in millimetres.
 """
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,13 +12,30 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from posekit.figures.curves import BLACK, BLUE, GREY, VERMILION
-from posekit.figures.output import GRID
+from posekit.figures.output import GRID_MM
+from posekit.figures.palette import BLACK, GREY, SIDES, plain, side
 from posekit.geometry.skeleton import Skeleton
 
-SIDES = {"right": VERMILION, "left": BLUE, "middle": BLACK}
 DISPLAY_RATE = 25.0  # frames a second that a browser redraws in 3D without falling behind
+MOST_FRAMES = 300  # that a page has room for
 EYE = {"x": 0.5, "y": -1.75, "z": 0.42}  # on the camera's side, a step to the right
+
+
+class Line(NamedTuple):
+    """A trace of lines or texts: how it looks, its points in every frame, and its texts."""
+
+    style: dict  # of go.Scatter3d
+    points: Float[np.ndarray, "T N 3"]
+    texts: Sequence[Sequence[str]] = ()  # of every frame
+
+    def at(self, t: int) -> go.Scatter3d:
+        """The points of one frame, without the style."""
+        x, y, z = self.points[t].T
+        return go.Scatter3d(x=x, y=y, z=z, text=self.texts[t] if self.texts else None)
+
+    def trace(self) -> go.Scatter3d:
+        """The first frame, with the style."""
+        return self.at(0).update(self.style)
 
 
 def to_display(pose: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
@@ -46,157 +65,143 @@ def skeleton_3d(
     frame is kept, at most 25 a second. NaN joints are left out. Raises ValueError for poses of
     different lengths, of another skeleton, or without a single finite joint.
     """
-    people = _people(poses, skeleton, world)
-    step = max(1, round(rate / DISPLAY_RATE))
-    people = {name: pose[::step] for name, pose in people.items()}
-    ghosts = {}
-    if overlay in people:
-        ghosts = {name: people[overlay] for name in people if name != overlay}
-    offsets, ranges = _layout(people)
-    moving = [
-        bones(pose + offset, skeleton, sides={"all": GREY}, first=i == 0, label=overlay)
-        for i, (pose, offset) in enumerate((ghosts[n], offsets[n]) for n in ghosts)
-    ] + [
-        bones(people[name] + offsets[name], skeleton, sides=SIDES, first=i == 0)
-        for i, name in enumerate(people)
-    ]
-    traces = [trace for part in moving for trace in part]
-    figure = go.Figure([base for base, _ in traces] + [_labels(people, offsets)])
-    count = len(next(iter(people.values())))
-    if count > 1:
-        figure.frames = [
-            go.Frame(name=str(t), traces=list(range(len(traces))), data=[at(t) for _, at in traces])
-            for t in range(count)
-        ]
-    figure.update_layout(scene_layout(title, ranges, count, 1000 * step / rate))
-    return figure
+    names, people = list(poses), _about_roots(poses, skeleton, world)
+    low, high = _extent(people)
+    pitch = max(float(high[0] - low[0]) + 200, 800.0)
+    steps = torch.arange(len(names), dtype=torch.float64) - (len(names) - 1) / 2
+    offsets = (pitch * steps)[:, None] * torch.tensor([1, 0, 0])  # (P, 3)
+    placed, ghosts = people + offsets[:, None], []
+    if others := [i for i, name in enumerate(names) if name != overlay and overlay in names]:
+        again = people[:, [names.index(overlay)]] + offsets[others, None]
+        style = {"mode": "lines", "line": {"color": GREY, "width": 3}, "hoverinfo": "skip"}
+        style["name"] = f"{overlay}, laid over"
+        ghosts = [Line(style, _segments(again, skeleton.bones))]
+    above = (offsets + torch.tensor([0, 0, float(high[2]) + 100])).expand(len(placed), -1, -1)
+    lines = [*ghosts, *bone_lines(placed, skeleton), _labels(above, [names] * len(placed))]
+    return _scene(lines, placed, title=title, rate=rate)
 
 
-def _people(
+def people_3d(
+    poses: Float[Tensor, "T P J 3"],
+    texts: Sequence[Sequence[str]],
+    skeleton: Skeleton,
+    *,
+    title: str,
+    rate: float,
+) -> go.Figure:
+    """People where they stand before the camera (mm), each with a text above the head.
+
+    `texts` has P texts for every frame. Who is not there in a frame has NaN joints. Frames are left
+    out as in `skeleton_3d`. Raises ValueError when nobody is in any frame.
+    """
+    if not poses.isfinite().any():
+        raise ValueError("there is nobody to draw in space")
+    placed = to_display(poses.double())
+    above = torch.cat([placed[..., :2].mean(2), placed[..., 2:].amax(2) + 120], dim=-1)
+    lines = [*bone_lines(placed, skeleton), _labels(above, texts)]
+    return _scene(lines, placed, title=title, rate=rate)
+
+
+def bone_lines(poses: Float[Tensor, "T P J 3"], skeleton: Skeleton) -> list[Line]:
+    """Everybody's bones (display coordinates, mm), a line for each side in its colour."""
+    lines = []
+    for name, colour in SIDES.items():
+        bones = [bone for bone in skeleton.bones if side(skeleton.joints[bone[1]]) == name]
+        ends = [[plain(skeleton.joints[joint]) for joint in bone] for bone in bones]
+        style = {
+            "mode": "lines+markers",
+            "line": {"color": colour, "width": 7},
+            "marker": {"color": colour, "size": 2.5},
+            "name": name,
+            "hoverinfo": "text",
+            "text": [text for pair in ends for text in (*pair, "")] * poses.shape[1],
+        }
+        lines.append(Line(style, _segments(poses, bones)))
+    return lines
+
+
+def layout(title: str, scene: dict) -> dict:
+    """The layout of a figure with one 3D scene: its title above, its legend below that."""
+    return {
+        "template": "none",
+        "title": {"text": title, "x": 0.5, "font": {"size": 17}},
+        "width": 760,
+        "height": 640,
+        "margin": {"l": 10, "r": 10, "t": 50, "b": 10},
+        "legend": {"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.0, "yanchor": "top"},
+        "scene": {"dragmode": "turntable"} | scene,
+    }
+
+
+def _about_roots(
     poses: dict[str, Tensor], skeleton: Skeleton, world: bool
-) -> dict[str, Float[Tensor, "T J 3"]]:
-    """The poses in display coordinates, each person's root above the origin."""
-    if not poses:
-        raise ValueError("no poses to draw")
+) -> Float[Tensor, "T P J 3"]:
+    """The poses in display coordinates, everybody's root above the origin."""
     people = {}
     for name, pose in poses.items():
         pose = pose.detach().cpu().double()
         pose = pose[None] if pose.dim() == 2 else pose
-        if pose.shape[1:] != (len(skeleton), 3):
+        if pose.shape[1:] != (len(skeleton), 3) or not pose.isfinite().all(-1).any():
             raise ValueError(
-                f"poses {name!r} have the shape {tuple(pose.shape)}; {skeleton.name} needs "
-                f"(frames, {len(skeleton)}, 3)"
+                f"poses {name!r} of shape {tuple(pose.shape)} are not (frames, {len(skeleton)}, 3), "
+                f"as {skeleton.name} needs, or have no finite joint"
             )
-        if not pose.isfinite().all(-1).any():
-            raise ValueError(f"poses {name!r} have no finite joint")
         pose = pose if world else to_display(pose)
-        origin = pose[:, skeleton.root].clone()
-        if world:
-            origin[:, 2] = 0  # height above the floor is part of what is seen
-        people[name] = pose - torch.nan_to_num(origin)[:, None]
+        origin = torch.nan_to_num(pose[:, skeleton.root, None])
+        # In the world, the height above the floor is part of what is seen.
+        people[name] = pose - origin * torch.tensor([1, 1, 0 if world else 1])
     lengths = {name: len(pose) for name, pose in people.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"poses differ in their number of frames: {lengths}")
-    return people
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"poses have to have the same number of frames, not {lengths}")
+    return torch.stack(list(people.values()), dim=1)
 
 
-def _layout(people: dict[str, Tensor]) -> tuple[dict[str, Tensor], np.ndarray]:
-    """An offset for each person, left to right, and the ranges (3, 2) of the cube around all."""
-    joints = torch.cat([pose.reshape(-1, 3) for pose in people.values()])
-    joints = joints[joints.isfinite().all(-1)]
-    low, high = joints.amin(0), joints.amax(0)
-    pitch = max(float(high[0] - low[0]) + 200.0, 800.0)
-    offsets = {
-        name: torch.tensor([pitch * (i - (len(people) - 1) / 2), 0.0, 0.0], dtype=torch.float64)
-        for i, name in enumerate(people)
-    }
-    widest = (high - low) + torch.tensor([pitch * (len(people) - 1), 0.0, 150.0])  # 150: names
-    half = float(widest.max()) * 0.52
-    centre = (low + high) / 2
-    ranges = torch.stack([centre - half, centre + half], dim=1)
-    floor = float(low[2]) - 0.02 * half
-    ranges[2] = torch.tensor([floor, floor + 2 * half])  # people stand on the cube's floor
-    return offsets, ranges.round().numpy()
+def _extent(poses: Float[Tensor, "T P J 3"]) -> tuple[Tensor, Tensor]:
+    """The least and the greatest coordinates of all finite joints."""
+    joints = poses[poses.isfinite().all(-1)]
+    return joints.amin(0), joints.amax(0)
 
 
-def _strokes(skeleton: Skeleton, side: str) -> list[int]:
-    """Joints in drawing order, -1 where the pen is lifted, of one side's bones (or of all)."""
-    bones: dict[int, list[int]] = {}
-    for parent, child in skeleton.bones:
-        prefix = skeleton.joints[child].split("_")[0]
-        if side in ("all", prefix if prefix in SIDES else "middle"):
-            bones.setdefault(parent, []).append(child)
-    starts = set(bones) - {child for children in bones.values() for child in children}
-    order: list[int] = []
-    waiting = sorted(starts, reverse=True)
-    while waiting:
-        joint = waiting.pop()
-        while children := bones.get(joint):
-            if not order or order[-1] != joint:
-                order += [-1, joint] if order else [joint]
-            nearest = children.pop(0)
-            if children:
-                waiting.append(joint)
-            order.append(nearest)
-            joint = nearest
-    return order
+def _segments(poses: Float[Tensor, "T P J 3"], bones: Sequence) -> Float[np.ndarray, "T N 3"]:
+    """The two ends of every bone, and NaN behind them, where the pen is lifted."""
+    padded = torch.cat([poses, torch.full_like(poses[:, :, :1], torch.nan)], dim=2)
+    points = padded[:, :, [joint for bone in bones for joint in (*bone, -1)]]
+    return points.flatten(1, 2).round().float().numpy()  # 1 mm: half the bytes, no less to see
 
 
-def bones(
-    pose: Float[Tensor, "T J 3"], skeleton: Skeleton, *, sides: dict, first: bool, label: str = ""
-) -> list:
-    """For each side its trace at the first frame and a function frame -> moved trace."""
-    parts = []
-    for side, colour in sides.items():
-        order = _strokes(skeleton, side)
-        if not order:
-            continue
-        lifted = torch.tensor([joint < 0 for joint in order])
-        points = pose[:, order].masked_fill(lifted[:, None], float("nan"))
-        points = points.round().float().numpy()  # 1 mm: half the bytes, no less to see
-
-        def at(t: int, points: np.ndarray = points) -> go.Scatter3d:
-            return go.Scatter3d(x=points[t, :, 0], y=points[t, :, 1], z=points[t, :, 2])
-
-        ghost = side == "all"
-        base = at(0).update(
-            mode="lines" if ghost else "lines+markers",
-            line={"color": colour, "width": 3 if ghost else 7},
-            marker={"color": colour, "size": 2.5},
-            name=f"{label}, laid over" if ghost else side,
-            legendgroup=side,
-            showlegend=first,
-            hoverinfo="skip" if ghost else "text",
-        )
-        if not ghost:
-            base.text = ["" if j < 0 else skeleton.joints[j].replace("_", " ") for j in order]
-        parts.append((base, at))
-    return parts
+def _labels(points: Float[Tensor, "T P 3"], texts: Sequence[Sequence[str]]) -> Line:
+    style = {"mode": "text", "textfont": {"size": 15, "color": BLACK}}
+    style |= {"showlegend": False, "hoverinfo": "skip"}
+    return Line(style, points.round().float().numpy(), texts)
 
 
-def _labels(people: dict[str, Tensor], offsets: dict[str, Tensor]) -> go.Scatter3d:
-    """Each person's name above the highest point that anybody reaches."""
-    top = max(float(torch.nan_to_num(pose[..., 2], nan=-1e9).max()) for pose in people.values())
-    places = [offsets[name] for name in people]
-    return go.Scatter3d(
-        x=[float(place[0]) for place in places],
-        y=[float(place[1]) for place in places],
-        z=[round(top + 100)] * len(places),
-        mode="text",
-        text=list(people),
-        textfont={"size": 15, "color": BLACK},
-        showlegend=False,
-        hoverinfo="skip",
-    )
+def _scene(
+    lines: Sequence[Line], poses: Float[Tensor, "T P J 3"], *, title: str, rate: float
+) -> go.Figure:
+    """The figure of these lines in a cube round all poses; it plays where there is motion."""
+    figure = go.Figure([line.trace() for line in lines])
+    figure.update_layout(layout(title, _cube(poses)))
+    if len(poses) > 1:
+        step = max(1, round(rate / DISPLAY_RATE), -(-len(poses) // MOST_FRAMES))
+        figure.frames = [
+            go.Frame(name=str(number), data=[line.at(t) for line in lines])
+            for number, t in enumerate(range(0, len(poses), step))
+        ]
+        figure.update_layout(_player(len(figure.frames), 1000 * step / rate))
+    return figure
 
 
-def scene_layout(title: str, ranges: np.ndarray, count: int, duration: float) -> dict:
-    """The layout: a cube of equal ranges, and buttons and a slider where there is motion."""
-    titles = ("right", "away", f"up (grid: {GRID} mm)")
+def _cube(poses: Float[Tensor, "T P J 3"]) -> dict:
+    """Axes of equal length round all poses, who stand on the floor; room for labels above them."""
+    low, high = _extent(poses)
+    half = 0.52 * float((high - low + torch.tensor([0, 0, 200])).max())
+    starts = ((low + high) / 2 - half).tolist()
+    starts[2] = float(low[2]) - 0.02 * half
+    titles = ("right", "away", f"up (grid: {GRID_MM} mm)")
     axes = {
         f"{letter}axis": {
-            "range": span.tolist(),
-            "dtick": GRID,
+            "range": [round(start), round(start) + round(2 * half)],
+            "dtick": GRID_MM,
             "tick0": 0,
             "showticklabels": False,
             "title": {"text": name, "font": {"size": 12}},
@@ -206,23 +211,10 @@ def scene_layout(title: str, ranges: np.ndarray, count: int, duration: float) ->
             "zeroline": False,
             "showspikes": False,
         }
-        for letter, span, name in zip("xyz", ranges, titles, strict=True)
+        for letter, start, name in zip("xyz", starts, titles, strict=True)
     }
-    layout = {
-        "template": "none",
-        "title": {"text": title, "x": 0.5, "font": {"size": 17}},
-        "width": 760,
-        "height": 640,
-        "margin": {"l": 10, "r": 10, "t": 50, "b": 10},
-        "legend": {"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.0, "yanchor": "top"},
-        "scene": axes
-        | {
-            "aspectmode": "cube",
-            "camera": {"eye": EYE, "center": {"x": 0, "y": 0, "z": -0.09}},
-            "dragmode": "orbit",
-        },
-    }
-    return layout | _player(count, duration) if count > 1 else layout
+    camera = {"eye": EYE, "center": {"x": 0, "y": 0, "z": -0.09}}
+    return axes | {"aspectmode": "cube", "camera": camera}
 
 
 def _player(count: int, duration: float) -> dict:
@@ -238,13 +230,7 @@ def _player(count: int, duration: float) -> dict:
         for t in range(count)
     ]
     place = {"xanchor": "left", "yanchor": "top", "y": 0}
-    return {
-        "updatemenus": [
-            place | {"type": "buttons", "direction": "left", "x": 0, "buttons": buttons}
-        ],
-        "sliders": [
-            place
-            | {"x": 0.2, "len": 0.78, "steps": steps}
-            | {"currentvalue": {"prefix": "time ", "suffix": " s"}, "pad": {"t": 0}}
-        ],
-    }
+    menu = place | {"type": "buttons", "direction": "left", "x": 0, "buttons": buttons}
+    slider = place | {"x": 0.2, "len": 0.78, "steps": steps, "pad": {"t": 0}}
+    slider["currentvalue"] = {"prefix": "time ", "suffix": " s"}
+    return {"updatemenus": [menu], "sliders": [slider]}

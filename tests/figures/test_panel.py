@@ -1,6 +1,7 @@
-"""The panel: what a student clicks is what is drawn, and what is wrong is said in words."""
+"""The panel and what it shows: each control draws another picture, errors are said in words."""
 
 import base64
+import re
 import struct
 import sys
 import zlib
@@ -11,9 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure as Picture
 
-from posekit.figures.overlay import see, still
-from posekit.figures.panel import HINT, Panel, panel, uploaded
+from posekit.figures.heatmap_view import confidences, look, still
+from posekit.figures.palette import side_colours
+from posekit.figures.panel import HINT, Panel, heatmap_panel, uploaded
 from posekit.geometry.skeleton import MPII16
 
 SIZE, CELLS, STACKS = 64, 16, 3
@@ -44,7 +48,7 @@ def locate(heatmaps):
 
 @pytest.fixture
 def made(images) -> Panel:
-    return Panel(images, Network(), MPII16, locate=locate, titles=("a", "b", "c"))
+    return Panel(images, Network(), MPII16, locate=locate)
 
 
 def send(made: Panel, name: str, data: bytes) -> None:
@@ -54,10 +58,6 @@ def send(made: Panel, name: str, data: bytes) -> None:
 
 def png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
-
-
-def buttons(made: Panel) -> list:
-    return [thumb.children[1] for thumb in made.strip.children]
 
 
 def test_every_control_draws_another_picture(made):
@@ -70,7 +70,7 @@ def test_every_control_draws_another_picture(made):
     seen.append(made.screen.value)
     made.bones.value = False
     seen.append(made.screen.value)
-    buttons(made)[2].click()
+    made.picture.value = "3"
     seen.append(made.screen.value)
     assert len(set(seen)) == len(seen)
     for drawing in seen:
@@ -89,38 +89,27 @@ def test_the_network_is_asked_once_a_picture(images):
     network = Network()
     made = Panel(images, network, MPII16, locate=locate)
     first = made.screen.value
-    made.stack.value = 1
-    made.choose(1)
-    made.choose(2)
-    made.choose(1)
-    made.choose(0)
-    made.stack.value = STACKS
-    assert network.asked == 3
+    for picture in ("2", "1"):
+        made.picture.value = picture
+    assert network.asked == 2
     assert made.screen.value == first
-    assert [button.button_style for button in buttons(made)] == ["primary", "", ""]
 
 
 def test_one_stack_needs_no_slider(images):
     one = Panel(images, lambda given: Network()(given)[:, :1], MPII16, locate=locate)
     assert one.stack.value == 1
-    assert one.stack not in one.view.children[2].children
+    assert one.stack not in one.view.children[1].children
 
 
-def test_an_upload_is_shown_in_the_place_of_the_last_and_not_kept(made, images):
+def test_an_upload_is_shown_and_the_widget_does_not_keep_it(made, images):
     first = made.screen.value
-    wide = np.full((30, 60, 3), (200, 100, 20), np.uint8)
-    send(made, "mine.png", png(wide))
+    send(made, "mine.png", png(images[1].permute(1, 2, 0).numpy()))
     assert made.screen.value != first
     assert made.upload.value == ()
-    assert [button.description for button in buttons(made)] == ["a", "b", "c", "mine.png"]
+    assert made.picture.options == ("1", "2", "3", "mine.png") and made.picture.value == "mine.png"
     shown = made.screen.value
-    send(made, "other.png", png(images[1].permute(1, 2, 0).numpy()))
-    assert [button.description for button in buttons(made)] == ["a", "b", "c", "other.png"]
-    assert made.screen.value != shown
-    made.choose(1)
-    other = made.screen.value
-    made.choose(3)
-    assert made.screen.value == other  # the second upload was the second picture
+    made.picture.value = "2"
+    assert made.screen.value == shown  # the upload was the second picture
 
 
 def test_an_upload_is_squared_by_zeros():
@@ -170,8 +159,8 @@ def test_a_bad_upload_is_told_in_words_and_changes_nothing(made, data, words):
         made.message.value.count("&lt;img src=x&gt;.png") == 1 and "<img" not in made.message.value
     )
     assert "/tmp" not in made.message.value
-    assert made.screen.value == before and len(buttons(made)) == 3
-    made.choose(1)
+    assert made.screen.value == before and len(made.picture.options) == 3
+    made.stack.value = 1
     assert made.message.value == HINT
 
 
@@ -186,54 +175,48 @@ def test_a_network_that_fails_later_says_so_in_the_panel(images):
 
     made = Panel(images, look, MPII16, locate=locate)
     before = made.screen.value
-    made.choose(1)
+    made.picture.value = "2"
     assert "2: the heatmap of the left ankle in stack 2 has NaN" in made.message.value
-    made.choose(2)
+    made.picture.value = "3"
     assert "3: out of memory" in made.message.value
     assert made.screen.value == before
 
 
 @pytest.mark.parametrize(
-    ("shape", "words"),
-    [
-        ((1, 2, 17, 16, 16), "17 joints and MPII-16 has 16"),
-        ((1, 2, 16, 15, 16), "15 x 16 cells do not divide a picture of 64 x 64"),
-        ((1, 16, 16, 16), "not .1, stacks, joints, h, w"),
-        ((1, 0, 16, 16, 16), "not .1, stacks, joints, h, w"),
-        ((2, 1, 16, 16, 16), "not .1, stacks, joints, h, w"),
-    ],
+    "shape", [(1, 2, 17, 16, 16), (1, 16, 16, 16), (1, 0, 16, 16, 16), (2, 1, 16, 16, 16)]
 )
-def test_heatmaps_of_another_shape_are_named(images, shape, words):
+def test_heatmaps_of_another_shape_are_named(images, shape):
+    words = re.escape(f"gave the shape {shape} of 1 picture, not (1, stacks, 16 joints of MPII-16")
     with pytest.raises(ValueError, match=words):
-        see(images[0], lambda _: torch.zeros(shape), MPII16, locate=locate)
-
-
-def test_what_locate_gives_is_checked(images):
-    for wrong in (
-        (torch.zeros(15, 2), torch.zeros(15)),
-        (torch.zeros(16, 2), torch.full((16,), float("nan"))),
-    ):
-        with pytest.raises(ValueError, match="locate gave joints"):
-            see(images[0], Network(), MPII16, locate=lambda _, wrong=wrong: wrong)
-
-
-def test_pictures_and_titles_are_counted(images):
-    with pytest.raises(ValueError, match="2 titles of 3 pictures"):
-        still(images, Network(), MPII16, locate=locate, titles=("a", "b"))
-    with pytest.raises(ValueError, match="no picture"):
-        still(images[:0], Network(), MPII16, locate=locate)
+        look(images[0], lambda _: torch.zeros(shape), MPII16, locate=locate)
 
 
 def test_a_still_shows_every_stack_and_the_confidences(images):
-    drawing = still(images, Network(), MPII16, locate=locate, titles=("$x", "b", "c"))
+    view = look(images[0], Network(), MPII16, locate=locate)
+    drawing = still(images[0], view, MPII16, "$x")
     assert len(drawing.subfigs[1].axes) == 4 * STACKS
     assert drawing.subfigs[0].axes[0].get_title() == f"$x: last of {STACKS} stacks"
-    last = see(images[0], Network(), MPII16, locate=locate).confidence[-1]
+    last = view.confidence[-1]
     texts = [text.get_text() for text in drawing.subfigs[2].axes[0].texts]
     assert texts == [f"{value:.2f}" for value in last]
     titles = [axes.get_title() for axes in drawing.subfigs[1].axes[:4]]
     for at, joint in ((0, int(last.argmax())), (3, int(last.argmin()))):
         assert titles[at] == MPII16.joints[joint].replace("_", " ")
+
+
+def test_bars_are_as_long_as_the_confidences():
+    axes = Picture().add_subplot()
+    values = torch.linspace(-0.25, 1.5, 16)
+    confidences(axes, MPII16, values, chosen=3)
+    lengths = [bar.get_width() for bar in axes.patches]
+    assert lengths == pytest.approx(values.clamp(min=0).tolist())
+    assert [text.get_text() for text in axes.texts] == [f"{value:.2f}" for value in values]
+    assert axes.get_xlim()[1] > 1.5
+    labels = axes.get_yticklabels()
+    assert [text.get_text() for text in labels if text.get_fontweight() == "bold"] == ["left hip"]
+    assert [bar.get_facecolor()[:3] for bar in axes.patches] == [
+        to_rgb(colour) for colour in side_colours(MPII16)
+    ]
 
 
 @pytest.fixture
@@ -247,10 +230,10 @@ def published(monkeypatch) -> list[dict]:
 def test_headless_there_is_the_still_alone(images, published, monkeypatch):
     monkeypatch.setenv("POSEKIT_HEADLESS", "1")
     monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: SimpleNamespace(kernel=1))
-    panel(images, Network(), MPII16, locate=locate)
+    heatmap_panel(images, Network(), MPII16, locate=locate)
     monkeypatch.delenv("POSEKIT_HEADLESS")
     monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: None)
-    panel(images, Network(), MPII16, locate=locate)
+    heatmap_panel(images, Network(), MPII16, locate=locate)
     assert [set(data) for data in published] == [{"image/png", "text/plain"}] * 2
     assert base64.b64decode(published[0]["image/png"]).startswith(b"\x89PNG")
 
@@ -261,7 +244,7 @@ def test_in_a_notebook_there_is_the_panel_and_for_the_closed_one_its_still(
     monkeypatch.delenv("POSEKIT_HEADLESS", raising=False)
     monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: SimpleNamespace(kernel=1))
     network = Network()
-    panel(images, network, MPII16, locate=locate)
+    heatmap_panel(images, network, MPII16, locate=locate)
     live, picture = published
     assert set(live) == {"application/vnd.jupyter.widget-view+json"}
     assert "image/png" in picture

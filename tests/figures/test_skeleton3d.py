@@ -1,20 +1,18 @@
-"""Figures: what a reader relies on when looking at one."""
+"""Skeletons in 3D: upright, true to scale, playable; and how figures are shown and saved."""
 
 import base64
 import io
-import json
 import re
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import torch
 from PIL import Image
 
-from posekit.figures.curves import error_per_joint, intervals, loss_curves
-from posekit.figures.output import mimebundle, save, show
-from posekit.figures.skeleton3d import skeleton_3d
+from posekit.figures.curves import loss_curves
+from posekit.figures.output import picture, save, show
+from posekit.figures.skeleton3d import people_3d, skeleton_3d
 from posekit.geometry.skeleton import H36M17
 
 
@@ -50,6 +48,10 @@ def drawn(figure: go.Figure) -> np.ndarray:
 
 def trace_of(figure: go.Figure, name: str) -> go.Scatter3d:
     return next(trace for trace in figure.data if trace.name == name)
+
+
+def trace_xs(figure: go.Figure, name: str) -> tuple:
+    return trace_of(figure, name).x, trace_of(figure, name).text
 
 
 def test_a_person_seen_by_a_camera_stands_upright_in_the_figure():
@@ -93,10 +95,10 @@ def test_the_cube_has_equal_sides_and_holds_all_that_is_drawn():
 
 def test_people_stand_beside_each_other_with_the_truth_laid_over():
     figure = skeleton_3d({"truth": standing(), "ours": standing()}, H36M17, title="two")
-    middles = [trace for trace in figure.data if trace.name == "middle"]
-    assert middles[1].x[0] - middles[0].x[0] > 1400  # arm span: nobody touches
+    heads = [x for x, text in zip(*trace_xs(figure, "middle"), strict=True) if text == "head"]
+    assert heads[1] - heads[0] > 1400  # arm span: nobody touches
     ghost = trace_of(figure, "truth, laid over")
-    assert np.nanmean(ghost.x) == pytest.approx(middles[1].x[0], abs=1)
+    assert np.nanmean(ghost.x) == pytest.approx(heads[1], abs=1)
 
 
 def test_an_animation_plays_at_its_own_speed_in_at_most_25_frames_a_second():
@@ -139,8 +141,24 @@ def test_a_notebook_gets_the_figure_and_its_picture_in_one_output(monkeypatch):
 
 def test_an_animation_stays_small():
     poses = {"truth": walking(100), "ours": walking(100)}
-    bundle = mimebundle(skeleton_3d(poses, H36M17, title="walking"))
-    assert len(json.dumps(bundle)) < 350_000
+    assert len(skeleton_3d(poses, H36M17, title="walking").to_json()) < 250_000
+
+
+def test_people_stand_in_space_as_far_away_as_they_are():
+    near, far = torch.zeros(17, 3), torch.zeros(17, 3)
+    near[:, 2], far[:, 2] = 3000.0, 7000.0
+    near[0, 1] = -500.0  # up
+    poses, absent = torch.stack([near, far])[None], torch.full((1, 2, 17, 3), torch.nan)
+    figure = people_3d(poses, [["3 m", "7 m"]], H36M17, title="two", rate=1.0)
+    y, z = (np.concatenate([trace[axis] for trace in figure.data[:3]]) for axis in "yz")
+    assert {*y[~np.isnan(y)]} == {3000.0, 7000.0} and np.nanmax(z) == 500
+    assert figure.data[-1].text == ("3 m", "7 m")
+    texts = [["3 m", "7 m"], ["", ""]]
+    moving = people_3d(torch.cat([poses, absent]), texts, H36M17, title="two frames", rate=5.0)
+    assert len(moving.frames) == 2 and moving.frames[1].data[-1].text == ("", "")
+    assert [len(axes.texts) for axes in picture(moving).axes] == [2, 0]
+    with pytest.raises(ValueError, match="nobody to draw"):
+        people_3d(absent, [["", ""]], H36M17, title="none", rate=1.0)
 
 
 def test_a_saved_figure_works_offline_and_has_the_same_bytes_every_time(tmp_path):
@@ -162,30 +180,6 @@ def test_a_figure_is_not_saved_outside_its_folder(tmp_path):
         save(loss_curves({"ours": [[1.0, 0.5]]}), tmp_path, "../escaped")
 
 
-def test_loss_curves_show_the_mean_and_the_range_over_seeds():
-    drawing = loss_curves({"ours": [[4.0, 2.0], [2.0, 1.0]]}, unit="mm")
-    [axes] = drawing.axes
-    assert axes.lines[0].get_ydata().tolist() == [3.0, 1.5]
-    band = axes.collections[0].get_paths()[0].vertices[:, 1]
-    assert (band.min(), band.max()) == (1.0, 4.0)
-    assert axes.get_ylabel() == "loss (mm)"
-    with pytest.raises(ValueError, match="'ours'"):
-        loss_curves({"ours": []})
-
-
-def test_bars_are_the_95_percent_interval_over_seeds():
-    errors = {"ours": np.array([[10.0, 40.0], [12.0, 40.0], [14.0, 40.0]])}
-    [axes] = error_per_joint(errors, ("hip", "left_knee")).axes
-    [bars] = axes.containers
-    assert bars.lines[0].get_xdata().tolist() == [12.0, 40.0]
-    (low, _), (high, _) = bars.lines[2][0].get_segments()[0]
-    # t table: 4.303 for 2 degrees of freedom; sd 2 over the root of 3
-    assert (high - low) / 2 == pytest.approx(4.303 * 2 / 3**0.5, abs=0.01)
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["hip", "left knee"]
-    with pytest.raises(ValueError, match="2 joints"):
-        error_per_joint(errors, ("hip",))
-
-
 def test_a_real_motion_keeps_its_feet_on_the_floor_of_the_cube(shared):
     with np.load(shared / "cmu_mocap" / "h36m17_50hz.npz", allow_pickle=False) as motions:
         walk = torch.from_numpy(motions["02_01"]) * 1000
@@ -194,15 +188,3 @@ def test_a_real_motion_keeps_its_feet_on_the_floor_of_the_cube(shared):
     points = drawn(figure)
     assert 0 < points[:, 2].min() - low < 0.05 * (high - low)
     assert figure.layout.scene.zaxis.backgroundcolor  # the floor is seen
-
-
-def test_intervals_leave_out_a_row_that_reaches_too_far():
-    rows = {"mean": [1.0, -2.0, 90.0], "low": [0.5, -3.0, 80.0], "high": [1.5, -1.0, 100.0]}
-    found = pd.DataFrame(rows | {"n": 3}, index=["a", "b", "c"])
-    drawing = intervals(found, title="", unit="%")
-    assert drawing.axes[0].get_xlim()[1] == pytest.approx(1.6 * 3)
-    assert "90.0 [80.0, 100.0]" in [text.get_text() for text in drawing.axes[0].texts]
-    marked = intervals(found, {"a": 60.0, "b": float("nan")}, title="", unit="%")
-    assert marked.axes[0].get_xlim()[1] > 100
-    alone = intervals(found.assign(low=np.nan, high=np.nan, n=1), title="", unit="%")
-    assert "90.0" in [text.get_text() for text in alone.axes[0].texts]

@@ -249,7 +249,7 @@ def test_people_stand_in_space_as_far_away_as_they_are():
     assert {*y[~np.isnan(y)]} == {3000.0, 7000.0} and np.nanmax(z) == 500
     assert figure.data[-1].text == ("3.0 m", "7.0 m")
     moving = space([people[:1], people, []], H36M17, title="three frames", rate=5.0)
-    assert len(moving.frames) == 3 and moving.frames[2].data[-1].text == ()
+    assert len(moving.frames) == 3 and moving.frames[2].data[-1].text == ("", "")
     with pytest.raises(ValueError, match="nobody to draw"):
         space([[]], H36M17, title="none", rate=1.0)
 

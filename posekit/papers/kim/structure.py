@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from posekit.figures.overlay import see
+from posekit.figures.heatmap_view import look
 from posekit.figures.panel import uploaded
 from posekit.geometry.crop import kim_affine, take
 from posekit.geometry.skeleton import MPII16
@@ -136,5 +136,5 @@ def panel() -> Counts:
     network = StackedHourglass(stem="reduced", channels=16, depth=2, modules=1).eval()
     png = cv2.imencode(".png", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
     picture = uploaded(png, "upload", (64, 64))
-    seen = see(picture, lambda images: network(images / 255), MPII16, locate=locate)
-    return {"panel/reduced": int(all(len(joints) == len(MPII16) for joints in seen.joints))}
+    view = look(picture, lambda images: network(images / 255), MPII16, locate=locate)
+    return {"panel/reduced": int(all(len(joints) == len(MPII16) for joints in view.joints))}

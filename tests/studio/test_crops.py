@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from posekit.figures.multi_person import in_space
 from posekit.geometry.skeleton import H36M17
 from posekit.metrics.pictures import camera_points
 from posekit.metrics.protocols import PROTOCOLS
@@ -53,20 +52,3 @@ def test_pictures_of_a_crop_are_those_of_the_photograph(people):
         there = whole[:, y - 2 : y + 3, x - 2 : x + 3].mean((1, 2))
         here = cut.images[0].float()[:, 61:67, 61:67].mean((1, 2))
         assert (there - here).abs().max() < 60
-
-
-def test_everybody_is_drawn_twice_and_the_truth_is_grey(people):
-    drawn = in_space(
-        people.images[0],
-        H36M17,
-        people.intrinsics[0],
-        people.joints3d + 100,
-        people.joints3d,
-        title="two",
-    )
-    left, right = drawn.axes
-    assert len(left.collections) == len(right.collections) == 2 * len(people)
-    first = torch.tensor(right.collections[0].get_segments()[0])
-    start, end = H36M17.bones[0]
-    expected = people.joints3d[0, [start, end]][:, [0, 2]].double() / 1000
-    torch.testing.assert_close(first, expected)
