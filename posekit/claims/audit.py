@@ -1,33 +1,32 @@
-"""What the paper says of itself: its claims and averages, checked on its own printed numbers.
+"""The paper's claims and averages checked on its own printed numbers.
 
 Every printed number stands for the interval that rounding leaves it in, so a claim fails only
 where no numbers that round to the printed ones could make it true.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
-from posekit.claims.expressions import Interval, Node, Number, Quantity, compare, evaluate
-from posekit.claims.numbers import number, short
-from posekit.claims.paper import Claim, Paper, Part, Printed, load_metrics
+from posekit.claims.expressions import Node, Number, Quantity, evaluate
+from posekit.claims.numbers import Interval, compare, number, short
+from posekit.claims.paper import Claim, Paper, Part, Printed, load_metrics, split
 from posekit.metrics.protocols import PROTOCOLS
 
 _PHRASES = {"=": "is", "<": "is less than", "<=": "is at most"}
 _PHRASES |= {">": "is more than", ">=": "is at least"}
 _IS = {"holds": "is", "fails": "is not", "undecided": "is, or is not,"}
-
-
-class _Unprinted(Exception):
-    """A quantity the paper gives no number for."""
+_OUTCOMES = {"undecided": "can't be told at the printed precision"}
 
 
 @dataclass(frozen=True)
 class Audit:
-    """'holds', 'fails', 'undecided' or '' (nothing printed), the two sides, and a formula.
+    """A comparison on the printed numbers: outcome, both sides, and text.
 
-    `words` says the formula in English; `source` where numbers in it are from that the paper's
-    text does not have.
+    `outcome` is 'holds', 'fails', 'undecided', or '' where numbers are not printed. `text` is a
+    formula, `words` says it in English; `source` names the document that numbers come from which
+    the paper's text does not have.
     """
 
     outcome: str
@@ -38,63 +37,54 @@ class Audit:
     source: str = ""
 
 
-def audit_part(paper: Paper, part: Part) -> Audit:
+def audit_part(part: Part) -> Audit:
     """Evaluate one comparison on the printed numbers."""
-
-    def lookup(name: str) -> list[Interval]:
-        entries = [paper.find(q, part.card) for q in paper.expand(part, name)]
-        values = [e.value for e in entries if e.value is not None]
-        if not values:
-            raise _Unprinted(name)
-        return values
-
-    try:
-        left, right = evaluate(part.left, lookup), evaluate(part.right, lookup)
-    except _Unprinted as gap:
-        return Audit("", None, None, f"no number printed for {gap}")
+    entries = {name: [part.printed[q] for q in found] for name, found in part.expanded.items()}
+    values = {name: [e.value for e in found if e.value] for name, found in entries.items()}
+    if unprinted := next((name for name, known in values.items() if not known), ""):
+        return Audit("", None, None, f"no number printed for {unprinted}")
+    left, right = evaluate(part.left, values), evaluate(part.right, values)
     outcome = compare(left, part.relation, right, part.tolerance)
-    sides = [_side(paper, part, part.left, left), _side(paper, part, part.right, right)]
-    named, told = _rivals(paper, part, left)
-    named += [paper.find(n.name, part.card) for n in (part.left, part.right) if _plain(n)]
+    shown = [_side(part, node, value) for node, value in ((part.left, left), (part.right, right))]
+    rivals, aside = _rivals(part, left)
     phrase = _PHRASES[part.relation].replace("is", _IS[outcome], 1)
-    text = f"{sides[0]} {part.relation} {sides[1]} {_said(outcome)}{told}"
-    words = f"{sides[0]} {phrase} {sides[1]}{told}"
+    text = f"{shown[0]} {part.relation} {shown[1]} {_OUTCOMES.get(outcome, outcome)}{aside}"
+    words = f"{shown[0]} {phrase} {shown[1]}{aside}"
     if part.by:
         outcome, amount = _amount(part, left, right, outcome)
         text, words = text + amount, words + amount
-    return Audit(outcome, left, right, text, words, _recovered(named))
+    sides = [part.printed[n.name] for n in (part.left, part.right) if _is_plain(n)]
+    return Audit(outcome, left, right, text, words, _recovered(rivals + sides))
 
 
-def audit_claim(paper: Paper, claim: Claim) -> str:
-    """What the printed numbers say of a claim, part by part, and of its own cell of the table."""
+def audit_text(paper: Paper, claim: Claim, audits: list[Audit]) -> str:
+    """The audits of a claim's comparisons in words, and that of its own cell of a table."""
     texts: list[str] = []
-    for part in claim.parts:
-        plain = isinstance(part.left, Quantity) and isinstance(part.right, Number)
-        audit = audit_part(paper, part)
-        if not plain or audit.outcome != "holds":  # else a cell that repeats itself
+    for part, audit in zip(claim.parts, audits):
+        states_value = isinstance(part.left, Quantity) and isinstance(part.right, Number)
+        if not states_value or audit.outcome != "holds":  # else a cell that repeats itself
             texts += [audit.text, audit.source]
         if claim.kind == "accuracy" and isinstance(part.left, Quantity):
-            entry = paper.find(part.left.name, part.card)
+            entry = part.printed[part.left.name]
             texts.append(_average(paper, entry)[1])
             texts.append("" if claim.needs[0] == "quoted" else _place(paper, entry))
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
 def findings(paper: Paper, *, in_words: bool = False) -> pd.DataFrame:
-    """What the paper gets wrong by its own numbers: one row a fault.
+    """The faults of the paper by its own numbers, one a row.
 
     Columns: what ('claim' or 'average'), name (claim id or quantity), card, finding: a
-    formula, or `in_words` a sentence that also tells where recovered numbers come from.
+    formula, or `in_words` a sentence that also says where recovered numbers come from.
     """
     rows = []
     for claim in paper.claims:
         for part in claim.parts:
-            audit = audit_part(paper, part)
+            audit = audit_part(part)
             if audit.outcome == "fails":
-                told = audit.text
-                if in_words:
-                    told = "; ".join(filter(None, (audit.words, audit.source)))
-                rows.append(("claim", claim.id, part.card, f"{claim.statement}: {told}"))
+                words = "; ".join(filter(None, (audit.words, audit.source)))
+                text = f"{claim.statement}: {words if in_words else audit.text}"
+                rows.append(("claim", claim.id, part.card, text))
     for entry in paper.printed.values():
         outcome, text = _average(paper, entry)
         if outcome == "fails":
@@ -102,40 +92,38 @@ def findings(paper: Paper, *, in_words: bool = False) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "name", "card", "finding"])
 
 
-def _said(outcome: str) -> str:
-    return {"undecided": "can't be told at the printed precision"}.get(outcome, outcome)
-
-
-def _plain(node: Node) -> bool:
+def _is_plain(node: Node) -> bool:
     """A quantity by its own name: not a number, a formula or a wildcard."""
     return isinstance(node, Quantity) and "*" not in node.name
 
 
-def _recovered(entries: list[Printed]) -> str:
+def _named(entries: Iterable[Printed]) -> str:
+    return ", ".join(f"{entry.subject} {entry.text}" for entry in entries)
+
+
+def _recovered(entries: Iterable[Printed]) -> str:
     """Where numbers come from that the paper's text does not have; '' where it has them all."""
     found = [e for e in entries if e.source == "recovered"]
-    return "; ".join(f"{_who(e)} {e.text} is recovered: it is from {e.where}" for e in found)
+    return "; ".join(f"{_named([e])} is recovered: it is from {e.where}" for e in found)
 
 
-def _side(paper: Paper, part: Part, node: Node, value: Interval) -> str:
+def _side(part: Part, node: Node, value: Interval) -> str:
     if isinstance(node, Quantity):
-        return paper.find(node.name, part.card).text
+        return part.printed[node.name].text
     return node.text if isinstance(node, Number) else short(value.value)
 
 
-def _rivals(paper: Paper, part: Part, left: Interval) -> tuple[list[Printed], str]:
+def _rivals(part: Part, left: Interval) -> tuple[list[Printed], str]:
     """Of the numbers a wildcard stands for: those that break the claim, or the nearest; in words."""
-    wild = [n for n in part.names if "*" in n]
+    wild = [q for name, found in part.expanded.items() if "*" in name for q in found]
     if part.relation == "=" or not isinstance(part.left, Quantity) or not wild:
         return [], ""
-    entries = [paper.find(q, part.card) for n in wild for q in paper.expand(part, n)]
-    entries = sorted((e for e in entries if e.value), key=lambda e: e.value.value)
+    entries = [part.printed[q] for q in wild if part.printed[q].value]
+    entries.sort(key=lambda e: e.value.value)
     breaking = [e for e in entries if compare(left, part.relation, e.value) != "holds"]
     nearest = entries[:1] if part.relation in ("<", "<=") else entries[-1:]
-    named = breaking or nearest
-    shown = ", ".join(f"{_who(e)} {e.text}" for e in named)
-    word = "against" if breaking else "nearest"
-    return named, f" ({word}: {shown}; {len(entries)} others printed)"
+    shown, word = (breaking, "against") if breaking else (nearest, "nearest")
+    return shown, f" ({word}: {_named(shown)}; {len(entries)} others printed)"
 
 
 def _amount(part: Part, left: Interval, right: Interval, outcome: str) -> tuple[str, str]:
@@ -149,55 +137,41 @@ def _amount(part: Part, left: Interval, right: Interval, outcome: str) -> tuple[
     return ("fails" if "fails" in (outcome, agrees) else outcome), text
 
 
-def _who(entry: Printed) -> str:
-    return entry.quantity.split("/")[1]
-
-
 def _average(paper: Paper, entry: Printed) -> tuple[str, str]:
-    """Is a printed average the mean of its row? ('', '') for what is no average of a full row."""
-    metric, subject, *rest = entry.quantity.split("/")
-    if rest or entry.value is None or not entry.card:
+    """Whether a printed average is the mean of its row: outcome and text.
+
+    ('', '') for a number that is no average of a full row.
+    """
+    metric, subject, part = split(entry.quantity)
+    if part or entry.value is None or not entry.card:
         return "", ""
-    table = [q.split("/") for q, card in paper.printed if card == entry.card]
-    slices = dict.fromkeys(q[2] for q in table if len(q) == 3 and q[0] == metric)
+    table = [split(q) for q, card in paper.printed if card == entry.card]
+    slices = dict.fromkeys(part for other, _, part in table if part and other == metric)
     cells = [paper.printed.get((f"{metric}/{subject}/{s}", entry.card)) for s in slices]
-    values = [c.value for c in cells if c is not None and c.value is not None]
+    values = [cell.value for cell in cells if cell and cell.value]
     if len(slices) < 2 or not values:
         return "", ""
     if len(values) < len(slices):
         return "", f"average not checked: {len(values)} of {len(slices)} cells printed"
     mean = sum(values[1:], values[0]) / Interval.exact(float(len(values)))
     outcome = compare(mean, "=", entry.value)
-    rule = PROTOCOLS.get(entry.card)
-    if outcome == "fails" and rule is not None and rule.mean_over == "samples":
-        cells_mean = number(mean.value, mean.value)
-        return (
-            "",
-            f"average {entry.text} is over samples; its {len(values)} cells' mean is {cells_mean}",
-        )
-    is_not = "is the" if outcome == "holds" else "is not the"
-    return (
-        outcome,
-        f"average {entry.text} {is_not} mean of its {len(values)} cells, {number(mean.value, mean.value)}",
-    )
+    shown, rule = number(mean.value, mean.value), PROTOCOLS.get(entry.card)
+    if outcome == "fails" and rule and rule.mean_over == "samples":
+        cells_mean = f"its {len(values)} cells' mean is {shown}"
+        return "", f"average {entry.text} is over samples; {cells_mean}"
+    verb = "is" if outcome == "holds" else "is not"
+    return outcome, f"average {entry.text} {verb} the mean of its {len(values)} cells, {shown}"
 
 
 def _place(paper: Paper, entry: Printed) -> str:
     """Where an own cell stands among all that the table prints for it."""
-    metric, _, *rest = entry.quantity.split("/")
-    known = load_metrics().get((metric, bool(rest)))
+    metric, _, part = split(entry.quantity)
+    known = load_metrics().get((metric, bool(part)))
     if entry.value is None or known is None:
         return ""
-    sign = 1 if known.better == "lower" else -1
-    others = [
-        e
-        for (q, card), e in paper.printed.items()
-        if card == entry.card
-        and e.value
-        and e is not entry
-        and [q.split("/")[0], *q.split("/")[2:]] == [metric, *rest]
-    ]
-    ahead = [e for e in others if sign * (e.value.value - entry.value.value) < 0]
-    behind = f" behind {', '.join(f'{_who(e)} {e.text}' for e in ahead)}" if ahead else ""
+    table = (e for e in paper.printed.values() if e.card == entry.card and e.value)
+    others = [e for e in table if e is not entry and split(e.quantity)[::2] == (metric, part)]
+    ahead = [e for e in others if known.sign * (e.value.value - entry.value.value) < 0]
+    behind = f" behind {_named(ahead)}" if ahead else ""
     place = f"place {1 + len(ahead)} of {1 + len(others)} printed{behind}"
     return "; ".join(filter(None, (place, _recovered(ahead))))

@@ -1,28 +1,27 @@
-"""What each change that a paper tries is worth: paired differences over seeds, beside the printed one.
+"""Paired differences over seeds: each change a paper tries, measured and printed.
 
 Read from papers/<slug>/contrasts.csv: `name, one, another, metric, slice, card, unit`, where `one`
 is the configuration with the change and `another` the one without. In `%` the difference is
 relative to the one without; in any other unit it is the plain difference. Contrasts are not claims
-and get no verdict: they say whether a difference exceeds what another random start does.
+and get no verdict: they say whether a difference exceeds that between two random starts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from posekit.claims.measurements import Record
-from posekit.claims.paper import FOLDER, Paper, load_metrics, read_rows
-from posekit.claims.statistics import FEWEST, t_interval
+from posekit.claims.paper import FOLDER, Paper, check_metric, load_metrics, read_table
+from posekit.claims.statistics import FEWEST, Estimate, t_interval
 
 _COLUMNS = ("name", "one", "another", "metric", "slice", "card", "unit")
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A change by name, the configurations with it and without it, and by what they are compared."""
+    """A change by name, the configurations with it and without it, and what they are compared by."""
 
     name: str
     one: str
@@ -34,7 +33,7 @@ class Contrast:
 
     @property
     def measure(self) -> tuple[str, str, str]:
-        """What the two are compared by: metric, slice and card."""
+        """Metric, slice and card that the two are compared by."""
         return self.metric, self.slice, self.card
 
     def change(self, one, another):
@@ -49,14 +48,14 @@ class Contrast:
             return np.nan
         return self.change(*(entry.value.value for entry in found))
 
-    def told(self, low: float, high: float, n: int) -> str:
-        """Whether a difference with this interval exceeds seed noise, and which way it goes."""
-        if n < FEWEST:
+    def beyond_noise(self, found: Estimate) -> str:
+        """Whether a measured difference exceeds seed noise, and which way it goes."""
+        if found.n < FEWEST:
             return "too few seeds"
-        if low <= 0 <= high:
+        if found.low <= 0 <= found.high:
             return "no"
-        wanted = load_metrics()[self.metric, False].better
-        return "yes, better" if (high < 0) == (wanted == "lower") else "yes, worse"
+        sign = load_metrics()[self.metric, False].sign
+        return "yes, better" if sign * found.mean < 0 else "yes, worse"
 
 
 def load_contrasts(slug: str, folder: Path = FOLDER) -> list[Contrast]:
@@ -64,43 +63,39 @@ def load_contrasts(slug: str, folder: Path = FOLDER) -> list[Contrast]:
 
     Raises ValueError naming the file where its columns are others, or a metric is unknown.
     """
-    path = folder / slug / "contrasts.csv"
-    if not path.is_file():
-        return []
-    tried = [Contrast(**row) for _, row in read_rows(path, _COLUMNS)]
-    known = {metric for metric, sliced in load_metrics() if not sliced}
-    if strange := {contrast.metric for contrast in tried} - known:
-        raise ValueError(f"{path}: {', '.join(sorted(strange))} is not in papers/metrics.csv")
-    return tried
+
+    def build(row: dict[str, str]) -> tuple[Contrast, Contrast]:
+        check_metric(row["metric"])
+        contrast = Contrast(**row)
+        return contrast, contrast
+
+    return list(read_table(folder / slug / "contrasts.csv", _COLUMNS, build, optional=True))
 
 
 def differences(contrasts: Sequence[Contrast], values: pd.DataFrame, paper: Paper) -> pd.DataFrame:
     """Each contrast of one measure that was measured, by name, with its 95 % t interval.
 
     `values` has network, seed, metric, slice, card and value, of one data set (`study.table` or
-    `measured`). Pairs share their seed.
+    `values_by_data`). Pairs share their seed. Columns: mean, low, high, n, printed, beyond seed
+    noise.
     """
+    measures = values.groupby(["metric", "slice", "card"])
+    tables = {
+        measure: own.pivot_table("value", "seed", "network")
+        for measure, own in measures
+        if measure in {contrast.measure for contrast in contrasts}
+    }
     rows = {}
     for contrast in contrasts:
-        own = values[(values[["metric", "slice", "card"]] == list(contrast.measure)).all(axis=1)]
-        sides = own.pivot_table(index="seed", columns="network", values="value")
+        sides = tables.get(contrast.measure, pd.DataFrame())
         if not {contrast.one, contrast.another} <= set(sides):
             continue
         pairs = sides[[contrast.one, contrast.another]].dropna().to_numpy().T
         found = t_interval(contrast.change(*pairs))
         row = {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
-        told = contrast.told(found.low, found.high, found.n)
-        rows[contrast.name] = row | {"printed": contrast.printed(paper), "beyond seed noise": told}
+        row |= {
+            "printed": contrast.printed(paper),
+            "beyond seed noise": contrast.beyond_noise(found),
+        }
+        rows[contrast.name] = row
     return pd.DataFrame.from_dict(rows, "index")
-
-
-def measured(records: Iterable[Record]) -> dict[tuple[str, str], pd.DataFrame]:
-    """What records measured under cards, for `differences`, by data set and size."""
-    rows = []
-    for record in records:
-        for (name, card, data), value in record.values.items():
-            metric, network, *part = name.split("/")
-            row = (data, record.size, record.seed, metric, network, "/".join(part), card, value)
-            rows += [row] if card else []
-    columns = ["data", "size", "seed", "metric", "network", "slice", "card", "value"]
-    return dict(iter(pd.DataFrame(rows, columns=columns).groupby(["data", "size"])))

@@ -1,35 +1,44 @@
-"""A paper as data: what it prints, what it claims, and what stands in for its competitors.
+"""A paper as data: printed numbers, claims about them, and stand-ins for its competitors.
 
-Read from papers/<slug>/: `printed.csv` (facts, each with where it stands), `claims.csv` (claims
-in terms of the quantities printed.csv names; an empty value names a quantity the paper gives no
-number for) and `aliases.csv` (which measured subject stands in for a printed one, and which others
-could). Quantities called recipe_* are settings of the paper's training. A claim of several parts
-separates them by `;`. Margins for accuracy are in papers/metrics.csv.
+Read from papers/<slug>/: `printed.csv` (quantities, each with the place where it is printed; an
+empty value for one without a number), `claims.csv` (claims about these quantities; several
+comparisons in one claim are separated by `;`) and `aliases.csv` (which measured subject stands in
+for a printed one, and which others could). Quantities called recipe_* are settings of the paper's
+training. Margins for accuracy are in papers/metrics.csv. Every folder with a claims.csv is a paper.
 """
 
 import csv
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
-from posekit.claims.expressions import Interval, Node, matches, names, parse
+from posekit.claims.expressions import Node, matches, names, parse
+from posekit.claims.numbers import Interval
 
 FOLDER = Path(__file__).resolve().parents[1] / "papers"
 KINDS = ("structure", "arithmetic", "ordering", "accuracy", "speed")
 RELATIONS = ("=", "<", "<=", ">", ">=")
 SOURCES = ("own", "quoted", "prose", "recovered")
+AS_READ = ("", "")  # a reading: every alias as aliases.csv puts it first
 REASONS = ("not derivable", "needs data", "needs hardware", "not run", "quoted")
-
-Reading = tuple[str, str]  # a printed subject, and the measured one that stands in for it
-AS_READ: Reading = ("", "")  # every alias as aliases.csv puts it first
 
 _PRINTED = ("quantity", "card", "data", "value", "unit", "where", "source")
 _CLAIMS = ("id", "where", "statement", "kind", "left", "relation", "right")
 _CLAIMS += ("by", "tolerance", "card", "needs", "note")
 _ALIASES = ("printed", "measured", "other", "why")
 _METRICS = ("metric", "slice", "better", "margin", "unit", "reason")
+_LEARNT = "recipe_trained_on/all/"  # followed by a data set; its value is 1 or 0
+
+K, V = TypeVar("K"), TypeVar("V")
+
+
+def split(quantity: str) -> tuple[str, str, str]:
+    """Metric, subject and slice of a quantity's name; '' for the slice of a headline number."""
+    metric, subject, *rest = quantity.split("/", 2)
+    return metric, subject, "".join(rest)
 
 
 @dataclass(frozen=True)
@@ -45,10 +54,22 @@ class Printed:
     where: str
     source: str
 
+    @property
+    def subject(self) -> str:
+        """The method or network that the number belongs to."""
+        return split(self.quantity)[1]
+
+
+Table = Mapping[tuple[str, str], Printed]  # by quantity and protocol card
+
 
 @dataclass(frozen=True)
 class Part:
-    """One comparison: left relation right, under one protocol card ('' for counts)."""
+    """One comparison: left relation right, under one protocol card ('' for counts).
+
+    `expanded` has the printed quantities that each name stands for: itself, or those that match a
+    wildcard, without the ones that the comparison names outright. `printed` has their entries.
+    """
 
     left: Node
     relation: str
@@ -57,15 +78,18 @@ class Part:
     by: str  # how much lower or higher the paper says, in the unit or in %; '' if it doesn't
     tolerance: float | None
     card: str
+    expanded: Mapping[str, tuple[str, ...]]
+    printed: Mapping[str, Printed]
 
     @property
     def names(self) -> list[str]:
-        return list(dict.fromkeys(names(self.left) + names(self.right)))
+        """The quantities as written, wildcards among them."""
+        return list(self.expanded)
 
     @property
-    def is_setting(self) -> bool:
-        """Is it about a setting of the training, which code states and no network shows?"""
-        return all(name.startswith("recipe_") for name in self.names)
+    def home(self) -> str:
+        """The data set that the printed numbers belong to; '' for counts."""
+        return next((entry.data for entry in self.printed.values() if entry.data), "")
 
 
 @dataclass(frozen=True)
@@ -96,31 +120,46 @@ class Paper:
     """All of one paper: quantities by (name, card), claims in order, stand-ins by subject."""
 
     slug: str
-    printed: dict[tuple[str, str], Printed]
+    printed: Table
     claims: tuple[Claim, ...]
-    aliases: dict[str, Alias]
+    aliases: Mapping[str, Alias]
 
     def find(self, name: str, card: str) -> Printed | None:
         """The quantity under its card; counts have none."""
-        return self.printed.get((name, card)) or self.printed.get((name, ""))
+        return _find(self.printed, name, card)
 
-    def expand(self, part: Part, name: str) -> list[str]:
-        """What a name stands for; a wildcard leaves out what the comparison names outright."""
-        if "*" not in name:
-            return [name]
-        named = [n for n in part.names if "*" not in n]
-        cards = (part.card, "")
-        found = [q for q, card in self.printed if card in cards and matches(name, q)]
-        return [q for q in dict.fromkeys(found) if q not in named]
+    def measured_name(self, name: str, reading: tuple[str, str] = AS_READ) -> str:
+        """The quantity to look up among measurements, with the alias of its subject.
 
-    def measured_name(self, name: str, reading: Reading = AS_READ) -> str:
-        """The quantity to look up among measurements: with its alias, or what `reading` says."""
-        metric, subject, *rest = name.split("/")
+        `reading` is a subject and what stands in for it in place of its alias.
+        """
+        metric, subject, *rest = name.split("/", 2)
         if subject == reading[0]:
             subject = reading[1]
         elif subject in self.aliases:
             subject = self.aliases[subject].measured
         return "/".join([metric, subject, *rest])
+
+    @property
+    def training_sets(self) -> dict[str, bool]:
+        """Data sets that all its networks learn from, True, or do not, False, where it says so."""
+        said = (e for e in self.printed.values() if e.value and e.quantity.startswith(_LEARNT))
+        return {e.quantity.removeprefix(_LEARNT): e.value.value == 1 for e in said}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Which way a metric is better, and the margin within which two values are the same."""
+
+    better: str
+    margin: float
+    unit: str
+    reason: str
+
+    @property
+    def sign(self) -> int:
+        """1 where lower is better, -1 where higher is."""
+        return 1 if self.better == "lower" else -1
 
 
 def slugs(folder: Path = FOLDER) -> list[str]:
@@ -136,157 +175,143 @@ def load_paper(slug: str, folder: Path = FOLDER) -> Paper:
     """
     if not (folder / slug / "claims.csv").is_file():
         raise FileNotFoundError(f"no paper {slug!r} in {folder}: there are {slugs(folder)}")
-    printed: dict[tuple[str, str], Printed] = {}
-    for where, row in read_rows(folder / slug / "printed.csv", _PRINTED):
-        entry = _printed(row, where)
-        if (entry.quantity, entry.card) in printed:
-            raise ValueError(f"{where}: {entry.quantity} ({entry.card}) is printed twice; keep one")
-        printed[entry.quantity, entry.card] = entry
-    paper = Paper(slug, printed, (), _aliases(folder / slug / "aliases.csv"))
-    claims: dict[str, Claim] = {}
-    for where, row in read_rows(folder / slug / "claims.csv", _CLAIMS):
-        if row["id"] in claims:
-            raise ValueError(f"{where}: the id {row['id']} is used twice; ids are for ever")
-        claims[row["id"]] = _claim(row, where, paper)
-    return Paper(slug, printed, tuple(claims.values()), paper.aliases)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """Which way a metric is better, and the margin within which two values are the same."""
-
-    better: str
-    margin: float
-    unit: str
-    reason: str
+    printed = read_table(folder / slug / "printed.csv", _PRINTED, _printed)
+    claims = read_table(
+        folder / slug / "claims.csv", _CLAIMS, lambda row: _claim(slug, row, printed)
+    )
+    aliases = read_table(folder / slug / "aliases.csv", _ALIASES, _alias, optional=True)
+    return Paper(slug, printed, tuple(claims.values()), aliases)
 
 
 @cache
 def load_metrics(folder: Path = FOLDER) -> dict[tuple[str, bool], Metric]:
     """(metric, is it a slice) -> Metric; the margins were written down before any run."""
-    metrics = {}
-    for where, row in read_rows(folder / "metrics.csv", _METRICS):
-        _chosen(row["slice"], ("", "*"), "slice", where)
-        _chosen(row["better"], ("lower", "higher"), "direction", where)
-        margin = _number(row["margin"], where, "margin")
-        metric = Metric(row["better"], margin, row["unit"], row["reason"])
-        metrics[row["metric"], row["slice"] == "*"] = metric
-    return metrics
+    return read_table(folder / "metrics.csv", _METRICS, _metric)
 
 
-def read_rows(path: Path, columns: Iterable[str]) -> Iterable[tuple[str, dict[str, str]]]:
-    """Rows of a paper's table with "file, line n", after a check of its columns.
+def read_table(
+    path: Path,
+    columns: Collection[str],
+    build: Callable[[dict[str, str]], tuple[K, V]],
+    *,
+    optional: bool = False,
+) -> dict[K, V]:
+    """A paper's table: `build` makes key and value of a row; {} for an `optional` one not there.
 
-    FileNotFoundError without the table; ValueError names it where its columns are others, or the
-    line where a cell is too few or too many.
+    Raises FileNotFoundError without the table, and ValueError naming the file where its columns
+    are others, and file and line where cells are too few or too many, where a key is there twice
+    or where `build` raises one.
     """
+    if optional and not path.is_file():
+        return {}
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: a paper needs it")
+    table: dict[K, V] = {}
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file, strict=True)
         if tuple(reader.fieldnames or ()) != tuple(columns):
             raise ValueError(f"{path}: its columns are {reader.fieldnames}, not {list(columns)}")
         for row in reader:
-            where = f"{path}, line {reader.line_num}"
-            if None in row or None in row.values():
-                raise ValueError(f"{where}: {len(list(columns))} cells expected; quote commas")
-            yield where, {key: value.strip() for key, value in row.items()}
+            try:
+                if None in row or None in row.values():
+                    raise ValueError(f"{len(columns)} cells expected; quote commas")
+                key, value = build({name: cell.strip() for name, cell in row.items()})
+                if key in table:
+                    raise ValueError(f"{key} is there twice; keep one")
+                table[key] = value
+            except ValueError as error:
+                raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
+    return table
 
 
-def _chosen(value: str, allowed: Iterable[str], what: str, where: str) -> str:
+def check(value: str, allowed: Collection[str], what: str) -> None:
+    """Raise ValueError where `value` is not one of those allowed, naming them."""
     if value not in allowed:
-        raise ValueError(f"{where}: unknown {what} {value!r}; one of {', '.join(allowed)}")
-    return value
+        raise ValueError(f"unknown {what} {value!r}; one of {', '.join(allowed)}")
 
 
-def _number(text: str, where: str, what: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{where}: {what} {text!r} is not a number") from None
+def check_metric(metric: str) -> None:
+    """Raise ValueError where papers/metrics.csv doesn't have a metric."""
+    if (metric, False) not in load_metrics():
+        raise ValueError(f"{metric} is not in papers/metrics.csv; add it there")
 
 
-def _printed(row: dict[str, str], where: str) -> Printed:
-    _chosen(row["source"], SOURCES, "source", where)
-    if not 2 <= row["quantity"].count("/") + 1 <= 3:
-        raise ValueError(f"{where}: {row['quantity']!r} is not metric/subject[/slice]")
-    try:
-        value = Interval.printed(row["value"]) if row["value"] else None
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
-    rest = {key: row[key] for key in ("quantity", "card", "data", "unit", "where", "source")}
-    return Printed(value=value, text=row["value"], **rest)
+def _metric(row: dict[str, str]) -> tuple[tuple[str, bool], Metric]:
+    check(row["slice"], ("", "*"), "slice")
+    check(row["better"], ("lower", "higher"), "direction")
+    metric = Metric(row["better"], float(row["margin"]), row["unit"], row["reason"])
+    return (row["metric"], row["slice"] == "*"), metric
 
 
-def _aliases(path: Path) -> dict[str, Alias]:
-    if not path.is_file():
-        return {}
-    return {
-        row["printed"]: Alias(row["measured"], tuple(_split(row["other"])), row["why"])
-        for _, row in read_rows(path, _ALIASES)
-    }
+def _alias(row: dict[str, str]) -> tuple[str, Alias]:
+    return row["printed"], Alias(row["measured"], tuple(_pieces(row["other"])), row["why"])
 
 
-def _split(text: str) -> list[str]:
+def _printed(row: dict[str, str]) -> tuple[tuple[str, str], Printed]:
+    check(row["source"], SOURCES, "source")
+    if row["quantity"].count("/") not in (1, 2):
+        raise ValueError(f"{row['quantity']!r} is not metric/subject[/slice]")
+    text = row.pop("value")
+    entry = Printed(**row, text=text, value=Interval.printed(text) if text else None)
+    return (entry.quantity, entry.card), entry
+
+
+def _claim(slug: str, row: dict[str, str], printed: Table) -> tuple[str, Claim]:
+    check(row["kind"], KINDS, "kind")
+    word, _, detail = row["needs"].partition(":")
+    if word:
+        check(word, REASONS, "reason in the column needs")
+    lefts = _pieces(row["left"])
+    if not lefts and not word:
+        raise ValueError("nothing to compare, and the column needs does not say why")
+    cells = [lefts]
+    for column in ("relation", "right", "by", "tolerance", "card"):
+        pieces = _pieces(row[column]) or [""]
+        if len(pieces) not in (1, len(lefts)) and lefts:
+            raise ValueError(f"{len(pieces)} entries in {column} for {len(lefts)} in left")
+        cells.append(pieces * len(lefts) if len(pieces) == 1 else pieces)
+    parts = tuple(_part(*part, printed) for part in zip(*cells))
+    text = {name: row[name] for name in ("id", "where", "statement", "kind", "note")}
+    return row["id"], Claim(paper=slug, parts=parts, needs=(word, detail.strip()), **text)
+
+
+def _pieces(text: str) -> list[str]:
     return [piece.strip() for piece in text.split(";")] if text else []
 
 
-def _claim(row: dict[str, str], where: str, paper: Paper) -> Claim:
-    kind = _chosen(row["kind"], KINDS, "kind", where)
-    word, _, detail = row["needs"].partition(":")
-    if word:
-        _chosen(word, REASONS, "reason in the column needs", where)
-    lefts = _split(row["left"])
-    if not lefts and not word:
-        raise ValueError(f"{where}: nothing to compare, and the column needs does not say why")
-    columns = ("relation", "right", "by", "tolerance", "card")
-    cells = {name: _spread(row[name], len(lefts), name, where) for name in columns}
-    parts = tuple(
-        _part(left, {name: cells[name][i] for name in columns}, where, paper)
-        for i, left in enumerate(lefts)
+def _part(
+    left: str, relation: str, right: str, by: str, tolerance: str, card: str, table: Table
+) -> Part:
+    check(relation, RELATIONS, "relation")
+    sides = parse(left), parse(right)
+    if by and (relation == "=" or not Interval.printed(by.removesuffix("%"))):
+        raise ValueError("`by` says how much lower or higher; it has no sense with =")
+    if not names(sides[0]):
+        raise ValueError("the left side names no quantity; put the quantity there")
+    named = list(dict.fromkeys(names(sides[0]) + names(sides[1])))
+    expanded = {name: _expand(name, named, card, table) for name in named}
+    distance = Interval.printed(tolerance).value if tolerance else None
+    return Part(
+        *(sides[0], relation, sides[1], f"{left} {relation} {right}", by, distance, card, expanded),
+        printed={q: _find(table, q, card) for found in expanded.values() for q in found},
     )
-    text = {key: row[key] for key in ("id", "where", "statement", "note")}
-    return Claim(paper=paper.slug, kind=kind, parts=parts, needs=(word, detail.strip()), **text)
 
 
-def _spread(text: str, count: int, column: str, where: str) -> list[str]:
-    """One cell for every part: as many as there are, or one for all."""
-    pieces = _split(text) or [""]
-    if len(pieces) not in (1, count) and count:
-        raise ValueError(f"{where}: {len(pieces)} entries in {column} for {count} in left")
-    return pieces * count if len(pieces) == 1 else pieces
+def _find(table: Table, name: str, card: str) -> Printed | None:
+    return table.get((name, card)) or table.get((name, ""))
 
 
-def _part(left: str, cells: dict[str, str], where: str, paper: Paper) -> Part:
-    relation = _chosen(cells["relation"], RELATIONS, "relation", where)
-    try:
-        sides = parse(left), parse(cells["right"])
-        if cells["by"]:
-            Interval.printed(cells["by"].removesuffix("%"))
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
-    if cells["by"] and relation == "=":
-        raise ValueError(f"{where}: `by` says how much lower or higher; it has no sense with =")
-    tolerance = _number(cells["tolerance"], where, "tolerance") if cells["tolerance"] else None
-    text = f"{left} {relation} {cells['right']}"
-    part = Part(sides[0], relation, sides[1], text, cells["by"], tolerance, cells["card"])
-    if not names(part.left):
-        raise ValueError(f"{where}: the left side names no quantity; put the quantity there")
-    _check_names(part, where, paper)
-    return part
-
-
-def _check_names(part: Part, where: str, paper: Paper) -> None:
-    known = list(dict.fromkeys(quantity for quantity, _ in paper.printed))
-    for name in part.names:
-        if "*" in name and paper.expand(part, name):
-            continue
-        if "*" not in name and paper.find(name, part.card):
-            continue
-        card = f" under the card {part.card}" if part.card else ""
-        near = difflib.get_close_matches(name, known, 3, 0.5)
-        hint = f" (near: {', '.join(near)})" if near else ""
-        raise ValueError(
-            f"{where}: unknown quantity {name}{card}{hint}; add it to {paper.slug}/printed.csv, "
-            "with an empty value if the paper prints no number"
-        )
+def _expand(name: str, named: list[str], card: str, table: Table) -> tuple[str, ...]:
+    """The quantities that a name stands for. Raises ValueError naming some near it for none."""
+    if "*" not in name and _find(table, name, card):
+        return (name,)
+    found = (q for q, own in table if own in (card, "") and matches(name, q))
+    if expanded := tuple(q for q in dict.fromkeys(found) if q not in named):
+        return expanded
+    near = difflib.get_close_matches(name, {quantity for quantity, _ in table}, 3, 0.5)
+    raise ValueError(
+        f"unknown quantity {name}"
+        + (f" under the card {card}" if card else "")
+        + (f" (near: {', '.join(sorted(near))})" if near else "")
+        + "; add it to printed.csv, with an empty value if the paper prints no number"
+    )

@@ -1,9 +1,16 @@
-"""One comparison, judged: its best evidence, the rule that fits it, and what overrules it.
+"""The verdict on one comparison of a claim. `judge` applies the rules in this order:
 
-The rules themselves are in posekit/statistics.py; this file says which applies. An audit that
-fails overrules every measurement; a printed accuracy is judged by runs of size `paper` on the
-paper's data set alone; what has no card and is no time was counted, and has no seed to vary.
-Where the paper leaves open what was compared, an order that turns round with the reading is open.
+1. quoted: another paper's number is not judged.
+2. `arithmetic_rule`: a calculation of the paper is judged by its printed numbers alone.
+3. `unmeasured_rule`: without a measurement fit to decide: needs data, needs hardware or not run.
+4. The best sample there is decides, by the one rule that fits the comparison:
+   `count_rule`, `ordering_rule`, `equivalence_rule` or `accuracy_rule`.
+5. `rivals_rule`: ahead of some of the competitors that the claim is about is inconclusive.
+6. `reading_rule`: a verdict that another reading of the paper turns round is inconclusive.
+7. `inconsistent_rule`: printed numbers that contradict the claim overrule every measurement.
+8. not derivable: what the paper leaves open stays open, whatever was measured.
+
+'supported' and 'reproduced' come from the rules of steps 2 and 4 and from no others.
 """
 
 import json
@@ -13,36 +20,44 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posekit.claims.audit import Audit, audit_part
-from posekit.claims.expressions import Interval, Number, Quantity, compare
-from posekit.claims.measurements import SIZES, Measurements, Record, Sample, samples
-from posekit.claims.numbers import leading, short
-from posekit.claims.paper import Claim, Metric, Paper, Part, load_metrics
+from posekit.claims.expressions import Number, Quantity
+from posekit.claims.measurements import SIZES, Measurements, Record, Sample
+from posekit.claims.numbers import compare, first_decimal, short
+from posekit.claims.paper import Claim, Part, load_metrics, split
 from posekit.claims.statistics import (
+    ALPHA,
     FEWEST,
     MANY,
-    Judgement,
-    judge_accuracy,
-    judge_equivalence,
-    judge_ordering,
+    Estimate,
+    equivalence,
+    estimate,
     smallest_margin,
+    t_interval,
 )
 
-# Worst first: a claim of several parts gets the first of these that any part has.
+# Worst first: a claim of several comparisons gets the first of these that any of them has.
 WORDS = ("inconsistent", "contradicted", "not derivable", "needs data", "needs hardware", "not run")
 WORDS += ("inconclusive", "supported", "reproduced", "quoted")
-
 HOLDS = ("reproduced", "supported")
 STATED = "implemented as stated: a setting of size paper"
 
-_EVIDENCE = ("E1", "E2", "E3", "E4", "E5", "E6")
+Ruling = tuple[str, str]  # a verdict word and the reason
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark on a verdict. A caveat has to stand wherever the verdict is quoted."""
+
+    text: str
+    caveat: bool = False
+    verdict: str = ""  # where the remark is about another reading: the verdict that it gives
 
 
 @dataclass
 class Finding:
-    """What is known of one part of a claim: the cells of its row, and the sample behind them."""
+    """One comparison judged: the cells of its row, remarks, and the sample behind them."""
 
     verdict: str
-    audit: Audit
     printed: str = ""
     measured: str = ""
     low: str = ""
@@ -51,43 +66,286 @@ class Finding:
     margin: str = ""
     evidence: str = ""
     data: str = ""
-    notes: list[str] = field(default_factory=list)
-    readings: list[str] = field(default_factory=list)  # the same with other stand-ins
+    notes: list[Note] = field(default_factory=list)
+    readings: list[Note] = field(default_factory=list)  # the same with other stand-ins
     lacking: list[str] = field(default_factory=list)  # quantities nothing measured
+    overruled: str = ""  # verdict and evidence by measurement, where printed numbers overrule it
+    audit: Audit | None = None
     sample: Sample | None = None
 
+    @property
+    def value(self) -> str:
+        """The measured value with its interval."""
+        return self.measured + (f" [{self.low}, {self.high}]" if self.low else "")
 
-def find(paper: Paper, claim: Claim, part: Part, found: Measurements) -> Finding:
-    """Judge one part: measurements first, then what overrules them."""
-    audit = audit_part(paper, part)
-    word, _ = claim.needs
-    printed = _printed(claim, part, audit)
-    if word == "quoted":
-        return Finding("quoted", audit, printed)
-    if claim.kind == "arithmetic":
-        return _arithmetic(audit, printed)
-    finding = _measure(paper, claim, part, audit, found)
-    finding.printed = printed
-    if audit.outcome == "fails":
-        if finding.sample:
-            finding.notes.insert(0, f"by measurement {finding.verdict} ({finding.evidence})")
-        finding.verdict, finding.evidence, finding.lacking = "inconsistent", "E0", []
-    elif word == "not derivable":
-        finding.verdict = word
+
+@dataclass(frozen=True)
+class Case:
+    """A comparison to be judged, its audit, and all measurements of the paper."""
+
+    found: Measurements
+    claim: Claim
+    part: Part
+    audit: Audit
+    is_value: bool  # it states a value: = a number
+    is_bound: bool  # it states a bound of a count: > or < a number
+
+
+def judge(found: Measurements, claim: Claim, part: Part) -> Finding:
+    """The verdict on one comparison, by the rules in the order of this file's head."""
+    number, equal = isinstance(part.right, Number), part.relation == "="
+    is_bound = number and not equal and claim.kind == "structure"
+    case = Case(found, claim, part, audit_part(part), number and equal, is_bound)
+    if claim.needs[0] == "quoted":
+        finding = Finding("quoted")
+    elif claim.kind == "arithmetic":
+        finding = Finding(arithmetic_rule(case.audit), evidence="E0")
+    else:
+        finding = _by_measurement(case)
+        if case.audit.outcome == "fails":
+            inconsistent_rule(finding)
+        elif claim.needs[0] == "not derivable":
+            finding.verdict = "not derivable"
+    finding.audit, finding.printed = case.audit, _printed(case)
     return finding
 
 
-def _arithmetic(audit: Audit, printed: str) -> Finding:
+def _by_measurement(case: Case) -> Finding:
+    """The verdict of the best evidence there is; the rest is named in the notes."""
+    samples, smaller = case.found.samples(case.claim, case.part), []
+    if case.claim.kind == "accuracy":  # judged by runs of size `paper` on the paper's data alone
+        own = [s for s in samples if s.evidence in ("E5", "E6")]
+        samples = [s for s in own if s.size == "paper"]
+        smaller = [_undecided(case, s) for s in own if s.size != "paper"]
+    if case.claim.kind == "speed" and case.is_value:
+        samples = []  # a printed time holds for the paper's device only
+    if not samples:
+        return unmeasured_rule(case, smaller)
+    # better evidence first, then enough seeds, then the larger size
+    samples.sort(
+        key=lambda s: (s.evidence, len(s.seeds) >= FEWEST, SIZES.index(s.size)), reverse=True
+    )
+    best_on = {s.data: s for s in reversed(samples)}
+    finding = _by_sample(case, samples[0])
+    finding.notes += smaller
+    if all(name.startswith("recipe_") for name in case.part.names):
+        used = any(record.size == "paper" for record in case.found.records)
+        text = STATED + ("" if used else ", which no recorded run used")
+        finding.notes.append(Note(text, caveat=True))
+    for data in list(dict.fromkeys(s.data for s in samples))[1:]:
+        other = _by_sample(case, best_on[data])
+        text = f"on {data} ({other.evidence}, n = {other.n}): {other.verdict}, {other.value}"
+        finding.notes.append(Note(text))
+    reading_rule(case, finding)
+    return finding
+
+
+def _by_sample(case: Case, sample: Sample) -> Finding:
+    """The verdict by one sample: the rule of step 4 that fits, then the rule about rivals."""
+    claim, part = case.claim, case.part
+    same = len(sample.seeds) > 1 and len(set(sample.differences)) == 1  # no time is twice the same
+    if claim.kind == "structure" or not part.card and (claim.kind == "ordering" or same):
+        finding = _counted(case, sample)
+    elif part.relation == "=":
+        finding = _equal(case, sample)
+    else:
+        finding = _ordered(case, sample)
+    finding.evidence, finding.data, finding.sample = sample.evidence, sample.data, sample
+    finding.n = str(len(sample.seeds))
+    if sample.data:
+        finding.notes.append(Note(f"size {sample.size}"))
+    if sample.missing:
+        rivals_rule(finding)
+    return finding
+
+
+def arithmetic_rule(audit: Audit) -> str:
+    """The printed numbers bear the claim out, contradict it, or are too coarse or too few."""
     words = {"holds": "reproduced", "fails": "inconsistent", "undecided": "inconclusive"}
-    return Finding(words.get(audit.outcome, "not derivable"), audit, printed, evidence="E0")
+    return words.get(audit.outcome, "not derivable")
 
 
-def _printed(claim: Claim, part: Part, audit: Audit) -> str:
+def unmeasured_rule(case: Case, smaller: list[Note]) -> Finding:
+    """Nothing fit to decide was measured: what is lacking. `smaller` are runs below size `paper`."""
+    claim, part, home = case.claim, case.part, case.part.home
+    if smaller:
+        first = Note("not run at size paper, which alone decides a printed number")
+        return Finding("not run", notes=[first, *smaller])
+    if claim.needs[0]:
+        return Finding(claim.needs[0])
+    if claim.kind == "accuracy" and home:
+        return Finding("needs data", notes=[Note(f"needs data: {home}")])
+    if claim.kind == "speed" and case.is_value:
+        return Finding("needs hardware", notes=[Note("a time belongs to the paper's device")])
+    known = {name for name, *_ in case.found.values}
+    lacking = []
+    for name, quantities in part.expanded.items():
+        absent = [q for q in map(case.found.paper.measured_name, quantities) if q not in known]
+        if claim.kind == "ordering" and "*" in name:  # one competitor is enough
+            absent = [name] if len(absent) == len(quantities) else []
+        lacking += absent
+    notes = [] if lacking else [Note("measured, but never at one size, seed and data set")]
+    return Finding("not run", notes=notes, lacking=lacking)
+
+
+def count_rule(part: Part, sample: Sample) -> str:
+    """Counts: every one agrees with the printed one at its precision, or is in the order claimed.
+
+    Counted on other data than the paper's that is support and no more.
+    """
+    pairs = zip(sample.left, sample.right)
+    if any(compare(a, part.relation, b, part.tolerance) != "holds" for a, b in pairs):
+        return "contradicted"
+    return "supported" if sample.evidence in ("E3", "E4") else "reproduced"
+
+
+def ordering_rule(found: Estimate, side: int, evidence: str) -> Ruling:
+    """Whether left - right lies on the claimed `side` (-1 lower, +1 higher).
+
+    The interval on that side: reproduced at E6, supported below; on the other side:
+    contradicted; across zero, or fewer than 3 seeds: inconclusive.
+    """
+    if found.n < FEWEST:
+        return "inconclusive", f"{found.n} of {FEWEST} seeds: too few to decide"
+    low, high = sorted((side * found.low, side * found.high))
+    if low > 0:
+        word = "reproduced" if evidence == "E6" else "supported"
+        return word, f"{found.rule}: on the claimed side of zero"
+    if high < 0:
+        return "contradicted", f"{found.rule}: on the other side of zero"
+    return "inconclusive", f"{found.rule}: across zero"
+
+
+def equivalence_rule(found: Estimate, target: float, margin: float, evidence: str) -> Ruling:
+    """Whether the mean equals `target` within `margin`, by two one-sided tests.
+
+    Equivalent: reproduced at E6, supported below. The 95 % interval wholly outside the margin:
+    contradicted. Anything else, or fewer than 3 seeds: inconclusive.
+    """
+    if found.n < FEWEST:
+        return "inconclusive", f"{found.n} of {FEWEST} seeds: too few to decide"
+    p, least = equivalence(found, target, margin), smallest_margin(found)
+    test = f"{found.rule}; TOST within {margin:g}: p = {p:.2g}, these seeds could prove {least:.2g}"
+    if p < ALPHA:
+        return "reproduced" if evidence == "E6" else "supported", test
+    if found.high < target - margin or found.low > target + margin:
+        return "contradicted", f"{test}; interval outside the margin"
+    return "inconclusive", test
+
+
+def accuracy_rule(found: Estimate, target: float, margin: float, evidence: str) -> Ruling:
+    """The same for a printed accuracy, which E6 evidence alone may decide."""
+    word, reason = equivalence_rule(found, target, margin, evidence)
+    return (
+        (word, reason)
+        if evidence == "E6"
+        else ("inconclusive", f"{reason}; {evidence} can't decide")
+    )
+
+
+def rivals_rule(finding: Finding) -> None:
+    """Being ahead of some competitors does not show being ahead of all that the paper names."""
+    if finding.verdict in HOLDS:
+        text = f"{finding.verdict} against {_subjects(finding.sample.used[1:])} alone"
+        finding.notes.insert(0, Note(text, caveat=True))
+        finding.verdict = "inconclusive"
+    missing = _subjects(finding.sample.missing)
+    finding.notes.append(Note(f"quoted only, not measured: {missing}"))
+
+
+def reading_rule(case: Case, finding: Finding) -> None:
+    """Add what other stand-ins give, one at a time; a verdict that turns round with one is open."""
+    place = finding.sample.data, finding.sample.size
+    named = {split(quantity)[1] for quantity in case.part.printed}
+    aliases = {s: alias for s, alias in sorted(case.found.paper.aliases.items()) if s in named}
+    first = [f"{alias.measured} for {s}" for s, alias in aliases.items() if alias.measured != s]
+    others = {
+        f"{measured} for {subject}": _by_sample(case, sample)
+        for subject, alias in aliases.items()
+        for measured in alias.other
+        for sample in case.found.samples(case.claim, case.part, (subject, measured))
+        if (sample.data, sample.size) == place
+    }
+    finding.readings += [Note(f"measured with {name}") for name in first]
+    for name, other in others.items():
+        text = f"with {name}: {other.verdict}, {other.value}"
+        finding.readings.append(Note(text, verdict=other.verdict))
+    opposite = {"contradicted": HOLDS} | dict.fromkeys(HOLDS, ("contradicted",))
+    turned = [n for n, o in others.items() if o.verdict in opposite.get(finding.verdict, ())]
+    if turned:
+        words = f"{finding.verdict} with {' and '.join(first) or 'the default'}"
+        words += f", {others[turned[0]].verdict} with {' and '.join(turned)}"
+        finding.notes.insert(0, Note(f"depends on the reading: {words}", caveat=True))
+        finding.verdict = "inconclusive"
+
+
+def inconsistent_rule(finding: Finding) -> None:
+    """The paper's own numbers contradict the claim: no measurement can save it."""
+    if finding.sample:
+        finding.overruled = f"{finding.verdict} ({finding.evidence})"
+        finding.notes.insert(0, Note(f"by measurement {finding.overruled}"))
+    finding.verdict, finding.evidence, finding.lacking = "inconsistent", "E0", []
+
+
+def _counted(case: Case, sample: Sample) -> Finding:
+    """The cells of a comparison of counts."""
+    part, word = case.part, count_rule(case.part, sample)
+    # of a share of a number that isn't printed, the distance says nothing, only what is counted
+    is_share = not isinstance(part.right, Quantity | Number) and not case.audit.outcome
+    own = part.relation == "=" or case.is_bound or is_share
+    values = [side.value for side in sample.left] if own else sample.differences
+    pair = f"counted {short(sample.left[0].value)} {part.relation} {short(sample.right[0].value)}"
+    plain = isinstance(part.right, Number) and word in HOLDS
+    measured = " / ".join(dict.fromkeys(map(short, values)))
+    return Finding(word, measured=measured, notes=[] if plain else [Note(pair)])
+
+
+def _ordered(case: Case, sample: Sample) -> Finding:
+    """The cells and remarks of an ordering."""
+    part, rows = case.part, np.array([sample.differences]).T
+    if len(rows) >= MANY and len(sample.subjects) > 1:
+        rows = np.array(list(sample.subjects.values())).T
+    found = estimate(rows)
+    word, reason = ordering_rule(found, -1 if part.relation[0] == "<" else 1, sample.evidence)
+    notes = [Note(reason)]
+    if found.n > 1:
+        unit = next((part.printed[q].unit for q in part.names if q in part.printed), "")
+        least = f"{_two_digits(found.half)} {unit}".strip()
+        text = f"with {found.n} seeds only a difference above {least} can be told from 0"
+        notes.append(Note(text))
+    if sample.subjects:
+        means = (f"{s} {short(float(np.mean(v)))}" for s, v in sample.subjects.items())
+        notes.append(Note(f"by test subject: {', '.join(means)}"))
+    if part.by:
+        text = f"the paper says by {part.by}: only the direction is judged"
+        notes.append(Note(text, caveat=True))
+    if sample.evidence == "E1":  # a time has no seed: the numbers of n runs are n repeats
+        notes = [Note(note.text.replace(" seeds", " repeats"), note.caveat) for note in notes]
+        devices = " and ".join(dict.fromkeys(map(_device, sample.records)))
+        notes.append(Note(f"timed on {devices}", caveat=True))
+    return Finding(word, **_cells(found), notes=notes)
+
+
+def _equal(case: Case, sample: Sample) -> Finding:
+    """The cells of a value and its printed number, or of two values said to be the same."""
+    margin = case.part.tolerance if case.part.tolerance is not None else _margin(case.part)
+    if case.claim.kind == "accuracy":
+        found = t_interval(np.array([left.value for left in sample.left]))
+        word, reason = accuracy_rule(found, sample.right[0].value, margin, sample.evidence)
+    else:
+        found = t_interval(np.array(sample.differences))
+        word, reason = equivalence_rule(found, 0.0, margin, sample.evidence)
+    notes = [Note(reason)]
+    if 1 < found.n < FEWEST:
+        notes.append(Note(f"{found.n} seeds could prove {_two_digits(smallest_margin(found))}"))
+    return Finding(word, **_cells(found), margin=short(margin), notes=notes)
+
+
+def _printed(case: Case) -> str:
     """The value that the paper prints, the bound of a count, or the difference of two numbers."""
-    if isinstance(part.right, Number) and part.relation == "=":
-        return part.right.text
-    if _is_bound(claim, part):
-        return f"{part.relation} {part.right.text}"
+    part, audit = case.part, case.audit
+    if case.is_value or case.is_bound:
+        return part.right.text if case.is_value else f"{part.relation} {part.right.text}"
     if not audit.outcome:
         return ""
     if part.relation != "=":
@@ -95,237 +353,40 @@ def _printed(claim: Claim, part: Part, audit: Audit) -> str:
     return short((audit.left if isinstance(part.left, Quantity) else audit.right).value)
 
 
-def _is_bound(claim: Claim, part: Part) -> bool:
-    """Is a count held against a number, as its bound?"""
-    return claim.kind == "structure" and part.relation != "=" and isinstance(part.right, Number)
-
-
-def _measure(paper: Paper, claim: Claim, part: Part, audit: Audit, found: Measurements) -> Finding:
-    """The verdict of the best evidence there is; the rest is named in the notes."""
-    home = _home(paper, part)
-    drawn = samples(paper, part, found, claim.kind)
-    smaller = []
-    if claim.kind == "accuracy":
-        drawn = [s for s in drawn if s.level(home) in ("E5", "E6")]
-        smaller = [s for s in drawn if s.size != "paper"]
-        drawn = [s for s in drawn if s.size == "paper"]
-    if claim.kind == "speed" and part.relation == "=" and isinstance(part.right, Number):
-        drawn = []  # a printed time holds for the paper's device only
-    if not drawn:
-        known = {name for name, _, _ in found.values}
-        return _unmeasured(paper, claim, part, audit, known, smaller)
-    best, *rest = sorted(drawn, key=lambda s: _rank(s, home), reverse=True)
-    finding = _judge(paper, claim, part, audit, best)
-    finding.notes += [_not_the_papers(paper, claim, part, audit, s) for s in smaller]
-    if part.is_setting:
-        used = any(record.size == "paper" for record in found.by_id.values())
-        finding.notes.append(f"{STATED}{'' if used else ', which no recorded run used'}")
-    for data in dict.fromkeys(s.data for s in rest if s.data != best.data):
-        other = _judge(paper, claim, part, audit, next(s for s in rest if s.data == data))
-        finding.notes.append(f"on {data} ({other.evidence}, n = {other.n}): {_result(other)}")
-    _read_otherwise(finding, paper, claim, part, audit, found)
-    return finding
-
-
-def _not_the_papers(paper: Paper, claim: Claim, part: Part, audit: Audit, smaller: Sample) -> str:
+def _undecided(case: Case, smaller: Sample) -> Note:
     """What a size below `paper` gave for a printed number, which it can't decide."""
-    found = _judge(paper, claim, part, audit, smaller)
-    told = f"{found.measured}{_ends(found)}, n = {found.n}"
-    return f"at size {smaller.size} on {smaller.data}, which doesn't decide: {told}"
+    found = _by_sample(case, smaller)
+    where = f"at size {smaller.size} on {smaller.data}"
+    return Note(f"{where}, which doesn't decide: {found.value}, n = {found.n}")
 
 
-def _home(paper: Paper, part: Part) -> str:
-    """The data set the paper's numbers belong to."""
-    entries = (paper.find(q, part.card) for name in part.names for q in paper.expand(part, name))
-    return next((e.data for e in entries if e.data), "")
+def _subjects(quantities: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(split(name)[1] for name in quantities))
 
 
-def _rank(sample: Sample, home: str) -> tuple[int, bool, int]:
-    """Better evidence first, then enough seeds, then the larger size."""
-    level = _EVIDENCE.index(sample.level(home))
-    return level, len(sample.seeds) >= FEWEST, SIZES.index(sample.size)
-
-
-def _unmeasured(
-    paper: Paper, claim: Claim, part: Part, audit: Audit, known: set[str], smaller: list[Sample]
-) -> Finding:
-    """The verdict where nothing fit to decide was measured, and what is lacking."""
-    if smaller:
-        notes = ["not run at size paper, which alone decides a printed number"]
-        notes += [_not_the_papers(paper, claim, part, audit, s) for s in smaller]
-        return Finding("not run", audit, notes=notes)
-    if claim.needs[0]:
-        return Finding(claim.needs[0], audit)
-    home = _home(paper, part)
-    if claim.kind == "accuracy" and home:
-        return Finding("needs data", audit, notes=[f"needs data: {home}"])
-    if claim.kind == "speed" and part.relation == "=" and isinstance(part.right, Number):
-        return Finding("needs hardware", audit, notes=["a time belongs to the paper's device"])
-    lacking = []
-    for name in part.names:
-        wanted = [paper.measured_name(q) for q in paper.expand(part, name)]
-        absent = [q for q in wanted if q not in known]
-        if claim.kind == "ordering" and "*" in name:  # one competitor is enough
-            absent = [name] if absent == wanted else []
-        lacking += absent
-    notes = [] if lacking else ["measured, but never at one size, seed and data set"]
-    return Finding("not run", audit, notes=notes, lacking=lacking)
-
-
-def _judge(paper: Paper, claim: Claim, part: Part, audit: Audit, sample: Sample) -> Finding:
-    level = sample.level(_home(paper, part))
-    if claim.kind == "structure" or not part.card and (claim.kind == "ordering" or _same(sample)):
-        finding = _counted(claim, part, audit, sample, level)
-    elif part.relation == "=":
-        finding = _equal(claim, part, audit, sample, level)
-    else:
-        finding = _ordered(paper, part, audit, sample, level)
-    finding.evidence, finding.data, finding.sample = level, sample.data, sample
-    finding.n = str(len(sample.seeds))
-    if sample.data:
-        finding.notes.append(f"size {sample.size}")
-    if sample.missing:
-        _hold_back(finding, sample)
-    return finding
-
-
-def _same(sample: Sample) -> bool:
-    """Is it the same in every run? Then it was counted, for no time is the same twice."""
-    return len(sample.seeds) > 1 and len(set(sample.differences)) == 1
-
-
-def _hold_back(finding: Finding, sample: Sample) -> None:
-    """Being ahead of some competitors does not show being ahead of all that the paper names."""
-    if finding.verdict in HOLDS:
-        rivals = _subjects(name for name in sample.used[1:])
-        finding.notes.insert(0, f"{finding.verdict} against {rivals} alone")
-        finding.verdict = "inconclusive"
-    finding.notes.append(f"quoted only, not measured: {_subjects(sample.missing)}")
-
-
-def _subjects(names: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(name.split("/")[1] for name in names))
-
-
-def _counted(claim: Claim, part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
-    """Every count agrees with the printed one, at the precision it is printed with, or is in the
-    order claimed; counted on other data than the paper's that is support and no more."""
-    outcomes = {
-        compare(left, part.relation, right, part.tolerance)
-        for left, right in zip(sample.left, sample.right)
-    }
-    holds = "supported" if level in ("E3", "E4") else "reproduced"
-    word = holds if outcomes == {"holds"} else "contradicted"
-    # of a share of a number the paper doesn't print, the distance says nothing: what is counted does
-    scaled = not isinstance(part.right, Quantity | Number) and not audit.outcome
-    own = part.relation == "=" or _is_bound(claim, part) or scaled
-    sides = sample.left if own else sample.differences
-    values = dict.fromkeys(short(v.value if isinstance(v, Interval) else v) for v in sides)
-    pair = f"counted {short(sample.left[0].value)} {part.relation} {short(sample.right[0].value)}"
-    plain = isinstance(part.right, Number) and word in HOLDS
-    return Finding(word, audit, measured=" / ".join(values), notes=[] if plain else [pair])
-
-
-def _ordered(paper: Paper, part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
-    side = -1 if part.relation.startswith("<") else 1
-    rows = np.array([sample.differences], float).T
-    if len(rows) >= MANY and len(sample.subjects) > 1:
-        rows = np.array(list(sample.subjects.values()), float).T
-    judged = judge_ordering(rows, side, level)
-    finding = _filled(judged, audit)
-    e = judged.estimate
-    if e.n > 1:
-        units = (entry.unit for name in part.names if (entry := paper.find(name, part.card)))
-        least = f"{_two_digits((e.high - e.low) / 2)} {next(units, '')}".strip()
-        finding.notes.append(f"with {e.n} seeds only a difference above {least} can be told from 0")
-    if sample.subjects:
-        means = (f"{s} {short(float(np.mean(v)))}" for s, v in sample.subjects.items())
-        finding.notes.append(f"by test subject: {', '.join(means)}")
-    if part.by:
-        finding.notes.append(f"the paper says by {part.by}: only the direction is judged")
-    if level == "E1":
-        # a time has no seed: the numbers of n runs are n repeats
-        finding.notes = [note.replace(" seeds", " repeats") for note in finding.notes]
-        settings = dict.fromkeys(map(_timed_with, sample.records))
-        finding.notes.append(f"timed on {' and '.join(settings)}")
-    return finding
-
-
-def _timed_with(record: Record) -> str:
+def _device(record: Record) -> str:
     """The device of a timing, its threads and the run's config, in words."""
     config = [f"{name} {value}" for name, value in json.loads(record.config).items()]
     threads = [f"threads {record.threads}"] if record.threads else []
     return ", ".join([record.device, *threads, *config])
 
 
-def _equal(claim: Claim, part: Part, audit: Audit, sample: Sample, level: str) -> Finding:
-    """A value against its printed number, or two measured values said to be the same."""
-    margin = part.tolerance if part.tolerance is not None else _metric(part).margin
-    if claim.kind == "accuracy":
-        values = np.array([left.value for left in sample.left])
-        judged = judge_accuracy(values, sample.right[0].value, margin, level)
-    else:
-        judged = judge_equivalence(np.array(sample.differences, float), 0.0, margin, level)
-    finding = _filled(judged, audit)
-    finding.margin = short(margin)
-    if 1 < judged.estimate.n < FEWEST:
-        least = smallest_margin(judged.estimate.spread, judged.estimate.n)
-        finding.notes.append(f"{judged.estimate.n} seeds could prove {_two_digits(least)}")
-    return finding
-
-
 def _two_digits(value: float) -> str:
     return short(float(f"{value:.2g}"))
 
 
-def _metric(part: Part) -> Metric:
+def _margin(part: Part) -> float:
     name = part.left.name if isinstance(part.left, Quantity) else part.names[0]
-    metric, _, *rest = name.split("/")
-    known = load_metrics()
-    if (metric, bool(rest)) not in known:
-        raise ValueError(f"papers/metrics.csv has no margin for {metric} ({name}); write one down")
-    return known[metric, bool(rest)]
+    metric, _, piece = split(name)
+    if known := load_metrics().get((metric, bool(piece))):
+        return known.margin
+    raise ValueError(f"papers/metrics.csv has no margin for {metric} ({name}); write one down")
 
 
-def _filled(judged: Judgement, audit: Audit) -> Finding:
-    """The estimate's cells, with as many digits as its interval has to say."""
-    e = judged.estimate
+def _cells(e: Estimate) -> dict[str, str]:
+    """Mean and interval as text, with as many digits as the interval has to say."""
     if np.isnan(e.low):
-        return Finding(judged.verdict, audit, measured=short(e.mean), notes=[judged.reason])
-    half = (e.high - e.low) / 2
-    digits = max(0, leading(half) + 2) if half > 0 else max(4, leading(e.mean) + 2)
-    cells = (f"{v:.{digits}f}" for v in (e.mean, e.low, e.high))
-    return Finding(judged.verdict, audit, "", *cells, notes=[judged.reason])
-
-
-def _result(finding: Finding) -> str:
-    return f"{finding.verdict}, {finding.measured}{_ends(finding)}"
-
-
-def _ends(finding: Finding) -> str:
-    return f" [{finding.low}, {finding.high}]" if finding.low else ""
-
-
-def _read_otherwise(
-    finding: Finding, paper: Paper, claim: Claim, part: Part, audit: Audit, found: Measurements
-) -> None:
-    """Add what other stand-ins give, one at a time; a verdict that turns round with them is open."""
-    place = finding.sample.data, finding.sample.size
-    named = {q.split("/")[1] for name in part.names for q in paper.expand(part, name)}
-    standing = {s: paper.aliases[s] for s in sorted(named & set(paper.aliases))}
-    others = {}
-    for subject, measured in [(s, m) for s, alias in standing.items() for m in alias.other]:
-        for sample in samples(paper, part, found, claim.kind, (subject, measured)):
-            if (sample.data, sample.size) == place:
-                other = _judge(paper, claim, part, audit, sample)
-                others[f"{measured} for {subject}"] = other
-    first = [f"{alias.measured} for {s}" for s, alias in standing.items() if alias.measured != s]
-    finding.readings += [f"measured with {name}" for name in first]
-    finding.readings += [f"with {name}: {_result(other)}" for name, other in others.items()]
-    opposite = {"contradicted": HOLDS} | dict.fromkeys(HOLDS, ("contradicted",))
-    turned = [n for n, o in others.items() if o.verdict in opposite.get(finding.verdict, ())]
-    if turned:
-        words = f"{finding.verdict} with {' and '.join(first) or 'the default'}"
-        words += f", {others[turned[0]].verdict} with {' and '.join(turned)}"
-        finding.notes.insert(0, f"depends on the reading: {words}")
-        finding.verdict = "inconclusive"
+        return {"measured": short(e.mean)}
+    digits = first_decimal(e.half) + 2 if e.half > 0 else max(4, first_decimal(e.mean) + 2)
+    texts = (f"{value:.{max(0, digits)}f}" for value in (e.mean, e.low, e.high))
+    return dict(zip(("measured", "low", "high"), texts))

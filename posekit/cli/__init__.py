@@ -116,7 +116,7 @@ def _print_counts(out: Path, papers: list[str]) -> None:
 
     records = _records(out)
     for paper in papers:
-        found = counts(verdicts(paper, records))
+        found = counts(verdicts(paper, records))[paper]
         print(f"\n{paper}: {found.sum()} claims")
         for word, count in found[found > 0].items():
             print(f"  {count:5d}  {word}")

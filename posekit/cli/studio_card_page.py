@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
@@ -22,7 +23,7 @@ from posekit.data.pictures import dice
 from posekit.geometry.body import free
 from posekit.geometry.skeleton import SPIN24
 from posekit.metrics.pckh import HEAD
-from posekit.report.markdown import Table
+from posekit.report.markdown import table
 from posekit.studio import poses
 from posekit.studio.motion.anatomy import SUBJECTS
 from posekit.studio.pictures import HALL, StudioPictures
@@ -289,8 +290,8 @@ def render(record: dict) -> str:
     """STUDIO.md from the record, and from nothing else."""
     tests = record["tests"]
     real = [name for name in tests if name not in GENERATED]
-    parts = [HEAD_TEXT, _story(record), RULE, _measures(tests).markdown(), _sober(tests, real)]
-    parts += ["### Joint by joint", JOINTS, _joints(tests).markdown()]
+    parts = [HEAD_TEXT, _story(record), RULE, table(_measures(tests)), _sober(tests, real)]
+    parts += ["### Joint by joint", JOINTS, table(_joints(tests))]
     parts += ["### In pictures", FOUND, REAL if real else SKIPPED]
     if remark := record["remark"]:
         parts.append(_paragraph(f"What one sees there: {remark}"))
@@ -326,7 +327,7 @@ def _paragraph(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), 100, break_on_hyphens=False)
 
 
-def _measures(tests: dict) -> Table:
+def _measures(tests: dict) -> pd.DataFrame:
     rows = []
     for name, told in tests.items():
         for k, (measure, values) in enumerate(told["measures"].items()):
@@ -336,7 +337,7 @@ def _measures(tests: dict) -> Table:
             found = (_interval(values[who]) for who in ("network", "mean pose", "gain"))
             rows.append((*about, measure, *found))
     head = ("Tested on", ">Persons", ">Joints", "Measure", ">Network, %", ">Mean pose, %", ">Gain")
-    return Table(head, tuple(rows))
+    return pd.DataFrame(rows, columns=head)
 
 
 def _interval(value: Sequence[float]) -> str:
@@ -344,14 +345,14 @@ def _interval(value: Sequence[float]) -> str:
     return f"{mean:.1f} ({low:.1f} to {high:.1f})"
 
 
-def _joints(tests: dict) -> Table:
+def _joints(tests: dict) -> pd.DataFrame:
     def cell(told: dict | None) -> str:
         if told is None:
             return ""
         return f"{told['network']:.0f} / {told['mean pose']:.0f} ({told['joints']:,})"
 
     rows = [(kind, *(cell(told["joint"].get(kind)) for told in tests.values())) for kind in KINDS]
-    return Table(("Joint", *(f">{name}" for name in tests)), tuple(rows))
+    return pd.DataFrame(rows, columns=["Joint", *(f">{name}" for name in tests)])
 
 
 def _sober(tests: dict, real: list[str]) -> str:

@@ -4,23 +4,32 @@ Nothing in them is written by hand: numbers come from the ledger and the run rec
 from results/figures, captions and remarks from the papers' tables. The same records and pictures give the same bytes.
 """
 
-import csv
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from posekit.claims.audit import findings
 from posekit.claims.contrasts import load_contrasts
-from posekit.claims.ledger import COLUMNS, verdicts
+from posekit.claims.ledger import COLUMNS, Judged, judge_claims
 from posekit.claims.measurements import Record, load_records
-from posekit.claims.paper import FOLDER, load_paper, slugs
+from posekit.claims.paper import FOLDER, load_paper, read_table, slugs
 from posekit.claims.selection import load_questions
+from posekit.claims.verdict import HOLDS
 from posekit.metrics.registry import ALL
-from posekit.report.html import index_page
-from posekit.report.markdown import Link, Table, escape
+from posekit.report.markdown import index_page, link, table
 from posekit.report.measured_tables import is_generated
-from posekit.report.paper_page import STUDIO, Figure, Page, built_as_stated, story, summary
+from posekit.report.paper_page import (
+    FAILS,
+    OPEN,
+    STUDIO,
+    Figure,
+    Page,
+    built_as_stated,
+    paper_page,
+    summary,
+)
 from posekit.report.studio_card import studio_card
 from posekit.system import write_text
 
@@ -99,7 +108,7 @@ def write(results: Path | str, papers: Path = FOLDER) -> list[Path]:
 
 
 def render(results: Path | str, papers: Path = FOLDER) -> dict[Path, str]:
-    """What `write` would write, path -> text, from `results`/runs and `results`/figures.
+    """The files that `write` would write, path -> text, from `results`/runs and `results`/figures.
 
     Raises ValueError naming the file of a record that can't be read or is there twice.
     """
@@ -107,24 +116,29 @@ def render(results: Path | str, papers: Path = FOLDER) -> dict[Path, str]:
     # by job and seed: the order of file names, which are hashes, says nothing to a reader
     records = sorted(load_records(results / "runs"), key=lambda r: (r.job, r.size, r.seed, r.id))
     pages = [_page(slug, records, results, papers) for slug in slugs(papers)]
-    table = pd.concat([page.claims for page in pages] or [pd.DataFrame(columns=COLUMNS)])
-    texts = {
-        "README.md": _overview(pages, results),
-        "ledger.csv": table.to_csv(index=False, lineterminator="\n"),
-        "studio.md": studio_card(records),
-    }
-    texts |= {f"{page.slug}.md": story(page) for page in pages}
-    texts["index.html"] = index_page({n: t for n, t in texts.items() if n.endswith(".md")})
+    rows = [judged.row for page in pages for judged in page.claims]
+    texts = {f"{page.slug}.md": paper_page(page) for page in pages}
+    texts |= {"README.md": _overview(pages, results), "studio.md": studio_card(records)}
+    texts["index.html"] = index_page(texts)
+    ledger = pd.DataFrame(rows, columns=COLUMNS)
+    texts["ledger.csv"] = ledger.to_csv(index=False, lineterminator="\n")
     return {results / name: text for name, text in sorted(texts.items())}
 
 
 def _page(slug: str, records: list[Record], results: Path, papers: Path) -> Page:
-    paper = load_paper(slug, papers)
-    captions = {r["figure"]: r["caption"] for r in _rows(papers / slug / "figures.csv")}
+    paper, folder = load_paper(slug, papers), papers / slug
+    columns = ("title", "authors", "place", "note")
+    about = read_table(folder / "about.csv", columns, lambda r: (slug, r), optional=True)
+    captions = read_table(
+        folder / "figures.csv",
+        ("figure", "caption"),
+        lambda row: (row["figure"], row["caption"]),
+        optional=True,
+    )
     return Page(
         paper=paper,
-        about=next(iter(_rows(papers / slug / "about.csv")), {}),
-        claims=verdicts(paper, records),
+        about=about.get(slug, {}),
+        claims=judge_claims(paper, records),
         faults=findings(paper, in_words=True),
         contrasts=load_contrasts(slug, papers),
         questions=load_questions(slug, papers),
@@ -134,15 +148,7 @@ def _page(slug: str, records: list[Record], results: Path, papers: Path) -> Page
     )
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a table that a paper may do without."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _figures(results: Path, slug: str, captions: dict[str, str]) -> tuple[Figure, ...]:
+def _figures(results: Path, slug: str, captions: dict[str, str]) -> list[Figure]:
     """Pictures named after the paper, with the page to turn it on where there is one."""
     found = []
     for path in sorted((results / "figures").glob(f"{slug}-*.png")):
@@ -150,7 +156,7 @@ def _figures(results: Path, slug: str, captions: dict[str, str]) -> tuple[Figure
         target = _first(results, picture.replace(".png", ".html"), picture)
         title = name.replace("-", " ").capitalize()
         found.append(Figure(picture, target, title, captions.get(name, "")))
-    return tuple(sorted(found, key=lambda figure: not figure.target.endswith(".html")))
+    return sorted(found, key=lambda figure: not figure.target.endswith(".html"))
 
 
 def _first(results: Path, *names: str) -> str:
@@ -161,102 +167,99 @@ def _overview(pages: list[Page], results: Path) -> str:
     parts = [
         "# Results",
         INTRODUCTION,
-        _papers(pages).markdown(),
-        "\n".join(f"- [{escape(p.title)}]({p.slug}.md): {summary(p)}" for p in pages),
+        table(_papers(pages)),
+        "\n".join(f"- {link(p.title, f'{p.slug}.md')}: {summary(p)}" for p in pages),
         "## Verdicts",
-        _words(pages).markdown(),
+        _tally("Word", MEANING, pages, lambda claim: [claim.verdict]),
         "## Evidence",
         "How near to the paper's own experiment a verdict comes. It stands beside every verdict.",
-        _levels(pages).markdown(),
+        _tally("Level", EVIDENCE, pages, lambda claim: claim.evidence, own=True),
         "## Other words",
         "\n".join(f"- **{word}**: {meaning}" for word, meaning in GLOSSARY.items()),
         "## Cards",
-        _cards(pages).markdown(),
+        table(_cards(pages)),
         "## About studio numbers",
         STUDIO,
         *_commands(pages),
         "## Where to look next",
-        "\n".join(_where_next(pages, results)),
+        "\n".join(_where_next(pages)),
     ]
     pictures = [(page.slug, figure) for page in pages for figure in page.figures]
     if pictures:
         parts.append("## Figures")
     for slug, figure in pictures:
         parts.append(f"[![{slug}: {figure.title}]({figure.picture})]({figure.target})")
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
-def _papers(pages: list[Page]) -> Table:
+def _papers(pages: list[Page]) -> pd.DataFrame:
     """A paper a row: its claims, its own ones, and the verdicts on them in five groups."""
-    head = ("Paper", ">Claims", ">Own", ">Built as stated", ">Hold beyond that", ">Do not hold")
-    head += (">Open", ">Not tested", ">Runs")
-    groups = (("reproduced", "supported"), ("inconsistent", "contradicted"), ("inconclusive",))
     rows = []
     for page in pages:
-        counts = Counter(page.own["verdict"])
-        sums = [sum(counts[word] for word in group) for group in groups]
-        built = len(built_as_stated(page))
-        numbers = [len(page.claims), len(page.own), built, sums[0] - built, *sums[1:]]
-        numbers.append(len(page.own) - sum(sums))
-        cells = map(str, [*numbers, len(page.records)])
-        rows.append((Link(page.slug, f"{page.slug}.md"), *cells))
-    return Table(head, tuple(rows))
+        built, own = len(built_as_stated(page)), len(page.own)
+        groups = (HOLDS, FAILS, OPEN)
+        holds, fails, unsure = (len(page.with_verdict(*words)) for words in groups)
+        numbers = (len(page.claims), own, built, holds - built, fails, unsure)
+        numbers = (*numbers, own - holds - fails - unsure, len(page.records))
+        rows.append((link(page.slug, f"{page.slug}.md"), *map(str, numbers)))
+    head = ["Paper", ">Claims", ">Own", ">Built as stated", ">Hold beyond that", ">Do not hold"]
+    head += [">Open", ">Not tested", ">Runs"]
+    return pd.DataFrame(rows, columns=head, dtype=object)
 
 
-def _words(pages: list[Page]) -> Table:
-    counts = [Counter(page.claims["verdict"]) for page in pages]
-    rows = [
-        (word, meaning, *(str(count[word]) for count in counts))
-        for word, meaning in MEANING.items()
-    ]
-    return Table(("Word", "Meaning", *(f">{page.slug}" for page in pages)), tuple(rows))
+def _tally(
+    title: str,
+    meaning: Mapping[str, str],
+    pages: list[Page],
+    words: Callable[[Judged], Iterable[str]],
+    own: bool = False,
+) -> str:
+    """Words with their meaning and the number of claims of each paper that have them."""
+    columns: dict[str, Iterable[str]] = {title: meaning, "Meaning": meaning.values()}
+    for page in pages:
+        claims = page.own if own else page.claims
+        counts = Counter(word for claim in claims for word in words(claim))
+        columns[f">{page.slug}"] = [str(counts[word]) for word in meaning]
+    return table(pd.DataFrame({name: list(cells) for name, cells in columns.items()}))
 
 
-def _levels(pages: list[Page]) -> Table:
-    """A claim of several kinds of evidence counts at each."""
-    counts = [
-        Counter(level for cell in page.own["evidence"] for level in cell.split("; "))
-        for page in pages
-    ]
-    rows = [(lv, text, *(str(count[lv]) for count in counts)) for lv, text in EVIDENCE.items()]
-    return Table(("Level", "Meaning", *(f">{page.slug}" for page in pages)), tuple(rows))
-
-
-def _cards(pages: list[Page]) -> Table:
+def _cards(pages: list[Page]) -> pd.DataFrame:
     """The rules of the cards that numbers on these pages name."""
     used = {card for page in pages for _, card in page.paper.printed}
     used |= {card for page in pages for record in page.records for _, card, _ in record.values}
     rows = [(name, card.rule, card.source) for name, card in ALL.items() if name in used]
-    return Table(("Card", "Rule", "Source"), tuple(rows))
+    return pd.DataFrame(rows, columns=["Card", "Rule", "Source"])
 
 
-def _commands(pages: list[Page]) -> list[str]:
+def _commands(pages: list[Page]) -> Iterator[str]:
     """The commands that make the records there are, from what the records say of themselves."""
     lines = []
     for page in pages:
         for size in dict.fromkeys(record.size for record in page.records):
             here = [record for record in page.records if record.size == size]
-            given = {on for r in here for _, _, on in r.values if on and not is_generated(on)}
+            real = {on for r in here for _, _, on in r.values if on and not is_generated(on)}
             words = ["posekit reproduce", page.slug, "--size", size]
             words += ["--seeds", str(len({record.seed for record in here}))]
-            lines.append(" ".join(words + [f"--data {name}=FOLDER" for name in sorted(given)]))
-    if not lines:
-        return []
-    told = "FOLDER is where you keep a data set; without it, what is measured on it is left out."
-    return ["## The command behind these results", "\n".join(["```", *lines, "```"]), told]
+            lines.append(" ".join(words + [f"--data {name}=FOLDER" for name in sorted(real)]))
+    if lines:
+        yield "## The command behind these results"
+        yield "\n".join(["```", *lines, "```"])
+        yield "FOLDER is where you keep a data set; without it, what is measured on it is left out."
 
 
-def _where_next(pages: list[Page], results: Path) -> list[str]:
-    lines = [
-        "- [index.html](index.html): all these pages in one for a browser; works offline",
-        "- [ledger.csv](ledger.csv): every claim, one row each",
-        "- [studio.md](studio.md): the data card of the generated data, and its distance from real people",
-        "- [runs](runs): one file a run, with config, seed, versions, cost and all numbers",
-    ]
-    lines += [
-        f"- [{page.notebook}]({page.notebook}): the notebook as it ran; the pages here are made anew "
-        "from its records, and where its last count of verdicts differs, they are the newer ones"
-        for page in pages
-        if page.notebook
-    ]
-    return [*lines, "- `posekit why ID`: all that is behind one verdict"]
+def _where_next(pages: list[Page]) -> Iterator[str]:
+    yield "- [index.html](index.html): all these pages in one for a browser; works offline"
+    yield "- [ledger.csv](ledger.csv): every claim, one row each"
+    yield (
+        "- [studio.md](studio.md): the data card of the generated data, and its distance from real "
+        "people"
+    )
+    yield "- [runs](runs): one file a run, with config, seed, versions, cost and all numbers"
+    for page in pages:
+        if page.notebook:
+            yield (
+                f"- [{page.notebook}]({page.notebook}): the notebook as it ran; the pages here are "
+                "made anew from its records, and where its last count of verdicts differs, they "
+                "are the newer ones"
+            )
+    yield "- `posekit why ID`: all that is behind one verdict"

@@ -1,25 +1,24 @@
-"""One paper's page of results/: first what holds, what doesn't and how sure that is, then the rows.
+"""One paper's page of results/: first a summary of what holds, then every row and table.
 
-Markdown for code hosts. Everything is derived from the ledger, the audit and the run records.
+Markdown for code hosts. Everything is derived from the judged claims, the audit and the records.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 
-import numpy as np
 import pandas as pd
 
-from posekit.claims.contrasts import Contrast, differences, measured
+from posekit.claims.contrasts import Contrast
+from posekit.claims.ledger import Judged
 from posekit.claims.measurements import Record
-from posekit.claims.numbers import number
-from posekit.claims.paper import Claim, Paper
-from posekit.claims.selection import Question, choose, counted
+from posekit.claims.paper import Claim, Paper, split
+from posekit.claims.selection import Question
 from posekit.claims.statistics import FEWEST
 from posekit.claims.verdict import HOLDS, STATED, WORDS
+from posekit.report.comparisons import choice_section, contrast_section
 from posekit.report.deployment_table import way_tables
-from posekit.report.markdown import Cell, Link, Table, escape
+from posekit.report.markdown import escape, link, table
 from posekit.report.measured_tables import (
     cost_table,
     count_table,
@@ -32,22 +31,21 @@ from posekit.report.sentences import bullet, measured_cell, printed_cell
 
 FAILS = ("inconsistent", "contradicted")
 OPEN = ("inconclusive",)
-_BUILT = ("structure", "reproduced")
-NAMED = 12  # claims that were not tested, told one by one
+NAMED = 12  # claims that were not tested, listed one by one
 LINKED = 3  # run records that a row of the claims table links to
 STUDIO = (
     "Studio numbers are numbers on generated data, not on a paper's, and must not be put beside "
-    "printed ones: who reaches 30 mm, or 90 %, here has not reached it there. They compare models "
-    "with each other: they can support or contradict an order that a paper claims, and no printed "
-    "value is judged by them. Their intervals cover the random start of training alone, on the "
-    "studio's test people: one or two actors, as a paper splits Human3.6M, or strangers in poses of "
-    "theirs; other people could give another order."
+    "printed ones: 30 mm, or 90 %, on the studio is not the same on a paper's data. They compare "
+    "models with each other: they can support or contradict an order that a paper claims, and no "
+    "printed value is judged by them. Their intervals cover the random start of training alone, on "
+    "the studio's test people: one or two actors, as a paper splits Human3.6M, or strangers in "
+    "poses of their own; other people could give another order."
 )
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture, the page it leads to, and what is said of it."""
+    """A picture, the page it leads to, its title and caption."""
 
     picture: str
     target: str
@@ -57,16 +55,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Page:
-    """All that is told of one paper; paths are relative to results, "" where there is none."""
+    """What a page needs of its paper; paths are relative to results, "" where there is none."""
 
     paper: Paper
     about: dict[str, str]  # title, authors, place, note
-    claims: pd.DataFrame  # its rows of the ledger
-    faults: pd.DataFrame  # what the audit found
+    claims: list[Judged]
+    faults: pd.DataFrame  # of the paper by its own numbers
     contrasts: list[Contrast]
     questions: list[Question]
     records: list[Record]
-    figures: tuple[Figure, ...]
+    figures: list[Figure]
     notebook: str
 
     @property
@@ -77,36 +75,36 @@ class Page:
     def title(self) -> str:
         return self.about.get("title") or self.slug
 
-    def claim(self, row: dict[str, str]) -> Claim:
-        """The claim that a row of the ledger is about."""
-        return next(claim for claim in self.paper.claims if claim.id == row["id"])
-
     @property
-    def own(self) -> pd.DataFrame:
+    def own(self) -> list[Judged]:
         """The claims that are the paper's own."""
-        return self.claims[self.claims["verdict"] != "quoted"]
+        return [claim for claim in self.claims if claim.verdict != "quoted"]
+
+    def with_verdict(self, *words: str) -> list[Judged]:
+        """The claims that got one of these verdicts."""
+        return [claim for claim in self.claims if claim.verdict in words]
 
 
-def story(page: Page) -> str:
-    """The paper's page."""
-    links = ["[all papers](README.md)", "[ledger.csv](ledger.csv)"]
+def paper_page(page: Page) -> str:
+    """The paper's page as Markdown."""
+    links = [link("all papers", "README.md"), link("ledger.csv", "ledger.csv")]
     if page.notebook:
-        links.insert(1, f"[the notebook as it ran]({page.notebook})")
-    parts = [f"# {escape(page.title)}"]
+        links.insert(1, link("the notebook as it ran", page.notebook))
     by = ". ".join(filter(None, (page.about.get("authors"), page.about.get("place"))))
-    parts += [escape(text) for text in (by, page.about.get("note", "")) if text]
-    parts += [" · ".join(links), summary(page), *_readings(page), *_contrasts(page)]
-    parts += [*_choices(page), *_in_short(page), *_how_sure(page)]
+    head = [f"# {escape(page.title)}", escape(by), escape(page.about.get("note", ""))]
+    parts = [*filter(None, head), " · ".join(links), summary(page), *_readings(page)]
+    parts += contrast_section(page.contrasts, page.records, page.paper)
+    parts += [*choice_section(page.questions, page.records), *_in_short(page), *_evidence(page)]
     parts += [*_figures(page), *_claims(page), *_audit(page), *_measured(page), *_reasons(page)]
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def summary(page: Page) -> str:
     """Verdict counts in one sentence."""
-    counts = Counter(page.claims["verdict"])
+    counts = Counter(claim.verdict for claim in page.claims)
     quoted = counts.pop("quoted", 0)
     words = ", ".join(f"{counts[word]} {word}" for word in reversed(WORDS) if counts[word])
-    text = f"{_of(len(page.claims), 'claim')}"
+    text = _of(len(page.claims), "claim")
     if quoted:
         are = "is of" if quoted == 1 else "are"
         text += f", of which {quoted} {are} other papers' numbers, quoted for comparison"
@@ -114,29 +112,26 @@ def summary(page: Page) -> str:
 
 
 def _as_stated(page: Page) -> str:
-    """What `reproduced` says of a count: that it was built as the paper has it, and no more."""
-    rows = [row for row in _rows(page.own) if row["verdict"] == "reproduced"]
-    built = built_as_stated(page)
+    """How many of the reproduced only say that posekit was built as the paper states it."""
+    reproduced, built = page.with_verdict("reproduced"), built_as_stated(page)
     if not built:
         return ""
-    which = f"All {len(rows)}" if len(built) == len(rows) else f"{len(built)} of the {len(rows)}"
+    every = len(built) == len(reproduced)
+    which = f"All {len(built)}" if every else f"{len(built)} of the {len(reproduced)}"
     text = f" {which} reproduced say that what was built here is as the paper states it"
-    settings = sum(STATED in row["note"] for row in built)
-    if settings:
-        text += f", {settings} of them by settings of its training, implemented as stated"
-        unused = all("no recorded run used" in r["note"] for r in built if STATED in r["note"])
+    remarks = [[note.text for note in claim.notes if STATED in note.text] for claim in built]
+    stated = [texts for texts in remarks if texts]
+    if stated:
+        text += f", {len(stated)} of them by settings of its training, implemented as stated"
+        unused = all("no recorded run used" in texts[0] for texts in stated)
         text += ", which no recorded run used" if unused else ""
     return f"{text}."
 
 
-def built_as_stated(page: Page) -> list[dict[str, str]]:
-    """The rows that are reproduced since what was built here has the number that the paper states."""
-    rows = [row for row in _rows(page.own) if (row["kind"], row["verdict"]) == _BUILT]
-    return [row for row in rows if {part.relation for part in page.claim(row).parts} == {"="}]
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, str]]:
-    return frame.to_dict("records")
+def built_as_stated(page: Page) -> list[Judged]:
+    """The reproduced claims of structure that state a number, which what was built here has."""
+    counts = [c for c in page.with_verdict("reproduced") if c.claim.kind == "structure"]
+    return [c for c in counts if {part.relation for part in c.claim.parts} == {"="}]
 
 
 def _of(count: int, noun: str) -> str:
@@ -144,7 +139,7 @@ def _of(count: int, noun: str) -> str:
 
 
 def _readings(page: Page) -> Iterator[str]:
-    """What stands in for the methods that the paper names, and what else could."""
+    """The stand-ins for the methods that the paper names, and other possible ones."""
     lines = []
     for subject, alias in page.paper.aliases.items():
         text = f"`{subject}`"
@@ -158,119 +153,26 @@ def _readings(page: Page) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-def _contrasts(page: Page) -> Iterator[str]:
-    """Each change that the paper tries: what it is worth here, and whether that is seed noise."""
-    groups = [list(tried) for _, tried in groupby(page.contrasts, key=lambda c: c.measure)]
-    tables = [
-        (data, size, tried, differences(tried, values, page.paper))
-        for (data, size), values in measured(page.records).items()
-        for tried in groups
-    ]
-    tables = [table for table in tables if not table[-1].empty]
-    if not tables:
-        return
-    yield "## Do the differences exceed seed noise?"
-    yield (
-        "What each change does to a number, the two networks of a pair from the same random start; in "
-        "brackets the 95 % interval of the mean over seeds. A difference whose interval leaves out 0 "
-        "exceeds seed noise; of 20 that are nothing but noise, one would do so by chance. Printed is "
-        "one run each, on the paper's data: beside numbers on other data its sign may be compared, "
-        "not its size."
-    )
-    for data, size, tried, found in tables:
-        metric, part, card = tried[0].measure
-        after = f", {part.replace('-', ' ')}" if part else ""
-        which = " (generated data, not the paper's)" if is_generated(data) else ""
-        yield f"**{metric}{after}** by `{card}` on `{data}`{which}, size `{size}`:"
-        yield _beyond(found, tried[0].unit)
-        rows = tuple(_contrast_row(c, found.loc[c.name]) for c in tried if c.name in found.index)
-        head = ("Change", "With", "Without", ">Printed", ">Here", ">Seeds", "Beyond seed noise?")
-        yield Table(head, rows).markdown()
-
-
-def _beyond(found: pd.DataFrame, unit: str) -> str:
-    """Which of some contrasts exceed seed noise, and how large the others would have to be."""
-    sure = found["beyond seed noise"].str.contains(",")
-    names = [
-        f"{name} ({word.removeprefix('yes, ')})"
-        for name, word in found.loc[sure, "beyond seed noise"].items()
-    ]
-    text = f"{len(names) or 'None'} of {len(found)} exceed seed noise"
-    text += f": {'; '.join(names)}." if names else "."
-    reach = ((found["high"] - found["low"]) / 2)[~sure].dropna()
-    if len(reach):
-        ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
-        which = "The other" if names else "One"
-        text += f" {which}s" if names and len(reach) > 1 else f" {which}"
-        text += f" would have to be beyond {' to '.join(ends)} {unit} to be told from 0."
-    return text
-
-
-def _contrast_row(contrast: Contrast, row: pd.Series) -> tuple[Cell, ...]:
-    ends = row[["mean", "low", "high"]].astype(float).dropna()
-    mean, *interval = (number(value, ends.abs().max()) for value in ends)
-    here = f"{mean} {contrast.unit}" + (f" [{', '.join(interval)}]" if interval else "")
-    printed = "" if np.isnan(row["printed"]) else f"{number(row['printed'], 10.0)} {contrast.unit}"
-    cells = (contrast.name, contrast.one, contrast.another, printed, here, str(int(row["n"])))
-    return (*cells, row["beyond seed noise"])
-
-
-def _choices(page: Page) -> Iterator[str]:
-    """Which network to take, of those that the paper compares."""
-    answers = [
-        (data, size, choice)
-        for question in page.questions
-        for (data, size), values in measured(page.records).items()
-        if (choice := choose(question, values, _costs(page, question, size)))
-    ]
-    if not answers:
-        return
-    yield "## Which to take"
-    yield (
-        "The cheapest of those that no other is shown to beat. In brackets 95 % intervals of "
-        "differences, paired by seed: whose interval leaves out 0 is worse, and whose does not may "
-        "still be worse by as much as it reaches. No correction is made for the number of networks. "
-        "Costs are those of the whole networks; what was trained of them, and on what pictures, says "
-        "the table of sizes in the notebook."
-    )
-    for data, size, choice in answers:
-        which = " (generated data, not the paper's)" if is_generated(data) else ""
-        asked = choice.question
-        yield (
-            f"**{asked.question}** By `{asked.card}` on `{data}`{which}, size `{size}`: {choice.words}"
-        )
-        head = ("Network", *(f">{column}" for column in choice.table))
-        rows = tuple((row.Index, *row[1:]) for row in choice.table.itertuples())
-        yield Table(head, rows).markdown()
-
-
-def _costs(page: Page, question: Question, size: str) -> dict[str, dict[str, float]]:
-    return counted((record for record in page.records if record.size == size), question.costs)
-
-
 def _in_short(page: Page) -> Iterator[str]:
     titles = {"What holds": HOLDS, "What does not hold": FAILS, "What stays open": OPEN}
     for title, words in titles.items():
-        rows = [row for row in _rows(page.own) if row["verdict"] in words]
         yield f"## {title}"
-        yield (
-            "\n".join(bullet(page.paper, page.claim(row), row) for row in rows)
-            if rows
-            else "Nothing so far."
-        )
-    rest = [r for r in _rows(page.own) if r["verdict"] not in (*HOLDS, *FAILS, *OPEN)]
-    if rest:
-        reasons = defaultdict(list)
-        for row in rest:
-            reasons[_reason(row)].append(page.claim(row))
+        yield "\n".join(map(bullet, page.with_verdict(*words))) or "Nothing so far."
+    reasons = defaultdict(list)
+    for judged in page.own:
+        if judged.verdict not in (*HOLDS, *FAILS, *OPEN):
+            notes = [*(note.text for note in judged.notes), judged.claim.note]
+            first = next(filter(None, notes), "").split("; ")[0]
+            named = first.startswith(judged.verdict)
+            reasons[first if named else judged.verdict].append(judged.claim)
+    if reasons:
         yield "## What was not tested"
-        yield "\n".join(
-            line for reason, claims in reasons.items() for line in _left(reason, claims)
-        )
+        lines = (line for reason, claims in reasons.items() for line in _untested(reason, claims))
+        yield "\n".join(lines)
 
 
-def _left(reason: str, claims: list[Claim]) -> Iterator[str]:
-    """Claims that a reason keeps from being tested: what they conclude in words, numbers by id."""
+def _untested(reason: str, claims: list[Claim]) -> Iterator[str]:
+    """Claims with one reason for not being tested: orders in words, numbers by id."""
     orders = [claim for claim in claims if claim.kind == "ordering"]
     others = [f"`{claim.id}`" for claim in claims if claim.kind != "ordering"]
     named = f" ({', '.join(others)})" if others and len(others) <= NAMED else ""
@@ -278,49 +180,44 @@ def _left(reason: str, claims: list[Claim]) -> Iterator[str]:
     yield from (f"  - {escape(claim.statement)} (`{claim.id}`)" for claim in orders)
 
 
-def _reason(row: dict[str, str]) -> str:
-    first = row["note"].split("; ")[0]
-    return first if first.startswith(row["verdict"]) else row["verdict"]
-
-
-def _how_sure(page: Page) -> Iterator[str]:
-    rows = [row for row in _rows(page.own) if row["evidence"]]
+def _evidence(page: Page) -> Iterator[str]:
+    """Verdicts by level of evidence, and the seeds that those from training rest on."""
     yield "## How sure"
-    if not rows:
+    counts = Counter((level, c.verdict) for c in page.own for level in c.evidence)
+    if not counts:
         yield "Nothing has been measured or computed for this paper yet."
         return
-    counts = Counter((lv, row["verdict"]) for row in rows for lv in row["evidence"].split("; "))
     levels = sorted({level for level, _ in counts})
     words = [word for word in reversed(WORDS) if any(counts[level, word] for level in levels)]
-    cells = [(lv, *(str(counts[lv, word] or "") for word in words)) for lv in levels]
-    yield Table(("Evidence", *(f">{word}" for word in words)), tuple(cells)).markdown()
-    trained = [row for row in rows if row["data"] and row["card"] and row["n"]]
-    if trained:
-        reading = (
-            " They hold for the reading named first under Readings; a line above says so where "
-            "another gives another verdict."
-            if page.paper.aliases
-            else ""
-        )
-        seeds = [int(n) for row in trained for n in row["n"].split("; ") if n]
+    columns = {f">{word}": [str(counts[lv, word] or "") for lv in levels] for word in words}
+    yield table(pd.DataFrame({"Evidence": levels} | columns))
+    trained = [c for c in page.own if any(part.card for part in c.claim.parts)]
+    trained = [c for c in trained if any(part.data for part in c.parts)]
+    seeds = [int(part.n) for claim in trained for part in claim.parts if part.n]
+    if seeds:
         few, many = min(seeds), max(seeds)
-        yield (
+        text = (
             f"Verdicts from training rest on {few if few == many else f'{few} to {many}'} seeds "
-            f"each; fewer than {FEWEST} never decide. Intervals are of 95 %.{reading}"
+            f"each; fewer than {FEWEST} never decide. Intervals are of 95 %."
         )
+        if page.paper.aliases:
+            text += (
+                " They hold for the reading named first under Readings; a line above says so where "
+                "another gives another verdict."
+            )
+        yield text
     if any(is_generated(data) for r in page.records for (_, _, data) in r.values):
         yield STUDIO
 
 
 def _figures(page: Page) -> Iterator[str]:
-    if not page.figures:
-        return
-    yield "## Figures"
+    if page.figures:
+        yield "## Figures"
     for figure in page.figures:
         yield f"[![{figure.title}]({figure.picture})]({figure.target})"
         turn = " To turn and play it, open the file it links to, from a copy on disk, in a browser."
-        told = figure.caption or f"{figure.title}."
-        yield f"*{escape(told)}{turn if figure.target.endswith('.html') else ''}*"
+        caption = escape(figure.caption or f"{figure.title}.")
+        yield f"*{caption}{turn if figure.target.endswith('.html') else ''}*"
 
 
 def _claims(page: Page) -> Iterator[str]:
@@ -331,48 +228,41 @@ def _claims(page: Page) -> Iterator[str]:
         f"seeds, or repeats of a timing. {_units(page)}What the words and the evidence levels mean "
         "stands in [the overview](README.md); `posekit why ID` prints all that is behind a row."
     )
-    head = ("Id", "Claim", "Where", ">Printed", ">Measured", "Evidence", "Verdict", "Runs")
-    yield Table(head, tuple(_claim_row(page, row) for row in _rows(page.own))).markdown()
-    quoted = page.claims[page.claims["verdict"] == "quoted"]
-    if len(quoted):
-        cells = [
-            (r["id"], r["statement"], r["where"], printed_cell(page.claim(r), r))
-            for r in _rows(quoted)
-        ]
-        table = Table(("Id", "Number", "Where", ">Printed"), tuple(cells))
-        numbers = sum(len(page.claim(row).parts) for row in _rows(quoted))
-        title = f"{_of(numbers, 'number')} quoted from other papers"
-        yield f"<details><summary>{title}</summary>\n\n{table.markdown()}\n</details>"
+    head = ["Id", "Claim", "Where", ">Printed", ">Measured", "Evidence", "Verdict", "Runs"]
+    rows = [_claim_row(page, judged) for judged in page.own]
+    yield table(pd.DataFrame(rows, columns=head, dtype=object))
+    quoted = page.with_verdict("quoted")
+    if quoted:
+        rows = [(c.claim.id, c.claim.statement, c.claim.where, printed_cell(c)) for c in quoted]
+        numbers = table(pd.DataFrame(rows, columns=["Id", "Number", "Where", ">Printed"]))
+        count = _of(sum(len(c.claim.parts) for c in quoted), "number")
+        yield _folded(f"{count} quoted from other papers", numbers + "\n")
+
+
+def _folded(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text}\n</details>"
 
 
 def _units(page: Page) -> str:
-    """What the numbers of the own claims are in, counts aside."""
-    found = {}
-    entries = list(page.paper.printed.values())
-    for claim in page.paper.claims:
-        if claim.needs[0] != "quoted" and claim.kind != "structure":
-            metrics = {name.split("/")[0] for part in claim.parts for name in part.names}
-            found |= {
-                metric.replace("_", " ").removesuffix(f" {entry.unit}"): entry.unit
-                for entry in entries
-                if entry.unit and (metric := entry.quantity.split("/")[0]) in metrics
-            }
-    told = [f"{metric} in {unit}" for metric, unit in found.items()]
-    told += ["yes is 1"] if any(entry.unit == "yes=1" for entry in entries) else []
-    return f"Units: {', '.join(told)}. " if told else ""
+    """The units of the numbers of the own claims, counts aside."""
+    units = {split(e.quantity)[0]: e.unit for e in page.paper.printed.values() if e.unit}
+    named: dict[str, str] = {}
+    for claim in (judged.claim for judged in page.own if judged.claim.kind != "structure"):
+        metrics = {split(name)[0] for part in claim.parts for name in part.names}
+        named |= {metric: unit for metric, unit in units.items() if metric in metrics}
+    texts = [
+        f"{metric.replace('_', ' ').removesuffix(f' {unit}')} in {unit}"
+        for metric, unit in named.items()
+    ]
+    texts += ["yes is 1"] if "yes=1" in units.values() else []
+    return f"Units: {', '.join(texts)}. " if texts else ""
 
 
-def _claim_row(page: Page, row: dict[str, str]) -> tuple[Cell, ...]:
-    by_id = {record.id: record for record in page.records}
-    records = [by_id[name] for name in row["runs"].split() if name in by_id]
-    links = run_links(records)
-    if len(links) > LINKED:
-        more = Link(f"and {len(links) - LINKED} more", f"{page.slug}.md#runs-and-cost")
-        links = (*links[:LINKED], more)
-    claim = page.claim(row)
-    printed = printed_cell(claim, row)
-    cells = [row["id"], row["statement"], row["where"], printed, measured_cell(claim, row)]
-    return (*cells, row["evidence"], row["verdict"], links)
+def _claim_row(page: Page, judged: Judged) -> tuple[str, ...]:
+    claim = judged.claim
+    cells = (claim.id, claim.statement, claim.where, printed_cell(judged), measured_cell(judged))
+    links = run_links(judged.records, most=LINKED, rest=f"{page.slug}.md#runs-and-cost")
+    return (*cells, "; ".join(judged.evidence), judged.verdict, links)
 
 
 def _audit(page: Page) -> Iterator[str]:
@@ -384,26 +274,25 @@ def _audit(page: Page) -> Iterator[str]:
         "The paper's own numbers, held against each other; a printed number stands for all that "
         "round to it. Faults in quoted rows are faults of this paper's table, not of theirs."
     )
-    cells = [(r["what"], r["name"], r["card"], r["finding"]) for r in _rows(page.faults)]
-    yield Table(("What", "Which", "Card", "Finding"), tuple(cells)).markdown()
+    yield table(page.faults.set_axis(["What", "Which", "Card", "Finding"], axis=1))
 
 
 def _measured(page: Page) -> Iterator[str]:
-    cards = dict.fromkeys(card for row in _rows(page.own) for card in row["card"].split("; "))
-    tables = list(error_tables(page.records, [card for card in cards if card]))
+    cards = dict.fromkeys(part.card for c in page.own for part in c.claim.parts if part.card)
+    tables = list(error_tables(page.records, list(cards)))
     if tables:
         yield "## What was measured"
-        for size, told in settings(page.records):
-            yield f"Every training of size `{size}`: {escape(told)}. The notebook has the rest."
+        for size, common in settings(page.records):
+            yield f"Every training of size `{size}`: {escape(common)}. The notebook has the rest."
     if tables and page.paper.aliases:
         yield "How the models differ, but for their names, stands under [Readings](#readings)."
     last = ""
-    for title, note, table in tables:
+    for title, caption, frame in tables:
         if title != last:
             yield f"### {title}"
-            yield note
+            yield caption
         last = title
-        yield table.markdown()
+        yield table(frame)
     counts = count_table(page.records)
     if counts is not None:
         yield "## Counts and times"
@@ -412,27 +301,26 @@ def _measured(page: Page) -> Iterator[str]:
             "they were trained here. Times: mean ± half of the 95 % t interval over "
             "repeats; their device and threads are in the records."
         )
-        yield counts.markdown()
-    for title, said, table in way_tables(page.records, page.paper):
+        yield table(counts)
+    for title, text, frame in way_tables(page.records, page.paper):
         yield f"### {title}"
-        yield f"{said} Rows called printed are the paper's, of its own machines."
-        yield table.markdown()
-    costs = cost_table(page.records)
-    if costs is not None:
+        yield f"{text} Rows called printed are the paper's, of its own machines."
+        yield table(frame)
+    if page.records:
         yield "## Runs and cost"
         yield "Means over the runs of a job; each run is a file with its config and versions."
-        yield costs.markdown()
+        yield table(cost_table(page.records))
 
 
 def _reasons(page: Page) -> Iterator[str]:
     """Every own claim's note, readings and audit, folded."""
     lines = []
-    for row in _rows(page.own):
+    for judged in page.own:
+        row = judged.row
         texts = [row["note"], row["readings"], f"audit: {row['audit']}" if row["audit"] else ""]
         if any(texts):
-            told = ". ".join(text for text in texts if text)
-            lines.append(f"- `{row['id']}` **{row['verdict']}**: {escape(told)}")
+            text = escape(". ".join(filter(None, texts)))
+            lines.append(f"- `{row['id']}` **{row['verdict']}**: {text}")
     if lines:
         yield "## Why each verdict"
-        bullets = "\n".join(lines)
-        yield f"<details><summary>Claim by claim</summary>\n\n{bullets}\n\n</details>"
+        yield _folded("Claim by claim", "\n".join(lines) + "\n")

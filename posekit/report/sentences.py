@@ -1,97 +1,83 @@
-"""A row of the ledger in words: what was decided and why, each number named and short."""
+"""A judged claim in words: the verdict and its reasons, each number named and short."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 
-from posekit.claims.audit import audit_part
-from posekit.claims.ledger import labels, measured_parts
+from posekit.claims.ledger import Judged, labels
 from posekit.claims.numbers import number, number_within
-from posekit.claims.paper import Claim, Paper
-from posekit.claims.verdict import STATED
+from posekit.claims.verdict import HOLDS, Finding
 from posekit.report.markdown import escape
 
-TOLD = (
-    "depends on the reading",
-    STATED,
-    "the paper says by",
-    "timed on",
-)  # what a verdict can't do without
 LONG = 11  # characters of a printed number: 0.00114283, and a sign
+_DECIDED = (*HOLDS, "contradicted", "inconclusive")
 
 
-def bullet(paper: Paper, claim: Claim, row: Mapping[str, str]) -> str:
-    """A claim in a line: its words, the verdict, what it rests on, and the remark on it."""
-    text = f"- {escape(claim.statement)} (`{claim.id}`): **{row['verdict']}**"
-    if row["verdict"] == "inconsistent":
-        audits = [audit_part(paper, part) for part in claim.parts]
-        found = [joined(labels(claim), [audit.words for audit in audits], ": ")]
-        found += dict.fromkeys(audit.source for audit in audits)
-        parts = ["; ".join(filter(None, found)), _nevertheless(claim, row)]
+def bullet(judged: Judged) -> str:
+    """A claim in a line: statement, verdict, what it rests on, and the remark on it."""
+    claim = judged.claim
+    text = f"- {escape(claim.statement)} (`{claim.id}`): **{judged.verdict}**"
+    if judged.verdict == "inconsistent":
+        audits = [part.audit for part in judged.parts]
+        reasons = [_labelled(judged, [audit.words for audit in audits], ": ")]
+        reasons += dict.fromkeys(audit.source for audit in audits)
+        overruled = next((part.overruled for part in judged.parts if part.overruled), "")
+        parts = ["; ".join(filter(None, reasons))]
+        if overruled and claim.kind != "structure":
+            parts.append(f"but measured here: {overruled}, {measured_cell(judged)}")
     else:
-        parts = [row["evidence"], measured_cell(claim, row), *_restrictions(row)]
+        parts = ["; ".join(judged.evidence), measured_cell(judged), *_restrictions(judged)]
     text = ", ".join([text, *(escape(part) for part in parts if part)])
     return f"{text}. *{escape(claim.note)}*" if claim.note else text
 
 
-def _nevertheless(claim: Claim, row: Mapping[str, str]) -> str:
-    """What was measured of a claim that the paper's own numbers contradict."""
-    found = re.search(r"by measurement (\w+ \(E\d\))", row["note"])
-    if not found or claim.kind == "structure":
-        return ""
-    return f"but measured here: {found[1]}, {measured_cell(claim, row)}"
+def _restrictions(judged: Judged) -> list[str]:
+    """What keeps a verdict from being the whole truth: caveats, size, and other readings."""
+    caveats = list(dict.fromkeys(note.text for note in judged.notes if note.caveat))
+    if any(text.startswith("depends on the reading") for text in caveats):
+        return caveats
+    if {"E5", "E6"} & set(judged.evidence):  # the paper's data, but perhaps not its recipe
+        samples = [part.sample for part in judged.parts if part.sample]
+        sizes = dict.fromkeys(s.size for s in samples if s.data and s.size != "paper")
+        caveats += [f"size {size}" for size in sizes]
+    holds = judged.verdict in HOLDS
+    others = [
+        note.text
+        for note in judged.readings
+        if note.verdict in _DECIDED
+        and not (note.verdict in HOLDS and holds or note.verdict == judged.verdict)
+    ]
+    return caveats + ([f"but {' and '.join(others)}"] if others else [])
 
 
-def _restrictions(row: Mapping[str, str]) -> list[str]:
-    """What keeps a verdict from being the whole truth, from the notes and readings of the ledger."""
-    notes = row["note"].split("; ")
-    found = [note for note in notes if note.endswith(" alone") or note.startswith(TOLD)]
-    if any(note.startswith("depends on the reading") for note in found):
-        return found
-    if {"E5", "E6"} & set(row["evidence"].split("; ")):  # the paper's data, but not its recipe
-        sizes = [re.search(r"(?:^|: )(size (?:small|gpu))$", note) for note in notes]
-        found += dict.fromkeys(size[1] for size in sizes if size)
-    others = [reading for reading in row["readings"].split("; ") if _differs(reading, row)]
-    return found + ([f"but {' and '.join(others)}"] if others else [])
-
-
-def _differs(reading: str, row: Mapping[str, str]) -> bool:
-    """Does another reading hold, or fail, where the row doesn't?"""
-    found = re.search(r": (supported|contradicted|reproduced|inconclusive), ", reading)
-    group = {"supported": "holds", "reproduced": "holds"}
-    return bool(found) and group.get(found[1], found[1]) != group.get(
-        row["verdict"], row["verdict"]
-    )
-
-
-def printed_cell(claim: Claim, row: Mapping[str, str]) -> str:
+def printed_cell(judged: Judged) -> str:
     """What the paper prints of a claim, part by part."""
-    return joined(labels(claim), [_shown(text) for text in row["printed"].split("; ")])
+    return _labelled(judged, [_shown(part.printed) for part in judged.parts])
 
 
-def measured_cell(claim: Claim, row: Mapping[str, str]) -> str:
+def measured_cell(judged: Judged) -> str:
     """Mean, interval, margin, seeds and data of what was measured, part by part."""
-    parts = measured_parts(row)
-    text = joined(labels(claim), [_interval(*cells) for *cells, _ in parts])
-    counts = " or ".join(dict.fromkeys(n for *_, n in parts if n))
-    text += f", margin {row['margin']}" if row["margin"] else ""
-    if row["data"] and not row["card"]:
-        return f"{text}, counted on {row['data']}"
-    if row["data"]:
-        return f"{text}, n = {counts} on {row['data']}"
-    return f"{text}, n = {counts} repeats" if row["low"] else text
+    text = _labelled(judged, map(_interval, judged.parts))
+    margins = [part.margin for part in judged.parts]
+    text += f", margin {'; '.join(margins)}" if any(margins) else ""
+    data = "; ".join(dict.fromkeys(part.data for part in judged.parts if part.data))
+    if data and not any(part.card for part in judged.claim.parts):
+        return f"{text}, counted on {data}"
+    counts = " or ".join(dict.fromkeys(part.n for part in judged.parts if part.n))
+    if data:
+        return f"{text}, n = {counts} on {data}"
+    return f"{text}, n = {counts} repeats" if any(part.low for part in judged.parts) else text
 
 
-def joined(labels: list[str], texts: list[str], mark: str = " ") -> str:
-    """What there is, each under its label."""
-    pairs = zip(labels, texts) if len(labels) == len(texts) else (("", text) for text in texts)
+def _labelled(judged: Judged, texts: Iterable[str], mark: str = " ") -> str:
+    """The texts there are, each under the label of its part."""
+    pairs = zip(labels(judged.claim), texts)
     return "; ".join(f"{label}{mark}{text}" if label else text for label, text in pairs if text)
 
 
-def _interval(mean: str, low: str, high: str) -> str:
+def _interval(part: Finding) -> str:
     """mean [low, high], all with the decimals of the largest, or those the interval leaves."""
-    if not low:
-        return _shown(mean)
-    values = [float(text) for text in (mean, low, high)]
+    if not part.low:
+        return _shown(part.measured)
+    values = [float(text) for text in (part.measured, part.low, part.high)]
     largest, half = max(map(abs, values)), (values[2] - values[1]) / 2
     mean, low, high = (number_within(value, half, largest) for value in values)
     return f"{mean} [{low}, {high}]"

@@ -1,9 +1,9 @@
-"""The studio's data card, results/studio.md: what it is, and how far from real people it is."""
+"""The studio's data card, results/studio.md: its description and its distance from real people."""
 
-from collections import defaultdict
+import pandas as pd
 
-from posekit.claims.measurements import Record
-from posekit.report.markdown import Table, escape
+from posekit.claims.measurements import Record, value_table
+from posekit.report.markdown import escape, table
 from posekit.report.measured_tables import cell
 from posekit.studio import poses
 
@@ -25,32 +25,26 @@ next one than the studio does, not that the studio is real."""
 
 
 def studio_card(records: list[Record]) -> str:
-    """The card as Markdown; what was measured stands in it once there are records of it."""
+    """The card as Markdown, with the measured distance once there are records of it."""
     *story, _dimensions = poses.__doc__.strip().split("\n\n")
     title, *story = story
     parts = [f"# {title.rstrip('.')}", f"Version {poses.VERSION}. [All results](README.md)"]
-    parts += [escape(paragraph.replace("\n", " ")) for paragraph in story]
-    if table := _distance(records):
-        parts += [DISTANCE, table.markdown()]
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+    parts += [escape(paragraph) for paragraph in story]
+    distance = _distance(records)
+    if len(distance):
+        parts += [DISTANCE, table(distance)]
+    return "\n\n".join(parts) + "\n"
 
 
-def _distance(records: list[Record]) -> Table | None:
-    found: dict[tuple[str, str], dict[str, dict[int, float]]] = defaultdict(
-        lambda: defaultdict(dict)
-    )
-    for record in records:
-        for (name, card, data), value in record.values.items():
-            metric, subject, *rest = name.split("/")
-            if data in ("cmu", "studio") and not rest:
-                column = "ratio" if metric == "studio_ratio" else card
-                found[record.size, subject][column][record.seed] = value
-    columns = ("h36m-martinez-p1", "cmu-p1", "cmu-p2", "ratio")
-    rows = [
-        (size, subject, *(cell(row.get(column, {})) for column in columns))
-        for (size, subject), row in sorted(found.items())
-        if "cmu-p1" in row
-    ]
-    head = ("Size", "Network", ">Studio, mm (h36m-martinez-p1)")
-    head += (">CMU, mm (cmu-p1)", ">CMU, mm (cmu-p2)", ">Ratio (cmu-p1)")
-    return Table(head, tuple(rows)) if rows else None
+def _distance(records: list[Record]) -> pd.DataFrame:
+    """Errors on the studio and on motion capture, one network of a size a row."""
+    values = value_table(records)
+    values = values[values["data"].isin(["cmu", "studio"]) & (values["slice"] == "")]
+    ratio = values["metric"] == "studio_ratio"
+    values = values.assign(column=values["card"].mask(ratio, "ratio"))
+    columns = ["h36m-martinez-p1", "cmu-p1", "cmu-p2", "ratio"]
+    grid = values.pivot_table("value", ["size", "network"], "column", aggfunc=list)
+    grid = grid.reindex(columns=columns).dropna(subset=["cmu-p1"]).map(cell).reset_index()
+    head = ["Size", "Network", ">Studio, mm (h36m-martinez-p1)"]
+    head += [">CMU, mm (cmu-p1)", ">CMU, mm (cmu-p2)", ">Ratio (cmu-p1)"]
+    return grid.set_axis(head, axis=1)

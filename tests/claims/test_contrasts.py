@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from posekit.claims.contrasts import Contrast, differences, load_contrasts, measured
-from posekit.claims.measurements import load_records
+from posekit.claims.contrasts import Contrast, differences, load_contrasts
+from posekit.claims.measurements import load_records, values_by_data
 from posekit.claims.paper import load_paper
+from posekit.claims.statistics import Estimate
 
 RUNS = Path(__file__).parents[2] / "results" / "runs"
 COLUMNS = ["network", "seed", "metric", "card", "slice", "value"]
@@ -61,18 +62,18 @@ def test_the_printed_change_is_that_of_the_paper():
 
 
 def test_records_give_what_they_measured_under_cards():
-    found = measured([r for r in load_records(RUNS) if r.paper == "kim"])
+    found = values_by_data([r for r in load_records(RUNS) if r.paper == "kim"])
     (values,) = [table for (data, _), table in found.items() if data == "studio-wild"]
     tried = load_contrasts("kim")
     for measure in {contrast.measure for contrast in tried}:
         some = [contrast for contrast in tried if contrast.measure == measure]
         own = differences(some, values, load_paper("kim"))
         assert len(own) == 6 and (own["n"] >= 3).all()
-    assert measured([]) == {}
+    assert values_by_data([]) == {}
 
 
 @pytest.mark.parametrize(
-    ("metric", "ends", "n", "told"),
+    ("metric", "ends", "n", "answer"),
     [
         ("loss", (-2.0, -1.0), 3, "yes, better"),
         ("loss", (1.0, 2.0), 3, "yes, worse"),
@@ -82,15 +83,18 @@ def test_records_give_what_they_measured_under_cards():
         ("loss", (np.nan, np.nan), 1, "too few seeds"),
     ],
 )
-def test_seed_noise_is_told_from_better_and_worse(metric, ends, n, told):
-    assert Contrast("", "a", "b", metric, "", "", "%").told(*ends, n) == told
+def test_seed_noise_is_told_from_better_and_worse(metric, ends, n, answer):
+    found = Estimate(sum(ends) / 2, *ends, n, 1.0, "")
+    assert Contrast("", "a", "b", metric, "", "", "%").beyond_noise(found) == answer
 
 
 def test_an_unknown_metric_is_named(tmp_path):
     (tmp_path / "some").mkdir()
     table = "name,one,another,metric,slice,card,unit\na,b,c,beauty,,card,%\n"
     (tmp_path / "some" / "contrasts.csv").write_text(table)
-    with pytest.raises(ValueError, match="contrasts.csv: beauty is not in papers/metrics.csv"):
+    with pytest.raises(
+        ValueError, match="contrasts.csv, line 2: beauty is not in papers/metrics.csv"
+    ):
         load_contrasts("some", tmp_path)
 
 

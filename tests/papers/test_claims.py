@@ -64,7 +64,7 @@ def test_all_claims_are_those_of_the_shared_list(one, papers):
 def test_every_printed_number_is_part_of_a_claim(one):
     paper = one.paper
     parts = [part for claim in paper.claims for part in claim.parts]
-    used = {(q, p.card) for p in parts for name in p.names for q in paper.expand(p, name)}
+    used = {(q, p.card) for p in parts for name in p.names for q in p.expanded[name]}
     named = {quantity for quantity, _ in used}
     unclaimed = {
         quantity

@@ -32,16 +32,19 @@ def test_ways_are_rows_and_the_paper_stands_beside_them():
             },
         )
     )
-    (_, sizes_said, sizes), (_, times_said, table) = way_tables(ran, load_paper("choi2021"))
-    assert sizes.rows[:2] == (("tflite float32", "16.00"), ("tflite int8", "4.80"))
-    assert sizes.rows[2] == ("printed", "5.59")  # Table 10
-    assert sizes.rows[3] == ("printed, bytes a parameter", "1.37")
-    assert sizes_said == "Nearest to what is printed: large tflite int8, off by 16 %."
-    assert table.rows[0] == ("eager float32, 1 thread", "301.0")
-    assert table.rows[3][0] == "eager float32, all threads"
-    assert ("printed, cpu", "108.0") in table.rows
-    assert "large 51.00 ms by litert int8, 1 thread (5.9 times)" in times_said
-    assert "Slower than that: large by litert float32, 1 thread (2.0 times the time)" in times_said
+    (_, nearest, sizes), (_, fastest, times) = way_tables(ran, load_paper("choi2021"))
+    assert sizes.to_numpy().tolist() == [
+        ["tflite float32", "16.00"],
+        ["tflite int8", "4.80"],
+        ["printed", "5.59"],  # Table 10
+        ["printed, bytes a parameter", "1.37"],
+    ]
+    assert nearest == "Nearest to what is printed: large tflite int8, off by 16 %."
+    times = times.set_index("Way")[">large"]
+    assert times.index[0] == "eager float32, 1 thread" and times.iloc[0] == "301.0"
+    assert times.index[3] == "eager float32, all threads" and times["printed, cpu"] == "108.0"
+    assert "large 51.00 ms by litert int8, 1 thread (5.9 times)" in fastest
+    assert "Slower than that: large by litert float32, 1 thread (2.0 times the time)" in fastest
 
 
 def test_counts_of_other_kinds_make_no_such_table():

@@ -1,20 +1,21 @@
 """Tables that nothing breaks, and numbers as long as they are worth."""
 
+import pandas as pd
 import pytest
 
 from posekit.claims.numbers import number, number_within, short
-from posekit.report.markdown import Link, Table
+from posekit.report.markdown import link, table
 
 
 def test_text_from_tables_cannot_break_a_table_or_a_page():
-    table = Table(("A", ">B"), (("a|b <i> *x* [y](z)", Link("run", "runs/1.json")),))
-    assert table.markdown().splitlines() == [
+    cells = {"A": ["a|b <i> *x* [y](z)"], ">B": [link("run", "runs/1.json")]}
+    assert table(pd.DataFrame(cells, dtype=object)).splitlines() == [
         "| A | B |",
         "| --- | --: |",
         r"| a\|b &lt;i&gt; \*x\* \[y\](z) | [run](runs/1.json) |",
     ]
     with pytest.raises(ValueError, match="11 columns"):
-        Table(("x",) * 11, ())
+        table(pd.DataFrame(columns=list("abcdefghijk")))
 
 
 def test_numbers_are_as_long_as_they_are_worth():

@@ -55,19 +55,18 @@ def test_losses_and_pckh_stand_beside_each_other_each_in_its_unit(records):
     [(title, caption, table), *_] = error_tables(records, ["kim-train-loss"])
     assert title == f"All cards on `{STUDIO}` (generated data, not the paper's), size `small`"
     assert caption.startswith("In 0.001 MSE; mpii-naman-pckh, mpii-bearpaw-pckh in %.")
-    names = [row[0] for row in table.rows]
     cards = ["kim-train-loss", "kim-test-loss", "mpii-naman-pckh", "mpii-bearpaw-pckh"]
-    assert names == ["trained on", *cards]
+    assert table["Card"].tolist() == ["trained on", *cards]
     half = stats.t.ppf(0.975, 2) * stats.sem(LOSSES)
-    assert table.rows[1][1] == f"{1e3 * np.mean(LOSSES):.3f} ± {1e3 * half:.3f}"
+    assert table.loc[1, ">net"] == f"{1e3 * np.mean(LOSSES):.3f} ± {1e3 * half:.3f}"
 
 
 def test_losses_that_are_not_small_are_in_their_own_unit():
     records = [trained(seed, 0.0113 + seed / 1000) for seed in range(2)]
     [(_, caption, table), *_] = error_tables(records, ["kim-train-loss"])
-    assert caption.startswith("In MSE; ") and table.rows[1][1].startswith("0.0118 ± ")
+    assert caption.startswith("In MSE; ") and table.loc[1, ">net"].startswith("0.0118 ± ")
     [(_, caption, table), *_] = error_tables([trained(0, 0.0012)], [])
-    assert caption.startswith("In 0.001 MSE; ") and table.rows[1][1] == "1.2"
+    assert caption.startswith("In 0.001 MSE; ") and table.loc[1, ">net"] == "1.2"
 
 
 def test_slices_are_those_of_the_papers_cards_and_of_one_card_of_any_other_metric(records):
@@ -80,15 +79,15 @@ def test_slices_are_those_of_the_papers_cards_and_of_one_card_of_any_other_metri
 def test_a_loss_has_no_average_over_epochs(records):
     _, (_, caption, losses), (_, _, rates) = error_tables(records, ["kim-train-loss"])
     assert caption.startswith("In 0.001 MSE. ")
-    assert [row[0] for row in losses.rows] == ["trained on", "epoch-1", "epoch-2", "headline"]
-    assert [row[0] for row in rates.rows] == ["trained on", "average", "head", "ankle"]
+    assert losses["Slice"].tolist() == ["trained on", "epoch-1", "epoch-2", "headline"]
+    assert rates["Slice"].tolist() == ["trained on", "average", "head", "ankle"]
 
 
 def test_what_is_no_number_of_a_card_has_no_unit():
     values = {("mpjpe/a", "cmu-p1", "cmu"): 95.0, ("studio_ratio/a", "cmu-p1", "cmu"): 1.06}
     [(_, caption, table)] = error_tables([run(0, values)], [])
     assert caption.startswith("In mm; cmu-p1, studio ratio without a unit.")
-    assert [row[0] for row in table.rows] == ["trained on", "cmu-p1", "cmu-p1, studio ratio"]
+    assert table["Card"].tolist() == ["trained on", "cmu-p1", "cmu-p1, studio ratio"]
 
 
 COUNTS = {
@@ -109,21 +108,21 @@ def test_counts_are_of_models_and_of_no_data():
         ("lost/210", "", "mpii"): 3.25,
     }
     table = count_table([run(0, others | COUNTS)])
-    assert table.head == ("Model", ">params", ">stem macs")
-    assert sorted(table.rows) == [
-        ("original", "12,647,206", "1,630,000,000"),
-        ("reduced", "12,529,622", "1,112,000,000"),
+    assert list(table) == ["Model", ">params", ">stem macs"]
+    assert table.to_numpy().tolist() == [
+        ["reduced", "12,529,622", "1,112,000,000"],
+        ["original", "12,647,206", "1,630,000,000"],
     ]
 
 
 def test_counts_of_two_sizes_are_not_averaged():
     gpu = {name: count + 1 for name, count in COUNTS.items()}
     table = count_table([run(0, COUNTS), run(1, gpu, "gpu"), *[trained(2, 0.001)]])
-    assert [row[:2] for row in table.rows] == [
-        ("original, small", "12,647,206"),
-        ("reduced, small", "12,529,622"),
-        ("original, gpu", "12,647,207"),
-        ("reduced, gpu", "12,529,623"),
+    assert table.iloc[:, :2].to_numpy().tolist() == [
+        ["original, small", "12,647,206"],
+        ["reduced, small", "12,529,622"],
+        ["original, gpu", "12,647,207"],
+        ["reduced, gpu", "12,529,623"],
     ]
 
 
@@ -145,7 +144,7 @@ def test_shares_and_f1_of_one_card_stand_in_rows_of_their_own():
         records.append(run(seed, numbers))
     (_, caption, table), (title, _, parts), *_ = error_tables(records, ["lsp-parts"])
     cards = [f"{card}, {m}" for card in ("lsp-silhouette", "lsp-parts") for m in ("accuracy", "f1")]
-    assert [row[0] for row in table.rows] == ["trained on", *cards]
+    assert table["Card"].tolist() == ["trained on", *cards]
     assert caption.startswith("In %; lsp-silhouette, f1, lsp-parts, f1 without a unit.")
-    names = [row[0] for row in parts.rows]
+    names = parts["Slice"].tolist()
     assert names[1:4] == ["accuracy", "f1", "f1/background"] and "`lsp-parts`" in title

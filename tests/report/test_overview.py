@@ -12,13 +12,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from posekit.claims.ledger import verdicts
+from posekit.claims.measurements import load_records
 from posekit.claims.paper import FOLDER, slugs
 from posekit.claims.verdict import WORDS
 from posekit.metrics.masks import MASK_PROTOCOLS
 from posekit.metrics.mesh import SPIN_PROTOCOLS
+from posekit.report.comparisons import noise_sentence
 from posekit.report.measured_tables import cost_table
 from posekit.report.overview import EVIDENCE, MEANING, render, write
-from posekit.report.paper_page import _beyond
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 ACTIONS = ("Directions", "Walking")
@@ -52,16 +54,48 @@ def record(model: str, seed: int, **changes) -> dict:
     } | changes
 
 
-@pytest.fixture
-def results(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def tran(tmp_path_factory) -> Path:
+    """A folder of papers with one paper in it."""
+    return papers_folder(tmp_path_factory.mktemp("papers"), "tran2022")
+
+
+def papers_folder(folder: Path, slug: str) -> Path:
+    """A folder with the tables of one paper."""
+    (folder / slug).mkdir(parents=True)
+    for path in [*FOLDER.glob("*.csv"), *FOLDER.glob(f"{slug}/*.csv")]:
+        (folder / path.relative_to(FOLDER)).write_bytes(path.read_bytes())
+    return folder
+
+
+def make_results(folder: Path) -> Path:
     """A results folder with three seeds of two models and a figure."""
     for model in ERRORS:
         for seed in range(3):
-            keep(tmp_path, record(model, seed))
-    (tmp_path / "figures").mkdir()
+            keep(folder, record(model, seed))
+    (folder / "figures").mkdir()
     for name in ("tran2022-a-pose.png", "tran2022-a-pose.html", "tran2022-loss.png"):
-        (tmp_path / "figures" / name).write_text(name)
-    return tmp_path
+        (folder / "figures" / name).write_text(name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, tran) -> Path:
+    """A results folder with all its files, to be read only."""
+    folder = make_results(tmp_path_factory.mktemp("results"))
+    write(folder, tran)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(written) -> str:
+    return (written / "tran2022.md").read_text()
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """A results folder without pages, to change."""
+    return make_results(tmp_path)
 
 
 def keep(folder: Path, run: dict) -> None:
@@ -81,8 +115,7 @@ def table_under(markdown: str, title: str) -> list[dict[str, str]]:
     return [dict(zip(lines[0], cells, strict=True)) for cells in lines[2:]]
 
 
-def test_a_table_gives_mean_and_t_interval_over_seeds(results):
-    page = render(results)[results / "tran2022.md"]
+def test_a_table_gives_mean_and_t_interval_over_seeds(page):
     rows = table_under(page, "### `h36m-martinez-p1` slice by slice on `studio`")
     assert [row["Slice"] for row in rows] == ["trained on", "average", *ACTIONS]
     low, high = stats.t.interval(0.95, 2, np.mean(ERRORS["ours"]), stats.sem(ERRORS["ours"]))
@@ -90,8 +123,7 @@ def test_a_table_gives_mean_and_t_interval_over_seeds(results):
     assert rows[3]["martinez"] == f"63.00 ± {stats.t.ppf(0.975, 2) / 3**0.5:.2f}"
 
 
-def test_studio_numbers_are_headed_as_such_and_never_stand_beside_printed_ones(results):
-    page = render(results)[results / "tran2022.md"]
+def test_studio_numbers_are_headed_as_such_and_never_stand_beside_printed_ones(page):
     titles = [line for line in page.splitlines() if line.startswith("### ")]
     assert titles and all("generated data, not the paper's" in title for title in titles)
     assert "must not be put beside printed ones" in page
@@ -100,39 +132,35 @@ def test_studio_numbers_are_headed_as_such_and_never_stand_beside_printed_ones(r
             assert row["Measured"] == ""
 
 
-def test_a_page_tells_verdicts_as_the_ledger_has_them(results):
-    write(results)
-    page = (results / "tran2022.md").read_text()
-    with (results / "ledger.csv").open(newline="") as file:
+def test_a_page_tells_verdicts_as_the_ledger_has_them(written, page):
+    with (written / "ledger.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["paper"] == "tran2022"]
     ledger = {row["id"]: row for row in rows}
     shown = table_under(page, "## Claims")
     own = [row for row in ledger.values() if row["verdict"] != "quoted"]
     assert [(r["Id"], r["Verdict"]) for r in shown] == [(r["id"], r["verdict"]) for r in own]
-    overview = (results / "README.md").read_text()
+    overview = (written / "README.md").read_text()
     counts = {row["Word"]: int(row["tran2022"]) for row in table_under(overview, "## Verdicts")}
     assert sum(counts.values()) == len(ledger)
     assert counts["quoted"] == len(ledger) - len(own)
 
 
-def test_a_claim_leads_to_the_runs_behind_it(results):
-    page = render(results)[results / "tran2022.md"]
+def test_a_claim_leads_to_the_runs_behind_it(written, page):
     rows = [row for row in table_under(page, "## Claims") if row["Runs"]]
     assert rows
     for row in rows:
         for target in re.findall(r"\]\(([^)#]*)\)", row["Runs"]):
-            assert (results / target).is_file()
+            assert (written / target).is_file()
 
 
-def test_every_link_of_every_page_leads_somewhere(results):
-    write(results)
-    for page in results.glob("*.md"):
+def test_every_link_of_every_page_leads_somewhere(written):
+    for page in written.glob("*.md"):
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
             path, _, heading = target.partition("#")
             path = path or page.name
-            assert (results / path).exists(), f"{page.name}: {target}"
+            assert (written / path).exists(), f"{page.name}: {target}"
             titles = (
-                re.findall(r"^#+ (.*)", (results / path).read_text(), re.MULTILINE)
+                re.findall(r"^#+ (.*)", (written / path).read_text(), re.MULTILINE)
                 if heading
                 else []
             )
@@ -140,9 +168,7 @@ def test_every_link_of_every_page_leads_somewhere(results):
             assert not heading or heading in anchors
 
 
-def test_the_page_for_browsers_is_whole_and_stays_inside_results(results):
-    write(results)
-
+def test_the_page_for_browsers_is_whole_and_stays_inside_results(written):
     class Links(HTMLParser):
         def __init__(self):
             super().__init__()
@@ -160,7 +186,7 @@ def test_the_page_for_browsers_is_whole_and_stays_inside_results(results):
             assert self.open.pop() == tag
 
     links = Links()
-    text = (results / "index.html").read_text()
+    text = (written / "index.html").read_text()
     links.feed(text)
     assert links.open == []
     assert "figures/tran2022-a-pose.html" in links.targets
@@ -168,30 +194,27 @@ def test_the_page_for_browsers_is_whole_and_stays_inside_results(results):
     assert not [target for target in links.targets if target.endswith(".md")]
     for target in links.targets:
         file, _, part = target.partition("#")
-        assert not file or (results / file).exists(), target
+        assert not file or (written / file).exists(), target
         assert not part or text.count(f'id="{part}"') == 1, target
 
 
-def test_writing_twice_changes_nothing(results):
-    written = write(results)
-    first = {path: path.read_bytes() for path in written}
-    assert written == write(results)
-    assert first == {path: path.read_bytes() for path in written}
-    assert sorted(p.name for p in results.iterdir() if p.is_file()) == sorted(
-        p.name for p in written
-    )
+def test_writing_twice_changes_nothing(written, tran):
+    before = {path: path.read_bytes() for path in written.iterdir() if path.is_file()}
+    assert sorted(before) == sorted(write(written, tran))
+    assert before == {path: path.read_bytes() for path in before}
+    assert b"\r" not in before[written / "ledger.csv"]
+    back = pd.read_csv(written / "ledger.csv", dtype=str, keep_default_na=False)
+    records = load_records(written / "runs")
+    pd.testing.assert_frame_equal(back, verdicts("tran2022", records), check_dtype=False)
 
 
-def test_the_order_of_files_and_their_ids_change_nothing_but_links(results, tmp_path_factory):
-    other = tmp_path_factory.mktemp("renamed")
-    for path in sorted((results / "runs").iterdir()):
+def test_the_order_of_files_and_their_ids_change_nothing_but_links(written, page, tran, tmp_path):
+    for path in sorted((written / "runs").iterdir()):
         run = json.loads(path.read_text())
-        keep(other, run | {"id": run["id"][::-1]})
-    pages = [render(folder)[folder / "tran2022.md"] for folder in (results, other)]
-    first, second = (
-        table_under(page, "### `h36m-martinez-p1` slice by slice on `studio`") for page in pages
-    )
-    assert first == second
+        keep(tmp_path, run | {"id": run["id"][::-1]})
+    title = "### `h36m-martinez-p1` slice by slice on `studio`"
+    other = render(tmp_path, tran)[tmp_path / "tran2022.md"]
+    assert table_under(page, title) == table_under(other, title)
 
 
 def test_a_paper_without_runs_has_a_page_all_the_same(tmp_path):
@@ -215,22 +238,16 @@ def test_a_new_paper_needs_nothing_but_its_tables(tmp_path):
 
 
 def test_the_overview_explains_the_cards_it_names_and_how_to_make_its_numbers(results):
-    overview = render(results)[results / "README.md"]
+    overview = render(results)[results / "README.md"]  # of all papers
     rules = {row["Card"]: row["Rule"] for row in table_under(overview, "## Cards")}
-    printed = {
-        "kim-train-loss",
-        "h36m-bouchiat",
-        "mupots-3dpck-rel",
-        *MASK_PROTOCOLS,
-        *SPIN_PROTOCOLS,
-    }
+    printed = {"kim-train-loss", "h36m-bouchiat", "mupots-3dpck-rel"}
+    printed |= {*MASK_PROTOCOLS, *SPIN_PROTOCOLS}
     assert set(rules) == {*CARDS, *printed, "h36m-moon-p1", "h36m-moon-p2"}
     assert rules["h36m-martinez-p1"].startswith("S9 and S11, every frame of every camera")
     assert "```\nposekit reproduce tran2022 --size small --seeds 3\n```" in overview
 
 
-def test_a_number_that_is_not_in_the_papers_text_is_told_apart_wherever_it_decides(results):
-    page = render(results)[results / "tran2022.md"]
+def test_a_number_that_is_not_in_the_papers_text_is_told_apart_wherever_it_decides(page):
     told = "li 38.0 is recovered: it is from the base project's documents"
     [line] = [line for line in page.splitlines() if line.startswith("- Outperforms baseline DNNs")]
     assert "38.3 is not less than 38.0" in line and told in line
@@ -238,26 +255,25 @@ def test_a_number_that_is_not_in_the_papers_text_is_told_apart_wherever_it_decid
     assert told in faults["tran2022-034"] and "recovered" not in faults["tran2022-027"]
 
 
-def test_the_remark_on_a_claim_stands_in_its_headline(results):
-    page = render(results)[results / "tran2022.md"]
+def test_the_remark_on_a_claim_stands_in_its_headline(page):
     [line] = [line for line in page.splitlines() if line.startswith("- Best in Table 1 P1 for Sit")]
     assert "68.2 is not less than 54.2" in line and "order of columns of their own table" in line
 
 
-def test_settings_that_no_run_used_are_counted_as_such(results):
+def test_settings_that_no_run_used_are_counted_as_such(results, tran):
     rows = [("recipe_batch/ours", 24), ("fc_layers/ours/gate-stage", 8)]
     counts = [{"quantity": q, "card": "", "data": "", "value": v} for q, v in rows]
     noted = record("ours", 0, id="e" * 16, job="structure", quantities=counts)
     keep(results, noted)
-    page = render(results)[results / "tran2022.md"]
+    page = render(results, tran)[results / "tran2022.md"]
     told = "All 2 reproduced say that what was built here is as the paper states it, 1 of them by"
     assert told in page and "implemented as stated, which no recorded run used." in page
     keep(results, record("ours", 0, id="d" * 16, size="paper", quantities=[]))
-    page = render(results)[results / "tran2022.md"]
+    page = render(results, tran)[results / "tran2022.md"]
     assert told in page and "no recorded run used" not in page
 
 
-def test_numbers_of_one_claim_are_named(results):
+def test_numbers_of_one_claim_are_named(results, tran):
     rows = [
         ("inputs/ours", 34),
         ("joints_in/ours", 17),
@@ -266,7 +282,7 @@ def test_numbers_of_one_claim_are_named(results):
     ]
     counts = [{"quantity": q, "card": "", "data": "", "value": v} for q, v in rows]
     keep(results, record("ours", 0, id="e" * 16, job="structure", quantities=counts))
-    page = render(results)[results / "tran2022.md"]
+    page = render(results, tran)[results / "tran2022.md"]
     cells = {row["Id"]: row for row in table_under(page, "## Claims")}
     assert cells["tran2022-003"]["Measured"] == "inputs 34; outputs 48"
     assert cells["tran2022-015"]["Printed"].endswith("milestone first 170; milestone second 200")
@@ -287,7 +303,8 @@ def kim(seed: int, size: str = "small", data: str = "mpii") -> dict:
 def test_a_page_says_of_an_order_what_size_it_is_of_and_which_reading_does_not_share_it(tmp_path):
     for seed in range(3):
         keep(tmp_path, kim(seed))
-    page = render(tmp_path)[tmp_path / "kim.md"]
+    papers = papers_folder(tmp_path / "papers", "kim")
+    page = render(tmp_path, papers)[tmp_path / "kim.md"]
     [line] = [line for line in page.splitlines() if line.startswith("- Adam beats Adam with sch")]
     assert "**reproduced**, E6, adam-original -0.0000200" in line
     assert "n = 3 on mpii, size small, but adam-original: with never-original for" in line
@@ -298,41 +315,35 @@ def test_a_page_says_of_an_order_what_size_it_is_of_and_which_reading_does_not_s
     assert "Units: legs lost in %, loss in MSE, latency in ms, yes is 1." in page
 
 
-def test_smoke_runs_never_enter_a_table(results):
-    before = render(results)
+def test_smoke_runs_never_enter_a_table(results, page, tran):
     keep(results, record("ours", 0, id="f" * 16, size="smoke"))
-    assert render(results) == before
+    assert render(results, tran)[results / "tran2022.md"] == page
 
 
-def test_costs_are_means_over_the_runs_of_a_job(results):
-    from posekit.claims.measurements import load_records
-
-    table = cost_table(load_records(results / "runs"))
-    [row] = [row for row in table.rows if row[0] == "lifter/ours"]
-    assert row[3:7] == ("3", "11.0", "9,000", "900")
+def test_costs_are_means_over_the_runs_of_a_job(written):
+    table = cost_table(load_records(written / "runs")).set_index("Job")
+    assert table.loc["lifter/ours"].tolist()[2:6] == ["3", "11.0", "9,000", "900"]
 
 
 def test_a_cost_too_small_to_print_is_left_out(results):
-    from posekit.claims.measurements import load_records
-
     for seed in range(3):
         run = record("ours", seed, job="noted", id=f"c{seed:015x}", quantities=[])
         keep(results, run | {"seconds": 0.01, "samples_per_second": 0.0})
-    [row] = [row for row in cost_table(load_records(results / "runs")).rows if row[0] == "noted"]
-    assert row[3:7] == ("3", "", "", "900")
+    table = cost_table(load_records(results / "runs")).set_index("Job")
+    assert table.loc["noted"].tolist()[2:6] == ["3", "", "", "900"]
 
 
-def test_a_results_folder_that_cannot_be_written_is_named(results):
+def test_a_results_folder_that_cannot_be_written_is_named(results, tran):
     (results / "index.html").mkdir()  # root may write anywhere, but never a file over a folder
     with pytest.raises(OSError, match=r"index\.html.*choose another folder"):
-        write(results)
+        write(results, tran)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_results_folder_without_permission_is_named(results):
+def test_a_results_folder_without_permission_is_named(results, tran):
     results.chmod(0o500)
     with pytest.raises(OSError, match="choose another folder"):
-        write(results)
+        write(results, tran)
 
 
 def test_a_damaged_record_is_named(results):
@@ -360,12 +371,12 @@ def test_a_page_says_which_changes_exceed_seed_noise():
         "no light": (0.0, -8.0, 8.0, "no"),
     }
     found = pd.DataFrame.from_dict(rows, "index", columns=["mean", "low", "high", NOISE])
-    told = _beyond(found, "mm")
+    told = noise_sentence(found, "mm")
     assert told == (
         "1 of 3 exceed seed noise: less light (better). The others would have to be beyond 2.00 to "
         "8.00 mm to be told from 0."
     )
-    told = _beyond(found.iloc[1:2], "%")
+    told = noise_sentence(found.iloc[1:2], "%")
     assert (
         told == "None of 1 exceed seed noise. One would have to be beyond 2.00 % to be told from 0."
     )

@@ -2,16 +2,21 @@
 
 import pytest
 
-from posekit.claims.ledger import labels
+from posekit.claims.ledger import Judged, labels
 from posekit.claims.paper import Claim, load_paper, slugs
+from posekit.claims.verdict import Finding
 from posekit.report.sentences import measured_cell, printed_cell
-
-ROW = dict.fromkeys(("measured", "low", "high", "n", "margin", "data", "card", "printed"), "")
 
 
 def claim(name: str) -> Claim:
     [found] = [c for c in load_paper(name.split("-")[0]).claims if c.id == name]
     return found
+
+
+def judged(name: str, **cells: str) -> Judged:
+    """A claim of one part with these cells."""
+    paper = load_paper(name.split("-")[0])
+    return Judged(paper, claim(name), [Finding("supported", **cells)])
 
 
 @pytest.mark.parametrize(
@@ -52,16 +57,16 @@ def test_none_of_several_parts_is_without_a_label(paper):
 
 
 def test_a_printed_loss_is_shown_as_it_is_printed():
-    assert printed_cell(claim("kim-039"), ROW | {"printed": "0.00114283"}) == "0.00114283"
-    assert printed_cell(claim("kim-006"), ROW | {"printed": "350848"}) == "350,848"
+    assert printed_cell(judged("kim-039", printed="0.00114283")) == "0.00114283"
+    assert printed_cell(judged("choi2021-432", printed="350848")) == "350,848"
 
 
 def test_a_small_difference_keeps_its_digits():
-    row = ROW | {"measured": "-0.00009012", "low": "-0.00011", "high": "-0.00007024", "n": "5"}
-    cell = measured_cell(claim("kim-018"), row | {"data": "studio-wild", "card": "kim-train-loss"})
+    cells = {"measured": "-0.00009012", "low": "-0.00011", "high": "-0.00007024", "n": "5"}
+    cell = measured_cell(judged("kim-018", **cells, data="studio-wild"))
     assert cell == "-0.000090 [-0.000110, -0.000070], n = 5 on studio-wild"
 
 
 def test_a_count_has_no_seeds_to_be_told():
-    row = ROW | {"measured": "-1.4", "n": "1", "data": "mpii"}
-    assert measured_cell(claim("kim-011"), row) == "-1.4, counted on mpii"
+    row = judged("kim-011", measured="-1.4", n="1", data="mpii")
+    assert measured_cell(row) == "-1.4, counted on mpii"

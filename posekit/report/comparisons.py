@@ -1,0 +1,93 @@
+"""The parts of a paper's page that compare trained networks: differences, and which to take."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import pandas as pd
+
+from posekit.claims.contrasts import Contrast, differences
+from posekit.claims.measurements import Record, values_by_data
+from posekit.claims.numbers import number
+from posekit.claims.paper import Paper
+from posekit.claims.selection import Question, choose, counted
+from posekit.report.markdown import table
+from posekit.report.measured_tables import generated
+
+CHOICE = (
+    "The cheapest of those that no other is shown to beat. In brackets 95 % intervals of "
+    "differences, paired by seed: a network whose interval leaves out 0 is worse, one whose "
+    "interval does not may still be worse by as much as it reaches. No correction is made for the "
+    "number of networks. Costs are those of the whole networks; the table of sizes in the notebook "
+    "says what was trained of them, and on what pictures."
+)
+
+
+def contrast_section(
+    contrasts: list[Contrast], records: list[Record], paper: Paper
+) -> Iterator[str]:
+    """Each change that the paper tries: its measured difference, and whether that is seed noise."""
+    groups = [list(group) for _, group in groupby(contrasts, key=lambda c: c.measure)]
+    tables = [
+        (data, size, group, differences(group, values, paper))
+        for (data, size), values in values_by_data(records).items()
+        for group in groups
+    ]
+    tables = [each for each in tables if not each[-1].empty]
+    if not tables:
+        return
+    yield "## Do the differences exceed seed noise?"
+    yield (
+        "What each change does to a number, the two networks of a pair from the same random start; in "
+        "brackets the 95 % interval of the mean over seeds. A difference whose interval leaves out 0 "
+        "exceeds seed noise; of 20 that are nothing but noise, one would do so by chance. Printed is "
+        "one run each, on the paper's data: beside numbers on other data its sign may be compared, "
+        "not its size."
+    )
+    for data, size, group, found in tables:
+        metric, part, card = group[0].measure
+        after = f", {part.replace('-', ' ')}" if part else ""
+        yield f"**{metric}{after}** by `{card}` on `{data}`{generated(data)}, size `{size}`:"
+        yield noise_sentence(found, group[0].unit)
+        rows = [_row(c, found.loc[c.name]) for c in group if c.name in found.index]
+        head = ["Change", "With", "Without", ">Printed", ">Here", ">Seeds", "Beyond seed noise?"]
+        yield table(pd.DataFrame(rows, columns=head))
+
+
+def noise_sentence(found: pd.DataFrame, unit: str) -> str:
+    """Which of some differences exceed seed noise, and how large the others would have to be."""
+    sure = found["beyond seed noise"].str.contains(",")
+    words = found.loc[sure, "beyond seed noise"].str.removeprefix("yes, ")
+    names = "; ".join(f"{name} ({word})" for name, word in words.items())
+    text = f"{len(words) or 'None'} of {len(found)} exceed seed noise"
+    text += f": {names}." if names else "."
+    reach = ((found["high"] - found["low"]) / 2)[~sure].dropna()
+    if len(reach):
+        ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
+        which = ("The others" if len(reach) > 1 else "The other") if names else "One"
+        text += f" {which} would have to be beyond {' to '.join(ends)} {unit} to be told from 0."
+    return text
+
+
+def _row(contrast: Contrast, row: pd.Series) -> tuple[str, ...]:
+    ends = row[["mean", "low", "high"]].astype(float).dropna()
+    mean, *interval = (number(value, ends.abs().max()) for value in ends)
+    here = f"{mean} {contrast.unit}" + (f" [{', '.join(interval)}]" if interval else "")
+    printed = number(row["printed"], 10.0)
+    printed = f"{printed} {contrast.unit}" if printed else ""
+    cells = (contrast.name, contrast.one, contrast.another, printed, here, str(int(row["n"])))
+    return (*cells, row["beyond seed noise"])
+
+
+def choice_section(questions: list[Question], records: list[Record]) -> Iterator[str]:
+    """Which network to take, of those that the paper compares."""
+    head = ["## Which to take", CHOICE]
+    for question in questions:
+        for (data, size), values in values_by_data(records).items():
+            costs = counted((r for r in records if r.size == size), question.costs)
+            if choice := choose(question, values, costs):
+                yield from head
+                head = []
+                place = f"By `{question.card}` on `{data}`{generated(data)}, size `{size}`"
+                yield f"**{question.question}** {place}: {choice.words}"
+                frame = choice.table.add_prefix(">").rename_axis("Network").reset_index()
+                yield table(frame)
