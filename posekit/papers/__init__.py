@@ -4,7 +4,7 @@ import json
 
 from torch import nn
 
-from posekit.claims.paper import FOLDER, read_rows
+from posekit.claims.paper import FOLDER, read_table
 
 Counts = dict[str, int | float]
 """Quantity -> value, as `structure.py` of every paper returns them."""
@@ -14,8 +14,8 @@ _COLUMNS = ("setting", "smoke", "small", "gpu", "paper", "meaning")
 
 def published_settings(slug: str) -> dict:
     """Setting -> value of the paper's own training: the column `paper` of its settings.csv."""
-    rows = read_rows(FOLDER / slug / "settings.csv", _COLUMNS)
-    return {row["setting"]: json.loads(row["paper"]) for _, row in rows}
+    path = FOLDER / slug / "settings.csv"
+    return read_table(path, _COLUMNS, lambda row: (row["setting"], json.loads(row["paper"])))
 
 
 def count_modules(network: nn.Module, kind: type | tuple[type, ...]) -> int:

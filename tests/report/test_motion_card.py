@@ -15,7 +15,7 @@ def write(folder, name, seed, quantities):
 
 def test_without_measurements_the_card_says_what_the_studio_is():
     card = studio_card([])
-    assert card.startswith("# The studio: a generated motion-capture data set")
+    assert card.startswith("# The studio's poses: a generated motion-capture data set")
     assert "What it is not" in card and "Ratio" not in card
 
 
