@@ -15,7 +15,7 @@ from posekit.cli import bench_soft_argmax
 from posekit.data.pictures import Pictures
 from posekit.geometry import body, render
 from posekit.metrics.errors import align
-from posekit.models.profile import interleaved
+from posekit.models.profile import median_seconds
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.poses import load
 from posekit.studio.scene.occluders import shapes
@@ -52,7 +52,7 @@ def alignment(poses: int = 200_000) -> None:
         "align": lambda: align(pred, true, "similarity"),
         "batched SVD": lambda: _svd(pred, true),
     }
-    medians = interleaved(ways)
+    medians = median_seconds(ways)
     error = (align(pred, true, "similarity") - _svd(pred.double(), true.double())).abs().max()
     for name, seconds in medians.items():
         ratio = medians["batched SVD"] / seconds
@@ -94,7 +94,7 @@ def raster(size: int = 256, batch: int = 8) -> None:
                 keys = render.rasterise(points, faces, size, size).keys
                 return keys if device == "cpu" else torch.cuda.synchronize()
 
-            seconds = interleaved({"": draw})[""]
+            seconds = median_seconds({"": draw})[""]
             print(
                 f"raster, {len(model.faces):,} faces, {size} px, {device}: "
                 f"{count / seconds:,.0f} pictures/s"
@@ -128,7 +128,7 @@ def pictures(count: int = 100) -> None:
                 kind.sample(index)
 
         rounds = {name: partial(draw, kind) for name, kind in kinds.items()}
-        for name, seconds in interleaved(rounds).items():
+        for name, seconds in median_seconds(rounds).items():
             rate = count / seconds
             print(f"pictures, {name}, {len(model.weights):,} vertices: {rate:,.0f} pictures/s")
     print(f"pictures: peak memory of the process {_peak():.2f} GB")
@@ -143,7 +143,7 @@ def augmentations(count: int = 64) -> None:
         for name, recipe in RECIPES.items()
         if not {",", ":"} & set(name)  # a paper's whole recipe as its code has it
     }
-    for name, seconds in interleaved(ways).items():
+    for name, seconds in median_seconds(ways).items():
         print(f"augmentation, {name}: {count / seconds:,.0f} pictures/s")
 
 

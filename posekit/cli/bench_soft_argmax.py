@@ -11,7 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from posekit.models.profile import interleaved
+from posekit.models.profile import median_seconds
 from posekit.models.soft_argmax import soft_argmax
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -41,7 +41,9 @@ def cpu(batches: tuple[int, ...] = (4, 16), joints: int = 18) -> None:
     for layout in LAYOUTS:
         for batch in batches:
             logits = volumes(batch, joints, layout)
-            medians = interleaved({name: partial(step, way, logits) for name, way in WAYS.items()})
+            medians = median_seconds(
+                {name: partial(step, way, logits) for name, way in WAYS.items()}
+            )
             for name, seconds in medians.items():
                 print(
                     f"soft-argmax, {batch} x {joints} x 64^3, {layout}, {name}: "
@@ -71,7 +73,9 @@ def gpu(batches: tuple[int, ...] = (16, 64), joints: int = 18) -> None:
                 copy, leaf = torch.empty_like(logits), logits.detach()
                 ways = {name: partial(step, way, logits) for name, way in WAYS.items()}
                 ways["copy"] = partial(copy.copy_, leaf)
-                medians = interleaved({name: partial(_waited, way) for name, way in ways.items()})
+                medians = median_seconds(
+                    {name: partial(_waited, way) for name, way in ways.items()}
+                )
                 for name in WAYS:
                     seconds = medians[name]
                     print(

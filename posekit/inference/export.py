@@ -27,7 +27,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from posekit.models.profile import settle
+from posekit.models.profile import remove_parametrizations
 from posekit.system import write_whole
 
 OPENVINO = ("float32", "float16")
@@ -101,7 +101,7 @@ class Written(nn.Module):
         super().__init__()
         # Weights in the usual layout: channels_last would be written as transpositions.
         self.network = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format)
-        settle(self.network)
+        remove_parametrizations(self.network)
         self.draws = hasattr(network, "volumes")
         self.says = ("joints" if inside else "volumes") if self.draws else "output"
         self.place = MeanPlace() if inside else nn.Identity()

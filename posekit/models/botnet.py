@@ -1,8 +1,8 @@
-"""BoTNet: a ResNet whose last stage looks at all places at once instead of convolving.
+"""BoTNet: a ResNet whose last stage uses self-attention over the feature map, not convolutions.
 
 Srinivas et al., "Bottleneck Transformers for Visual Recognition" (CVPR 2021), in the form that
 Bouchiat et al. took from lucidrains/bottleneck-transformer-pytorch: ReLU throughout, heads of 128
-channels, and a 3 x 3 convolution of stride 2 on the way round the first block. Notebook: integral.
+channels, and a 3 x 3 convolution of stride 2 as the first block's shortcut. Notebook: integral.
 
 B pictures, C channels, N heads, E channels of a head, h x w cells.
 """
@@ -12,12 +12,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from posekit.models.encoders import STRIDE, Encoder
+from posekit.models.torchvision_compat import torchvision
 
-SHRINK = 4  # a block's output has so many times the channels that its attention is given
+EXPANSION = 4  # output channels of a block over input channels of its attention
 
 
 class RelativePositions(nn.Module):
-    """A learned vector for every number of cells that a key can lie across and down of a query."""
+    """A learned vector for every row offset and every column offset between a query and a key."""
 
     def __init__(self, size: tuple[int, int], channels: int):
         super().__init__()
@@ -26,7 +27,7 @@ class RelativePositions(nn.Module):
         self.across = nn.Parameter(torch.randn(2 * size[1] - 1, channels) * deviation)
 
     def forward(self, queries: Float[Tensor, "B N h w E"]) -> Float[Tensor, "B N h w h w"]:
-        """What is added to the score of each query (first h w) with each key (last h w)."""
+        """The addition to the score of each query (first h w) with each key (last h w)."""
         h, w = queries.shape[2:4]
         down = torch.einsum("bnyxe,yve->bnyxv", queries, self.down[_offsets(h, queries.device)])
         across = torch.einsum("bnyxe,xue->bnyxu", queries, self.across[_offsets(w, queries.device)])
@@ -34,7 +35,7 @@ class RelativePositions(nn.Module):
 
 
 def _offsets(count: int, device: torch.device) -> Int64[Tensor, "n n"]:
-    """Key less query, counted from 0."""
+    """Key minus query, counted from 0."""
     steps = torch.arange(count, device=device)
     return steps[None, :] - steps[:, None] + count - 1
 
@@ -42,12 +43,12 @@ def _offsets(count: int, device: torch.device) -> Int64[Tensor, "n n"]:
 class Attention(nn.Module):
     """Multi-head self-attention over the cells of a map of one `size` (h, w)."""
 
-    def __init__(self, given: int, size: tuple[int, int], *, heads: int, head_channels: int):
+    def __init__(self, channels: int, size: tuple[int, int], *, heads: int, head_channels: int):
         super().__init__()
         self.size = size
         self.heads = heads
         self.scale = head_channels**-0.5
-        self.project = nn.Conv2d(given, 3 * heads * head_channels, 1, bias=False)
+        self.project = nn.Conv2d(channels, 3 * heads * head_channels, 1, bias=False)
         self.positions = RelativePositions(size, head_channels)
 
     def forward(self, x: Float[Tensor, "B _ h w"]) -> Float[Tensor, "B _ h w"]:
@@ -60,21 +61,21 @@ class Attention(nn.Module):
         queries, keys, values = parts.movedim(3, -1).unbind(1)  # (B, N, h, w, E)
         queries = queries * self.scale
         scores = torch.einsum("bnyxe,bnvue->bnyxvu", queries, keys) + self.positions(queries)
-        shares = scores.flatten(-2).softmax(-1)  # (B, N, h, w, h w)
-        seen = torch.einsum("bnyxk,bnke->bneyx", shares, values.flatten(2, 3))
-        return seen.flatten(1, 2)
+        attention = scores.flatten(-2).softmax(-1)  # (B, N, h, w, h w)
+        mixed = torch.einsum("bnyxk,bnke->bneyx", attention, values.flatten(2, 3))
+        return mixed.flatten(1, 2)
 
 
 class Block(nn.Module):
-    """1 x 1 convolution, attention, 1 x 1 convolution, and a way round them.
+    """1 x 1 convolution, attention, 1 x 1 convolution, and a shortcut around them.
 
-    The last batch normalisation starts at 0: at first the block is its way round.
+    The last batch normalisation starts at 0, so at first the block is its shortcut.
     """
 
     def __init__(
         self,
-        given: int,
-        made: int,
+        in_channels: int,
+        out_channels: int,
         size: tuple[int, int],
         *,
         halve: bool,
@@ -82,26 +83,24 @@ class Block(nn.Module):
         head_channels: int,
     ):
         super().__init__()
-        narrow, attended = made // SHRINK, heads * head_channels
+        narrow, attended = out_channels // EXPANSION, heads * head_channels
         self.layers = nn.Sequential(
-            nn.Conv2d(given, narrow, 1, bias=False),
+            nn.Conv2d(in_channels, narrow, 1, bias=False),
             nn.BatchNorm2d(narrow),
             nn.ReLU(),
             Attention(narrow, size, heads=heads, head_channels=head_channels),
             nn.AvgPool2d(2) if halve else nn.Identity(),
             nn.BatchNorm2d(attended),
             nn.ReLU(),
-            nn.Conv2d(attended, made, 1, bias=False),
-            nn.BatchNorm2d(made),
+            nn.Conv2d(attended, out_channels, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
         )
         nn.init.zeros_(self.layers[-1].weight)
-        self.round = nn.Identity()
-        if halve or given != made:
+        self.round = nn.Identity()  # the shortcut
+        if halve or in_channels != out_channels:
             kernel, stride = (3, 2) if halve else (1, 1)
-            self.round = nn.Sequential(
-                nn.Conv2d(given, made, kernel, stride, kernel // 2, bias=False),
-                nn.BatchNorm2d(made),
-                nn.ReLU(),
+            self.round = torchvision.ops.Conv2dNormActivation(
+                in_channels, out_channels, kernel, stride, inplace=False
             )
 
     def forward(self, x: Float[Tensor, "B _ _ _"]) -> Float[Tensor, "B _ _ _"]:
@@ -116,7 +115,7 @@ def botnet(
     heads: int = 4,
     head_channels: int = 128,
 ) -> Encoder:
-    """The ResNet with bottleneck transformer blocks for its last stage; all others are shared.
+    """The ResNet with attention blocks as its last stage; it shares all other stages.
 
     `size` (height, width) is that of the pictures, px: the position vectors depend on it. ValueError
     unless it is in multiples of 32.
@@ -125,10 +124,12 @@ def botnet(
         raise ValueError(
             f"pictures of {size[1]} x {size[0]} px; BoTNet needs multiples of {STRIDE}"
         )
-    cells = size[0] // STRIDE, size[1] // STRIDE
-    made = resnet.channels
+    height, width = size[0] // STRIDE, size[1] // STRIDE
+    channels = resnet.channels
     shape = {"heads": heads, "head_channels": head_channels}
-    first = Block(made // 2, made, (2 * cells[0], 2 * cells[1]), halve=True, **shape)
-    others = (Block(made, made, cells, halve=False, **shape) for _ in range(blocks - 1))
+    first = Block(channels // 2, channels, (2 * height, 2 * width), halve=True, **shape)
+    others = (
+        Block(channels, channels, (height, width), halve=False, **shape) for _ in range(blocks - 1)
+    )
     stages = dict(resnet.named_children()) | {"layer4": nn.Sequential(first, *others)}
-    return Encoder(stages, made)
+    return Encoder(stages, channels)

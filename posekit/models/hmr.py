@@ -1,11 +1,11 @@
-"""From a picture to a body: HMR's iterative regressor behind the eight encoders of Bae.
+"""HMR: from a picture to a body, with iterative regression behind the eight encoders of Bae.
 
 H. Bae, "Comparison of Various CNN Models for 3D Human Pose Estimation" (internship report, 2021;
 bae3559/2021summerintern), on SPIN's network (Kolotouros et al., ICCV 2019), after Kanazawa et al.,
 "End-to-end Recovery of Human Shape and Pose" (CVPR 2018). No discriminator. Notebook: mesh.
 
-An encoder makes a vector of a picture (posekit.models.features); starting from a mean body, a small
-network is told the vector and the body so far and corrects the body, a few times.
+An encoder makes a feature vector (posekit.models.mesh_encoders). Starting from a mean body, a small
+network sees the features and the current body and corrects the body, a few times.
 
 The published model files write `pred_shpe` where `pred_shape` is meant, so that no body ever left
 the mean shape: `frozen_shape` does the same.
@@ -16,23 +16,21 @@ camera is weak-perspective: scale, in half pictures a metre, and where the root 
 B pictures, H x W pixels, F features, P = 144 numbers of the pose, S of the shape.
 """
 
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from posekit.models.mesh_encoders import Number, features, small
+from posekit.models.mesh_encoders import Number, initialise_small, mesh_encoder
 
 FOCAL = 5000 / 224
 """Focal length over the picture's side, SPIN's: people are some 50 m away, perspective is weak."""
 
 
 class Estimate(NamedTuple):
-    """Bodies as a network says them."""
+    """Estimated bodies and cameras."""
 
     rotations: Float[Tensor, "B 24 3 3"]  # to the parent joint, the root's to the camera
     shape: Float[Tensor, "B S"]
@@ -40,14 +38,16 @@ class Estimate(NamedTuple):
 
     @property
     def translation(self) -> Float[Tensor, "B 3"]:
-        """Where the root joint is, camera, mm, for `intrinsics`."""
+        """Place of the root joint in camera coordinates, mm, for `intrinsics`."""
         scale, x, y = self.camera.float().unbind(-1)
         return 1000 * torch.stack([x, y, 2 * FOCAL / (scale + 1e-9)], dim=-1)
 
 
 def intrinsics(count: int, size: tuple[int, int]) -> Float[Tensor, "B 3 3"]:
-    """The camera that every picture of a network is looked at with: `size` is (height, width) px,
-    0 the middle of the upper left pixel. The focal length belongs to the longer side."""
+    """SPIN's camera matrix for `count` pictures of `size` (height, width) px.
+
+    0 is the middle of the upper left pixel; the focal length belongs to the longer side.
+    """
     height, width = size
     focal = FOCAL * max(size)
     K = [[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]
@@ -55,7 +55,7 @@ def intrinsics(count: int, size: tuple[int, int]) -> Float[Tensor, "B 3 3"]:
 
 
 class Start(NamedTuple):
-    """The body and camera with which every picture begins."""
+    """The body and camera from which the regression of every picture starts."""
 
     pose: Float[Tensor, " P"]
     shape: Float[Tensor, " S"]
@@ -63,38 +63,22 @@ class Start(NamedTuple):
 
 
 def start_from(rotations: Float[Tensor, "N 24 3 3"], shape: Float[Tensor, "N S"]) -> Start:
-    """The mean of many bodies, such as those of the training data, upright and facing the camera."""
+    """The mean of bodies, such as those of the training data, upright and facing the camera."""
     pose = rotations[:, :, :, :2].mean(0)
     pose[0] = torch.tensor([[1.0, 0.0], [0.0, -1.0], [0.0, 0.0]])  # y down, from y up
     return Start(pose.flatten(), shape.mean(0), torch.tensor([0.9, 0.0, 0.0]))
 
 
 def rest_start(shapes: int = 10) -> Start:
-    """The mean shape in the T pose: where nothing is known of the people to come."""
+    """The mean shape in the T pose, where no training bodies are known."""
     return start_from(torch.eye(3).expand(1, 24, 3, 3), torch.zeros(1, shapes))
 
 
-def read_start(path: Path | str) -> Start:
-    """From SPIN's smpl_mean_params.npz, whose numbers belong to SMPL's neutral body.
-
-    FileNotFoundError, or ValueError that names the file, where it can't be had or isn't one.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no mean parameters at {path}: SPIN's fetch_data.sh fetches them")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = [torch.from_numpy(file[key]).float() for key in ("pose", "shape", "cam")]
-    except Exception as error:  # numpy and zipfile raise whatever the damage leads to
-        raise ValueError(f"{path} is not SPIN's smpl_mean_params.npz: {error}") from error
-    found = [tuple(array.shape) for array in arrays]
-    if found != [(144,), (10,), (3,)] or not torch.cat(arrays).isfinite().all():
-        raise ValueError(f"{path}: pose, shape and cam are {found}, not finite (144,), (10,), (3,)")
-    return Start(*arrays)
-
-
 class Step(nn.Module):
-    """SPIN's correction, to be added: two layers, without activation, and one for each of pose,
-    shape and camera. `fc2` False leaves out the second, with its dropout (Bae, section II.A.2)."""
+    """SPIN's correction: two hidden layers without activation, then pose, shape and camera added.
+
+    `fc2` False leaves out the second hidden layer, with its dropout (Bae, section II.A.2).
+    """
 
     def __init__(self, features: int, start: Start, *, hidden: int = 1024, fc2: bool = True):
         super().__init__()
@@ -114,19 +98,19 @@ class Step(nn.Module):
 
 
 class MixedStep(nn.Module):
-    """My MobileNetV2's correction, which another layer mixes with what it corrects."""
+    """My MobileNetV2's correction: a linear layer mixes each correction with the current value."""
 
     def __init__(self, features: int, start: Start):
         super().__init__()
-        given = features + sum(map(len, start))
-        self.decpose2, self.decshape2, self.deccam2 = (nn.Linear(given, len(p)) for p in start)
+        inputs = features + sum(map(len, start))
+        self.decpose2, self.decshape2, self.deccam2 = (nn.Linear(inputs, len(p)) for p in start)
         for layer in (self.decpose2, self.decshape2, self.deccam2):
             nn.init.xavier_uniform_(layer.weight, gain=0.01)
             nn.init.zeros_(layer.bias)
         mixers = [nn.Linear(2 * len(part), len(part)) for part in start]
         self.poseconv, self.shapeconv, self.camconv = mixers
         for layer in mixers:
-            small(layer)
+            initialise_small(layer)
 
     def forward(self, features: Float[Tensor, "B F"], body: list[Tensor]) -> list[Tensor]:
         x = torch.cat([features, *body], dim=1)
@@ -139,8 +123,10 @@ class MixedStep(nn.Module):
 
 
 class HMR(nn.Module):
-    """From pictures to bodies: `encoder` makes features, `step` corrects the body `iterations`
-    times from `start`. Pictures are RGB from 0 to 1."""
+    """From RGB pictures in [0, 1] to bodies.
+
+    `encoder` makes features, `step` corrects the body `iterations` times from `start`.
+    """
 
     def __init__(
         self,
@@ -181,18 +167,18 @@ def hmr(
     fc2: bool = True,
     frozen_shape: bool = False,
 ) -> HMR:
-    """The paper's network with one of the encoders of `features.NETS`.
+    """The paper's network with one of the encoders of `mesh_encoders.NETS`.
 
     Its version 1 is `hmr("densenet169", fc2=False)`, its version 2 the same with `iterations=2`,
-    its own network "my-mobilenetv2". The first arguments are those of `features`, and so are the
-    errors. `start` is `rest_start()` where none is given.
+    its own network "my-mobilenetv2". The first four arguments and their errors are those of
+    `mesh_encoder`; `start` is `rest_start()` by default.
     """
     start = start or rest_start()
-    made = features(encoder, weights=weights, width=width, size=size)
+    features = mesh_encoder(encoder, weights=weights, width=width, size=size)
     if encoder != "my-mobilenetv2":
-        step = Step(made.channels, start, fc2=fc2)
+        step = Step(features.channels, start, fc2=fc2)
     elif fc2:
-        step = MixedStep(made.channels, start)
+        step = MixedStep(features.channels, start)
     else:
         raise ValueError("my-mobilenetv2 has no fc2 to leave out")
-    return HMR(made, step, start, iterations=iterations, frozen_shape=frozen_shape)
+    return HMR(features, step, start, iterations=iterations, frozen_shape=frozen_shape)

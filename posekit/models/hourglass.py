@@ -16,38 +16,39 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 STRIDE = 4
-"""Pixels of the picture along a cell of a heatmap."""
+"""Picture pixels per cell of a heatmap."""
 
 
 class Layer(nn.Sequential):
     """Batch normalisation, ReLU, convolution."""
 
-    def __init__(self, given: int, made: int, kernel: int = 1, stride: int = 1):
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1):
         super().__init__(
-            nn.BatchNorm2d(given),
+            nn.BatchNorm2d(in_channels),
             nn.ReLU(),
-            nn.Conv2d(given, made, kernel, stride, kernel // 2),
+            nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2),
         )
 
 
 class Residual(nn.Module):
-    """Three layers, narrow in the middle, and a way round them: a convolution where the channels
-    change, else nothing (the base project's SkipLayer)."""
+    """Three layers, narrow in the middle, and a shortcut: a 1 x 1 convolution where the channels
+    change, else the identity (the base project's SkipLayer)."""
 
-    def __init__(self, given: int, made: int):
+    def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
-        narrow = made // 2
+        narrow = out_channels // 2
         self.layers = nn.Sequential(
-            Layer(given, narrow), Layer(narrow, narrow, 3), Layer(narrow, made)
+            Layer(in_channels, narrow), Layer(narrow, narrow, 3), Layer(narrow, out_channels)
         )
-        self.round = nn.Identity() if given == made else nn.Conv2d(given, made, 1)
+        same = in_channels == out_channels
+        self.round = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Float[Tensor, "B _ h w"]) -> Float[Tensor, "B _ h w"]:
         return self.layers(x) + self.round(x)
 
 
 def original_stem(channels: int) -> nn.Sequential:
-    """The base project's way to a quarter of the resolution: twelve convolutions."""
+    """The base project's layers before the first hourglass: twelve convolutions, stride 4."""
     return nn.Sequential(
         Layer(3, channels // 4, 7, stride=2),
         Residual(channels // 4, channels // 2),
@@ -58,7 +59,7 @@ def original_stem(channels: int) -> nn.Sequential:
 
 
 def reduced_stem(channels: int) -> nn.Sequential:
-    """Kim et al.'s, their Table I: five convolutions."""
+    """Kim et al.'s layers before the first hourglass (Table I): five convolutions, stride 4."""
     return nn.Sequential(
         Layer(3, channels // 4, 7, stride=2),
         Layer(channels // 4, channels // 4, 3),
@@ -77,7 +78,7 @@ def _residuals(count: int, channels: int) -> nn.Sequential:
 
 
 class Hourglass(nn.Module):
-    """Down to 1 / 2^depth of the resolution and up again, with a way round every level."""
+    """Down to 1 / 2^depth of the resolution and up again, with a shortcut at every level."""
 
     def __init__(self, channels: int, depth: int, modules: int):
         super().__init__()
@@ -93,7 +94,7 @@ class Hourglass(nn.Module):
 
 
 class Stack(nn.Module):
-    """An hourglass, the heatmaps it sees, and what the next one is given."""
+    """An hourglass, from a feature map to its heatmaps and the next stack's feature map."""
 
     def __init__(self, joints: int, channels: int, depth: int, modules: int):
         super().__init__()
@@ -115,11 +116,11 @@ class Stack(nn.Module):
 
 
 class StackedHourglass(nn.Module):
-    """A stem, then hourglasses one after the other, each of which is taught its heatmaps.
+    """A stem and a row of hourglasses, from RGB pictures in [0, 1] to heatmaps of every stack.
 
     `modules` are the residuals at each place of an hourglass. As in the base project the last stack
-    has the two convolutions towards a next one, too, which nothing uses. Pictures are RGB from 0
-    to 1, their sides multiples of 4 * 2^depth px.
+    also has the two convolutions towards a next one, which nothing uses. Sides of pictures are
+    multiples of 4 * 2^depth px, else ValueError.
     """
 
     def __init__(
@@ -147,6 +148,6 @@ class StackedHourglass(nn.Module):
             )
         x, heatmaps = self.stem(pictures), []
         for stack in self.stacks:
-            x, seen = stack(x)
-            heatmaps.append(seen)
+            x, drawn = stack(x)
+            heatmaps.append(drawn)
         return torch.stack(heatmaps, dim=1)

@@ -1,11 +1,12 @@
-"""Networks that lift a 2D pose to 3D, all made of fully connected layers.
+"""Networks that lift a 2D pose to 3D, made of fully connected layers.
 
 `Martinez` is the baseline of Martinez et al. (ICCV 2017), `Cascade` the deep learners of
 EvoSkeleton (Li et al., CVPR 2020) that tran2022 calls its baseline, `GatedLifter` the two-stream
 network of Tran et al. (2022), read as its text allows. Used by notebooks/lifting.ipynb.
 
-B poses, J joints, C channels. Networks work on standardised numbers: 2 J in, 3 (J - 1) out, the
-root left out. `Lifter` puts pixels before them and millimetres after them.
+B poses, J joints, C inputs, D outputs. Networks map 2 J standardised numbers to 3 (J - 1), without
+the root. `Lifter` wraps one, from pixels to millimetres. `stages` are the parts of a network that
+are trained one after the other.
 """
 
 import torch
@@ -17,7 +18,7 @@ JOINTS = 17  # Human3.6M
 
 
 def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
-    """Linear, batch norm, ReLU and dropout: the one layer all these networks repeat."""
+    """Linear, batch norm, ReLU and dropout, which all these networks repeat."""
     return nn.Sequential(
         nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout)
     )
@@ -28,8 +29,7 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, dropout: float):
         super().__init__()
-        layers = (_layer(channels, channels, dropout) for _ in range(2))
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*(_layer(channels, channels, dropout) for _ in range(2)))
 
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:
         return x + self.layers(x)
@@ -51,23 +51,27 @@ class DeepLearner(nn.Sequential):
         embedding = _layer(inputs, channels, dropout)
         super().__init__(embedding, *residuals, nn.Linear(channels, outputs))
 
+
+class OneStage(nn.Module):
+    """A network that is trained as a whole."""
+
     @property
     def stages(self) -> list[nn.Module]:
         return [self]
 
 
 class _MaxNorm(nn.Module):
-    """A weight matrix scaled down to a Frobenius norm of 1 where it exceeds it."""
+    """Scales a weight matrix down to a Frobenius norm of 1 where it is above."""
 
     def forward(self, weight: Tensor) -> Tensor:
         return weight / weight.norm().clamp(min=1.0)
 
 
-class Martinez(nn.Module):
+class Martinez(OneStage):
     """The simple baseline as its authors trained it: 16 joints in, weights of norm 1 at most.
 
     Its detector (stacked hourglass) has no joint between neck and head, so joint `skip` of
-    Human3.6M-17 is not looked at. Weights start from Kaiming's truncated normal.
+    Human3.6M-17 is ignored. Weights start from Kaiming's truncated normal.
     """
 
     def __init__(self, *, channels: int = 1024, dropout: float = 0.5, skip: int = 9):
@@ -81,16 +85,12 @@ class Martinez(nn.Module):
             nn.init.zeros_(linear.bias)
             parametrize.register_parametrization(linear, "weight", _MaxNorm())
 
-    @property
-    def stages(self) -> list[nn.Module]:
-        return [self]
-
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
         return self.net(x[:, self.columns])
 
 
 class Cascade(nn.Module):
-    """Deep learners in a row, each trained on what the ones before it left over.
+    """Deep learners in a row, each trained on the residual error of those before it.
 
     EvoSkeleton (Li et al. 2020, Sec. 3.3): `stages` x `blocks` of 3 x 3 gave its fully-supervised
     numbers, 2 x 2 is its default.
@@ -98,17 +98,15 @@ class Cascade(nn.Module):
 
     def __init__(self, stages: int, blocks: int, *, channels: int = 1024, dropout: float = 0.5):
         super().__init__()
-        learners = (
-            DeepLearner(channels=channels, blocks=blocks, dropout=dropout) for _ in range(stages)
-        )
-        self.stages = nn.ModuleList(learners)
+        shape = {"channels": channels, "blocks": blocks, "dropout": dropout}
+        self.stages = nn.ModuleList(DeepLearner(**shape) for _ in range(stages))
 
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
         return torch.stack([stage(x) for stage in self.stages]).sum(0)
 
 
 class GateStream(nn.Module):
-    """The stage of Tran et al. that "takes the ideal from transformer": a gated MLP."""
+    """The stream of Tran et al. that "takes the ideal from transformer": a gated MLP."""
 
     def __init__(
         self, outputs: int | None, *, channels: int, dropout: float, layers: int, gate: str
@@ -128,7 +126,7 @@ class GateStream(nn.Module):
 
 
 class LearnerStream(nn.Module):
-    """The other stage: fully connected layers only, in residual blocks as its base has them."""
+    """The other stream: fully connected layers in residual blocks, as its base has them."""
 
     def __init__(self, outputs: int | None, *, channels: int, dropout: float, layers: int):
         super().__init__()
@@ -140,23 +138,23 @@ class LearnerStream(nn.Module):
         return self.head(self.blocks(self.embed(x)))
 
 
-class GatedLifter(nn.Module):
+class GatedLifter(OneStage):
     """Tran et al. (2022), Sec. 2.1 and Fig. 2: a sigmoid-gated stream plus a plain one.
 
         e   = embed(x)              2 J -> C
         h   = 8 layers of e         C -> C
-        y_A = V_A sigmoid(h * e)    the gate stage
-        y_B = V_B blocks(embed'(x)) the learner stage
+        y_A = V_A sigmoid(h * e)    the gate stream
+        y_B = V_B blocks(embed'(x)) the learner stream
         y   = W (y_A + y_B)
 
     The text multiplies "2 x k and d by a skip connection", which no two tensors of 2 k and 1024
-    numbers allow; the embedding `e` is the skip that fits. What else the text leaves open:
+    numbers allow; the embedding `e` is the skip that fits. The text leaves open:
 
     gate: "product" sigmoid(h * e) as written; "input" e * sigmoid(h), the usual gate.
     join: "joints" adds the streams at 3 k as Fig. 2 draws it; "channels" adds them at C.
     learner_layers: 8 in the second stream ("similar to the first stage"), or 4.
 
-    Raises ValueError for a reading that isn't one of these.
+    ValueError for any other reading.
     """
 
     def __init__(
@@ -183,16 +181,12 @@ class GatedLifter(nn.Module):
         self.learner_stage = LearnerStream(head, layers=learner_layers, **wide)
         self.final = nn.Linear(head or channels, outputs)
 
-    @property
-    def stages(self) -> list[nn.Module]:
-        return [self]
-
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
         return self.final(self.gate_stage(x) + self.learner_stage(x))
 
 
 class MeanPose(nn.Module):
-    """The mean training pose, whatever the input: what a lifter must beat."""
+    """The mean training pose for any input: the baseline of every lifter."""
 
     stages = ()
 
@@ -201,10 +195,10 @@ class MeanPose(nn.Module):
 
 
 class Lifter(nn.Module):
-    """A network between pixels and millimetres: every dimension standardised by training data.
+    """A network from pixels to millimetres, its inputs and outputs standardised by training data.
 
-    As in the base code of both papers: z-scores of each coordinate, the root joint centred and
-    left out of the output.
+    As in the base code of both papers: z-scores of each coordinate, 3D relative to the root joint,
+    which is left out of the output.
     """
 
     def __init__(
@@ -225,18 +219,18 @@ class Lifter(nn.Module):
 
     @classmethod
     def restored(cls, network: nn.Module, state: dict[str, Tensor]) -> "Lifter":
-        """A lifter as its `state_dict` says, around a network of the same shape."""
+        """A lifter from its `state_dict`, around a network of the same shape."""
         joints = len(state["mean_2d"]) // 2
         lifter = cls(network, torch.zeros(2, joints, 2), torch.zeros(2, joints, 3))
         lifter.load_state_dict(state)
         return lifter.eval()
 
     def inputs(self, pose2d: Float[Tensor, "B J 2"]) -> Float[Tensor, "B C"]:
-        """Standardised 2D poses, as the network takes them."""
+        """Standardised 2D poses, the network's input."""
         return (pose2d.flatten(1) - self.mean_2d) / self.std_2d
 
     def targets(self, centred: Float[Tensor, "B J 3"]) -> Float[Tensor, "B D"]:
-        """Standardised 3D poses, as the network should give them."""
+        """Standardised 3D poses, the network's target output."""
         return (centred[:, self.body].flatten(1) - self.mean_3d) / self.std_3d
 
     def forward(self, pose2d: Float[Tensor, "B J 2"]) -> Float[Tensor, "B J 3"]:

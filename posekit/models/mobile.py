@@ -4,8 +4,9 @@ S. Choi, S. Choi, C. Kim, "MobileHumanPose: Toward real-time 3D human pose estim
 devices" (CVPR workshops 2021), Figure 3, as in its repository at commit 70baeaf, to which the
 printed counts belong (its later versions are other networks). Notebook: mobile.
 
-A backbone, as many enlargements by two as it takes to reach the heatmap, a 1 x 1 convolution to
-the volumes, soft-argmax. Joints are in the cube of posekit.models.integral.
+A MobileNetV2 backbone, a decoder that doubles the resolution until it is the heatmap's, a 1 x 1
+convolution to the volumes, soft-argmax. Joints are in the cube of posekit.models.integral.
+`part_pose` has the decoder with which the paper compares backbones (Table 2).
 
 B pictures, J joints, C channels, H x W pixels, D x h x w voxels.
 """
@@ -18,83 +19,115 @@ from torch import Tensor, nn
 
 from posekit.models.encoders import STRIDE, Encoder
 from posekit.models.integral import VolumeNet
-from posekit.models.mobilenet import ACTIVATIONS, HALF, MODIFIED, Layout, MobileNet, Number, scaled
+from posekit.models.mobilenet import ACTIVATIONS, HALF, MODIFIED, Layout, MobileNet, Number
 
 CONCATENATIONS = ("none", "residual", "skip")  # Figure 3 (a), (b), (c)
 
-INITIALISATIONS = ("default", "kaiming", "narrow")
-
-WIDE = 256  # channels that every enlargement makes
+WIDE = 256  # output channels of every upsampling stage
 
 SIZES = {
     "large": {"layout": MODIFIED, "width": 1.0, "channels": 2048, "depth": 64},
     "small": {"layout": MODIFIED, "width": 0.75, "channels": 512, "depth": 64},
     "extra small": {"layout": HALF, "width": 0.5, "channels": 512, "depth": 32},
 }
-"""What `mobile_pose` is given for the paper's three models, for pictures of 256 x 256 px.
+"""Arguments of `mobile_pose` for the paper's three models, for pictures of 256 x 256 px.
 
 4,073,248, 2,242,000 and 1,040,240 parameters for 18 joints. The paper prints 0.96M for the extra
-small one, of which it says no more than width 0.5, 512 channels and 32 x 32 x 32 voxels; the
-repository's network of that heatmap is taken. Of the readings in papers.choi2021 one alone has 0.96M.
+small one, of which it says no more than width 0.5, 512 channels and 32 x 32 x 32 voxels; here it is
+the repository's network of that heatmap. One alone of the readings in papers.choi2021 has 0.96M.
 """
 
 
-class Up(nn.Sequential):
-    """A 1 x 1 and a 3 x 3 layer, and twice the size, corners on corners."""
+def _upsample() -> nn.Upsample:
+    return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
 
-    def __init__(self, given: int, narrow: int, *, activation: str):
+
+class Up(nn.Sequential):
+    """A 1 x 1 and a 3 x 3 convolution with normalisation and activation, then upsampling by 2."""
+
+    def __init__(self, in_channels: int, hidden: int, *, activation: str):
         super().__init__(
-            nn.Conv2d(given, narrow, 1),
-            nn.BatchNorm2d(narrow),
-            ACTIVATIONS[activation](narrow),
-            nn.Conv2d(narrow, WIDE, 3, padding=1),
+            nn.Conv2d(in_channels, hidden, 1),
+            nn.BatchNorm2d(hidden),
+            ACTIVATIONS[activation](hidden),
+            nn.Conv2d(hidden, WIDE, 3, padding=1),
             nn.BatchNorm2d(WIDE),
             ACTIVATIONS[activation](WIDE),
-            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+            _upsample(),
         )
 
 
 class Decoder(nn.Module):
-    """From the backbone's last map, enlarged once for each of `narrow`, to the volumes.
+    """From the backbone's last map to the volumes, through one `Up` for each of `hidden`.
 
-    `narrow` are the channels between the two convolutions of each enlargement. `beside` are those
-    that an enlargement is given besides: nothing in a plain decoder, a map of the backbone each
-    (skip), or, where `residual`, what the enlargement before it was given, made twice as large.
+    `hidden` are the channels between the two convolutions of each stage. `extra` are the channels
+    joined to each stage's input: 0 in a plain decoder, those of a map of the backbone (skip), or,
+    where `residual`, those of the upsampled input of the stage before.
     """
 
     def __init__(
         self,
         channels: int,
-        made: int,
+        out_channels: int,
         *,
-        narrow: Sequence[int],
-        beside: Sequence[int],
+        hidden: Sequence[int],
+        extra: Sequence[int],
         residual: bool,
         activation: str,
     ):
         super().__init__()
-        given = [channels, *[WIDE] * (len(narrow) - 1)]
+        inputs = [channels, *[WIDE] * (len(hidden) - 1)]
         self.ups = nn.ModuleList(
-            Up(x + more, between, activation=activation)
-            for x, more, between in zip(given, beside, narrow, strict=True)
+            Up(before + more, between, activation=activation)
+            for before, more, between in zip(inputs, extra, hidden, strict=True)
         )
-        self.enlarge = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+        self.enlarge = _upsample()
         self.residual = residual
-        self.final = nn.Conv2d(WIDE, made, 1)
+        self.final = nn.Conv2d(WIDE, out_channels, 1)
 
     def forward(self, maps: list[Float[Tensor, "B _ _ _"]]) -> Float[Tensor, "B _ h w"]:
         x, *others = maps
         for number, up in enumerate(self.ups):
-            given = torch.cat([others[number], x], dim=1) if others else x
+            inputs = torch.cat([others[number], x], dim=1) if others else x
             if self.residual and number + 1 < len(self.ups):
                 others.append(self.enlarge(x))
-            x = up(given)
+            x = up(inputs)
         return self.final(x)
 
 
+class PartHead(nn.Module):
+    """Three upsamplings, each with a convolution, in two branches of 3/4 and 1/4 of the channels.
+
+    The decoder of the light backbones' comparison (Table 2), after Chen et al.'s (2020) search for
+    a network for each part of the body. The first convolution is the only dense one and comes after
+    its upsampling, so most of the multiplications are there.
+    """
+
+    def __init__(self, channels: int, out_channels: int):
+        super().__init__()
+        if out_channels % 4:
+            raise ValueError(f"{out_channels} maps; they have to be a multiple of 4 to be split")
+        quarters = 3, 1
+        self.parts = nn.ModuleList(self._branch(channels, n * WIDE // 4) for n in quarters)
+        self.final = nn.ModuleList(
+            nn.Conv2d(n * WIDE // 4, n * out_channels // 4, 1) for n in quarters
+        )
+
+    @staticmethod
+    def _branch(channels: int, wide: int) -> nn.Sequential:
+        layers: list[nn.Module] = []
+        for before, groups in ((channels, 1), (wide, wide), (wide, wide)):
+            convolution = nn.Conv2d(before, wide, 3, padding=1, groups=groups, bias=False)
+            layers += [_upsample(), convolution, nn.BatchNorm2d(wide), nn.ReLU(inplace=True)]
+        return nn.Sequential(*layers)
+
+    def forward(self, x: Float[Tensor, "B C _ _"]) -> Float[Tensor, "B _ h w"]:
+        branches = zip(self.parts, self.final, strict=True)
+        return torch.cat([final(part(x)) for part, final in branches], dim=1)
+
+
 class EncoderDecoder(VolumeNet):
-    """An encoder and a decoder that fit: it makes `joints` times `depth` maps, and its last
-    convolutions are its `final`."""
+    """An encoder, and a decoder of its maps to `joints` times `depth` channels."""
 
     def __init__(
         self,
@@ -126,24 +159,24 @@ def mobile_pose(
     """MobileHumanPose: `mobile_pose(**SIZES["small"])`, with 64 x 64 x `depth` voxels of a picture
     of 256 x 256 px (32 x 32 in the layout HALF).
 
-    `channels` are those of the intermediate layer, the backbone's last. Joints are 18 in the
-    paper's Human3.6M and 21 in MuCo. ValueError where the layout's taps aren't, one after the
-    other, as large as what they are joined to.
+    `channels` are those of the intermediate layer, the backbone's last. `activation` is one of
+    `mobilenet.ACTIVATIONS`. The paper has 18 joints for Human3.6M and 21 for MuCo. ValueError where
+    the layout's taps don't double in resolution from the narrowest map on, or a name is unknown.
     """
     if concatenation not in CONCATENATIONS:
         raise ValueError(
             f"no concatenation {concatenation!r}; there are {', '.join(CONCATENATIONS)}"
         )
-    sizes, narrowest = layout.strides, layout.strides[-1]
+    strides, narrowest = layout.strides, layout.strides[-1]
     wanted = [narrowest // 2**number for number in range(len(layout.taps))]
-    there = [sizes[tap] for tap in layout.taps]
-    if there != wanted or not wanted:
+    actual = [strides[tap] for tap in layout.taps]
+    if actual != wanted or not wanted:
         raise ValueError(
-            f"taps {layout.taps} have cells of {there} px; enlargements from {narrowest} px need "
+            f"taps {layout.taps} have cells of {actual} px; upsampling from {narrowest} px needs "
             f"{wanted or 'one or more'}"
         )
-    residual, skip = concatenation == "residual", concatenation == "skip"
-    taps = layout.taps if skip else (len(layout.groups),) if residual else ()
+    residual = concatenation == "residual"
+    taps = {"none": (), "residual": (len(layout.groups),), "skip": layout.taps}[concatenation]
     encoder = MobileNet(
         layout,
         width=width,
@@ -152,47 +185,29 @@ def mobile_pose(
         residual=residual,
         taps=taps,
     )
-    narrow = [scaled(layout.groups[tap - 1][1], width) for tap in layout.taps]
-    beside = {
-        "none": [0] * len(narrow),
-        "residual": [encoder.made[-1], channels, *[WIDE] * len(narrow)][: len(narrow)],
-        "skip": narrow,
+    tapped = [encoder.group_channels[tap] for tap in layout.taps]
+    count = len(tapped)
+    extra = {
+        "none": [0] * count,
+        "residual": [encoder.group_channels[-1], channels, *[WIDE] * count][:count],
+        "skip": tapped,
     }[concatenation]
     decoder = Decoder(
         channels,
         joints * depth,
-        narrow=[WIDE] * len(narrow) if residual else narrow,
-        beside=beside,
+        hidden=[WIDE] * count if residual else tapped,
+        extra=extra,
         residual=residual,
         activation=activation,
     )
     return EncoderDecoder(encoder, decoder, joints=joints, depth=depth, multiple=encoder.stride)
 
 
-def initialise(network: EncoderDecoder, how: str) -> None:
-    """Draw the weights anew as the repository did at one time or another.
+def part_pose(encoder: Encoder, joints: int = 18, *, depth: int = 64) -> EncoderDecoder:
+    """A network of Table 2: `part_pose(light_backbone("mnasnet1_0"))`, `part_pose(resnet(50))`.
 
-    "default" is torch's own (70baeaf, the paper's networks), "kaiming" Kaiming et al.'s normal
-    distribution by fan-out in the backbone (the networks of Tables 1 and 2), "narrow" a deviation of
-    0.001 there (fb16b4d on). The last two have one of 0.001 in the final convolution, too, and
-    biases of 0; the enlargements keep torch's own. After it `mobilenet.load_imagenet` can follow.
+    The paper's number for MobileNetV2, 3.36M, is that of `light_backbone("mobilenet_v2",
+    activation="prelu")`; with MobileNetV2's own ReLU6 it is 3.35M.
     """
-    if how not in INITIALISATIONS:
-        raise ValueError(f"no initialisation {how!r}; there are {', '.join(INITIALISATIONS)}")
-    for module in network.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
-    if how == "default":
-        return
-    for convolution in _convolutions(network.encoder):
-        if how == "kaiming":
-            nn.init.kaiming_normal_(convolution.weight, mode="fan_out")
-        else:
-            nn.init.normal_(convolution.weight, std=0.001)
-    for convolution in _convolutions(network.decoder.final):
-        nn.init.normal_(convolution.weight, std=0.001)
-        nn.init.zeros_(convolution.bias)
-
-
-def _convolutions(module: nn.Module) -> list[nn.Conv2d]:
-    return [each for each in module.modules() if isinstance(each, nn.Conv2d)]
+    head = PartHead(encoder.channels, joints * depth)
+    return EncoderDecoder(encoder, head, joints=joints, depth=depth)

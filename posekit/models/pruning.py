@@ -1,51 +1,35 @@
-"""Pruning: the paper's, which only masks weights, and one that makes a network smaller.
+"""Pruning: masking small weights, as Bae's paper does, and removing whole channels.
 
 H. Bae, "Comparison of Various CNN Models for 3D Human Pose Estimation" (internship report, 2021),
 Tables I and V: 20 % of the convolutions' weights, the smallest of the whole network, as in the
-example that its repository names (L1, global, 20 %). For ResNet-50 they were taken before the
-training; for the author's own network a trained one was pruned and trained on for 20 epochs (P1),
-pruned again, by 20 % of what was left, and trained on for 8 (P2). The paper says no more, and its
-code for it isn't published.
+example that its repository names (L1, global, 20 %). ResNet-50 was pruned before the training; the
+author's own network was trained, pruned and trained for 20 more epochs (P1), pruned again by 20 %
+of the rest and trained for 8 more (P2). The paper says no more, and its code isn't published.
 
-`mask` sets weights to 0 and keeps them there: parameters, operations and time stay what they were.
-`shrink` removes whole channels, and all of them fall.
+`mask` keeps weights at 0, which changes neither parameters nor operations nor time; `shrink`
+removes channels, and all three fall.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from posekit.models.profile import macs, parameters
-
 Number = int | float
 
 SCOPES = ("global", "layer")
 PAPER_ROUNDS = ((0.2, 20), (0.2, 8))
-"""P1 + FT(20) and P2 + FT(8) of Table V: the share pruned, then epochs of training on."""
-
-
-class Cost(NamedTuple):
-    """What a network needs for one picture."""
-
-    parameters: int
-    macs: int
-
-
-def cost(network: nn.Module, picture: Float[Tensor, "1 3 H W"]) -> Cost:
-    """As `structure.parameters` and `layers.macs` count: weights that are masked count, too."""
-    return Cost(parameters(network), macs(network, picture))
+"""P1 + FT(20) and P2 + FT(8) of Table V: the share pruned, then epochs of further training."""
 
 
 def mask(network: nn.Module, share: Number = 0.2, *, scope: str = "global") -> None:
     """Set the smallest `share` of the convolutions' weights to 0, in place, until `unmask`.
 
-    The smallest of the whole network ("global") or of each convolution ("layer"). Of a network that
-    is masked, the share is of the weights that are left. ValueError for another scope, a share that
-    is not between 0 and 1, or a network without convolutions.
+    The smallest of the whole network ("global") or of each convolution ("layer"). In a masked
+    network it is the share of the remaining weights. Parameters and operations stay as they are.
+    ValueError for another scope, a share that is not between 0 and 1, or no convolutions.
     """
     if scope not in SCOPES:
         raise ValueError(f"no scope {scope!r}; there are {', '.join(SCOPES)}")
@@ -59,36 +43,16 @@ def mask(network: nn.Module, share: Number = 0.2, *, scope: str = "global") -> N
 
 
 def unmask(network: nn.Module) -> None:
-    """Make the zeros weights like all others: the outputs stay, but training may change them."""
+    """Make masked weights ordinary weights of value 0, which training may change."""
     for layer in _convolutions(network):
         if prune.is_pruned(layer):
             prune.remove(layer, "weight")
 
 
 def sparsity(network: nn.Module) -> float:
-    """The share of the convolutions' weights that are 0."""
+    """Share of the convolutions' weights that are 0."""
     weights = [layer.weight for layer in _convolutions(network)]
     return sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
-
-
-def rounds(
-    network: nn.Module,
-    tune: Callable[[nn.Module, int], object],
-    plan: Sequence[tuple[Number, int]] = PAPER_ROUNDS,
-    *,
-    scope: str = "global",
-) -> Iterator[float]:
-    """Prune, train on, prune again: `tune(network, epochs)` after each mask of the plan.
-
-    Gives the sparsity after each round, to test the network in between:
-
-        for zeros in rounds(network, lambda net, epochs: train(net, data, ...)):
-            print(zeros, evaluate(network))
-    """
-    for share, epochs in plan:
-        mask(network, share, scope=scope)
-        tune(network, epochs)
-        yield sparsity(network)
 
 
 def shrink(
@@ -101,11 +65,11 @@ def shrink(
     """A copy of the network with `share` fewer channels in every layer, the weakest by L2 norm.
 
     Channels that are added, joined or normalised together go together (Fang et al., "DepGraph",
-    CVPR 2023; its torch-pruning, of the extra "prune"). `keep` are modules whose outputs stay: for
-    `hmr`, `network.step`, whose numbers are a body's, and My MobileNetV2's `network.encoder.outer`.
-    What they are given shrinks. ModuleNotFoundError where torch-pruning isn't installed, ValueError
-    for a share that isn't between 0 and 1, a masked network, a module that isn't the network's, or
-    a network whose channels torch-pruning can't follow, as ShuffleNetV2's.
+    CVPR 2023; its torch-pruning, of the extra "prune"). `keep` are modules whose outputs stay, only
+    their inputs shrink: for `hmr`, `network.step`, and My MobileNetV2's `network.encoder.outer`.
+    ModuleNotFoundError where torch-pruning isn't installed; ValueError for a share that isn't
+    between 0 and 1, a masked network, a module that isn't the network's, or a network whose
+    channels torch-pruning can't follow, as ShuffleNetV2's.
     """
     _check(share)
     layers = [layer for module in keep for layer in module.modules()]

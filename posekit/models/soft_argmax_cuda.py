@@ -1,17 +1,17 @@
 """Soft-argmax on CUDA: kernels that read the logits once, and once more for the gradient.
 
-A volume is cut into tiles, one a program. Forward, each program leaves five numbers, and a second
+A volume is cut into tiles, one per program. Forward, each program writes five numbers, and a second
 kernel joins those of a volume. Backward, each program reads its tile, recomputes the
 probabilities from the volume's maximum and sum, and writes the gradient. Tiles are addressed by
-strides: no layout is copied, and the axis nearest in memory is the one that threads share.
+strides: no layout is copied, and threads share the axis nearest in memory.
 
-What was tried, with Triton 3.9: all of tests/test_softargmax.py in Triton's interpreter, which
-runs on the CPU with numpy; and compiling for sm_90 (an H100 or H200), where the loads and stores
-of float32 and bf16 came out 128 bits wide and no register was spilled. Never run on a GPU. So not
-known: whether the launch works there, speed (the aim is 60 % of the copy bandwidth and 3 times
-the plain definition, which `posekit bench` prints on a GPU), and whether TILE and WARPS are good.
-A GPU's float32 exponential is coarser than numpy's: by arithmetic it moves a place in 64^3 voxels
-by at most 8e-6, when a lone peak weighs as much as an even floor.
+Tested with Triton 3.9: all of tests/models/test_soft_argmax.py in Triton's interpreter, which runs
+on the CPU with numpy; and compiling for sm_90 (an H100 or H200), where the loads and stores of
+float32 and bf16 came out 128 bits wide and no register was spilled. Never run on a GPU, so it is not
+known whether the launch works there, how fast it is (the aim is 60 % of the copy bandwidth and 3
+times the plain definition, which `posekit bench` prints on a GPU), and whether TILE and WARPS are
+good. A GPU's float32 exponential is coarser than numpy's: by arithmetic it moves a place in 64^3
+voxels by at most 8e-6, when a lone peak weighs as much as an even floor.
 """
 
 import math
@@ -23,7 +23,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from posekit.models.soft_argmax_layout import axes, evenly
+from posekit.models.soft_argmax import axes, first_even_axis
 
 TILE = 8192  # voxels a program, held in registers: 32 a thread
 WARPS = 8
@@ -89,11 +89,11 @@ def _addressable(logits: Tensor, dims: int) -> Tensor:
 
 
 def _strides(logits: Tensor, dims: int, order: list[int]) -> tuple[int, ...]:
-    """How many volumes the inner batch axis has; strides of both batch axes and of the volume's
+    """The length of the inner batch axis, then the strides of both batch axes and of the volume's
     three axes in `order`, the missing ones first.
     """
     batch, size = logits.shape[:-dims], logits.shape[-dims:]
-    cut = evenly(logits, dims)
+    cut = first_even_axis(logits, dims)
     inner = math.prod(batch[cut:])
     view = logits.view(math.prod(batch[:cut]), inner, *size)
     missing = [0] * (3 - dims)
@@ -101,12 +101,12 @@ def _strides(logits: Tensor, dims: int, order: list[int]) -> tuple[int, ...]:
 
 
 def _columns(logits: Tensor, dims: int) -> list[int]:
-    """Which coordinate belongs to each of three axes in memory's order; `dims` to one missing."""
+    """The coordinate of each of three axes in memory's order; `dims` for a missing axis."""
     return [dims] * (3 - dims) + [dims - 1 - axis for axis in axes(logits, dims)]
 
 
 def _tiling(logits: Tensor, dims: int) -> tuple[list[int], dict[str, int], int]:
-    """Sizes in memory's order, a tile's shape, and how many tiles a volume has."""
+    """Sizes in memory's order, a tile's shape, and the number of tiles in a volume."""
     sizes = [1] * (3 - dims) + [logits.shape[axis - dims] for axis in axes(logits, dims)]
     wide = min(WIDEST, triton.next_power_of_2(sizes[2]))
     rows = min(TILE // wide, triton.next_power_of_2(sizes[0] * sizes[1]))

@@ -1,23 +1,21 @@
-"""torchvision, also where its compiled part can't be loaded.
+"""torchvision, also next to a CPU-only torch that can't load its compiled part.
 
-    from posekit.compat import torchvision
+    from posekit.models.torchvision_compat import torchvision
 
-PyPI's torchvision is built for CUDA. Next to a torch for CPUs its compiled part is left out without
-a word, and then importing it stops at two operations that only that part would have declared
-(pytorch/vision issues 8985, 9077, 9085). Declaring them is enough for everything that is plain
-Python: models, transforms. Calling them (`torchvision.ops.nms`) still fails, and says so.
+PyPI's torchvision is built for CUDA. Next to a torch for CPUs its compiled part is skipped silently,
+and importing it then fails on two operators that only that part declares (pytorch/vision issues
+8985, 9077, 9085). Declaring them is enough for models and transforms, which are plain Python.
+Calling the operators (`torchvision.ops.nms`) still raises an error.
 """
 
 import sys
 
 import torch
 
-MISSING = "operator torchvision::nms does not exist"
-
 try:
     import torchvision
 except RuntimeError as error:
-    if MISSING not in str(error):
+    if "operator torchvision::nms does not exist" not in str(error):
         raise
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
         del sys.modules[name]  # half imported

@@ -1,6 +1,6 @@
-"""Networks from a picture to a pose in space by name, built of plain data as a run's config has to be.
+"""Networks from a picture to a 3D pose by name, built of plain data such as a run's config.
 
-NETWORKS has what the notebooks train; `posekit predict` builds a trained network anew by its name.
+`NETWORKS` has what the notebooks train; `posekit predict` rebuilds a trained network by its name.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +12,11 @@ from posekit.models import mobilenet
 from posekit.models.botnet import botnet
 from posekit.models.encoders import STRIDE, resnet, small_resnet
 from posekit.models.integral import BINS, PPM, IntegralNet
-from posekit.models.light_backbones import LIBRARY, library, part_pose
-from posekit.models.mobile import EncoderDecoder, mobile_pose
+from posekit.models.mobile import EncoderDecoder, mobile_pose, part_pose
+from posekit.models.mobilenet import LIGHT, light_backbone
 
 Number = int | float
+
 LAYOUTS = {
     "original": mobilenet.ORIGINAL,
     "modified": mobilenet.MODIFIED,
@@ -36,9 +37,9 @@ def integral(
 ) -> IntegralNet:
     """An integral network for pictures of `side` px: the paper's, or a narrow one for CPUs.
 
-    With a `width` the encoder is `small_resnet`, else the ResNet of so many `layers`, with `weights`
-    "random" or "imagenet" to start from. `bins` are those of a PPM, `attention` makes the encoder a
-    BoTNet, its heads as much narrower as the rest.
+    The encoder is `small_resnet(width)` where there is a `width`, else `resnet(layers)` with
+    "random" or "imagenet" `weights`. `bins` are those of a PPM. `attention` makes the encoder a
+    BoTNet, whose heads are narrower by as much as the rest.
     """
     encoder = small_resnet(width) if width else resnet(layers, weights=weights)
     if attention:
@@ -59,9 +60,9 @@ def mobile(
     concatenation: str = "skip",
     activation: str = "prelu",
 ) -> EncoderDecoder:
-    """`models.mobile.mobile_pose` of plain data, as a run's config has to be.
+    """`mobile_pose` with its layout by name, for crops of `side` px.
 
-    ValueError for a layout that is not in LAYOUTS, and for crops of a `side` (px) it can't take.
+    ValueError for a layout that is not in `LAYOUTS`, or a side that the network can't take.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
@@ -74,8 +75,7 @@ def mobile(
         concatenation=concatenation,
         activation=activation,
     )
-    if side % network.multiple:
-        raise ValueError(f"crops of {side} px; they have to be multiples of {network.multiple}")
+    _check_side(side, network.multiple)
     return network
 
 
@@ -86,7 +86,7 @@ BACKBONES = {
     "resnet18": {"backbone": "resnet18"},
     "resnet50": {"backbone": "resnet50"},
 }
-"""What `part` is given for the rows of Table 2; torchvision has no MobileNeXt and no GhostNet."""
+"""Arguments of `backbone` for the rows of Choi et al.'s Table 2."""
 
 
 def backbone(
@@ -99,21 +99,27 @@ def backbone(
     activation: str = "own",
     weights: str = "random",
 ) -> EncoderDecoder:
-    """A backbone under the head that the paper compared them with (`models.light`).
+    """A backbone under the decoder of Choi et al.'s comparison (`part_pose`), for crops of `side` px.
 
     `channels` and `activation` are those of light backbones, a ResNet has its own. Errors as
-    `light.library` and `encoders.resnet`, and ValueError for a `side` (px) that it can't take.
+    `light_backbone` and `resnet`, and ValueError for a side that the network can't take.
     """
-    if side % STRIDE:
-        raise ValueError(f"crops of {side} px; they have to be multiples of {STRIDE}")
-    if backbone in LIBRARY:
-        encoder = library(backbone, channels=channels, activation=activation, weights=weights)
+    _check_side(side, STRIDE)
+    if backbone in LIGHT:
+        encoder = light_backbone(
+            backbone, channels=channels, activation=activation, weights=weights
+        )
     elif backbone.startswith("resnet"):
         encoder = resnet(int(backbone.removeprefix("resnet")), weights=weights)
     else:
-        there = ", ".join((*LIBRARY, "resnet18", "resnet50"))
-        raise ValueError(f"no backbone {backbone!r}; there are {there}")
+        names = ", ".join((*LIGHT, "resnet18", "resnet50"))
+        raise ValueError(f"no backbone {backbone!r}; there are {names}")
     return part_pose(encoder, joints, depth=depth)
+
+
+def _check_side(side: int, multiple: int) -> None:
+    if side % multiple:
+        raise ValueError(f"crops of {side} px; they have to be multiples of {multiple}")
 
 
 NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
@@ -128,4 +134,4 @@ NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "mobile": mobile,
     "part": backbone,
 }
-"""From a name in a run's config to what builds the network; all of them want `side`."""
+"""Constructors by the name in a run's config; all of them take the `side` of the pictures."""

@@ -21,6 +21,7 @@ from posekit.data.batch import Batch
 from posekit.geometry.body import Body
 from posekit.models import pruning
 from posekit.models.hmr import HMR, Estimate, Start, Step, hmr, rest_start, start_from
+from posekit.models.profile import macs, parameters
 from posekit.system import write_whole
 from posekit.training import pretraining, study
 from posekit.training.augment import augment
@@ -271,7 +272,8 @@ def experiment(
         for exam in exams:
             found = estimates(network, exam.filmed.album.batch.images)
             rows += judge(subject, found, exam, model.body)
-        params, operations = pruning.cost(network, picture.to(config["device"]))
+        params = parameters(network)
+        operations = macs(network, picture.to(config["device"]))
         rows.append((f"own_params/{subject}", "", "", params))
         rows.append((f"own_macs/{subject}", "", "", operations))
         if config["network"] != "blind":

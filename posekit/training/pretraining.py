@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 
 from posekit.data.albums import Album
+from posekit.models.encoders import Encoder, feature_maps
 from posekit.models.integral import IntegralNet
-from posekit.models.mesh_encoders import Features, features, maps
+from posekit.models.mesh_encoders import mesh_encoder
 from posekit.system import write_whole
 from posekit.training.heatmaps import WEIGHTS
 from posekit.training.integral import Lessons, Volumes, cube_loss
@@ -32,7 +33,7 @@ def experiment(config: Mapping, seed: int, folder: Path, data: Sequence[Album]) 
     """
     (learn,) = data
     torch.manual_seed(seed)
-    encoder = maps(features(**config["shape"]))
+    encoder = feature_maps(mesh_encoder(**config["shape"]))
     joints = len(learn.batch.skeleton)
     network = IntegralNet(encoder, joints=joints, depth=DEPTH, channels=CHANNELS)
     history = train(
@@ -52,7 +53,7 @@ def experiment(config: Mapping, seed: int, folder: Path, data: Sequence[Album]) 
     return Measured(rows, series, history.samples, history.carried, history.waited)
 
 
-def restore(encoder: Features, run: str) -> None:
+def restore(encoder: Encoder, run: str) -> None:
     """Give an encoder, in place, the layers that the run of this id taught.
 
     FileNotFoundError where its weights are gone.
@@ -60,4 +61,4 @@ def restore(encoder: Features, run: str) -> None:
     path = cache_folder() / run / WEIGHTS
     if not path.exists():
         raise FileNotFoundError(f"{path} is gone; delete {path.parent} and run the notebook again")
-    maps(encoder).load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    feature_maps(encoder).load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))

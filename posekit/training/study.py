@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from posekit.models.profile import latencies, parameters, settle
+from posekit.models.profile import latencies, parameters, remove_parametrizations
 from posekit.training.runs import Job, Measured, Run, counted, job, run_all
 from posekit.training.runs import run as run_now
 
@@ -88,7 +88,7 @@ def latency(networks: Networks, config: dict, seed: int, folder: Path, data: Seq
     """Milliseconds of one forward pass of an input of shape `config["input"]`."""
     built = {name: build() for name, build in networks.items()}
     for network in built.values():
-        settle(network)
+        remove_parametrizations(network)
     timed = {name: network for name, network in built.items() if parameters(network)}
     times = latencies(timed, torch.randn(config["input"]), rounds=config["rounds"])
     return Measured([(f"{config['metric']}/{name}", "", "", ms) for name, ms in times.items()])

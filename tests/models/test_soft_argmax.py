@@ -295,7 +295,7 @@ def test_the_benchmark_counts_three_transfers(way, capsys, monkeypatch):
     times = {"plain": 0.006, "one pass": 0.002, "copy": 0.001}
     monkeypatch.setattr(
         bench_soft_argmax,
-        "interleaved",
+        "median_seconds",
         lambda ways, rounds=5: {name: times[name] for name in ways if ways[name]() is None},
     )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

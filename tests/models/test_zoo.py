@@ -3,16 +3,17 @@
 import pytest
 import torch
 
+from posekit.claims.paper import load_paper
 from posekit.models.profile import parameters
-from posekit.models.zoo import NETWORKS
+from posekit.models.zoo import BACKBONES, NETWORKS, backbone
 
 TINY = {"side": 64, "depth": 8, "channels": 8, "width": 8}
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("mobile", "part")])
 def test_integral_networks_are_built_of_a_shape_for_cpus(name):
-    built = NETWORKS[name](**TINY)
-    with torch.no_grad():
+    with torch.device("meta"):
+        built = NETWORKS[name](**TINY)
         assert built.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 17, 3)
     bins = [level.pool.output_size for level in getattr(built.bottleneck, "levels", ())]
     assert len(bins) == {"ppm": 4, "botnet-ppm": 4, "ppm2": 4, "ppm3": 6, "ppm4": 7}.get(name, 0)
@@ -30,8 +31,20 @@ def test_names_of_full_size_are_the_papers_networks():
     assert counted == {"resnet": 34_274_944, "mobile": 4_073_248}
 
 
-def test_a_layout_that_is_not_there_and_a_side_that_does_not_fit_are_refused():
+def test_backbones_have_the_parameters_of_table_2():
+    printed = load_paper("choi2021").printed
+    for name, arguments in BACKBONES.items():
+        with torch.device("meta"):
+            count = parameters(backbone(side=256, joints=18, **arguments))
+        assert count == pytest.approx(printed[f"params/{name}", ""].value.value, rel=2e-3), name
+
+
+def test_unknown_names_and_sides_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="no layout 'wide'; there are original, modified, half"):
         NETWORKS["mobile"](side=256, layout="wide")
-    with pytest.raises(ValueError, match="crops of 100 px; they have to be multiples of 64"):
+    with torch.device("meta"), pytest.raises(ValueError, match="crops of 100 px.*multiples of 64"):
         NETWORKS["mobile"](side=100, layout="half")
+    with pytest.raises(ValueError, match="no backbone 'ghostnet'; there are mobilenet_v2"):
+        backbone(side=64, backbone="ghostnet")
+    with pytest.raises(ValueError, match="crops of 80 px"):
+        backbone(side=80, backbone="resnet18")

@@ -5,7 +5,8 @@ import torch
 
 from posekit.data import albums
 from posekit.geometry.skeleton import SPIN24
-from posekit.models.mesh_encoders import features, maps
+from posekit.models.encoders import feature_maps
+from posekit.models.mesh_encoders import mesh_encoder
 from posekit.studio.pictures import StudioPictures
 from posekit.training import pretraining
 from posekit.training.runs import job
@@ -39,19 +40,19 @@ def test_an_encoder_learns_where_the_joints_are(run):
 
 def test_a_network_gets_the_layers_up_to_the_maps_and_no_others(run):
     torch.manual_seed(1)
-    encoder, mine = features(**SHAPE), features("my-mobilenetv2", width=0.35, size=32)
+    encoder, mine = mesh_encoder(**SHAPE), mesh_encoder("my-mobilenetv2", width=0.35, size=32)
     last = encoder.net.classifier[1].weight.clone()
     for network in (encoder, mine):
         pretraining.restore(network, run.record["id"])
     assert torch.equal(encoder.net.classifier[1].weight, last)
     pictures = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
-        drawn = [maps(network).eval()(pictures) for network in (encoder, mine)]
+        drawn = [feature_maps(network).eval()(pictures) for network in (encoder, mine)]
     assert torch.equal(*drawn)
     taught = torch.load(run.folder / "network.pt", weights_only=True)
-    assert all(torch.equal(taught[k], v) for k, v in maps(encoder).state_dict().items())
+    assert all(torch.equal(taught[k], v) for k, v in feature_maps(encoder).state_dict().items())
 
 
 def test_weights_that_are_gone_are_named(run):
     with pytest.raises(FileNotFoundError, match="0123/network.pt is gone"):
-        pretraining.restore(features(**SHAPE), "0123")
+        pretraining.restore(mesh_encoder(**SHAPE), "0123")

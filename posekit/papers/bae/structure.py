@@ -8,7 +8,7 @@ import torch
 from posekit.data.spin import SHARES, WILD
 from posekit.models.hmr import HMR, hmr
 from posekit.models.mesh_encoders import NETS
-from posekit.models.profile import kept_bytes, macs, parameters
+from posekit.models.profile import activation_bytes, macs, parameters
 from posekit.models.pruning import PAPER_ROUNDS, mask
 from posekit.models.torchvision_compat import torchvision
 from posekit.papers import Counts
@@ -100,7 +100,7 @@ def training_memory() -> Counts:
                 mask(network, PAPER_ROUNDS[0][0], scope="layer")
             masks = sum(b.numel() for key, b in network.named_buffers() if key.endswith("_mask"))
             held = 4 * (4 * parameters(network) + masks)
-            counts[f"train_memory_mb/{name}"] = (held + kept_bytes(network, pictures)) / 1e6
+            counts[f"train_memory_mb/{name}"] = (held + activation_bytes(network, pictures)) / 1e6
     return counts
 
 

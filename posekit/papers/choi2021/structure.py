@@ -15,7 +15,7 @@ from posekit.models.encoders import resnet
 from posekit.models.integral import BOX, IntegralNet, VolumeNet
 from posekit.models.mobile import SIZES, mobile_pose
 from posekit.models.mobilenet import HALF, MODIFIED
-from posekit.models.profile import kept_bytes, parameters
+from posekit.models.profile import activation_bytes, parameters
 from posekit.models.zoo import BACKBONES, backbone
 from posekit.papers import Counts, count_modules, published_settings
 from posekit.papers.choi2021.flops import paper_flops
@@ -30,8 +30,8 @@ XS_READINGS = {
     "xs-three-deconvs": MODIFIED,
     "xs-two-deconvs": replace(MODIFIED, taps=(6, 5)),
     "xs": HALF,
-    "xs-middle-taps": MODIFIED.paced(2, (1, 2, 2, 2, 2, 1, 1), taps=(5, 4)),
-    "xs-low-taps": MODIFIED.paced(2, (2, 2, 2, 1, 2, 1, 1), taps=(5, 3)),
+    "xs-middle-taps": MODIFIED.with_strides(2, (1, 2, 2, 2, 2, 1, 1), taps=(5, 4)),
+    "xs-low-taps": MODIFIED.with_strides(2, (2, 2, 2, 1, 2, 1, 1), taps=(5, 3)),
 }
 """Layouts that "half resolution" of the extra small network could mean.
 
@@ -215,4 +215,4 @@ def kept_megabytes(activation: str) -> float:
     """Megabytes that autograd keeps of 24 pictures in the large network with this activation."""
     with torch.device("meta"):
         network = mobile_pose(**SIZES["large"], activation=activation)
-        return kept_bytes(network, torch.zeros(24, 3, 256, 256)) / 1e6
+        return activation_bytes(network, torch.zeros(24, 3, 256, 256)) / 1e6
