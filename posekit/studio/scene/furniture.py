@@ -1,13 +1,13 @@
-"""Furniture for generated rooms: each piece a few boxes, its front towards low y, its back at y = 0.
+"""Random furniture for generated rooms: pieces of a few boxes, front towards low y, back at y = 0.
 
-Millimetres, in the piece's own frame, standing on z = 0. Sizes are those shops sell.
+Millimetres, in the piece's own frame, standing on z = 0. Sizes are those that shops sell.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from posekit.studio.scene.building import Ball, Number, Part, muted
+from posekit.studio.scene.building import Ball, Number, Part, Range, muted
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Style:
     grain: str  # the tile of wooden things
 
 
-def style(rng: np.random.Generator) -> Style:
-    """A random one: woods from birch to wenge, mostly white or wooden fronts."""
+def draw_style(rng: np.random.Generator) -> Style:
+    """A random style: woods from birch to wenge, mostly white or wooden fronts."""
     shade = rng.uniform(0.35, 1.4)
     white = rng.random() < 0.5
     return Style(
@@ -34,7 +34,12 @@ def style(rng: np.random.Generator) -> Style:
     )
 
 
-def _legs(x, y, height, thick, tile, tint, inset=40) -> list[Part]:
+def _around(middle: Number, half: Number) -> Range:
+    """The range from `middle` - `half` to `middle` + `half`."""
+    return middle - half, middle + half
+
+
+def _legs(x: Range, y: Range, height, thick, tile, tint, inset=40) -> list[Part]:
     """Four legs under the rectangle x by y."""
     return [
         Part((a, a + thick), (b, b + thick), (0, height), tile, tint)
@@ -54,7 +59,7 @@ def table(rng, s: Style, wide=None) -> list[Part]:
         u, v = rng.uniform(x[0] + 150, x[1] - 150), rng.uniform(-deep + 120, -120)
         w, d, h = rng.uniform(30, 150), rng.uniform(30, 120), rng.uniform(20, 240)
         if all(abs(u - (p.x[0] + p.x[1]) / 2) > 260 for p in parts[5:]):
-            parts.append(Part((u - w, u + w), (v - d, v + d), (high, high + h), tint=muted(rng)))
+            parts.append(Part(_around(u, w), _around(v, d), (high, high + h), tint=muted(rng)))
     return parts
 
 
@@ -65,9 +70,9 @@ def desk(rng, s: Style) -> list[Part]:
     u = rng.uniform(-250, 250)
     return [
         *parts,
-        Part((u - 60, u + 60), (-250, -150), (high, high + 90), tint=(0.03,) * 3),
-        Part((u - 290, u + 290), (-220, -180), (high + 90, high + 430), "screen", front="screen"),
-        Part((u - 220, u + 220), (-520, -380), (high, high + 25), tint=(0.05,) * 3),
+        Part(_around(u, 60), (-250, -150), (high, high + 90), tint=(0.03,) * 3),
+        Part(_around(u, 290), (-220, -180), (high + 90, high + 430), "screen", front="screen"),
+        Part(_around(u, 220), (-520, -380), (high, high + 25), tint=(0.05,) * 3),
     ]
 
 
@@ -75,20 +80,14 @@ def chair(rng, s: Style) -> list[Part]:
     """A chair with its back at y = 0."""
     seat, wide, high = rng.uniform(430, 470), rng.uniform(400, 470), rng.uniform(800, 1000)
     x, y = (-wide / 2, wide / 2), (-wide, 0)
-    tile, tint = (s.grain, s.wood) if rng.random() < 0.6 else ("plain", s.accent)
+    frame = (s.grain, s.wood) if rng.random() < 0.6 else ("plain", s.accent)
     back = rng.uniform(0.35, 1.0)
-    parts = _legs(x, y, seat - 40, 38, tile, tint, 10)
-    parts.append(
-        Part(x, y, (seat - 40, seat), *((tile, tint) if back > 0.6 else ("fabric", s.cloth)))
-    )
-    if back < 0.7:
-        parts += [
-            Part((a, a + 38), (-38, 0), (seat, high - 120), tile, tint) for a in (x[0], x[1] - 38)
-        ]
-        parts.append(Part(x, (-36, 0), (high - 120, high), tile, tint))
-    else:
-        parts.append(Part(x, (-45, 0), (seat, high), tile, tint))
-    return parts
+    parts = _legs(x, y, seat - 40, 38, *frame, 10)
+    parts.append(Part(x, y, (seat - 40, seat), *(frame if back > 0.6 else ("fabric", s.cloth))))
+    if back >= 0.7:
+        return [*parts, Part(x, (-45, 0), (seat, high), *frame)]
+    posts = [Part((a, a + 38), (-38, 0), (seat, high - 120), *frame) for a in (x[0], x[1] - 38)]
+    return [*parts, *posts, Part(x, (-36, 0), (high - 120, high), *frame)]
 
 
 def stool(rng, s: Style) -> list[Part]:
@@ -108,19 +107,17 @@ def sofa(rng, s: Style) -> list[Part]:
     seat, back, deep = rng.uniform(400, 450), rng.uniform(700, 900), rng.uniform(850, 950)
     half = wide / 2
     parts = [Part((-half, half), (-deep, -220), (60, seat - 110), "fabric", 0.8 * s.cloth)]
+    cloth = ("fabric", s.cloth)
     for k in range(seats):
         a = -half + k * wide / seats
-        parts.append(
-            Part(
-                (a + 6, a + wide / seats - 6), (-deep, -220), (seat - 110, seat), "fabric", s.cloth
-            )
-        )
-    parts.append(Part((-half, half), (-220, 0), (60, back), "fabric", s.cloth))
+        x = (a + 6, a + wide / seats - 6)
+        parts.append(Part(x, (-deep, -220), (seat - 110, seat), *cloth))
+    parts.append(Part((-half, half), (-220, 0), (60, back), *cloth))
     for a in (-half - arm, half):
-        parts.append(Part((a, a + arm), (-deep, 0), (60, seat + 170), "fabric", s.cloth))
+        parts.append(Part((a, a + arm), (-deep, 0), (60, seat + 170), *cloth))
     for _ in range(rng.integers(0, 3)):
-        u = rng.uniform(-half + 200, half - 200)
-        parts.append(Part((u - 190, u + 190), (-380, -222), (seat, seat + 360), "fabric", s.accent))
+        x = _around(rng.uniform(-half + 200, half - 200), 190)
+        parts.append(Part(x, (-380, -222), (seat, seat + 360), "fabric", s.accent))
     return parts
 
 
@@ -135,7 +132,7 @@ def bed(rng, s: Style) -> list[Part]:
         Part((-half, half), (-60, 0), (0, rng.uniform(800, 1150)), s.grain, s.wood),
     ]
     for u in (-half / 2, half / 2) if half > 600 else (0.0,):
-        parts.append(Part((u - 280, u + 280), (-470, -80), (490, 600), "fabric", (0.8, 0.8, 0.8)))
+        parts.append(Part(_around(u, 280), (-470, -80), (490, 600), "fabric", (0.8, 0.8, 0.8)))
     return parts
 
 
@@ -160,26 +157,19 @@ def sideboard(rng, s: Style) -> list[Part]:
     kind = rng.integers(4)
     if kind == 0 and half > 550:
         wide = rng.uniform(350, 550)
-        parts.append(
-            Part(
-                (-wide, wide),
-                (-250, -200),
-                (high + 40, high + 1.15 * wide + 40),
-                "screen",
-                front="screen",
-            )
-        )
+        z = (high + 40, high + 1.15 * wide + 40)
+        parts.append(Part((-wide, wide), (-250, -200), z, "screen", front="screen"))
         parts.append(Part((-120, 120), (-300, -150), (high, high + 40), tint=(0.03,) * 3))
     elif kind == 1:
         u = rng.uniform(-half + 150, half - 150)
         parts += [
-            Part((u - 60, u + 60), (-260, -140), (high, high + 180), tint=muted(rng)),
-            Part((u - 130, u + 130), (-330, -70), (high + 180, high + 400), tint=(1.3, 1.1, 0.85)),
+            Part(_around(u, 60), (-260, -140), (high, high + 180), tint=muted(rng)),
+            Part(_around(u, 130), (-330, -70), (high + 180, high + 400), tint=(1.3, 1.1, 0.85)),
         ]
     elif kind == 2:
         for u in np.arange(-half + 120, half - 100, 330):
             w, h = rng.uniform(40, 120), rng.uniform(60, 330)
-            parts.append(Part((u - w, u + w), (-300, -120), (high, high + h), tint=muted(rng)))
+            parts.append(Part(_around(u, w), (-300, -120), (high, high + h), tint=muted(rng)))
     return parts
 
 
@@ -200,7 +190,7 @@ def counter(rng, s: Style) -> list[Part]:
     ]
     for u in np.arange(-half + 200, half - 150, 520):
         w, h = rng.uniform(50, 120), rng.uniform(80, 300)
-        parts.append(Part((u - w, u + w), (-350, -180), (910, 910 + h), tint=muted(rng)))
+        parts.append(Part(_around(u, w), (-350, -180), (910, 910 + h), tint=muted(rng)))
     return parts
 
 
@@ -222,7 +212,7 @@ def cartons(rng, s: Style) -> list[Part]:
         w, d, h = rng.uniform(180, 320), rng.uniform(320, 520), rng.uniform(220, 400)
         u = rng.uniform(-40, 40)
         tint = (0.45, 0.31, 0.19) if rng.random() < 0.7 else muted(rng)
-        parts.append(Part((u - w, u + w), (-d, 0), (high, high + h), "plain", tint))
+        parts.append(Part(_around(u, w), (-d, 0), (high, high + h), "plain", tint))
         high += h
     return parts
 
@@ -239,27 +229,27 @@ def curtain(rng, tall: Number, tint: np.ndarray) -> list[Part]:
     return [Part((-half, half), (-110, -40), (30, tall), "folds", tint, size=900)]
 
 
-def plant(rng, s: Style) -> tuple[list[Part], list[Ball]]:
+def plant(rng) -> tuple[list[Part], list[Ball]]:
     """A pot with a bush or a small tree in it."""
     pot, high = rng.uniform(120, 200), rng.uniform(250, 420)
-    crown = rng.uniform(220, 420)
+    radius = rng.uniform(220, 420)
     stem = high if rng.random() < 0.5 else high + rng.uniform(200, 600)
     parts = [Part((-pot, pot), (-2 * pot, 0), (0, high), "plain", muted(rng, 0.15, 0.8))]
     if stem > high:
         parts.append(Part((-15, 15), (-pot - 15, -pot + 15), (high, stem + 100), "bark"))
-    return parts, crown_of(rng, (0, -pot, stem + 0.7 * crown), crown, 6)
+    return parts, crown(rng, (0, -pot, stem + 0.7 * radius), radius, 6)
 
 
-def crown_of(rng, place, radius, count, tile="leaves", spread=0.75) -> list[Ball]:
-    """Leaves: a large blob with smaller ones around, those above brighter."""
+def crown(rng, place, radius: Number, count: int) -> list[Ball]:
+    """Foliage about a place (3,): a large ball and `count` smaller ones around, brighter above."""
     hue = np.array([rng.uniform(0.8, 1.5), rng.uniform(0.95, 1.15), rng.uniform(0.6, 1.1)])
     hue *= rng.uniform(1.0, 1.9)
     offsets = rng.normal(size=(count, 3))
     offsets /= np.sqrt((offsets**2).sum(1, keepdims=True))
     sizes = radius * rng.uniform(0.35, 0.65, count)
-    places = np.add(place, offsets * (radius * spread * np.array([1, 1, 0.85])))
+    places = np.add(place, offsets * (radius * 0.75 * np.array([1, 1, 0.85])))
     tints = hue * (0.95 + 0.3 * offsets[:, 2:])
-    balls = [Ball(tuple(place), 0.8 * radius, tile, 0.75 * hue)]
+    balls = [Ball(tuple(place), 0.8 * radius, tint=0.75 * hue)]
     for at, size, tint in zip(places.tolist(), sizes.tolist(), tints, strict=True):
-        balls.append(Ball(tuple(at), size, tile, tint))
+        balls.append(Ball(tuple(at), size, tint=tint))
     return balls

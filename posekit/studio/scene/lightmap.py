@@ -1,9 +1,9 @@
-"""The soft light of a generated place: dark corners, lamps, patches of sun, shadows on the floor.
+"""Light map of a generated place: dark corners, lamps, patches of sun, shadows on the floor.
 
-One picture per place, of cells CELL texels square: those that all places share, then one for each
-face of the shell. Texels multiply the light that `Lights.shade` gives a face.
+An image of cells CELL texels square: those that all places share, then one for each face of the
+shell. Texels multiply the light of `Lights.shade`.
 
-World: millimetres. N boxes, M blobs.
+World: millimetres. N boxes, M balls.
 """
 
 from functools import cache
@@ -20,7 +20,7 @@ _CORNERS = np.array([[x, y, z] for z in (-1, 1) for x, y in ((-1, -1), (1, -1), 
 
 
 class LightMap:
-    """The light of the place between `low` and `high`, whose key light is towards `key`."""
+    """The light map of a place between `low` and `high` with its key light in the direction `key`."""
 
     def __init__(self, low: np.ndarray, high: np.ndarray, key: np.ndarray, sky: bool):
         self.low, self.high, self.key, self.sky = low, high, key, sky
@@ -31,26 +31,23 @@ class LightMap:
         self.floor = np.ones((CELL, CELL), np.float32)
 
     def beam(self, corners: np.ndarray) -> None:
-        """Sunlight on the floor, between corners (4, 2)."""
+        """Add sunlight on the floor between corners (4, 2)."""
         patch = np.zeros((CELL, CELL), np.float32)
         cv2.fillConvexPoly(patch, self._texels(corners), 1.0, 8, 4)
         self.floor += 0.9 * cv2.blur(patch, (3, 3))
 
     def shadows(self, centre, half, yaw, balls, blur, strength) -> None:
-        """What the pieces keep from the floor: the key light's shadow, and contact below them."""
-        key = self.key
-        slope = key[:2] / max(key[2], 0.3)
+        """Darken the floor by the key light's shadow of the pieces, and where they stand.
+
+        Boxes by `centre` (N, 3), `half` (N, 3) and `yaw` (N,), balls (M, 4); `blur` in texels,
+        `strength` the share of light that is lost.
+        """
+        slope = self.key[:2] / max(self.key[2], 0.3)
         cast, contact = np.zeros((2, CELL, CELL), np.float32)
         turned = _CORNERS * half[:, None]
         cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
-        corners = np.stack(
-            [
-                cos * turned[..., 0] - sin * turned[..., 1],
-                sin * turned[..., 0] + cos * turned[..., 1],
-            ],
-            -1,
-        )
-        corners += centre[:, None, :2]
+        x, y, _ = np.moveaxis(turned, -1, 0)
+        corners = np.stack([cos * x - sin * y, sin * x + cos * y], -1) + centre[:, None, :2]
         heights = (centre[:, None, 2] + turned[..., 2])[..., None]
         fallen = self._texels(corners - slope * heights)
         standing = self._texels(corners[:, :4])
@@ -68,7 +65,10 @@ class LightMap:
         self.floor *= 1 - 0.5 * _soft(contact, max(texel, 0.6))
 
     def cells(self, corner, lamp: np.ndarray | None) -> np.ndarray:
-        """The cells: `corner` is how much darker a room's edges are, `lamp` a bright place."""
+        """The light map (9 CELL, CELL).
+
+        `corner` is how much darker a room's edges are, `lamp` (3,) a bright place.
+        """
         cells = np.ones((9, CELL, CELL), np.float32)
         cells[:3] = _common_cells()
         if not self.sky:
@@ -91,14 +91,14 @@ class LightMap:
         return cells.reshape(-1, CELL)
 
     def _texels(self, points: np.ndarray) -> np.ndarray:
-        """Places on the floor (mm) in its cell, in 1/16 texels."""
+        """Texels of the floor's cell, in sixteenths, from points on the floor (..., 2)."""
         low, high = self.lawn
         return np.rint((points - low) / (high - low) * (CELL - 1) * 16).astype(np.int32)
 
 
 @cache
 def _common_cells() -> np.ndarray:
-    """The cells that no place changes: even light, a side that darkens down, a ball."""
+    """The cells that all places share: even light, a side that darkens down, a ball."""
     grid = np.linspace(0, 1, CELL, dtype=np.float32)
     side = np.repeat((1 - 0.5 * grid**2)[:, None], CELL, 1)
     y, x = np.meshgrid(2 * grid - 1, 2 * grid - 1, indexing="ij")
@@ -107,7 +107,7 @@ def _common_cells() -> np.ndarray:
 
 
 def _edges(at: np.ndarray, length, depth) -> np.ndarray:
-    """Less light reaches the corners of a room: 1 - depth exp(-distance / 450 mm), both ends."""
+    """Light along a room, less near both ends: 1 - depth exp(-distance / 450 mm)."""
     return (1 - depth * np.exp(-at / 450)) * (1 - depth * np.exp((at - length) / 450))
 
 

@@ -1,9 +1,8 @@
-"""Generated surroundings for pictures of people: rooms, halls, studios; outdoors is in `outdoors`.
+"""Random places around people (`stage`), and the rooms of homes and offices among them.
 
-`stage` draws a place around the people from a generator's numbers; `Stage.view` is its picture from
-any camera, with depth, so that furniture may stand before people as well as behind them. Light,
-materials and proportions are drawn from what homes, offices and gyms have: muted colours, white
-ceilings, windows on one or two walls.
+`Stage.view` is the image of a place from any camera, with depth, so that furniture may stand before
+people as well as behind them. Light, materials and proportions are those of homes, offices and gyms:
+muted colours, white ceilings, windows on one or two walls.
 
 World: millimetres, z up, the floor at z = 0.
 """
@@ -13,9 +12,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from posekit.studio.scene import furniture, halls, outdoors
-from posekit.studio.scene.building import Building, Number, muted
-from posekit.studio.scene.halls import DOORS, WALL_TINTS, against, bounds, skirting, span
-from posekit.studio.scene.light import indoors, tint
+from posekit.studio.scene.building import Building, Number, axis_along, muted
+from posekit.studio.scene.halls import (
+    DOORS,
+    WALL_TINTS,
+    against,
+    along_wall,
+    middle_and_length,
+    shell,
+    skirting,
+    somewhere,
+)
+from posekit.studio.scene.light import tint
 from posekit.studio.scene.scenery import GROUND, TOP, WALLS, Stage
 
 KINDS = {
@@ -66,10 +74,10 @@ def stage(
     clear: Sequence | np.ndarray = ((0.0, 0.0, 700.0),),
     reach: Number = 4000.0,
 ) -> Stage:
-    """A place of a `kind` of KINDS (drawn by its share if None), with its lights.
+    """A random place, of a `kind` of KINDS (drawn by its share if None), with its lights.
 
-    No furniture stands in the `clear` places (x, y, radius, mm). `reach` is about how far from the
-    origin cameras will stand: rooms are of that size, so that most cameras are inside. The same
+    No furniture stands in the `clear` places (x, y, radius, mm). `reach` (mm) is about the distance
+    of the cameras from the origin: rooms are of that size, so that most cameras are inside. The same
     generator state gives the same place. ValueError for an unknown kind or places that are not
     numbers.
     """
@@ -84,84 +92,84 @@ def stage(
 
 
 def _pick(rng, table, column: int = 2):
-    """A row of a table by its share."""
+    """A row of a table, drawn by the share in a column."""
     shares = np.cumsum([row[column] for row in table])
     return table[int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))]
 
 
 def _room(rng, clear, reach) -> Stage:
     """A living room, kitchen, bedroom or office."""
-    low, high = bounds(rng, clear, reach, 0.45, 1.0, rng.uniform(2350, 3000))
-    bright = int(rng.integers(2, 6)) if rng.random() < 0.8 else None
-    azimuth = None if bright is None else (np.pi, 0.0, -np.pi / 2, np.pi / 2)[bright - 2]
-    house = Building(indoors(rng, azimuth), low, high, clear)
+    room, bright = shell(rng, clear, reach, (0.45, 1.0), rng.uniform(2350, 3000), 0.8)
+    low, high = room.low, room.high
     tile, size, _, *ends = _pick(rng, FLOORS)
-    house.face(GROUND, tile, tint(rng, *map(tuple, ends)), size * rng.uniform(0.8, 1.2))
-    house.face(TOP, "plaster", np.full(3, rng.uniform(0.8, 1.0)), 3000)
+    room.face(GROUND, tile, tint(rng, *ends), size * rng.uniform(0.8, 1.2))
+    room.face(TOP, "plaster", np.full(3, rng.uniform(0.8, 1.0)), 3000)
     tile, size, _ = _pick(rng, WALL_TILES)
     paint = tint(rng, WALL_TINTS[0], WALL_TINTS[rng.integers(len(WALL_TINTS))])
     paint = paint * rng.uniform(0.8, 1.1)
     accent = int(rng.integers(2, 6)) if rng.random() < 0.3 else None
     for face in WALLS:
+        room.face(face, tile, paint, size)
         if face == accent:
-            other = _pick(rng, WALL_TILES)
-            house.face(face, other[0], muted(rng, 0.25, 0.9, 0.6) + 0.1, other[1])
-        else:
-            house.face(face, tile, paint, size)
-    look = furniture.style(rng)
-    skirting(rng, house)
-    _openings(rng, house, bright, look)
-    _furnish(rng, house, look)
-    _pictures(rng, house)
+            other, other_size, _ = _pick(rng, WALL_TILES)
+            room.face(face, other, muted(rng, 0.25, 0.9, 0.6) + 0.1, other_size)
+    style = furniture.draw_style(rng)
+    skirting(rng, room)
+    if bright is not None:
+        _windows(rng, room, bright, style)
+    _doors(rng, room, [face for face in WALLS if face != bright])
+    _furnish(rng, room, style)
+    _pictures(rng, room)
     if rng.random() < 0.35:
         x, y, _ = clear[rng.integers(len(clear))] if len(clear) else (0, 0, 0)
         x, y = x + rng.uniform(-900, 900), y + rng.uniform(-900, 900)
         deep = rng.uniform(1100, 1800)
         rug = ("rug", "rug_blue", "rug_grey")[rng.integers(3)]
-        turn = rng.integers(2) * np.pi / 2
-        house.spread(x, y, turn, deep * 1.5, deep, rug, tint(rng, (0.7,) * 3, (1.1,) * 3))
+        yaw = rng.integers(2) * np.pi / 2
+        room.floor_decal(x, y, yaw, deep * 1.5, deep, rug, tint(rng, (0.7,) * 3, (1.1,) * 3))
     lamp = None
     if rng.random() < 0.7:
         lamp = np.array([*rng.uniform(low[:2] * 0.6, high[:2] * 0.6), rng.uniform(1800, high[2])])
-    return house.build(corner=rng.uniform(0.15, 0.35), lamp=lamp, strength=rng.uniform(0.15, 0.4))
+    return room.build(corner=rng.uniform(0.15, 0.35), lamp=lamp, strength=rng.uniform(0.15, 0.4))
 
 
-def _openings(rng, house: Building, bright: int | None, look) -> None:
-    """Windows on the bright wall, with curtains; a door or two on others."""
-    height = house.high[2]
-    if bright is not None:
-        kind = WINDOWS[rng.integers(len(WINDOWS))]
-        wide, tall = rng.uniform(900, 2200), rng.uniform(1100, 1500)
-        bottom = rng.uniform(750, 950)
-        if rng.random() < 0.25:
-            bottom, tall = 60, height - 400
-        tall = min(tall, height - bottom - 150)
-        axis = 1 if bright < 4 else 0
-        length = house.high[axis] - house.low[axis]
-        count = max(1, int(length / (wide + rng.uniform(700, 1800))))
-        glow = rng.uniform(0.9, 1.5)
-        cloth = muted(rng, 0.4, 0.9, 0.4)
-        curtains = rng.random() < 0.5
-        for k in range(count):
-            along = house.low[axis] + (k + 0.5) * length / count
-            house.hang(bright, along, bottom - 60, wide + 120, tall + 120, "plain", (0.85,) * 3)
-            house.hang(bright, along, bottom, wide, tall, kind, glow=glow)
-            house.sunbeam(bright, along, bottom, wide, tall)
-            for side in (-1, 1) if curtains else ():
-                parts = furniture.curtain(rng, min(bottom + tall + 150, height - 50), cloth)
-                against(house, bright, along + side * (wide / 2 + 100), parts)
-            if bottom > 700 and rng.random() < 0.6:
-                against(house, bright, along, furniture.radiator(rng, look))
-    others = [face for face in WALLS if face != bright]
-    for face in rng.permutation(others)[: rng.integers(1, 3)]:
+def _windows(rng, room: Building, face: int, style: furniture.Style) -> None:
+    """Windows along a wall, with curtains and radiators."""
+    height = room.high[2]
+    kind = WINDOWS[rng.integers(len(WINDOWS))]
+    wide, tall = rng.uniform(900, 2200), rng.uniform(1100, 1500)
+    bottom = rng.uniform(750, 950)
+    if rng.random() < 0.25:
+        bottom, tall = 60, height - 400
+    tall = min(tall, height - bottom - 150)
+    _, length = middle_and_length(room, face)
+    count = max(1, int(length / (wide + rng.uniform(700, 1800))))
+    glow = rng.uniform(0.9, 1.5)
+    cloth = muted(rng, 0.4, 0.9, 0.4)
+    curtains = rng.random() < 0.5
+    for k in range(count):
+        along = room.low[axis_along(face)] + (k + 0.5) * length / count
+        room.wall_decal(face, along, bottom - 60, wide + 120, tall + 120, "plain", (0.85,) * 3)
+        room.wall_decal(face, along, bottom, wide, tall, kind, glow=glow)
+        room.sunbeam(face, along, bottom, wide, tall)
+        for side in (-1, 1) if curtains else ():
+            parts = furniture.curtain(rng, min(bottom + tall + 150, height - 50), cloth)
+            against(room, face, along + side * (wide / 2 + 100), parts)
+        if bottom > 700 and rng.random() < 0.6:
+            against(room, face, along, furniture.radiator(rng, style))
+
+
+def _doors(rng, room: Building, walls: list[int]) -> None:
+    """A door in one or two of the walls, with free floor before it."""
+    for face in rng.permutation(walls)[: rng.integers(1, 3)].tolist():
         wide, tall = rng.uniform(800, 950), rng.uniform(1980, 2100)
-        along = span(rng, house, int(face), wide)
-        house.hang(int(face), along, 0, wide, tall, DOORS[rng.integers(len(DOORS))])
-        x, y, _ = house.wall_point(int(face), along, 0)
-        house.reserve(x - 450, y - 450, x + 450, y + 450)
+        along = somewhere(rng, room, face, wide)
+        room.wall_decal(face, along, 0, wide, tall, DOORS[rng.integers(len(DOORS))])
+        x, y, _ = room.wall_point(face, along, 0)
+        room.taken.append((x - 450, y - 450, x + 450, y + 450))
 
 
-def _furnish(rng, house: Building, look) -> None:
+def _furnish(rng, room: Building, style: furniture.Style) -> None:
     """Pieces along the walls, then some in the room."""
     f = furniture
     rooms = (
@@ -175,31 +183,29 @@ def _furnish(rng, house: Building, look) -> None:
     for _ in range(int(rng.integers(7, 15))):
         face = int(rng.integers(2, 6))
         if rng.random() < 0.18:
-            parts, balls = f.plant(rng, look)
+            parts, balls = f.plant(rng)
         else:
-            parts, balls = choice[rng.integers(len(choice))](rng, look), ()
-        half = max(abs(p.x[0]) for p in parts)
+            parts, balls = choice[rng.integers(len(choice))](rng, style), ()
         for _ in range(3):
-            if against(house, face, span(rng, house, face, 2 * half), parts, balls):
+            if along_wall(rng, room, face, parts, balls):
                 break
     for _ in range(int(rng.integers(2, 6))):
         kind = (f.table, f.chair, f.chair, f.stool, f.cartons, f.sofa)[rng.integers(6)]
         yaw = rng.integers(4) * np.pi / 2 + (rng.normal(0, 0.35) if rng.random() < 0.6 else 0)
-        x, y = rng.uniform(house.low[:2] + 500, house.high[:2] - 500)
-        parts = kind(rng, look)
-        if house.put(x, y, yaw, parts) and kind is f.table:
+        x, y = rng.uniform(room.low[:2] + 500, room.high[:2] - 500)
+        parts = kind(rng, style)
+        if room.put(x, y, yaw, parts) and kind is f.table:
             cos, sin = np.cos(yaw), np.sin(yaw)
-            deep, seat = -parts[-1].y[0], f.chair(rng, look)
+            deep, seat = -parts[-1].y[0], f.chair(rng, style)
             wide = max(p.x[1] for p in parts)
             for u, v, turn in ((-0.4, -1, np.pi), (0.4, -1, np.pi), (-0.4, 0, 0), (0.4, 0, 0)):
                 away = -max(deep, 700) - 330 if v else 330
                 u = u * wide + rng.uniform(-60, 60)
-                house.put(
-                    x + cos * u - sin * away, y + sin * u + cos * away, yaw + turn, seat, gap=-200
-                )
+                chair_x, chair_y = x + cos * u - sin * away, y + sin * u + cos * away
+                room.put(chair_x, chair_y, yaw + turn, seat, gap=-200)
 
 
-def _pictures(rng, house: Building) -> None:
+def _pictures(rng, room: Building) -> None:
     """Pictures and boards on the walls."""
     for face in WALLS:
         for _ in range(int(rng.integers(0, 3))):
@@ -209,19 +215,19 @@ def _pictures(rng, house: Building) -> None:
             name = f"painting_{rng.integers(8)}"
             if rng.random() < 0.08:
                 name, wide, tall = ("whiteboard", "notices")[rng.integers(2)], 1500, 1000
-            along = span(rng, house, face, wide)
-            if bottom + tall < house.high[2] - 100 and _bare(house, face, along, wide):
-                house.hang(face, along, bottom, wide, tall, name, (0.9,) * 3)
+            along = somewhere(rng, room, face, wide)
+            if bottom + tall < room.high[2] - 100 and _bare(room, face, along, wide):
+                room.wall_decal(face, along, bottom, wide, tall, name, (0.9,) * 3)
 
 
-def _bare(house: Building, face: int, along: Number, wide: Number) -> bool:
-    """Whether nothing hangs there yet (above the skirting, which runs everywhere)."""
-    axis = 1 if face < 4 else 0
-    plane = house.wall_point(face, along, 0)[1 - axis]
-    for origin, right, down, *_ in house.decals:
-        if abs(origin[1 - axis] - plane) < 1 and -down[2] > 200:
-            middle = origin[axis] + right[axis] / 2
-            if abs(middle - along) < (abs(right[axis]) + wide) / 2 + 80:
+def _bare(room: Building, face: int, along: Number, wide: Number) -> bool:
+    """Whether a part of a wall has no decals yet but the skirting, which runs everywhere."""
+    axis = axis_along(face)
+    plane = room.wall_point(face, along, 0)[1 - axis]
+    for decal in room.decals:
+        if abs(decal.origin[1 - axis] - plane) < 1 and -decal.down[2] > 200:
+            middle = decal.origin[axis] + decal.right[axis] / 2
+            if abs(middle - along) < (abs(decal.right[axis]) + wide) / 2 + 80:
                 return False
     return True
 

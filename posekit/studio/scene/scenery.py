@@ -1,6 +1,6 @@
-"""Draws generated surroundings: a box shell around the world, decals on it, boxes and leafy blobs.
+"""Drawing of generated places: a box shell around the world, decals on it, boxes and balls of leaves.
 
-Every face is planar, so its picture is a homography: with P = O + u E_u + v E_v on the face and the
+Every face is planar, so its image is a homography: with P = O + u E_u + v E_v on the face and the
 pixel p = (x, y, 1), K R (P - C) = z p gives
 
     (u, v, 1) / z = H p,    H = (K [R E_u, R E_v, R (O - C)])^-1,
@@ -9,8 +9,8 @@ and 1/z, u/z, v/z are affine in the pixel. The area that a pixel covers on the f
 |det H| z^3 (the homography's Jacobian), which chooses the mip level. Faces are painted from far to
 near as numbers; colour and depth are then computed once per pixel.
 
-World: millimetres, z up, the floor at z = 0. N boxes, M blobs, D decals, P pieces (things that come
-and go together), F faces.
+World: millimetres, z up, the floor at z = 0. N boxes, M balls, D decals, P pieces (boxes and balls
+that belong together), F faces.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -31,19 +31,19 @@ CELL = 96
 """Texels of a side of a light map's cell."""
 
 STANDOFF = 900.0
-"""Mm around the camera where no piece may stand: photographers step aside."""
+"""Mm around the camera where no piece may stand."""
 
 HIDE = 0.45
-"""How much of the silhouette (as a box 1.7 m tall) in a clear place pieces may hide, each."""
+"""Share of a person (a box 1.7 m tall) in a clear place that a piece may hide."""
 
 LEANING = 700.0
-"""Mm from a wall within which the middle of a thing belongs to that wall."""
+"""Mm from a wall within which the middle of a box or ball belongs to that wall."""
 
 GROUND, TOP, WALLS = 0, 1, range(2, 6)
 """The shell's faces: floor, ceiling, then the walls at low x, high x, low y, high y."""
 
 EVEN, SIDE, BALL = 0, 1, 2
-"""Cells of every light map: constant, darker below, a ball lit from above; then the shell's six."""
+"""Cells of a light map: constant, darker below, a ball lit from above; then the shell's six."""
 
 SHADED = 900.0
 """Mm above the floor up to which furniture is darker."""
@@ -54,7 +54,7 @@ _OTHERS = np.array([[1, 2], [0, 2], [0, 1]])
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What the camera sees where no person stands."""
+    """The surroundings as a camera sees them, without people."""
 
     colour: Float[Tensor, "H W 3"]  # linear light, 0 to about 1.5
     depth: Float[Tensor, "H W"]  # z, mm; inf: the sky
@@ -62,8 +62,8 @@ class Backdrop:
 
 
 @dataclass(frozen=True)
-class Frames:
-    """Planes with their texture's axes, a tile, and how they are lit."""
+class Planes:
+    """Textured planes origin + u right + v down, (u, v) counted in tiles."""
 
     origin: np.ndarray  # (F, 3) mm
     right: np.ndarray  # (F, 3) mm a tile
@@ -74,11 +74,26 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class Decals:
-    """Rectangles on walls and floors."""
+class Boxes:
+    """Boxes that stand on their bottom, turned about the vertical."""
 
-    frames: Frames
-    corners: np.ndarray  # (D, 4, 3) mm
+    centre: np.ndarray  # (N, 3) mm
+    half: np.ndarray  # (N, 3) mm
+    yaw: np.ndarray  # (N,) radians
+    tile: np.ndarray  # (N, 2) of the box, of its front (low y): -1 as the box
+    size: np.ndarray  # (N,) mm a tile
+    tint: np.ndarray  # (N, 6, 3), low x, high x, low y, ...
+    piece: np.ndarray  # (N,) the piece it belongs to
+
+
+@dataclass(frozen=True)
+class Balls:
+    """Balls of leaves."""
+
+    place: np.ndarray  # (M, 4) centre and radius, mm
+    tile: np.ndarray  # (M,)
+    tint: np.ndarray  # (M, 3)
+    piece: np.ndarray  # (M,) the piece it belongs to
 
 
 @dataclass(frozen=True)
@@ -89,18 +104,10 @@ class Stage:
     low: np.ndarray  # (3,) the shell, mm
     high: np.ndarray
     sky: bool  # whether walls and ceiling are infinitely far
-    shell: Frames  # the six faces
-    decals: Decals
-    centre: np.ndarray  # (N, 3) of the boxes
-    half: np.ndarray  # (N, 3)
-    yaw: np.ndarray  # (N,) radians
-    tile: np.ndarray  # (N, 2) of the box, of its front (low y): -1 as the box
-    size: np.ndarray  # (N,) mm a tile
-    tints: np.ndarray  # (N, 6, 3), low x, high x, low y, ...
-    balls: np.ndarray  # (M, 4) centre and radius
-    ball_tile: np.ndarray  # (M,)
-    ball_tint: np.ndarray  # (M, 3)
-    piece: np.ndarray  # (N + M,) which piece a box or a blob is of
+    planes: Planes  # the six faces of the shell, then the decals on walls and floor
+    corners: np.ndarray  # (D, 4, 3) of the decals, mm
+    boxes: Boxes
+    balls: Balls
     light_map: np.ndarray  # (9 CELL, CELL) float32
     clear: np.ndarray  # (C, 3) x, y, radius
 
@@ -112,68 +119,56 @@ class Stage:
         height: int,
         width: int,
     ) -> Backdrop:
-        """The picture of a camera at `centre` (world, mm), `rotation` world to camera.
+        """The image of a camera at `centre` (world, mm), `rotation` world to camera.
 
-        A camera outside the room sees it without the wall between. What stands in the camera's way,
-        or hides most of a `clear` place, is left out.
+        A camera outside the room sees it without the wall between. Pieces in the camera's way, or
+        that hide most of a `clear` place, are left out.
         """
         K, R, C = (value.double().numpy() for value in (K, rotation, centre))
-        boxes, balls = self._in_sight(K, R, C, height, width)
-        frames, corners, owner = self._box_faces(C, boxes)
-        low, high = np.minimum(self.low, C - 500), np.maximum(self.high, C + 500)
-        polygons = [_shell(low, high), self.decals.corners, corners]
-        shell = replace(self.shell, origin=self.shell.origin.copy())
+        box_rows, ball_rows = self._in_sight(K, R, C, height, width)
+        boxes, balls = _rows(self.boxes, box_rows), _rows(self.balls, ball_rows)
+        sides, side_corners, owner = _box_sides(C, boxes, box_rows)
+        shell = _shell(np.minimum(self.low, C - 500), np.maximum(self.high, C + 500))
+        outlines, discs = _ball_discs(K, R, C, balls, ball_rows)
         # The plane itself moves with a wall that stepped back behind the camera.
-        shell.origin[range(6), _AXES] = polygons[0][range(6), 0, _AXES]
-        outlines, round_frames = self._ball_faces(K, R, C, balls)
-        frames = _join([shell, self.decals.frames, frames, round_frames])
+        origin = self.planes.origin.copy()
+        origin[range(6), _AXES] = shell[range(6), 0, _AXES]
+        planes = _join([replace(self.planes, origin=origin), sides, discs])
 
-        seen = _facing(self.decals.frames, C)
-        first_box = 6 + len(seen)
-        first_ball = first_box + len(owner)
-        order = [*range(6), *(6 + np.flatnonzero(seen)).tolist()]
-        of_item = [[] for _ in range(len(boxes))] + [[first_ball + k] for k in range(len(balls))]
+        first_side = len(origin)
+        first_disc = first_side + len(owner)
+        order = [*range(6), *(6 + np.flatnonzero(_facing(self.planes, C)[6:])).tolist()]
+        of_item = [[] for _ in box_rows] + [[first_disc + k] for k in range(len(ball_rows))]
         for k, item in enumerate(owner.tolist()):
-            of_item[item].append(first_box + k)
-        middle = np.concatenate([self.centre[boxes], self.balls[balls, :3]])
-        half = np.concatenate([self.half[boxes], 0.9 * self.balls[balls, 3:].repeat(3, 1)])
-        yaw = np.concatenate([self.yaw[boxes], np.zeros(len(balls))])
+            of_item[item].append(first_side + k)
+        middle = np.concatenate([boxes.centre, balls.place[:, :3]])
+        half = np.concatenate([boxes.half, 0.9 * balls.place[:, 3:].repeat(3, 1)])
+        yaw = np.concatenate([boxes.yaw, np.zeros(len(ball_rows))])
         for item in far_to_near(middle, half, yaw, C):
             order += of_item[item]
 
         numbers = np.zeros((height, width), np.int32)
-        points = project(np.concatenate(polygons), K, R, C)
+        points = project(np.concatenate([shell, self.corners, side_corners]), K, R, C)
         limit = 4.0 * max(height, width)
         whole = (points[..., 2] > NEAR).all(1) & (np.abs(points[..., :2]) < limit).all((1, 2))
         fixed = np.rint(np.where(whole[:, None, None], points[..., :2], 0) * 16).astype(np.int32)
         for face in order:
-            if face >= first_ball:
-                cv2.fillPoly(numbers, [outlines[face - first_ball]], face, 8, 4)
-            elif whole[face]:
-                cv2.fillConvexPoly(numbers, fixed[face], face, 8, 4)
-            else:
-                polygon = clip(points[face], limit)
-                if len(polygon) > 2:
-                    cv2.fillConvexPoly(numbers, polygon, face, 8, 4)
-        return self._shade(numbers, frames, K, R, C)
+            if face >= first_disc:
+                cv2.fillPoly(numbers, [outlines[face - first_disc]], face, 8, 4)
+                continue
+            polygon = fixed[face] if whole[face] else clip(points[face], limit)
+            if len(polygon) > 2:
+                cv2.fillConvexPoly(numbers, polygon, face, 8, 4)
+        return self._shade(numbers, planes, K, R, C)
 
-    def _shade(self, numbers, frames, K, R, C) -> Backdrop:
-        """Colour and depth of every pixel from the number of the face that it shows."""
+    def _shade(self, numbers: np.ndarray, planes: Planes, K, R, C) -> Backdrop:
+        """Colour and depth of every pixel from the number (H, W) of the plane that it shows."""
         height, width = numbers.shape
-        texels, _, _ = atlas()
-        matrices = np.stack([frames.right @ R.T, frames.down @ R.T, (frames.origin - C) @ R.T], -1)
+        matrices = np.stack([planes.right @ R.T, planes.down @ R.T, (planes.origin - C) @ R.T], -1)
         H = np.linalg.inv(K @ matrices)
         finest = np.abs(np.linalg.det(H)) ** -0.5
-        table = np.concatenate(
-            [
-                H.reshape(-1, 9),
-                finest[:, None],
-                PITCH * frames.tile[:, None],
-                frames.lit[:, :4] * (CELL - 1),
-                frames.lit[:, 4:] * CELL,
-            ],
-            axis=1,
-        )
+        light = np.concatenate([planes.lit[:, :4] * (CELL - 1), planes.lit[:, 4:] * CELL], axis=1)
+        table = np.column_stack([H.reshape(-1, 9), finest, PITCH * planes.tile, light])
         table = torch.from_numpy(np.ascontiguousarray(table.T, dtype=np.float32))
         which = torch.from_numpy(numbers).flatten().long()
         column = (row.index_select(0, which).numpy().reshape(height, width) for row in table)
@@ -211,7 +206,7 @@ class Stage:
         across += PITCH / 2 - 0.5 - 2 * PITCH
         across *= side
         across += 2 * PITCH * SIZE - 0.5
-        picture = cv2.remap(texels, across, row, cv2.INTER_LINEAR).astype(np.float32)
+        picture = cv2.remap(atlas().texels, across, row, cv2.INTER_LINEAR).astype(np.float32)
         picture *= picture
 
         left, scale, top, rise = (next(column) for _ in range(4))
@@ -222,46 +217,45 @@ class Stage:
         np.clip(top, 0, CELL - 1, out=top)
         top += next(column)
         light = cv2.remap(self.light_map, left, top, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-        tint = torch.from_numpy((frames.tint / 255**2).astype(np.float32))
+        tint = torch.from_numpy((planes.tint / 255**2).astype(np.float32))
         picture *= tint.index_select(0, which).numpy().reshape(height, width, 3)
         picture *= cv2.merge([light] * 3)
-        ground = (frames.origin[:, 2] == 0) & (frames.right[:, 2] == 0) & (frames.down[:, 2] == 0)
+        ground = (planes.origin[:, 2] == 0) & (planes.right[:, 2] == 0) & (planes.down[:, 2] == 0)
         if self.sky:
             depth[(numbers < 6) & (numbers != GROUND)] = np.inf
         on_floor = torch.from_numpy(ground).index_select(0, which).reshape(height, width)
         return Backdrop(torch.from_numpy(picture), torch.from_numpy(depth), on_floor)
 
     def _in_sight(self, K, R, C, height, width) -> tuple[np.ndarray, np.ndarray]:
-        """Which boxes and balls are drawn: near the picture, and of pieces not in the way."""
-        place = np.concatenate([self.centre, self.balls[:, :3]])
-        reach = np.concatenate([np.linalg.norm(self.half, axis=1), self.balls[:, 3]])
+        """Indices of the boxes and balls to draw: near the picture, of pieces not in the way."""
+        place = np.concatenate([self.boxes.centre, self.balls.place[:, :3]])
+        radius = np.concatenate([np.linalg.norm(self.boxes.half, axis=1), self.balls.place[:, 3]])
         at = (place - C) @ R.T
         slope = np.array([width, height]) / np.diag(K)[:2]  # a generous half of the field of view
-        inside = (
-            np.abs(at[:, :2]) - 1.5 * reach[:, None] < slope * (at[:, 2:] + reach[:, None])
-        ).all(1)
-        inside &= at[:, 2] > -reach
-        inside &= ~self._in_the_way(place, reach, C)[self.piece]
-        shown = np.flatnonzero(inside)
-        boxes = shown[shown < len(self.centre)]
-        return boxes, shown[len(boxes) :] - len(self.centre)
+        edge = slope * (at[:, 2:] + radius[:, None])
+        inside = (np.abs(at[:, :2]) - 1.5 * radius[:, None] < edge).all(1)
+        inside &= at[:, 2] > -radius
+        piece = np.concatenate([self.boxes.piece, self.balls.piece])
+        inside &= ~self._in_the_way(place, piece, C)[piece]
+        shown, count = np.flatnonzero(inside), len(self.boxes.centre)
+        return shown[shown < count], shown[shown >= count] - count
 
-    def _in_the_way(self, place, reach, C) -> np.ndarray:
-        """Per piece, whether it stands at the camera or hides most of a clear place, (P,) bool."""
-        pieces = int(self.piece.max(initial=-1)) + 1
-        flat = np.concatenate([np.hypot(*self.half[:, :2].T), self.balls[:, 3]])
-        gone = np.zeros(pieces, bool)
-        x, y = (C - self.centre)[:, :2].T
-        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
-        beside = np.abs(np.stack([cos * x + sin * y, cos * y - sin * x], 1)) - self.half[:, :2]
-        away = np.hypot(*np.maximum(beside, 0).T)
-        round_ = np.hypot(*(self.balls[:, :2] - C[:2]).T) - self.balls[:, 3]
-        gone[self.piece[np.concatenate([away, round_]) < STANDOFF]] = True
+    def _in_the_way(self, place: np.ndarray, piece: np.ndarray, C: np.ndarray) -> np.ndarray:
+        """Mask (P,) of the pieces that stand at the camera or hide most of a clear place."""
+        boxes, balls = self.boxes, self.balls.place
+        gone = np.zeros(int(piece.max(initial=-1)) + 1, bool)
+        x, y = (C - boxes.centre)[:, :2].T
+        cos, sin = np.cos(boxes.yaw), np.sin(boxes.yaw)
+        beside = np.abs(np.stack([cos * x + sin * y, cos * y - sin * x], 1)) - boxes.half[:, :2]
+        to_boxes = np.hypot(*np.maximum(beside, 0).T)
+        to_balls = np.hypot(*(balls[:, :2] - C[:2]).T) - balls[:, 3]
+        gone[piece[np.concatenate([to_boxes, to_balls]) < STANDOFF]] = True
         # A wall between the camera and the room is left out, with what leans on it.
         leaning = (place - self.low < LEANING) & (self.low > C)
         leaning |= (self.high - place < LEANING) & (self.high < C)
-        gone[self.piece[leaning[:, :2].any(1)]] = True
-        tall = np.concatenate([self.half[:, 2], self.balls[:, 3]])
+        gone[piece[leaning[:, :2].any(1)]] = True
+        wide = np.concatenate([np.hypot(*boxes.half[:, :2].T), balls[:, 3]])
+        tall = np.concatenate([boxes.half[:, 2], balls[:, 3]])
         for x, y, _ in self.clear:
             line = np.array([x, y]) - C[:2]
             distance = max(np.hypot(*line), 1.0)
@@ -270,87 +264,75 @@ class Stage:
             before = (along > 0.3 * STANDOFF) & (along < distance)
             grown = distance / np.maximum(along, 1.0)
             # The part of a 700 mm x 1.7 m person that is covered: width times height.
-            left = np.maximum((aside - 0.8 * flat) * grown, -350)
-            right = np.minimum((aside + 0.8 * flat) * grown, 350)
+            left = np.maximum((aside - 0.8 * wide) * grown, -350)
+            right = np.minimum((aside + 0.8 * wide) * grown, 350)
             bottom = np.maximum(C[2] + (place[:, 2] - tall - C[2]) * grown, 0)
             top = np.minimum(C[2] + (place[:, 2] + tall - C[2]) * grown, 1700)
             cover = np.maximum(right - left, 0) * np.maximum(top - bottom, 0) / (700 * 1700)
-            hidden = np.zeros(pieces)
-            np.add.at(hidden, self.piece[before], cover[before])
+            hidden = np.zeros(len(gone))
+            np.add.at(hidden, piece[before], cover[before])
             gone |= hidden > HIDE
         return gone
 
-    def _box_faces(self, C, boxes) -> tuple[Frames, np.ndarray, np.ndarray]:
-        """The boxes' faces turned to the camera, their corners, and which box each is of."""
-        centre, half, size = self.centre[boxes], self.half[boxes], self.size[boxes]
-        cos, sin, zero = np.cos(self.yaw[boxes]), np.sin(self.yaw[boxes]), 0 * size
-        axes = np.stack(
-            [
-                np.stack([cos, sin, zero], -1),
-                np.stack([-sin, cos, zero], -1),
-                np.stack([zero, zero, zero + 1], -1),
-            ],
-            axis=1,
-        )  # (n, axis, 3)
-        local = np.einsum("nc,nac->na", C - centre, axes)
-        owner, axis = np.nonzero(np.abs(local) > half)
-        sign = np.sign(local[owner, axis])
-        i, j = _OTHERS[axis].T
-        right, up, out = axes[owner, i], axes[owner, j], axes[owner, axis]
-        half_right, half_up = half[owner, i], half[owner, j]
-        middle = centre[owner] + (sign * half[owner, axis])[:, None] * out
-        across = half_right[:, None] * right
-        along = half_up[:, None] * up
-        corners = middle[:, None] + np.stack(
-            [along - across, along + across, across - along, -across - along], 1
-        )
-        front = (axis == 1) & (sign < 0) & (self.tile[boxes][owner, 1] >= 0)
-        wide = np.where(front, 2 * half_right, size[owner])
-        tall = np.where(front, 2 * half_up, size[owner])
-        # A box's texture begins somewhere of its own; a front is centred.
-        phase = np.where(front, 0.5, (boxes[owner] * 0.377) % 1)
-        # Upright, it begins at the foot: a house's storeys stand on the ground.
-        rise = np.where(front, half_up, -half_up)
-        origin = middle - (phase * wide)[:, None] * right + rise[:, None] * up
-        lit = np.zeros((len(owner), 5))
-        # Sides darken towards the floor: the cell's row is 1 - z / SHADED.
-        upright = axis < 2
-        lit[:, 2] = np.where(upright, 1 - origin[:, 2] / SHADED, 0)
-        lit[:, 3] = np.where(upright, tall / SHADED, 0)
-        lit[:, 4] = np.where(upright, SIDE, EVEN)
-        frames = Frames(
-            origin=origin,
-            right=wide[:, None] * right,
-            down=-tall[:, None] * up,
-            tile=np.where(front, self.tile[boxes][owner, 1], self.tile[boxes][owner, 0]),
-            tint=self.tints[boxes][owner, 2 * axis + (sign > 0)],
-            lit=lit,
-        )
-        return frames, corners, owner
 
-    def _ball_faces(self, K, R, C, balls) -> tuple[np.ndarray, Frames]:
-        """The blobs as ragged discs that face the camera: outlines in 1/16 px, and frames."""
-        middle, radius = self.balls[balls, :3], self.balls[balls, 3]
-        points = project(middle, K, R, C)
-        depth = np.maximum(points[:, 2:], NEAR)
-        spread = radius[:, None] / depth * np.diag(K)[:2]
-        ragged = _ragged()[balls % len(_ragged())]
-        outlines = points[:, None, :2] + spread[:, None] * ragged
-        corner = middle - 1.2 * radius[:, None] * (R[0] + R[1])
-        size = np.full_like(radius, 1400.0)
-        lit = np.zeros((len(balls), 5))
-        lit[:, 1] = lit[:, 3] = size / (2.4 * radius)
-        lit[:, 4] = BALL
-        ones = np.ones((len(balls), 1))
-        frames = Frames(
-            origin=corner,
-            right=size[:, None] * R[0] * ones,
-            down=size[:, None] * R[1] * ones,
-            tile=self.ball_tile[balls],
-            tint=self.ball_tint[balls],
-            lit=lit,
-        )
-        return np.rint(outlines * 16).clip(-(2**18), 2**18).astype(np.int32), frames
+def _box_sides(
+    C: np.ndarray, boxes: Boxes, rows: np.ndarray
+) -> tuple[Planes, np.ndarray, np.ndarray]:
+    """The S sides of boxes that face the camera, their corners (S, 4, 3), and their boxes (S,).
+
+    `rows` are the boxes' numbers in their place, by which textures are shifted.
+    """
+    cos, sin, zero = np.cos(boxes.yaw), np.sin(boxes.yaw), 0 * boxes.size
+    axes = np.stack([cos, sin, zero, -sin, cos, zero, zero, zero, zero + 1], -1).reshape(-1, 3, 3)
+    local = np.einsum("nc,nac->na", C - boxes.centre, axes)
+    owner, axis = np.nonzero(np.abs(local) > boxes.half)
+    sign = np.sign(local[owner, axis])
+    i, j = _OTHERS[axis].T
+    right, up, out = axes[owner, i], axes[owner, j], axes[owner, axis]
+    half_right, half_up = boxes.half[owner, i], boxes.half[owner, j]
+    middle = boxes.centre[owner] + (sign * boxes.half[owner, axis])[:, None] * out
+    across = half_right[:, None] * right
+    along = half_up[:, None] * up
+    corners = middle[:, None] + np.stack(
+        [along - across, along + across, across - along, -across - along], 1
+    )
+    tile, front_tile = boxes.tile[owner].T
+    front = (axis == 1) & (sign < 0) & (front_tile >= 0)
+    wide = np.where(front, 2 * half_right, boxes.size[owner])
+    tall = np.where(front, 2 * half_up, boxes.size[owner])
+    # A box's texture begins somewhere of its own; a front is centred.
+    phase = np.where(front, 0.5, (rows[owner] * 0.377) % 1)
+    # Upright, it begins at the foot: a house's storeys stand on the ground.
+    rise = np.where(front, half_up, -half_up)
+    origin = middle - (phase * wide)[:, None] * right + rise[:, None] * up
+    lit = np.zeros((len(owner), 5))
+    # Sides darken towards the floor: the cell's row is 1 - z / SHADED.
+    upright = axis < 2
+    lit[:, 2] = np.where(upright, 1 - origin[:, 2] / SHADED, 0)
+    lit[:, 3] = np.where(upright, tall / SHADED, 0)
+    lit[:, 4] = np.where(upright, SIDE, EVEN)
+    right, down = wide[:, None] * right, -tall[:, None] * up
+    tint = boxes.tint[owner, 2 * axis + (sign > 0)]
+    return Planes(origin, right, down, np.where(front, front_tile, tile), tint, lit), corners, owner
+
+
+def _ball_discs(K, R, C, balls: Balls, rows: np.ndarray) -> tuple[np.ndarray, Planes]:
+    """Balls as ragged discs that face the camera: outlines (m, 56, 2) in 1/16 px, and planes.
+
+    `rows` are the balls' numbers in their place, by which outlines are chosen.
+    """
+    middle, radius = balls.place[:, :3], balls.place[:, 3]
+    points = project(middle, K, R, C)
+    depth = np.maximum(points[:, 2:], NEAR)
+    spread = radius[:, None] / depth * np.diag(K)[:2]
+    outlines = points[:, None, :2] + spread[:, None] * _ragged()[rows % len(_ragged())]
+    corner = middle - 1.2 * radius[:, None] * (R[0] + R[1])
+    size = np.full((len(radius), 1), 1400.0)
+    lit = np.zeros((len(radius), 5))
+    lit[:, 1] = lit[:, 3] = size[:, 0] / (2.4 * radius)
+    lit[:, 4] = BALL
+    planes = Planes(corner, size * R[0], size * R[1], balls.tile, balls.tint, lit)
+    return np.rint(outlines * 16).clip(-(2**18), 2**18).astype(np.int32), planes
 
 
 @cache
@@ -380,13 +362,17 @@ def _shell(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     )
 
 
-def _facing(frames: Frames, C: np.ndarray) -> np.ndarray:
-    """Which frames turn the side to the camera on which right x down points away from it."""
-    return ((frames.origin - C) * np.cross(frames.right, frames.down)).sum(1) > 0
+def _facing(planes: Planes, C: np.ndarray) -> np.ndarray:
+    """Mask (F,) of planes that turn the side to the camera on which right x down points away."""
+    return ((planes.origin - C) * np.cross(planes.right, planes.down)).sum(1) > 0
 
 
-def _join(frames: list[Frames]) -> Frames:
-    """All frames in one."""
-    return Frames(
-        *(np.concatenate([getattr(f, field.name) for f in frames]) for field in fields(Frames))
-    )
+def _rows(table: Boxes | Balls, rows: np.ndarray) -> Boxes | Balls:
+    """Some boxes or balls."""
+    return type(table)(*(getattr(table, field.name)[rows] for field in fields(table)))
+
+
+def _join(tables: list[Planes]) -> Planes:
+    """All planes in one."""
+    names = [field.name for field in fields(Planes)]
+    return Planes(*(np.concatenate([getattr(t, name) for t in tables]) for name in names))

@@ -1,4 +1,4 @@
-"""What a camera sees of many boxes: where points appear, what is cut off, and what hides what.
+"""Projection and clipping of polygons, and the order in which boxes hide each other.
 
 World and camera: millimetres. N boxes.
 """
@@ -10,10 +10,10 @@ NEAR = 120.0
 
 
 def far_to_near(middle: np.ndarray, half: np.ndarray, yaw: np.ndarray, C: np.ndarray) -> list[int]:
-    """An order in which what is painted later lies before what is painted earlier.
+    """The order in which to paint boxes so that later ones hide earlier ones.
 
-    Of boxes at `middle` (N, 3), of half sizes `half` (N, 3), turned by `yaw` (N,), seen from `C`. Of
-    two boxes of which a plane along one's sides separates the other, the one on the camera's side
+    Boxes at `middle` (N, 3), of half sizes `half` (N, 3), turned by `yaw` (N,), seen from `C`. Where
+    a plane along a side of one box separates the other from it, the one on the camera's side
     comes later (Newell, Newell and Sancha, 1972); else the nearer one does.
     """
     cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
@@ -21,20 +21,14 @@ def far_to_near(middle: np.ndarray, half: np.ndarray, yaw: np.ndarray, C: np.nda
     turned = yaw[None] - yaw[:, None]
     c, s = np.abs(np.cos(turned)), np.abs(np.sin(turned))
     hx, hy, hz = half.T
-    camera = C - middle
-    camera = np.stack(
-        [
-            cos[:, 0] * camera[:, 0] + sin[:, 0] * camera[:, 1],
-            cos[:, 0] * camera[:, 1] - sin[:, 0] * camera[:, 0],
-            camera[:, 2],
-        ]
-    )
+    cx, cy, cz = (C - middle).T[..., None]
+    camera = (cos * cx + sin * cy, cos * cy - sin * cx, cz)
     bare = np.zeros(x.shape, bool)  # [i, j]: j cannot hide i
     harmless = np.zeros(x.shape, bool)  # [i, j]: i cannot hide j
     places = (cos * x + sin * y, cos * y - sin * x, z)
     extents = (c * hx + s * hy, c * hy + s * hx, np.broadcast_to(hz, x.shape))
     for axis in range(3):
-        own, at = half[:, axis, None], camera[axis][:, None] * np.sign(places[axis])
+        own, at = half[:, axis, None], camera[axis] * np.sign(places[axis])
         nearest = np.abs(places[axis]) - extents[axis]  # of j, from i's middle
         apart = nearest >= own - 1.0
         bare |= apart & (at <= np.maximum(nearest, own))
@@ -58,7 +52,7 @@ def far_to_near(middle: np.ndarray, half: np.ndarray, yaw: np.ndarray, C: np.nda
 
 
 def project(points: np.ndarray, K: np.ndarray, R: np.ndarray, C: np.ndarray) -> np.ndarray:
-    """World points as (x px, y px, z mm); x and y mean nothing where z is not positive."""
+    """World points (..., 3) as x px, y px, z mm; x and y are valid where z is positive."""
     camera = (points - C) @ (K @ R).T
     z = camera[..., 2:]
     return np.concatenate([camera[..., :2] / np.where(np.abs(z) < 1, 1, z), z], -1)
@@ -69,10 +63,8 @@ def clip(points: np.ndarray, limit: float) -> np.ndarray:
 
     Sutherland and Hodgman (1974) on (x z, y z, z), in 1/16 px, int32; empty where nothing is left.
     """
-    polygon = [
-        (x * (z if abs(z) >= 1 else 1), y * (z if abs(z) >= 1 else 1), z)
-        for x, y, z in points.tolist()
-    ]
+    scaled = [(x, y, z, z if abs(z) >= 1 else 1) for x, y, z in points.tolist()]
+    polygon = [(x * w, y * w, z) for x, y, z, w in scaled]
     sides = (
         (0, 0, 1, NEAR),
         (1, 0, limit, 0),
