@@ -2,7 +2,7 @@
 
 Row by row the pictures are those of `studio.poses.load` with the same arguments: their 3D joints
 are that frame's, through the same cameras and lenses. Actors wear the same clothes in all takes, as
-Human3.6M's do, and play in one hall; `clothes="any"` and `place="any"` give every picture others.
+Human3.6M's do, and play in one hall.
 
 The joints are exact. The body's rotations are, too, but its shape is the nearest that ten numbers
 come to the actor, and errors of bones add up: posed with them, SMPL's joints lie 22 to 27 mm (55 at
@@ -27,8 +27,8 @@ from posekit.data.pictures import Pictures, check_size, dice
 from posekit.geometry.body import Body, free
 from posekit.geometry.skeleton import H36M17, Skeleton
 from posekit.studio import poses
-from posekit.studio.scene import lens, wardrobe
-from posekit.studio.scene.cast import actor, dress, tailored
+from posekit.studio.scene import lens
+from posekit.studio.scene.cast import actor
 from posekit.studio.scene.labels import label
 from posekit.studio.scene.light import Lights
 from posekit.studio.scene.photograph import Scene, crop_person, shot_intrinsics
@@ -37,15 +37,11 @@ from posekit.studio.scene.scenery import Backdrop, Stage
 
 HALL = 2_000.0  # mm around the middle that stays free for the actors
 SHARP = 0.64  # share of the cameras' resolution at which the hall is drawn: crops are smaller
-CHOICES = ("own", "any")
 SMOOTH, NEAREST, EDGE = cv2.INTER_LINEAR, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE
 
 
 class StudioPictures(Pictures):
-    """Crops of the studio's frames, one labelled person each.
-
-    ValueError for clothes or place other than "own" and "any", and for unknown subjects.
-    """
+    """Crops of the studio's frames, one labelled person each. ValueError for unknown subjects."""
 
     name, version = "studio-pictures", poses.VERSION
 
@@ -58,8 +54,6 @@ class StudioPictures(Pictures):
         size: int = 256,
         skeleton: Skeleton = H36M17,
         body: Body | None = None,
-        clothes: str = "own",
-        place: str = "own",
         seed: int = 0,
     ):
         if isinstance(subjects, str):
@@ -67,19 +61,10 @@ class StudioPictures(Pictures):
         if frames < 2 or every < 1:
             raise ValueError(f"frames {frames} must be 2 or more, every {every} 1 or more")
         check_size(size)
-        for name, choice in (("clothes", clothes), ("place", place)):
-            if choice not in CHOICES:
-                raise ValueError(f"{name} is 'own' or 'any', not {choice!r}")
         self.size, self.skeleton, self.seed = size, skeleton, seed
         self.body = free() if body is None else body
-        self.clothes, self.place = clothes, place
         self._moments = range(0, frames, every)  # frames of a take that become pictures
-        self._takes = [
-            poses.performance(subject, action, take, frames, seed)
-            for subject in subjects
-            for action in poses.ACTIONS
-            for take in (1, 2)
-        ]
+        self._takes = list(poses.performances(subjects, frames, seed))
 
     def __len__(self) -> int:
         return len(self._takes) * len(poses.CAMERAS) * len(self._moments)
@@ -98,26 +83,15 @@ class StudioPictures(Pictures):
     def sample(self, index: int) -> Batch:
         rest, moment = divmod(index, len(self._moments))
         number, camera = divmod(rest, len(poses.CAMERAS))
-        scene = self._scene(self._takes[number], self._moments[moment], camera, index)
-        return label(crop_person(scene, self.size), 0, self.skeleton, index)
-
-    def _scene(self, take: poses.Performance, frame: int, camera: int, index: int) -> Scene:
-        dressed = actor(take.subject, self.body)
-        if self.clothes == "any":
-            shape, rest = tailored(take.subject, self.body)
-            look = wardrobe.draw(dice(self.seed, 12, index, 0))
-            dressed = dress(self.body, rest, look, shape)
-        moment = (take.rotations[frame], take.translation[frame], take.h36m[frame])
-        person = dressed.pose(*(torch.from_numpy(array).float() for array in moment))
+        take, frame = self._takes[number], self._moments[moment]
+        pose = (take.rotations[frame], take.translation[frame], take.h36m[frame])
+        pose = (torch.from_numpy(array).float() for array in pose)
+        person = actor(take.subject, self.body).pose(*pose)
         view = poses.cameras(take.subject)[camera]
-        if self.place == "any":
-            rng = dice(self.seed, 12, index, 1)
-            around = stage(rng, clear=[(*person.translation[:2].tolist(), 450.0)], reach=6_000.0)
-            settings = lens.draw(rng)
-        else:
-            around = _HallView(self.seed, take.subject, camera)
-            settings = lens.with_noise_of(studio_lens(self.seed, camera), index)
-        return Scene(self.body, (person,), view, around, around.lights, settings)
+        hall = _HallView(self.seed, take.subject, camera)
+        settings = lens.with_noise_of(studio_lens(self.seed, camera), index)
+        scene = Scene(self.body, (person,), view, hall, hall.lights, settings)
+        return label(crop_person(scene, self.size), 0, self.skeleton, index)
 
 
 @cache

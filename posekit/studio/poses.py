@@ -29,9 +29,10 @@ T frames, 24 joints of SMPL's rig. World: mm, z up, floor at 0. SMPL's rest fram
 z forward.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 
 import numpy as np
 import torch
@@ -113,20 +114,12 @@ def performance(
     )
 
 
-def motions(
-    subjects: Sequence[str] = SUBJECTS,
-    actions: Sequence[str] = ACTIONS,
-    takes: Sequence[int] = (1, 2),
-    frames: int = 600,
-    seed: int = 0,
-) -> list[Motion]:
-    """The takes of these subjects and actions, each independent of the others."""
-    return [
-        performance(subject, action, take, frames, seed).motion()
-        for subject in subjects
-        for action in actions
-        for take in takes
-    ]
+def performances(
+    subjects: Iterable[str] = SUBJECTS, frames: int = 600, seed: int = 0
+) -> Iterator[Performance]:
+    """All takes of these subjects, action by action."""
+    for subject, action, take in product(subjects, ACTIONS, (1, 2)):
+        yield performance(subject, action, take, frames, seed)
 
 
 @cache
@@ -157,7 +150,7 @@ def camera_rotation(forward: Float[np.ndarray, "3"], roll: float = 0.0) -> Float
 
 
 def noisy_detector(seed: int = 0) -> Callable[[Tensor, Motion, Camera], Tensor]:
-    """A simulated detector for `project_motions`: the same errors for the same take, camera and seed."""
+    """A simulated detector: the same errors for the same take, camera and seed."""
 
     def detect(pixels: Tensor, motion: Motion, camera: Camera) -> Tensor:
         words = f"{motion.subject} {motion.action} {motion.take} {camera.name}".encode()
@@ -180,7 +173,8 @@ def load(
     """
     _check_name("detector", detector, DETECTORS)
     detect = noisy_detector(seed) if detector == "noisy" else None
-    takes = motions(SUBJECTS if subjects is None else subjects, frames=frames, seed=seed)
+    subjects = SUBJECTS if subjects is None else subjects
+    takes = (take.motion() for take in performances(subjects, frames, seed))
     return project_motions(
         takes, cameras, name="studio", version=VERSION, every=every, detect=detect
     )

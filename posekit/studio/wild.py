@@ -27,9 +27,9 @@ from posekit.geometry.body import Body, free
 from posekit.geometry.camera import Camera, Intrinsics
 from posekit.geometry.crop import crop_affine, take
 from posekit.geometry.skeleton import SPIN24, Skeleton
-from posekit.studio.poses import ACTIONS, TEST, TRAIN, VERSION, camera_rotation, performance
+from posekit.studio.poses import TEST, TRAIN, VERSION, camera_rotation, performances
 from posekit.studio.scene import lens, wardrobe
-from posekit.studio.scene.backgrounds import BackgroundFolder, FixedBackground, read_folder
+from posekit.studio.scene.backgrounds import Background, pictures_in
 from posekit.studio.scene.cast import Person, dress
 from posekit.studio.scene.labels import label
 from posekit.studio.scene.occluders import shapes
@@ -40,7 +40,7 @@ from posekit.studio.scene.photograph import (
     crop_person,
     photograph,
     to_shot,
-)
+)  # fmt: skip
 from posekit.studio.scene.rooms import stage
 from posekit.studio.scene.scenery import Stage
 
@@ -79,7 +79,7 @@ class Wild(Pictures):
         skeleton: Skeleton = SPIN24,
         body: Body | None = None,
         people: int = 4,
-        backgrounds: BackgroundFolder | Path | str | None = None,
+        backgrounds: Path | str | None = None,
         occluders: Sequence[UInt8[np.ndarray, "_ _ 4"]] = (),
         seed: int = 0,
     ):
@@ -88,12 +88,10 @@ class Wild(Pictures):
         check_size(size)
         if count < 1 or people < 1 or seed < 0:
             raise ValueError(f"count {count} and people {people} must be 1 or more, seed {seed} 0")
-        if isinstance(backgrounds, str | Path):
-            backgrounds = read_folder(backgrounds)
         self.split, self.count, self.size, self.skeleton = split, count, size, skeleton
         self.body = free() if body is None else body
-        self.people, self.backgrounds, self.occluders = people, backgrounds, tuple(occluders)
-        self.seed = seed
+        self.people, self.occluders, self.seed = people, tuple(occluders), seed
+        self.backgrounds = None if backgrounds is None else pictures_in(backgrounds)
         self.poses = _poses(split)  # sent to workers with the data set, so they need not make them
 
     def __len__(self) -> int:
@@ -128,7 +126,7 @@ class Wild(Pictures):
         around = _place(self.seed, self.split, reach, int(rng.integers(PLACES)))
         behind = around
         if self.backgrounds is not None:
-            behind = FixedBackground(self.backgrounds, int(rng.integers(2**31)))
+            behind = Background(self.backgrounds, int(rng.integers(2**31)))
         scene = Scene(self.body, tuple(people), camera, behind, around.lights, lens.draw(rng))
         if rng.random() < OCCLUDED:
             scene = replace(scene, patches=_patches(rng, bounding_box(scene, 0), self.occluders))
@@ -172,12 +170,7 @@ def _place(seed: int, split: str, reach: int, number: int) -> Stage:
 @cache
 def _poses(split: str) -> Float[Tensor, "M 24 3 3"]:
     """Joint rotations of the split's actors, from every `EVERY`-th frame of all takes."""
-    takes = [
-        performance(subject, action, take).rotations[::EVERY]
-        for subject in SPLITS[split]
-        for action in ACTIONS
-        for take in (1, 2)
-    ]
+    takes = [take.rotations[::EVERY] for take in performances(SPLITS[split])]
     return torch.from_numpy(np.concatenate(takes)).float()
 
 

@@ -86,11 +86,8 @@ SKIES: dict[str, Painter] = {
 }
 
 
-COARSEST = 16
-"""Texels of a side at the coarsest level."""
-
-PITCH = 1.125
-"""From one tile to the next, in tiles."""
+COARSEST = 16  # texels of a side at the coarsest level
+PITCH = 1.125  # from one tile to the next, in tiles
 
 
 class Atlas(NamedTuple):

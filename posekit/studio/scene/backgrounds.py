@@ -3,12 +3,15 @@
 H x W pixels of the view.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from posekit.data.pictures import dice
 from posekit.geometry.crop import read_image
@@ -16,63 +19,11 @@ from posekit.studio.scene.light import SRGB_TO_LINEAR
 from posekit.studio.scene.scenery import Backdrop
 
 ENDINGS = (".jpg", ".jpeg", ".png")
-
-KEPT_SIDE = 1024
-"""Pixels of the longer side at which pictures are kept."""
-
-KEPT = 64
-"""Pictures held in memory at once, 3 MB each at most."""
+KEPT_SIDE = 1024  # pixels of the longer side at which pictures are kept
+KEPT = 64  # pictures held in memory at once, 3 MB each at most
 
 
-@dataclass(frozen=True)
-class BackgroundFolder:
-    """The pictures of a folder, read when they are first needed."""
-
-    paths: tuple[Path, ...]
-    _read: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def view(self, rng: np.random.Generator, height: int, width: int) -> Backdrop:
-        """A random part of a random picture, mirrored half of the time, infinitely far away.
-
-        ValueError for a picture that can't be read; FileNotFoundError for one that is gone.
-        """
-        picture = self._picture(int(rng.integers(len(self.paths))))
-        tall, wide = picture.shape[:2]
-        # The largest part of the view's shape, and down to half of it.
-        scale = min(tall / height, wide / width) * rng.uniform(0.5, 1.0)
-        rows, columns = max(1, round(scale * height)), max(1, round(scale * width))
-        rows, columns = min(rows, tall), min(columns, wide)
-        top = int(rng.integers(tall - rows + 1))
-        left = int(rng.integers(wide - columns + 1))
-        part = picture[top : top + rows, left : left + columns]
-        method = cv2.INTER_AREA if rows > height else cv2.INTER_LINEAR
-        part = cv2.resize(part, (width, height), interpolation=method)
-        if rng.random() < 0.5:
-            part = part[:, ::-1]
-        return Backdrop(
-            colour=torch.from_numpy(SRGB_TO_LINEAR[part]),
-            depth=torch.full((height, width), torch.inf),
-            floor=torch.zeros(height, width, dtype=torch.bool),
-        )
-
-    def _picture(self, index: int) -> np.ndarray:
-        """A picture, its longer side at most KEPT_SIDE."""
-        if index not in self._read:
-            picture = read_image(self.paths[index])
-            shrink = KEPT_SIDE / max(picture.shape[:2])
-            if shrink < 1:
-                size = [max(1, round(shrink * side)) for side in picture.shape[1::-1]]
-                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-            if len(self._read) >= KEPT:
-                del self._read[next(iter(self._read))]
-            self._read[index] = picture
-        return self._read[index]
-
-
-def read_folder(folder: Path | str) -> BackgroundFolder:
+def pictures_in(folder: Path | str) -> tuple[Path, ...]:
     """The .jpg and .png pictures directly in a folder, in the order of their names.
 
     Other files are passed over, and so are links that lead out of the folder. FileNotFoundError for
@@ -89,16 +40,54 @@ def read_folder(folder: Path | str) -> BackgroundFolder:
     )
     if not paths:
         raise ValueError(f"backgrounds: {folder} has no {', '.join(ENDINGS)} pictures; add some")
-    return BackgroundFolder(paths)
+    return paths
+
+
+def background(
+    paths: Sequence[Path], rng: np.random.Generator, height: int, width: int
+) -> Backdrop:
+    """A random part of a random picture, mirrored half of the time, infinitely far away.
+
+    ValueError for a picture that can't be read; FileNotFoundError for one that is gone.
+    """
+    picture = _read(paths[int(rng.integers(len(paths)))])
+    tall, wide = picture.shape[:2]
+    # The largest part of the view's shape, and down to half of it.
+    scale = min(tall / height, wide / width) * rng.uniform(0.5, 1.0)
+    rows, columns = max(1, round(scale * height)), max(1, round(scale * width))
+    rows, columns = min(rows, tall), min(columns, wide)
+    top = int(rng.integers(tall - rows + 1))
+    left = int(rng.integers(wide - columns + 1))
+    part = picture[top : top + rows, left : left + columns]
+    method = cv2.INTER_AREA if rows > height else cv2.INTER_LINEAR
+    part = cv2.resize(part, (width, height), interpolation=method)
+    if rng.random() < 0.5:
+        part = part[:, ::-1]
+    return Backdrop(
+        colour=torch.from_numpy(SRGB_TO_LINEAR[part]),
+        depth=torch.full((height, width), torch.inf),
+        floor=torch.zeros(height, width, dtype=torch.bool),
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _read(path: Path) -> UInt8[np.ndarray, "_ _ 3"]:
+    """A picture, its longer side at most KEPT_SIDE."""
+    picture = read_image(path)
+    shrink = KEPT_SIDE / max(picture.shape[:2])
+    if shrink >= 1:
+        return picture
+    size = [max(1, round(shrink * side)) for side in picture.shape[1::-1]]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
 @dataclass(frozen=True)
-class FixedBackground:
-    """One background of the folder, drawn with the seed `key`, in the place of a `Stage`."""
+class Background:
+    """One background of these pictures, drawn with the seed `key`, in the place of a `Stage`."""
 
-    folder: BackgroundFolder
+    paths: tuple[Path, ...]
     key: int
 
     def view(self, _K, _rotation, _centre, height: int, width: int) -> Backdrop:
         """The same part of the same picture for any camera."""
-        return self.folder.view(dice(self.key), height, width)
+        return background(self.paths, dice(self.key), height, width)

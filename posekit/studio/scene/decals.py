@@ -54,7 +54,6 @@ def window(rng, frame="f2f0ea", panes=2, bars=1, view="green") -> np.ndarray:
         picture = plaster(rng, "fafcff", 0.02)
     else:
         picture = plaster(rng, "1c222c", 0.3)
-    picture = picture.astype(np.float32)
     for k in range(panes + 1):
         x = k / panes
         box(picture, max(0, x - 0.035), 0, min(1, x + 0.035), 1, frame)
@@ -101,7 +100,7 @@ def painting(rng, style=0) -> np.ndarray:
     if style % 4 == 0:
         inside = landscape(rng, *(("d8b890", "f0dcc0", "6a5c40") if style else ()))
     elif style % 4 == 1:
-        inside = plaster(rng, "e8e2d4", 0.05).astype(np.float32)
+        inside = plaster(rng, "e8e2d4", 0.05)
         for _ in range(9):
             hue = rng.random(3) * 0.75 + 0.1
             centre = tuple(rng.integers(20, SIZE - 20, 2).tolist())
@@ -123,7 +122,7 @@ def painting(rng, style=0) -> np.ndarray:
 
 def books(rng, shelves=5, wood="a88660") -> np.ndarray:
     """A bookcase from the front."""
-    picture = plaster(rng, wood, 0.06).astype(np.float32) * 0.45
+    picture = plaster(rng, wood, 0.06) * 0.45
     for k in range(shelves):
         floor = round((k + 1) * SIZE / shelves) - 3
         room = SIZE // shelves - 6
@@ -148,7 +147,7 @@ def books(rng, shelves=5, wood="a88660") -> np.ndarray:
 
 def front(rng, base="f0eeea", across=2, down=1, knob="6c6a66", inset=0.0) -> np.ndarray:
     """The doors or drawers of a cupboard."""
-    picture = plaster(rng, base, 0.02).astype(np.float32)
+    picture = plaster(rng, base, 0.02)
     for i in range(across):
         for j in range(down):
             leaf = (i / across, j / down, (i + 1) / across, (j + 1) / down)
@@ -169,7 +168,7 @@ def front(rng, base="f0eeea", across=2, down=1, knob="6c6a66", inset=0.0) -> np.
 
 def board(rng, base="f4f4f2", frame="b0b0ae", ink="3c5c8c", lines=7) -> np.ndarray:
     """A whiteboard, blackboard or notice with lines of writing."""
-    picture = plaster(rng, base, 0.03).astype(np.float32)
+    picture = plaster(rng, base, 0.03)
     for k in range(lines):
         y = 0.15 + 0.1 * k
         x = 0.1
@@ -184,7 +183,7 @@ def board(rng, base="f4f4f2", frame="b0b0ae", ink="3c5c8c", lines=7) -> np.ndarr
 
 def screen(rng) -> np.ndarray:
     """A dark screen with a reflection."""
-    picture = plaster(rng, "16181c", 0.2).astype(np.float32)
+    picture = plaster(rng, "16181c", 0.2)
     y, x = np.indices((SIZE, SIZE)) / SIZE
     picture += 0.10 * np.clip(1 - np.abs(x - y * 0.6 - 0.2) * 5, 0, 1)[..., None]
     _shadow(picture, 0, 0, 1, 1, 0.6, 0.02)
@@ -202,7 +201,7 @@ def radiator(rng) -> np.ndarray:
 
 def rug(rng, base="8a4a40", other="d8c8a8", rings=5) -> np.ndarray:
     """A rug with borders."""
-    picture = plaster(rng, base, 0.1, 32).astype(np.float32)
+    picture = plaster(rng, base, 0.1, 32)
     for k in range(rings):
         edge = 0.03 + 0.055 * k
         tone = rgb(other) if k % 2 else 0.7 * rgb(base) + 0.25 * rng.random()
@@ -216,7 +215,7 @@ def rug(rng, base="8a4a40", other="d8c8a8", rings=5) -> np.ndarray:
 
 def shop(rng, base="4c5a54", glass="4a525a") -> np.ndarray:
     """A shop's front: a sign, a large window, a door."""
-    picture = plaster(rng, base, 0.06).astype(np.float32)
+    picture = plaster(rng, base, 0.06)
     box(picture, 0.05, 0.04, 0.95, 0.18, "e4dcc8")
     for k in range(8):
         box(picture, 0.2 + 0.075 * k, 0.075, 0.25 + 0.075 * k, 0.145, base)

@@ -14,9 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-WRAP = 0.15
-"""How far past the terminator light still reaches: skin, cloth and large lamps are soft."""
-
+WRAP = 0.15  # how far past the terminator light still reaches: skin, cloth and large lamps are soft
 WARM, WHITE, COOL = (1.0, 0.82, 0.62), (1.0, 0.97, 0.92), (0.86, 0.94, 1.0)
 
 

@@ -13,9 +13,7 @@ import numpy as np
 
 from posekit.studio.scene.scenery import CELL, GROUND
 
-COARSE = 16
-"""Texels of a side to compute a room's soft light at, before it is enlarged to a cell."""
-
+COARSE = 16  # texels of a side to compute a room's soft light at, before it is enlarged to a cell
 _CORNERS = np.array([[x, y, z] for z in (-1, 1) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
 
 

@@ -12,12 +12,8 @@ from posekit.studio.scene.building import Ball, Building, Number, Part, muted
 from posekit.studio.scene.light import outdoors, tint
 from posekit.studio.scene.scenery import GROUND, TOP, WALLS, Stage
 
-FAR = 200_000.0
-"""Mm to the sky's walls."""
-
-SKY_HIGH = 150_000.0
-"""Mm that a sky's tile reaches up."""
-
+FAR = 200_000.0  # mm to the sky's walls
+SKY_HIGH = 150_000.0  # mm that a sky's tile reaches up
 ZENITH = {
     "clear": (0.12, 0.26, 0.55), "pale": (0.4, 0.53, 0.72), "grey": (0.45, 0.48, 0.53),
     "evening": (0.2, 0.28, 0.45),

@@ -7,7 +7,7 @@ muted colours, white ceilings, windows on one or two walls.
 World: millimetres, z up, the floor at z = 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,21 +22,9 @@ from posekit.studio.scene.halls import (
     shell,
     skirting,
     somewhere,
-)
+)  # fmt: skip
 from posekit.studio.scene.light import tint
 from posekit.studio.scene.scenery import GROUND, TOP, WALLS, Stage
-
-KINDS = {
-    "room": 0.42,
-    "hall": 0.14,
-    "street": 0.15,
-    "garden": 0.12,
-    "field": 0.06,
-    "beach": 0.04,
-    "sweep": 0.04,
-    "texture": 0.03,
-}
-"""How often each kind of place is drawn."""
 
 FLOORS = (
     # tile, mm a tile, share, tints between
@@ -82,13 +70,13 @@ def stage(
     numbers.
     """
     if kind is None:
-        kind = _pick(rng, list(KINDS.items()), 1)[0]
+        kind = _pick(rng, [(name, share) for name, (share, _) in KINDS.items()], 1)[0]
     if kind not in KINDS:
         raise ValueError(f"there is no place {kind!r}; there are {', '.join(KINDS)}")
     places = np.array(clear, float).reshape(-1, 3)
     if not np.isfinite(places).all() or not np.isfinite(reach) or reach <= 0:
         raise ValueError(f"clear {clear} and reach {reach} must be finite mm, reach above 0")
-    return _PLACES[kind](rng, places, reach)
+    return KINDS[kind][1](rng, places, reach)
 
 
 def _pick(rng, table, column: int = 2):
@@ -232,13 +220,13 @@ def _bare(room: Building, face: int, along: Number, wide: Number) -> bool:
     return True
 
 
-_PLACES: dict[str, Callable[[np.random.Generator, np.ndarray, float], Stage]] = {
-    "room": _room,
-    "hall": halls.hall,
-    "street": outdoors.street,
-    "garden": outdoors.garden,
-    "field": outdoors.field,
-    "beach": outdoors.beach,
-    "sweep": halls.sweep,
-    "texture": halls.texture,
-}
+KINDS = {
+    "room": (0.42, _room),
+    "hall": (0.14, halls.hall),
+    "street": (0.15, outdoors.street),
+    "garden": (0.12, outdoors.garden),
+    "field": (0.06, outdoors.field),
+    "beach": (0.04, outdoors.beach),
+    "sweep": (0.04, halls.sweep),
+    "texture": (0.03, halls.texture),
+}  # share of the places, and what draws one

@@ -27,27 +27,17 @@ from posekit.studio.scene.light import Lights
 from posekit.studio.scene.surfaces import SIZE
 from posekit.studio.scene.visibility import NEAR, clip, far_to_near, project
 
-CELL = 96
-"""Texels of a side of a light map's cell."""
-
-STANDOFF = 900.0
-"""Mm around the camera where no piece may stand."""
-
-HIDE = 0.45
-"""Share of a person (a box 1.7 m tall) in a clear place that a piece may hide."""
-
-LEANING = 700.0
-"""Mm from a wall within which the middle of a box or ball belongs to that wall."""
-
+CELL = 96  # texels of a side of a light map's cell
+STANDOFF = 900.0  # mm around the camera where no piece may stand
+HIDE = 0.45  # share of a person (a box 1.7 m tall) in a clear place that a piece may hide
+LEANING = 700.0  # mm from a wall within which the middle of a box or ball belongs to that wall
 GROUND, TOP, WALLS = 0, 1, range(2, 6)
 """The shell's faces: floor, ceiling, then the walls at low x, high x, low y, high y."""
 
 EVEN, SIDE, BALL = 0, 1, 2
 """Cells of a light map: constant, darker below, a ball lit from above; then the shell's six."""
 
-SHADED = 900.0
-"""Mm above the floor up to which furniture is darker."""
-
+SHADED = 900.0  # mm above the floor up to which furniture is darker
 _AXES = [2, 2, 0, 0, 1, 1]
 _OTHERS = np.array([[1, 2], [0, 2], [0, 1]])
 

@@ -12,9 +12,7 @@ import numpy as np
 
 from posekit.studio.scene.light import rgb
 
-SIZE = 256
-"""Texels of a tile's side at the finest level."""
-
+SIZE = 256  # texels of a tile's side at the finest level
 Painter = Callable[[np.random.Generator], np.ndarray]
 
 

@@ -5,8 +5,7 @@ World and camera: millimetres. N boxes.
 
 import numpy as np
 
-NEAR = 120.0
-"""Mm before the camera within which nothing is drawn."""
+NEAR = 120.0  # mm before the camera within which nothing is drawn
 
 
 def far_to_near(middle: np.ndarray, half: np.ndarray, yaw: np.ndarray, C: np.ndarray) -> list[int]:
