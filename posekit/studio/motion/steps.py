@@ -62,18 +62,11 @@ def _random_walk(
     return places, yaws
 
 
-def _tracks(
-    actor: Actor,
-    times: np.ndarray,
-    postures: list[Posture],
-    places: np.ndarray,
-    yaws: np.ndarray,
-    seconds: np.ndarray,
-) -> Tracks:
+def _tracks(actor: Actor, times, postures: list[Posture], places, yaws, seconds) -> Tracks:
     """Tracks through postures; a foot that has to move is lifted.
 
-    `places` (K, 2) mm and `yaws` (K,) rad say where between the feet lies; posture k is reached at
-    `times[k]` after a move of `seconds[k]`.
+    `places` (K, 2) mm and `yaws` (K,) rad are those of the middle between the feet; posture k is
+    reached at `times[k]` after a move of `seconds[k]`.
     """
     body, frames = actor.body, actor.frames
 
@@ -113,16 +106,9 @@ def _first_foot(rng: np.random.Generator, postures: list[Posture]) -> np.ndarray
 
 
 def _foot(
-    actor: Actor,
-    outward: float,
-    stands: list[Stand],
-    ends: np.ndarray,
-    spans: np.ndarray,
-    places: np.ndarray,
-    yaws: np.ndarray,
-    turns: np.ndarray,
+    actor: Actor, outward: float, stands: list[Stand], ends, spans, places, yaws, turns
 ) -> Foot:
-    """One foot's way through its stands, reached at `ends` by moves of `spans`."""
+    """A foot over time that goes through its stands, reached at `ends` by moves of `spans`."""
     body, leg, frames = actor.body, actor.body.leg, actor.frames
     flat = np.array([(s.ahead, s.out * outward) for s in stands]) * leg
     shifts = np.array([_tipped_ankle(body, s.pitch) for s in stands])

@@ -42,7 +42,7 @@ def facade(rng, base="c4b8a4", glass="5c6874", frame="e6e2da", wide=0.5, tall=0.
     return picture
 
 
-def sky(rng, top="4f7fbe", low="c6d8e8", cover=0.35, cloud="f6f6f4", line="trees") -> np.ndarray:
+def sky(top: str, low: str, cover: float, cloud: str, line: str, rng) -> np.ndarray:
     """A quarter of the horizon: gradient, clouds, and a skyline of trees, hills, a town or the sea."""
     rows = np.linspace(0, 1, SIZE)[:, None, None]
     picture = (1 - rows) ** 1.5 * rgb(top) + (1 - (1 - rows) ** 1.5) * rgb(low)
@@ -68,17 +68,15 @@ def sky(rng, top="4f7fbe", low="c6d8e8", cover=0.35, cloud="f6f6f4", line="trees
 
 
 SKIES: dict[str, Painter] = {
-    "clear_trees": sky,
-    "clear_hills": partial(sky, line="hills", cover=0.25),
-    "clear_town": partial(sky, line="town", cover=0.45),
-    "clear_sea": partial(sky, line="sea", cover=0.4),
-    "grey_trees": partial(sky, top="aab2ba", low="d4d8da", cover=0.9, cloud="c8ccd0"),
-    "grey_town": partial(sky, top="a4acb4", low="d2d4d6", cover=0.9, cloud="bcc0c6", line="town"),
-    "evening_hills": partial(
-        sky, top="6c84ac", low="f0cfa4", cover=0.5, cloud="e8c8b0", line="hills"
-    ),
-    "evening_sea": partial(sky, top="7c90b4", low="f2d4b0", cover=0.4, cloud="e4c4b4", line="sea"),
-    "pale_trees": partial(sky, top="9cbcdc", low="e4eaee", cover=0.6),
+    "clear_trees": partial(sky, "4f7fbe", "c6d8e8", 0.35, "f6f6f4", "trees"),
+    "clear_hills": partial(sky, "4f7fbe", "c6d8e8", 0.25, "f6f6f4", "hills"),
+    "clear_town": partial(sky, "4f7fbe", "c6d8e8", 0.45, "f6f6f4", "town"),
+    "clear_sea": partial(sky, "4f7fbe", "c6d8e8", 0.4, "f6f6f4", "sea"),
+    "grey_trees": partial(sky, "aab2ba", "d4d8da", 0.9, "c8ccd0", "trees"),
+    "grey_town": partial(sky, "a4acb4", "d2d4d6", 0.9, "bcc0c6", "town"),
+    "evening_hills": partial(sky, "6c84ac", "f0cfa4", 0.5, "e8c8b0", "hills"),
+    "evening_sea": partial(sky, "7c90b4", "f2d4b0", 0.4, "e4c4b4", "sea"),
+    "pale_trees": partial(sky, "9cbcdc", "e4eaee", 0.6, "f6f6f4", "trees"),
     "facade_stone": facade,
     "facade_brick": partial(facade, base="94604c", wide=0.42, tall=0.5),
     "facade_render": partial(facade, base="d8d0bc", wide=0.4, tall=0.55, plinth=True),

@@ -13,12 +13,8 @@ from posekit.studio.scene.light import indoors, tint
 from posekit.studio.scene.scenery import GROUND, TOP, WALLS, Stage
 
 WALL_TINTS = (
-    (0.95, 0.94, 0.92),
-    (0.8, 0.76, 0.68),
-    (0.62, 0.68, 0.7),
-    (0.7, 0.72, 0.62),
-    (0.75, 0.65, 0.58),
-)
+    (0.95, 0.94, 0.92), (0.8, 0.76, 0.68), (0.62, 0.68, 0.7), (0.7, 0.72, 0.62), (0.75, 0.65, 0.58)
+)  # fmt: skip
 DOORS = ("door_white", "door_wood", "door_glass", "door_dark")
 HALL_FLOORS = (
     ("sports", 2400), ("ash", 2600), ("mats", 2000), ("concrete", 3500), ("carpet", 1200)

@@ -84,11 +84,7 @@ def label(shot: Shot, number: int, skeleton: Skeleton, index: int) -> Batch:
 
 
 def _visible(
-    shot: Shot,
-    number: int,
-    pixels: Float[Tensor, "J 2"],
-    depth: Float[Tensor, " J"],
-    skeleton: Skeleton,
+    shot: Shot, number: int, pixels: Tensor, depth: Tensor, skeleton: Skeleton
 ) -> UInt8[Tensor, " J"]:
     """SEEN where only the thickness of the own body lies before the joint (depth, mm), or HIDDEN."""
     height, width = shot.owner.shape

@@ -40,19 +40,11 @@ FLOORS = (
     ("terrazzo", 1100, 1, (0.6, 0.6, 0.6), (1.0, 1.0, 1.0)),
     ("concrete", 2500, 2, (0.7, 0.7, 0.7), (1.2, 1.2, 1.2)),
 )
-WALL_TILES = (
-    ("plaster", 2600, 9),
-    ("render", 2400, 2),
-    ("stripes", 1300, 1),
-    ("thin_stripes", 1300, 1),
-    ("dots", 1300, 1),
-    ("motif", 1500, 1),
-    ("panels", 1700, 1),
-    ("bricks", 1200, 1),
-    ("blocks", 1700, 1),
-    ("concrete", 2600, 1),
-    ("cladding", 1400, 1),
-)
+WALL_TILES = (  # tile, mm a tile, share
+    ("plaster", 2600, 9), ("render", 2400, 2), ("stripes", 1300, 1), ("thin_stripes", 1300, 1),
+    ("dots", 1300, 1), ("motif", 1500, 1), ("panels", 1700, 1), ("bricks", 1200, 1),
+    ("blocks", 1700, 1), ("concrete", 2600, 1), ("cladding", 1400, 1),
+)  # fmt: skip
 WINDOWS = ("window_green", "window_town", "window_haze", "window_wide", "window_wood", "blinds")
 
 

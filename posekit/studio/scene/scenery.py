@@ -165,47 +165,22 @@ class Stage:
         x = np.arange(width, dtype=np.float32)
         y = np.arange(height, dtype=np.float32)[:, None]
 
-        def affine() -> np.ndarray:
-            value = next(column)
-            value *= x
-            other = next(column)
-            other *= y
-            value += other
-            value += next(column)
-            return value
-
-        u, v, inverse = affine(), affine(), affine()
+        u, v, inverse = (next(column) * x + next(column) * y + next(column) for _ in range(3))
         # An edge's pixel may lie just outside its face, where a plane seen edge-on ends.
-        np.maximum(inverse, 1e-7, out=inverse)
+        inverse = np.maximum(inverse, 1e-7)
         depth = 1 / inverse
-        u *= depth
-        v *= depth
-        side = next(column)
-        side *= inverse
-        side *= np.sqrt(inverse)
-        np.clip(side, COARSEST, SIZE, out=side)
+        u, v = u * depth, v * depth
+        side = np.clip(next(column) * inverse * np.sqrt(inverse), COARSEST, SIZE)
         # The power of 2 below: the mantissa's bits cleared.
         side.view(np.int32)[...] &= 0x7F800000
-        row = next(column)
-        row += v
-        row -= np.floor(v)
-        row += PITCH / 2 - 0.5
-        row *= side
-        row -= 0.5
-        across = u - np.floor(u)
-        across += PITCH / 2 - 0.5 - 2 * PITCH
-        across *= side
+        row = (next(column) + v - np.floor(v) + (PITCH / 2 - 0.5)) * side - 0.5
+        across = (u - np.floor(u) + (PITCH / 2 - 0.5 - 2 * PITCH)) * side
         across += 2 * PITCH * SIZE - 0.5
         picture = cv2.remap(atlas().texels, across, row, cv2.INTER_LINEAR).astype(np.float32)
         picture *= picture
 
-        left, scale, top, rise = (next(column) for _ in range(4))
-        scale *= u
-        left += scale
-        rise *= v
-        top += rise
-        np.clip(top, 0, CELL - 1, out=top)
-        top += next(column)
+        left = next(column) + next(column) * u
+        top = np.clip(next(column) + next(column) * v, 0, CELL - 1) + next(column)
         light = cv2.remap(self.light_map, left, top, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
         tint = torch.from_numpy((planes.tint / 255**2).astype(np.float32))
         picture *= tint.index_select(0, which).numpy().reshape(height, width, 3)

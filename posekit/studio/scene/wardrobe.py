@@ -21,18 +21,10 @@ from posekit.geometry.skeleton import SMPL24
 from posekit.studio.scene.light import decode_srgb, rgb
 
 # Share of people, and where sleeves (0 shoulder, 1 elbow, 2 wrist) and legs (hip, knee, ankle) end.
-TOPS = {
-    "tank": (0.08, (-0.15, 0.0)),
-    "short": (0.4, (0.35, 0.75)),
-    "half": (0.12, (0.9, 1.25)),
-    "long": (0.4, (1.85, 2.0)),
-}
-BOTTOMS = {
-    "briefs": (0.04, (0.08, 0.2)),
-    "shorts": (0.2, (0.4, 0.75)),
-    "knee": (0.11, (0.9, 1.3)),
-    "trousers": (0.65, (1.8, 2.0)),
-}
+TOPS = {"tank": (0.08, (-0.15, 0.0)), "short": (0.4, (0.35, 0.75)), "half": (0.12, (0.9, 1.25)),
+        "long": (0.4, (1.85, 2.0))}  # fmt: skip
+BOTTOMS = {"briefs": (0.04, (0.08, 0.2)), "shorts": (0.2, (0.4, 0.75)), "knee": (0.11, (0.9, 1.3)),
+           "trousers": (0.65, (1.8, 2.0))}  # fmt: skip
 PATTERNS = {"plain": 0.55, "hoops": 0.1, "stripes": 0.07, "checks": 0.09, "dots": 0.04,
             "print": 0.1, "blotches": 0.05}  # fmt: skip
 HAIR = {"short": 0.5, "long": 0.27, "bald": 0.08, "cap": 0.15}
