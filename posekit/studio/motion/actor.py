@@ -6,7 +6,7 @@ from numbers import Real
 import numpy as np
 
 from posekit.studio.motion.anatomy import Body
-from posekit.studio.motion.signals import schedule
+from posekit.studio.motion.signals import RATE
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,12 @@ class Actor:
     frames: int
 
     def times(self, shortest: Real, longest: Real, first: Real = 0.0) -> np.ndarray:
-        """Random moments (K,) in s for the next moves, closer together at a fast tempo."""
-        tempo = self.style.tempo
-        return schedule(self.rng, self.frames, (shortest / tempo, longest / tempo), first)
+        """Random moments (K,) in s from `first` to the end of the take, closer at a fast tempo."""
+        shortest, longest = shortest / self.style.tempo, longest / self.style.tempo
+        times = [first]
+        while times[-1] < self.frames / RATE + longest:
+            times.append(times[-1] + self.rng.uniform(shortest, longest))
+        return np.array(times)
 
     def pick(self, weights: dict[str, Real]) -> str:
         """One of the names, drawn by weight."""

@@ -69,16 +69,6 @@ def pulses(
     return weight
 
 
-def schedule(
-    rng: np.random.Generator, frames: int, every: tuple[Real, Real], first: Real = 0.0
-) -> Float[np.ndarray, " K"]:
-    """Random times (s) from `first` to the end of the take, `every` (least, most) s apart."""
-    end, times = frames / RATE + every[1], [first]
-    while times[-1] < end:
-        times.append(times[-1] + rng.uniform(*every))
-    return np.array(times)
-
-
 def smooth(signal: np.ndarray, seconds: Real) -> np.ndarray:
     """The signal (T, ...) under a Gaussian window of standard deviation `seconds`, ends held."""
     reach = max(1, int(3 * seconds * RATE))

@@ -93,12 +93,11 @@ class Building:
             (x0, y0), (x1, y1) = self.light_map.lawn
             frame = [(0, 0, c if face == GROUND else f), (size, 0, 0), (0, size, 0)]
             lit = (-x0 / (x1 - x0), size / (x1 - x0), -y0 / (y1 - y0), size / (y1 - y0))
-        elif face < 4:
-            frame = [(a if face == 2 else d, 0, f), (0, size, 0), (0, 0, -tall)]
-            lit = (-b / (e - b), size / (e - b), 0, tall / (f - c))
         else:
-            frame = [(0, b if face == 4 else e, f), (size, 0, 0), (0, 0, -tall)]
-            lit = (-a / (d - a), size / (d - a), 0, tall / (f - c))
+            start, end = ((a, d), (b, e))[axis_along(face)]
+            right = (0, size, 0) if face < 4 else (size, 0, 0)
+            frame = [self.wall_point(face, 0, f), right, (0, 0, -tall)]
+            lit = (-start / (end - start), size / (end - start), 0, tall / (f - c))
         tint, lit = np.asarray(tint, float), (*lit, 3 + face)
         self.shell[face] = _Plane(*frame, self.rows[tile], _NORMALS[face], tint, glow, lit)
 

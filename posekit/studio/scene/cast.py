@@ -97,13 +97,7 @@ def dress(body: Body, rest: Rest, look: wardrobe.Look, shape: Float[Tensor, " S"
 
 @lru_cache(maxsize=32)
 def actor(subject: str, body: Body) -> DressedBody:
-    """An actor of the studio in the clothes that he or she always wears."""
-    shape, rest = tailored(subject, body)
-    return dress(body, rest, wardrobe.draw(dice(4, SUBJECTS.index(subject))), shape)
-
-
-@lru_cache(maxsize=32)
-def tailored(subject: str, body: Body) -> tuple[Float[Tensor, " S"], Rest]:
-    """The shape nearest to an actor, and the body at rest fitted to the actor's bone lengths."""
+    """An actor of the studio: the body fitted to his or her bones, always in the same clothes."""
     offsets = torch.from_numpy(skeleton_of(subject).offsets @ poses.SMPL_AXES).float()
-    return body.tailor(offsets)
+    shape, rest = body.tailor(offsets)
+    return dress(body, rest, wardrobe.draw(dice(4, SUBJECTS.index(subject))), shape)

@@ -94,12 +94,7 @@ def _visible(
     gap = depth.numpy() - shot.front[y, x]
     # Another person's skin may be nearer by less than a limb and still be in the way.
     owner = shot.owner[y, x]
-    thick = np.where((owner == number) | (owner == -1), _thickness(skeleton), 0.0)
+    thick = np.where(np.isin(skeleton.joints, FACE), ON_SKIN, UNDER_SKIN)
+    thick = np.where((owner == number) | (owner == -1), thick, 0.0)
     seen = inside & (gap < thick) & (shot.hidden[y, x] < 0.5)
     return torch.from_numpy(np.where(seen, SEEN, HIDDEN).astype(np.uint8))
-
-
-@cache
-def _thickness(skeleton: Skeleton) -> Float[np.ndarray, " J"]:
-    """mm of the own body that may lie before a visible joint."""
-    return np.where(np.isin(skeleton.joints, FACE), ON_SKIN, UNDER_SKIN)

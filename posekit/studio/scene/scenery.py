@@ -127,7 +127,10 @@ class Stage:
 
         first_side = len(origin)
         first_disc = first_side + len(owner)
-        order = [*range(6), *(6 + np.flatnonzero(_facing(self.planes, C)[6:])).tolist()]
+        # Decals show on the side from which right x down points away.
+        outward = np.cross(self.planes.right, self.planes.down)
+        facing = ((self.planes.origin - C) * outward).sum(1) > 0
+        order = [*range(6), *(6 + np.flatnonzero(facing[6:])).tolist()]
         of_item = [[] for _ in box_rows] + [[first_disc + k] for k in range(len(ball_rows))]
         for k, item in enumerate(owner.tolist()):
             of_item[item].append(first_side + k)
@@ -325,11 +328,6 @@ def _shell(low: np.ndarray, high: np.ndarray) -> np.ndarray:
             [(a, e, f), (d, e, f), (d, e, c), (a, e, c)],
         ]
     )
-
-
-def _facing(planes: Planes, C: np.ndarray) -> np.ndarray:
-    """Mask (F,) of planes that turn the side to the camera on which right x down points away."""
-    return ((planes.origin - C) * np.cross(planes.right, planes.down)).sum(1) > 0
 
 
 def _rows(table: Boxes | Balls, rows: np.ndarray) -> Boxes | Balls:

@@ -155,7 +155,10 @@ def paint(
     colours[bare] = look.skin * (1 + 0.05 * pores[:, :1])
     tips[bare] = 0.04 * pores
     _face(colours, look, figure, places)
-    _feet(colours, look, figure, at)
+    ankle = figure.at("left_ankle")[1]
+    colours[at[1] < ankle + look.sock_height] = look.sock
+    colours[at[1] < ankle - 8] = look.shoe
+    colours[at[1] < ankle - 75 + 18] = look.sole
     for covered, cloth in layers[::-1] if look.tucked else layers:
         chosen = np.flatnonzero(covered)
         if len(chosen):
@@ -235,15 +238,6 @@ def _face(
         colours[chosen[ellipse(eye, 17.0, 18.0, 4.0)]] = 0.7 * look.hair + 0.1 * look.skin
         colours[chosen[ellipse(eye, 0.0, 14.0, 7.0)]] = 0.22 + 0.4 * look.skin
         colours[chosen[ellipse(eye, 0.0, 6.5, 6.5)]] = (0.03, 0.02, 0.015)
-
-
-def _feet(colours: np.ndarray, look: Look, figure: Figure, at: Sides) -> None:
-    """Paint socks and shoes into the colours (N, 3)."""
-    (_, y, _), ankle = at, figure.at("left_ankle")[1]
-    ground = ankle - 75
-    colours[y < ankle + look.sock_height] = look.sock
-    colours[y < ankle - 8] = look.shoe
-    colours[y < ground + 18] = look.sole
 
 
 def _dye(cloth: Cloth, figure: Figure, places: Float[np.ndarray, "3 N"], seed: int) -> np.ndarray:
