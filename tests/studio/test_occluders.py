@@ -1,4 +1,4 @@
-"""Made-up things to lay over pictures."""
+"""Generated occluders to lay over pictures."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,12 @@ from posekit.studio.scene.occluders import SIZES, shapes
 
 @pytest.fixture(scope="module")
 def things() -> list[np.ndarray]:
-    return shapes(np.random.default_rng(0), 200)
+    return shapes(np.random.default_rng(0), 80)
 
 
-def test_the_same_dice_make_the_same_bytes(things):
-    again = shapes(np.random.default_rng(0), 200)
-    assert all(np.array_equal(a, b) for a, b in zip(things, again, strict=True))
+def test_the_same_generator_makes_the_same_bytes(things):
+    again = shapes(np.random.default_rng(0), 10)
+    assert all(np.array_equal(a, b) for a, b in zip(things[:10], again, strict=True))
     assert not np.array_equal(things[0], shapes(np.random.default_rng(1), 1)[0])
 
 

@@ -10,7 +10,7 @@ from posekit.data.pictures import loader
 from posekit.geometry.skeleton import COCO17, H36M17, MPII16, SMPL24, SPIN24
 from posekit.studio import wild
 from posekit.studio.pictures import StudioPictures
-from posekit.studio.poses import load
+from posekit.studio.poses import TEST, TRAIN, load
 from posekit.studio.wild import Wild
 
 SIZE = 96
@@ -18,12 +18,12 @@ SIZE = 96
 
 @pytest.fixture(scope="module")
 def strangers():
-    return Wild("test", 40, size=SIZE)
+    return Wild("test", 24, size=SIZE)
 
 
 @pytest.fixture(scope="module")
 def actors():
-    return StudioPictures(("S9",), frames=100, every=50, size=SIZE)
+    return StudioPictures(("S9",), frames=52, every=26, size=SIZE)
 
 
 def same(one, other):
@@ -39,10 +39,10 @@ def test_bytes_depend_on_the_index_alone(strangers):
     assert not torch.equal(alone[0].images, alone[1].images)
 
 
-@pytest.mark.parametrize("workers", [1])
-def test_bytes_do_not_depend_on_workers(strangers, workers):
-    batches = [[0, 1, 2], [9, 4], [30]]
-    loaded = list(loader(strangers, batches, workers=workers))
+def test_bytes_do_not_depend_on_workers(strangers, monkeypatch):
+    monkeypatch.delenv("POSEKIT_CHECK_SHAPES", raising=False)  # workers then start faster
+    batches = [[0, 1, 2], [9, 4], [20]]
+    loaded = list(loader(strangers, batches, workers=1))
     assert [batch.index.tolist() for batch in loaded] == batches
     expected = [strangers[indices] for indices in batches]
     assert all(same(a, b) for a, b in zip(loaded, expected, strict=True))
@@ -60,16 +60,16 @@ def test_bytes_do_not_depend_on_threads(strangers):
 
 
 def test_strangers_are_seen_and_labelled(strangers):
-    batch = strangers[range(40)]
-    assert batch.images.shape == (40, 3, SIZE, SIZE)
+    batch = strangers[range(len(strangers))]
+    assert batch.images.shape == (24, 3, SIZE, SIZE)
     assert (batch.masks.flatten(1).sum(1) > 0.005 * SIZE**2).all()
     assert (batch.visible == SEEN).float().mean() > 0.5
     assert (batch.visible == HIDDEN).any()
     # The cut: a square around the box, 1.25 times its longer side.
     longer = batch.boxes[:, 2:].amax(1)
-    assert torch.allclose(longer, torch.full((40,), SIZE / 1.25), atol=0.1)
+    assert torch.allclose(longer, torch.full((24,), SIZE / 1.25), atol=0.1)
     middle = batch.boxes[:, :2] + batch.boxes[:, 2:] / 2
-    assert torch.allclose(middle, torch.full((40, 2), (SIZE - 1) / 2), atol=0.1)
+    assert torch.allclose(middle, torch.full((24, 2), (SIZE - 1) / 2), atol=0.1)
     for mask, box in zip(batch.masks, batch.boxes.tolist(), strict=True):
         rows, columns = mask.nonzero().T
         assert box[0] - 1 <= columns.min() and columns.max() <= box[0] + box[2] + 1
@@ -79,7 +79,7 @@ def test_strangers_are_seen_and_labelled(strangers):
 
 
 def test_a_photograph_holds_everybody(strangers):
-    pictures = [strangers.photograph(index) for index in range(12)]
+    pictures = [strangers.photograph(index) for index in range(5)]
     assert {len(picture) for picture in pictures} > {1}
     for picture in pictures:
         assert torch.equal(picture.images[0], picture.images[-1])
@@ -87,15 +87,17 @@ def test_a_photograph_holds_everybody(strangers):
         assert sorted(picture.size) == [480, 640]
 
 
-def test_the_splits_share_no_pose():
-    train, test = (wild._poses(split) for split in ("train", "test"))
-    assert len(train) == 9_000 and len(test) == 3_600
-    gap = torch.cdist(train[::20].flatten(1), test[::20].flatten(1))
+def test_the_splits_share_no_actor_and_no_pose(strangers, monkeypatch):
+    assert len(strangers.poses) == len(TEST) * 15 * 2 * 60
+    assert wild.SPLITS == {"train": TRAIN, "test": TEST} and not set(TRAIN) & set(TEST)
+    monkeypatch.setattr(wild, "SPLITS", {"train": TRAIN[:1]})
+    train = wild._poses.__wrapped__("train")
+    gap = torch.cdist(train[::20].flatten(1), strangers.poses[::20].flatten(1))
     assert gap.min() > 0.01
 
 
 def test_studio_pictures_are_the_studios_frames(actors):
-    poses = load(frames=100, every=50, detector="truth", subjects=("S9",))
+    poses = load(frames=52, every=26, detector="truth", subjects=("S9",))
     assert len(actors) == len(poses)
     assert actors.frames.astype(str).equals(poses.frames.astype(str))
     for index in (0, 5, 101, len(actors) - 1):
@@ -108,21 +110,20 @@ def test_studio_pictures_are_the_studios_frames(actors):
     assert actors.skeleton == H36M17
 
 
-def test_actors_keep_their_clothes_and_others_do_not(actors):
-    def trunk(pictures, index):
+def test_actors_keep_their_clothes_and_strangers_have_others(actors, strangers):
+    def trunk(pictures, index, joint):
         batch = pictures.sample(index)
-        x, y = batch.joints2d[0, H36M17.index("spine")].round().int().tolist()
+        x, y = batch.joints2d[0, pictures.skeleton.index(joint)].round().int().tolist()
         return batch.images[0, :, y - 2 : y + 3, x - 2 : x + 3].float().mean((1, 2))
 
-    varied = StudioPictures(("S9",), frames=100, every=50, size=SIZE, clothes="any", place="any")
-    own = torch.stack([trunk(actors, index) for index in range(0, 160, 16)])
-    others = torch.stack([trunk(varied, index) for index in range(0, 160, 16)])
+    own = torch.stack([trunk(actors, index, "spine") for index in range(0, 160, 16)])
+    others = torch.stack([trunk(strangers, index, "spine") for index in range(10)])
     assert others.std(0).mean() > 1.5 * own.std(0).mean()
 
 
 @pytest.mark.parametrize("skeleton", [COCO17, MPII16, SMPL24])
 def test_any_skeleton_can_be_asked_for(skeleton):
-    batch = Wild("train", 2, size=64, skeleton=skeleton)[[1]]
+    batch = Wild("test", 2, size=64, skeleton=skeleton)[[1]]
     assert batch.joints2d.shape == (1, len(skeleton), 2)
     assert (batch.visible > 0).all()
 
@@ -134,8 +135,8 @@ def test_a_users_backgrounds_and_occluders_are_used(tmp_path):
     (tmp_path / "notes.txt").write_text("not a picture")
     red = np.zeros((40, 40, 4), dtype=np.uint8)
     red[..., [0, 3]] = 255
-    pictures = Wild("test", 30, size=SIZE, backgrounds=tmp_path, occluders=[red])
-    images = pictures[range(30)].images.float()
+    pictures = Wild("test", 16, size=64, backgrounds=tmp_path, occluders=[red])
+    images = pictures[range(16)].images.float()
     plain = images[:, 1] > 1.5 * images[:, [0, 2]].amax(1).clamp(min=20)
     assert (plain.flatten(1).float().mean(1) > 0.2).float().mean() > 0.8
     covered = (images[:, 0] > 3 * images[:, 1:].amax(1).clamp(min=25)).flatten(1).float().mean(1)
@@ -143,13 +144,13 @@ def test_a_users_backgrounds_and_occluders_are_used(tmp_path):
 
 
 def test_nobody_sees_a_face_from_behind():
-    batch = Wild("train", 150, size=64, people=1)[range(150)]
+    batch = Wild("test", 60, size=64, people=1)[range(60)]
     ears = batch.joints3d[:, [SPIN24.index("left_ear"), SPIN24.index("right_ear")]].mean(1)
     ahead = batch.joints3d[:, SPIN24.index("nose")] - ears
     sight = torch.nn.functional.normalize(ears, dim=1)
     away = (torch.nn.functional.normalize(ahead, dim=1) * sight).sum(1)  # 1: looks where we look
     seen = batch.visible[:, SPIN24.index("nose")] == SEEN
-    assert (away > 0.7).sum() > 15
+    assert (away > 0.7).sum() > 5
     assert seen[away > 0.7].float().mean() < 0.1
     assert seen[away < -0.7].float().mean() > 0.7
 
@@ -175,12 +176,10 @@ def test_numbers_that_make_no_picture_are_named(wrong, words):
 
 
 def test_mistakes_are_named(strangers):
-    with pytest.raises(IndexError, match="no picture 40: there are 40"):
-        strangers[[0, 40]]
+    with pytest.raises(IndexError, match="no picture 24: there are 24"):
+        strangers[[0, 24]]
     with pytest.raises(ValueError, match="no split 'valid'"):
         Wild("valid")
-    with pytest.raises(ValueError, match="clothes is 'own' or 'any', not 'red'"):
-        StudioPictures(clothes="red")
     with pytest.raises(FileNotFoundError, match="no folder lawns"):
         Wild("test", 2, backgrounds="lawns")
     with pytest.raises(ValueError, match="every 0 1 or more"):

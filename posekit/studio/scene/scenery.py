@@ -330,8 +330,8 @@ def _shell(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     )
 
 
-def _rows(table: Boxes | Balls, rows: np.ndarray) -> Boxes | Balls:
-    """Some boxes or balls."""
+def _rows(table: Planes | Boxes | Balls, rows: np.ndarray):
+    """Some planes, boxes or balls of a table."""
     return type(table)(*(getattr(table, field.name)[rows] for field in fields(table)))
 
 
