@@ -123,6 +123,15 @@ def together(parts: Sequence[People]) -> People:
     return replace(parts[0], rows=rows, **tensors)
 
 
+def intrinsic_matrices(
+    focal: Float64[Tensor, "N 2"], principal: Float64[Tensor, "N 2"]
+) -> Float64[Tensor, "N 3 3"]:
+    """Camera matrices of focal lengths and principal points, px."""
+    matrices = torch.diag_embed(torch.cat([focal, torch.ones_like(focal[:, :1])], dim=1))
+    matrices[:, :2, 2] = principal
+    return matrices
+
+
 def squares(centre: Float64[Tensor, "N 2"], scale: Float64[Tensor, " N"]) -> Float64[Tensor, "N 4"]:
     """Square boxes with sides of 200 px times `scale`."""
     sides = 200 * scale[:, None].expand(-1, 2)

@@ -1,7 +1,7 @@
 """Human3.6M's frames as pictures (Ionescu et al., 2014): Moon et al.'s folders, or the raw videos.
 
-Poses, cameras and the rules on damaged takes are those of `human36m.load`; where the pictures lie
-is in `human36m_shots`. Rules that papers set, and how they are asked for here:
+Poses and cameras are those of `human36m.load`; where the pictures lie is in `human36m.frames`. Rules
+that papers set, and how they are asked for here:
 
 - Bouchiat et al.: BOUCHIAT["train"] and BOUCHIAT["valid"] are the subjects
 - Moon et al. (ICCV 2019): `every` 5 to train and 64 to test, `boxes` "moon", `lens` False
@@ -12,24 +12,24 @@ where the person is seen (the files' own D2_Positions, or the projection through
 it where a pinhole camera would see them, as Moon's and Sun's labels do: off by up to 1.2 to 2.4 px
 of the picture in four real frames. Intrinsics leave distortion out either way, as evaluations do.
 
-N frames, J = 17 joints. Pictures: px, the centre of the upper left one at (0, 0). Camera: mm.
+N frames. Pictures: px, the centre of the upper left one at (0, 0). Camera: mm.
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from posekit.data import human36m
-from posekit.data.batch import HIDDEN, SEEN, Batch
+from posekit.data.batch import SEEN
 from posekit.data.human36m.files import SUBJECTS
 from posekit.data.human36m.frames import SOURCES, frames_of
-from posekit.data.people import clip
-from posekit.data.pictures import Pictures, check_size
+from posekit.data.people import People, PeoplePictures, clip, intrinsic_matrices
+from posekit.data.pictures import check_size
 from posekit.geometry.camera import HUMAN36M_INTRINSICS
-from posekit.geometry.crop import crop_affine, take
 from posekit.geometry.skeleton import H36M17
 
 BOUCHIAT = {"train": ("S1", "S5", "S6", "S7"), "valid": ("S8",)}
@@ -37,24 +37,22 @@ BOXES = {"moon": 1.25, "sun": 1.0}  # by how much the crop is wider than the box
 SIDE = 2000.0  # mm, of the square that Sun et al. put round the pelvis
 
 
-class Human36mPictures(Pictures):
-    """One square crop a frame, black where it reaches over the picture's edge.
+class Human36mPictures(PeoplePictures):
+    """One square crop a frame; `frames` says which one each is.
 
     `boxes`: "moon" takes those of Moon et al.'s json, else, by their rule, 1.2 times what the 17
     joints span; cut at the picture's edges, squared, and widened by 1.25. "sun" takes the square of
     2 m round the pelvis, seen at its depth. `lens`: see above. Other arguments are those of
     `human36m.load`, and `partial` also leaves out frames whose picture is not there.
 
-    Joints are SEEN inside picture and crop, HIDDEN outside: what the body or a chair covers nobody
-    has labelled. Body and masks are not known. Random access to videos is slow: draw them in order
-    first (`draw`).
+    Joints are SEEN inside picture and crop, HIDDEN outside: which ones the body or a chair covers
+    is not labelled. Body and masks are not known. Random access to videos is slow: draw them in
+    order first (`draw`).
 
-    ValueError for options there are not, a preparation without pictures, and whatever
-    `human36m.load` and the boxes find; FileNotFoundError counts pictures that are missing. When a
-    sample is taken, errors name a picture that is gone, damaged, or not of its camera's size.
+    ValueError for an unknown option, a preparation without pictures, and whatever `human36m.load`
+    raises; FileNotFoundError counts pictures that are missing. When a sample is taken, errors are
+    those of `PeoplePictures`.
     """
-
-    name, skeleton = "human36m", H36M17
 
     def __init__(
         self,
@@ -76,86 +74,51 @@ class Human36mPictures(Pictures):
             raise ValueError(
                 f"{folder}: {preparation} has poses only; pictures come with {', '.join(SOURCES)}"
             )
-        self.size, self.context = size, BOXES[boxes]
-        self.version = f"{preparation}, {boxes} boxes, {'lens' if lens else 'pinhole'}"
         self.source = SOURCES[preparation](folder)
         poses = human36m.load(folder, subjects=subjects, every=every, partial=partial)
-        listed = frames_of(poses.frames)
-        there = self.source.present(listed)
-        if not there.any() or not (partial or there.all()):
-            first = self.source.file(listed[int(there.argmin())])
+        present = self.source.present(listed := frames_of(poses.frames))
+        if not present.any() or not (partial or present.all()):
+            first = self.source.file(listed[int(present.argmin())])
             raise FileNotFoundError(
-                f"{(~there).sum():,} of {len(there):,} pictures are not in {folder}, as {first}: "
-                f"{self.source.get}{'' if partial else '; `partial` does without them'}"
+                f"{(~present).sum():,} of {len(present):,} pictures are not in {folder}, as "
+                f"{first}: {self.source.get}{'' if partial else '; `partial` does without them'}"
             )
-        poses = poses.where(there)
-        self.frames, self.joints3d = poses.frames, poses.pose3d
-        pinhole = self._pinhole()
-        self.joints2d = poses.pose2d if lens else pinhole.float()
-        self.boxes = self._boxes(boxes, pinhole)
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def _of_cameras(self, what: str) -> Float64[Tensor, "N 2"]:
-        """Each frame's focal lengths, principal point or size (width, height) of picture, px."""
-        table = {name: getattr(lens, what) for name, lens in HUMAN36M_INTRINSICS.items()}
-        rows = [table[name] for name in self.frames["camera"]]
-        return torch.tensor(rows, dtype=torch.float64)
-
-    def _pinhole(self) -> Float64[Tensor, "N 17 2"]:
-        """Where cameras without distortion would see the joints, px."""
-        rays = self.joints3d.double()
-        rays = rays[..., :2] / rays[..., 2:]
-        return rays * self._of_cameras("focal")[:, None] + self._of_cameras("principal")[:, None]
-
-    def _boxes(self, rule: str, pinhole: Float64[Tensor, "N 17 2"]) -> Float64[Tensor, "N 4"]:
-        """The persons' boxes, px of the pictures."""
-        if rule == "sun":
-            root = self.skeleton.root
-            sides = self._of_cameras("focal") * SIDE / self.joints3d[:, root, 2:].double()
-            return torch.cat([pinhole[:, root] - sides / 2, sides], dim=1)
-        given = self.source.boxes(frames_of(self.frames))
-        boxes = around(pinhole) if given is None else torch.from_numpy(given)
-        return clip(boxes, self._of_cameras("size"))
-
-    def sample(self, index: int) -> Batch:
-        (shot,) = frames_of(self.frames.iloc[[index]])
-        lens = HUMAN36M_INTRINSICS[shot.camera]
-        image = self.source.read(shot)
-        height, width = image.shape[:2]
-        if (width, height) != lens.size:
-            raise ValueError(
-                f"{self.source.file(shot)} has {width} x {height} px, camera {lens.name} "
-                f"{lens.size[0]} x {lens.size[1]}: get pictures that nobody has resized"
-            )
-        box = tuple(self.boxes[index].tolist())
-        crop = (self.size, self.size)
-        matrix = crop_affine(
-            box, crop, context=self.context, picture=(height, width), name=str(shot)
+        poses = poses.where(present)
+        self.frames, listed = poses.frames, frames_of(poses.frames)
+        cameras = [HUMAN36M_INTRINSICS[name] for name in self.frames["camera"]]
+        focal, principal, sizes = (
+            torch.tensor([getattr(camera, what) for camera in cameras], dtype=torch.float64)
+            for what in ("focal", "principal", "size")
         )
-        joints = self.joints2d[index].double()
-        placed = joints @ matrix[:2, :2].T + matrix[:2, 2]
-        inside = _within(joints, width, height) & _within(placed, *crop)
-        (fx, fy), (cx, cy) = lens.focal, lens.principal
-        camera = torch.tensor([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], dtype=torch.float64)
-        corner, sides = self.boxes[index].split(2)
-        scale = matrix[0, 0]
-        return Batch(
-            skeleton=H36M17,
-            index=torch.tensor([index]),
-            images=take(image, matrix, crop)[None],
-            boxes=torch.cat([scale * corner + matrix[:2, 2], scale * sides]).float()[None],
-            joints2d=placed.float()[None],
-            visible=torch.where(inside, SEEN, HIDDEN).to(torch.uint8)[None],
-            intrinsics=(matrix @ camera).float()[None],
-            joints3d=self.joints3d[index][None],
-            has_joints3d=torch.tensor([True]),
-            rotations=torch.zeros(1, 24, 3, 3),
-            shape=torch.zeros(1, 10),
-            translation=torch.zeros(1, 3),
-            has_body=torch.tensor([False]),
+        joints3d = poses.pose3d.double()
+        pinhole = joints3d[..., :2] / joints3d[..., 2:] * focal[:, None] + principal[:, None]
+        rows = self.frames.assign(
+            image=[self.source.file(frame) for frame in listed],
+            width=sizes[:, 0].int(),
+            height=sizes[:, 1].int(),
         )
+        if boxes == "sun":
+            sides = focal * SIDE / joints3d[:, H36M17.root, 2:]
+            found = torch.cat([pinhole[:, H36M17.root] - sides / 2, sides], dim=1)
+        else:
+            stored = self.source.boxes(listed)
+            found = around(pinhole) if stored is None else torch.from_numpy(stored)
+            found = clip(found, sizes)
+        people = People(
+            "human36m",
+            f"{preparation}, {boxes} boxes, {'lens' if lens else 'pinhole'}",
+            H36M17,
+            rows,
+            found,
+            poses.pose2d.double() if lens else pinhole.float().double(),
+            torch.full(pinhole.shape[:2], SEEN, dtype=torch.uint8),
+            intrinsic_matrices(focal, principal),
+            joints3d,
+        )
+        super().__init__(people, folder, size=size, context=BOXES[boxes])
+
+    def picture(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
+        return self.source.read(*frames_of(self.frames.iloc[[index]]))
 
 
 def around(joints: Float64[Tensor, "N J 2"]) -> Float64[Tensor, "N 4"]:
@@ -190,8 +153,7 @@ def check_pictures(
             poses = human36m.load(folder, subjects=(subject,), partial=True)
         except (OSError, ValueError, ModuleNotFoundError):
             continue
-        listed = frames_of(poses.frames)
-        there = source.present(listed)
+        there = source.present(listed := frames_of(poses.frames))
         if not there.all():
             first = source.file(listed[int(there.argmin())])
             detail = f"{(~there).sum():,} of {len(there):,} frames have none, as {first}"
@@ -200,8 +162,3 @@ def check_pictures(
             yield what, "damaged", trouble
         else:
             yield what, "ok", f"{len(listed):,} frames"
-
-
-def _within(points: Float64[Tensor, "J 2"], width: int, height: int) -> Tensor:
-    edge = torch.tensor([width, height]) - 0.5
-    return ((points >= -0.5) & (points <= edge)).all(1)
