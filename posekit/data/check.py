@@ -5,7 +5,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from posekit.data import cmu, coco, human36m, lsp, mpi_inf_3dhp, mpii, muco, mupots, spin, threedpw
+from posekit.data import (
+    cmu,
+    coco,
+    human36m,
+    lsp,
+    mpi_inf_3dhp,
+    mpii,
+    muco,
+    mupots,
+    pascal_voc,
+    spin,
+    threedpw,
+)
 from posekit.data.human36m.files import ACTIONS, CAMERAS, SOURCE, SUBJECTS
 from posekit.data.human36m.frames import SOURCES
 from posekit.data.human36m.pictures import check_pictures
@@ -161,4 +173,5 @@ CHECKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "lsp": lsp.check,
     "3dpw": threedpw.check,
     "spin": spin.check,
+    "voc": pascal_voc.check,
 }

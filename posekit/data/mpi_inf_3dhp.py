@@ -1,22 +1,24 @@
 """MPI-INF-3DHP (Mehta et al., 3DV 2017): eight actors before 14 cameras, and a test set of six takes.
 
-- S1 to S8, each with Seq1 and Seq2: annot.mat (cells of the cameras: annot2 (T, 56) px, annot3 and
-  univ_annot3 (T, 84) mm), camera.calibration, imageSequence/video_*.avi. Frames that somebody took
-  out of the videos, imageFrames/video_*/frame_000001.jpg as SPIN does, go before the videos.
-- TS1 to TS6: annot_data.mat (Matlab 7.3: annot2, annot3, univ_annot3 (T, 1, 17, 2 or 3), valid_frame,
+- S1 to S8, each with Seq1 and Seq2, to train on: annot.mat (cells of the cameras: annot2 (T, 56) px,
+  annot3 (T, 84) mm), camera.calibration, imageSequence/video_*.avi, or the frames that SPIN's scripts
+  took out of them, imageFrames/video_*/frame_000001.jpg.
+- TS1 to TS6: annot_data.mat (Matlab 7.3: annot2, univ_annot3 (T, 1, 17, 2 or 3), valid_frame,
   activity_annotation) and imageSequence/img_000001.jpg.
 
-Of both come the 17 joints that the test set has, in camera coordinates. Which joints are covered is
-not told: all in the picture are SEEN. Pixels are as the files have them.
+Both are read as the 17 joints that the test set has, in camera coordinates. Training has the actors'
+own skeletons; the test set the "universal" ones, one size for all, which published numbers are
+measured against (`3dhp-*` of `posekit.metrics.protocols`). Which joints are covered is not labelled:
+all in the picture are SEEN.
 
 T frames of a take; N frames of all of them.
 """
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -26,16 +28,20 @@ from torch import Tensor
 from posekit.data.batch import SEEN
 from posekit.data.formats.matlab import read_cells, read_h5
 from posekit.data.formats.pickles import AGAIN, DAMAGE
+from posekit.data.formats.video import open_video
 from posekit.data.people import (
+    Part,
     People,
     PeoplePictures,
-    check_pictures,
+    Row,
+    check_parts,
     clip,
+    intrinsic_matrices,
     picture_sizes,
     together,
 )
-from posekit.geometry.camera import Camera, Intrinsics
-from posekit.geometry.skeleton import MPI_INF_3DHP17, MPI_INF_3DHP28, Skeleton, convert
+from posekit.geometry.camera import Intrinsics
+from posekit.geometry.skeleton import MPI_INF_3DHP17, MPI_INF_3DHP28, convert
 
 SOURCE = (
     "get MPI-INF-3DHP at gvv.mpi-inf.mpg.de/3dhp-dataset, for research only: mpi_inf_3dhp.zip has "
@@ -54,43 +60,55 @@ FRAMES = {  # that the videos of each take have
 }
 CUT_SHORT = {("S6", 2, 2): 3911}  # subject, take, camera: frames of a shorter video
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)  # of 14; the others look from above, or from close by
-TEST_FRAMES = {"TS1": 6151, "TS2": 6080, "TS3": 5838, "TS4": 6007, "TS5": 320, "TS6": 492}
-TEST_VALID = 2929  # frames
-TRUTHS = {"true": "annot3", "universal": "univ_annot3"}
+TEST_TAKES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
+TEST_VALID = 2929  # frames of the test set
 ACTIVITIES = (
-    "Stand/Walk",
-    "Exercise",
-    "Sit on Chair",
-    "Reach/Crouch",
-    "On Floor",
-    "Sports",
-    "Misc.",
+    *("Stand/Walk", "Exercise", "Sit on Chair", "Reach/Crouch", "On Floor", "Sports", "Misc."),
 )
-SCENES = ("green screen", "no green screen", "outdoors")  # of two takes each
 
 
 def _lens(
-    name: str,
     focal: float,
     aspect: float,
     offset: tuple[float, float],
     sensor: tuple[float, float],
     size: tuple[int, int],
 ) -> Intrinsics:
-    """A camera told in mm on its sensor, without its distortion, as pictures have no place for it."""
+    """A camera given in mm on its sensor, without its distortion: pictures have no place for it."""
     x, y = size[0] / sensor[0], size[1] / sensor[1] * aspect  # px a mm
     middle = (x * (sensor[0] / 2 + offset[0]), y * (sensor[1] / 2 + offset[1]))
-    return Intrinsics(name, (x * focal, y * focal), middle, size=size)
+    return Intrinsics("0", (x * focal, y * focal), middle, size=size)
 
 
-_STUDIO = _lens("0", 7.32506, 1.00044, (-0.0322884, 0.0929296), (10.0, 10.0), (2048, 2048))
+_STUDIO = _lens(7.32506, 1.00044, (-0.0322884, 0.0929296), (10.0, 10.0), (2048, 2048))
 _OUTDOORS = _lens(
-    "0", 8.770747185, 0.993236423, (-0.104908645, 0.104899704), (10.0, 5.625), (1920, 1080)
+    8.770747185, 0.993236423, (-0.104908645, 0.104899704), (10.0, 5.625), (1920, 1080)
 )
-TEST_CAMERAS = dict.fromkeys(("TS1", "TS2", "TS3", "TS4"), _STUDIO) | dict.fromkeys(
-    ("TS5", "TS6"), _OUTDOORS
-)
+TEST_CAMERAS = dict.fromkeys(TEST_TAKES[:4], _STUDIO) | dict.fromkeys(TEST_TAKES[4:], _OUTDOORS)
 """Not in the annotations; numbers of the release's test cameras, as posepile has them."""
+
+
+class HpPictures(PeoplePictures):
+    """As `PeoplePictures`, of pictures and of frames of videos."""
+
+    def picture(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
+        row = self.people.rows.iloc[index]
+        if not row["image"].endswith(".avi"):
+            return super().picture(index)
+        path = self.folder / row["image"]
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no video {path}: {SOURCE}")
+        return open_video(path).frame(int(row["frame"]))
+
+
+def load(folder: Path | str, split: str, *, every: int = 10, size: int = 256) -> HpPictures:
+    """The pictures of "train" (every `every`-th frame) or of "test" (the valid frames)."""
+    folder = Path(folder)
+    if split == "train":
+        return HpPictures(read_train(folder, every=every), folder, size=size)
+    if split == "test":
+        return HpPictures(read_test(folder), _test_folder(folder), size=size)
+    raise ValueError(f"no split {split!r} of MPI-INF-3DHP: 'train' or 'test'")
 
 
 def read_train(
@@ -99,56 +117,91 @@ def read_train(
     takes: Iterable[tuple[str, int]] = tuple(FRAMES),
     cameras: Iterable[int] = CAMERAS,
     every: int = 10,
-    truth: str = "true",
 ) -> People:
     """Every `every`-th frame of these takes, ("S1", 1) to ("S8", 2), as these cameras see them.
 
-    `truth`: "true" is the actor's own skeleton, "universal" one size for all. Who is not in the
-    picture at all is left out. FileNotFoundError; ValueError, naming file and field, for a file
-    that is damaged or of another kind, and for another take, camera or truth.
+    Who is not in the picture at all is left out. FileNotFoundError; ValueError, naming file and
+    field, for a file that is damaged or of another kind, and for another take or camera.
     """
     takes, cameras = tuple(takes), tuple(cameras)
-    _check_options(takes, FRAMES, truth)
+    _check_takes(takes, FRAMES)
     if not cameras or not set(cameras) <= set(range(14)) or every < 1:
         raise ValueError(f"cameras {cameras} every {every}: cameras are 0 to 13, every 1 or more")
-    return together(
-        [part for take in takes for part in _take(Path(folder), *take, cameras, every, truth)]
-    )
+    return together([part for take in takes for part in _take(Path(folder), *take, cameras, every)])
 
 
-def read_test(
-    folder: Path | str, *, takes: Iterable[str] = tuple(TEST_FRAMES), truth: str = "universal"
-) -> People:
-    """The valid frames of these takes, "TS1" to "TS6".
+def read_test(folder: Path | str, *, takes: Iterable[str] = TEST_TAKES) -> People:
+    """The valid frames of these takes, "TS1" to "TS6", with the universal skeletons.
 
-    `truth` as in `read_train`; the published rules measure against "universal", which the pictures'
-    intrinsics do not put onto the 2D joints. The rows tell the activity (as action), the scene, and
-    whether all joints are inside the picture. Errors as `read_train`, and ModuleNotFoundError when
-    h5py is absent.
+    The pictures' intrinsics do not put these onto the 2D joints. `rows` have the activity (as
+    action), valid, and inside: whether all joints are inside the picture. Errors as `read_train`,
+    and ModuleNotFoundError when h5py is absent.
     """
     takes = tuple(takes)
-    _check_options(takes, TEST_FRAMES, truth)
-    return together([_test_take(_test_folder(Path(folder)), take, truth) for take in takes])
+    _check_takes(takes, TEST_TAKES)
+    return together([_test_take(_test_folder(Path(folder)), take) for take in takes])
 
 
-def _check_options(takes: tuple, known: Iterable, truth: str) -> None:
+def check(folder: Path | str) -> Iterator[Row]:
+    """What of MPI-INF-3DHP is in `folder`, as `posekit.data.check` reports it."""
+    folder = Path(folder)
+
+    def train(take: tuple[str, int]) -> HpPictures:
+        return HpPictures(read_train(folder, takes=[take]), folder)
+
+    parts = [Part(f"{subject}/Seq{n}", partial(train, (subject, n))) for subject, n in FRAMES]
+    test = Part("test set", partial(load, folder, "test"), persons=TEST_VALID)
+    return check_parts([*parts, test], folder, SOURCE)
+
+
+def in_boxes_of_joints(
+    name: str,
+    version: str,
+    rows: pd.DataFrame,
+    intrinsics: Float64[Tensor, "N 3 3"],
+    pixels: Float64[Tensor, "N J 2"],
+    places: Float64[Tensor, "N J 3"],
+    visible: UInt8[Tensor, "N 17"] | None = None,
+    *,
+    everybody: bool = True,
+) -> People:
+    """People with the 17 joints of 17 or 28, and the boxes that all of these span in the pictures.
+
+    Published rules count those outside their picture, too; without `everybody` they are left out.
+    Without `visible` all joints are SEEN. ValueError names the first person whose joints are not
+    finite.
+    """
+    low, high = pixels.amin(1), pixels.amax(1)
+    boxes = torch.cat([low, high - low], dim=1)
+    clipped = clip(boxes, picture_sizes(rows))
+    shown = (clipped[:, 2:] > 0).all(1)
+    boxes = clipped.where(shown[:, None], boxes)
+    source = MPI_INF_3DHP28 if pixels.shape[1] == len(MPI_INF_3DHP28) else MPI_INF_3DHP17
+    pixels, places = (convert(pose, source, MPI_INF_3DHP17).pose for pose in (pixels, places))
+    if visible is None:
+        visible = torch.full(pixels.shape[:2], SEEN, dtype=torch.uint8)
+    labels = boxes, pixels, visible, intrinsics, places
+    people = People(name, version, MPI_INF_3DHP17, rows, *labels)
+    return people if everybody else people[shown]
+
+
+# ---- its files
+def _check_takes(takes: tuple, known: Iterable) -> None:
     if not takes or not set(takes) <= set(known):
         raise ValueError(f"no takes {takes} of MPI-INF-3DHP: there are {list(known)}")
-    if truth not in TRUTHS:
-        raise ValueError(f"no truth {truth!r} of MPI-INF-3DHP: {' or '.join(TRUTHS)}")
 
 
 def _take(
-    folder: Path, subject: str, take: int, cameras: tuple[int, ...], every: int, truth: str
+    folder: Path, subject: str, take: int, cameras: tuple[int, ...], every: int
 ) -> Iterator[People]:
     place = f"{subject}/Seq{take}"
-    calibrated = read_cameras(folder / place / "camera.calibration")
+    calibrated = read_intrinsics(folder / place / "camera.calibration")
     path = folder / place / "annot.mat"
-    cells = read_cells(path, ("annot2", TRUTHS[truth]), SOURCE)
+    cells = read_cells(path, ("annot2", "annot3"), SOURCE)
     for camera in cameras:
         pixels, places = (
             _joints(cells[field], camera, size, f"{path}, {field} of camera {camera}")
-            for field, size in (("annot2", 2), (TRUTHS[truth], 3))
+            for field, size in (("annot2", 2), ("annot3", 3))
         )
         if len(pixels) != len(places) or str(camera) not in calibrated:
             raise ValueError(
@@ -157,24 +210,17 @@ def _take(
             )
         last = CUT_SHORT.get((subject, take, camera), FRAMES[subject, take])
         frames = np.arange(0, min(len(pixels), last), every)
+        images: str | list[str] = f"{place}/imageSequence/video_{camera}.avi"
         stills = f"{place}/imageFrames/video_{camera}"
-        rows = pd.DataFrame(
-            {
-                "image": [f"{stills}/frame_{frame + 1:06d}.jpg" for frame in frames],
-                "video": f"{place}/imageSequence/video_{camera}.avi",
-                "subject": subject,
-                "action": f"Seq{take}",
-                "take": take,
-                "camera": str(camera),
-                "frame": frames,
-            }
-        )
-        lens = calibrated[str(camera)]
-        yield _people(f"train, {truth}", pixels[frames], places[frames], rows, lens)
+        if (folder / stills).is_dir():
+            images = [f"{stills}/frame_{frame + 1:06d}.jpg" for frame in frames]
+        rows = {"image": images, "subject": subject, "action": f"Seq{take}", "take": take}
+        rows |= {"camera": str(camera), "frame": frames}
+        yield _people("train, true", rows, calibrated[str(camera)], pixels[frames], places[frames])
 
 
 def _joints(cells: np.ndarray, camera: int, size: int, where: str) -> Float64[Tensor, "T 28 D"]:
-    """What one camera's cell holds; ValueError unless it is 28 joints a frame."""
+    """The content of one camera's cell; ValueError unless it is 28 joints a frame."""
     table = cells.reshape(-1)[camera] if camera < cells.size else np.zeros(0)
     if table.ndim != 2 or table.shape[1] != 28 * size or not len(table):
         raise ValueError(f"{where}: shape {table.shape}, wanted frames by {28 * size}; {AGAIN}")
@@ -187,9 +233,9 @@ def _test_folder(folder: Path) -> Path:
     return inside if inside.is_dir() else folder
 
 
-def _test_take(folder: Path, take: str, truth: str) -> People:
+def _test_take(folder: Path, take: str) -> People:
     path = folder / take / "annot_data.mat"
-    fields = ("annot2", TRUTHS[truth], "valid_frame", "activity_annotation")
+    fields = ("annot2", "univ_annot3", "valid_frame", "activity_annotation")
     table = read_h5(path, fields, SOURCE)
     count = len(table["annot2"])
     shapes = ((count, 17, 2), (count, 17, 3), (count,), (count,))
@@ -201,123 +247,37 @@ def _test_take(folder: Path, take: str, truth: str) -> People:
     activity = table["activity_annotation"][frames]
     if not len(frames) or not np.isin(activity, range(1, 1 + len(ACTIVITIES))).all():
         raise ValueError(f"{path}: no valid frame, or activities that are not 1 to 7; {AGAIN}")
-    rows = pd.DataFrame(
-        {
-            "image": [f"{take}/imageSequence/img_{frame + 1:06d}.jpg" for frame in frames],
-            "video": "",
-            "subject": take,
-            "action": [ACTIVITIES[int(code) - 1] for code in activity],
-            "take": 1,
-            "camera": "0",
-            "frame": frames,
-            "valid": True,
-            "scene": SCENES[(int(take[2:]) - 1) // 2],
-        }
-    )
     pixels, places = (torch.from_numpy(table[field][frames]) for field in fields[:2])
     lens = TEST_CAMERAS[take]
-    inside = ((pixels >= 0) & (pixels < torch.tensor(lens.size))).all(-1).all(-1)
-    return _people(f"test, {truth}", pixels, places, rows.assign(inside=inside.numpy()), lens)
+    rows = {
+        "image": [f"{take}/imageSequence/img_{frame + 1:06d}.jpg" for frame in frames],
+        "subject": take,
+        "action": [ACTIVITIES[int(code) - 1] for code in activity],
+        "take": 1,
+        "camera": lens.name,
+        "frame": frames,
+        "valid": True,
+        "inside": ((pixels >= 0) & (pixels < torch.tensor(lens.size))).all(-1).all(-1).numpy(),
+    }
+    return _people("test, universal", rows, lens, pixels, places)
 
 
 def _people(
     version: str,
+    rows: dict,
+    lens: Intrinsics,
     pixels: Float64[Tensor, "N J 2"],
     places: Float64[Tensor, "N J 3"],
-    rows: pd.DataFrame,
-    lens: Camera | Intrinsics,
 ) -> People:
-    """People with the box of all their joints; of the 28 joints 17, by name."""
-    where = f"{rows['subject'].iloc[0]} {rows['action'].iloc[0]}, camera {lens.name}"
-    if not (pixels.isfinite().all() and places.isfinite().all()):
-        raise ValueError(f"MPI-INF-3DHP, {where}: joints are not finite; {AGAIN}")
-    rows = rows.assign(height=lens.size[1], width=lens.size[0])
-    around = torch.cat([pixels.amin(1), pixels.amax(1) - pixels.amin(1)], dim=1)
-    boxes = clip(around, picture_sizes(rows))
-    shown = (boxes[:, 2:] > 0).all(1)
-    source: Skeleton = MPI_INF_3DHP28 if pixels.shape[1] == 28 else MPI_INF_3DHP17
-    matrix = torch.eye(3).double()
-    (matrix[0, 0], matrix[1, 1]), (matrix[0, 2], matrix[1, 2]) = lens.focal, lens.principal
-    found = People(
-        "mpi_inf_3dhp",
-        version,
-        MPI_INF_3DHP17,
-        rows,
-        boxes.where(shown[:, None], around),
-        convert(pixels, source, MPI_INF_3DHP17).pose,
-        torch.full((len(rows), 17), SEEN, dtype=torch.uint8),
-        matrix.expand(len(rows), 3, 3),
-        convert(places, source, MPI_INF_3DHP17).pose,
-    )
-    # Whom a published rule counts stays, in the picture or not.
-    return found[shown] if version.startswith("train") else found
+    table = pd.DataFrame(rows | {"width": lens.size[0], "height": lens.size[1]})
+    focal, principal = torch.tensor([lens.focal, lens.principal], dtype=torch.float64).split(1)
+    intrinsics = intrinsic_matrices(focal, principal).expand(len(table), 3, 3)
+    labels = table, intrinsics, pixels, places
+    return in_boxes_of_joints("mpi_inf_3dhp", version, *labels, everybody="test" in version)
 
 
-class HpPictures(PeoplePictures):
-    """As `PeoplePictures`, of stills where they are, else of the videos' frames."""
-
-    def picture(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
-        row = self.people.rows.iloc[index]
-        if row["video"] and not (self.folder / row["image"]).is_file():
-            return read_frame(self.folder / row["video"], int(row["frame"]))
-        return super().picture(index)
-
-
-def load(folder: Path | str, split: str, *, size: int = 256) -> HpPictures:
-    """The pictures of "train" (every 10th frame, true) or of "test" (valid frames, universal)."""
-    folder = Path(folder)
-    if split == "train":
-        return HpPictures(read_train(folder), folder, size=size)
-    if split == "test":
-        return HpPictures(read_test(folder), _test_folder(folder), size=size)
-    raise ValueError(f"no split {split!r} of MPI-INF-3DHP: 'train' or 'test'")
-
-
-def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
-    """What of MPI-INF-3DHP is in `folder`: (what, state, detail), as `posekit.data.check` has them.
-
-    Annotations are read; videos and pictures are looked for.
-    """
-    folder = Path(folder)
-    for take in FRAMES:
-        yield _check_take(folder, *take)
-    valid = 0
-    for take in TEST_FRAMES:
-        try:
-            people = read_test(folder, takes=[take])
-        except (FileNotFoundError, ValueError, ModuleNotFoundError) as error:
-            yield take, "missing" if isinstance(error, OSError) else "wrong", str(error)
-            continue
-        valid += len(people)
-        _, state, detail = check_pictures(people, _test_folder(folder), SOURCE)
-        yield take, state, detail if state != "ok" else f"{detail} valid frames"
-    state = "ok" if valid == TEST_VALID else "note"
-    yield "test set", state, f"{valid:,} valid frames; the whole has {TEST_VALID:,}"
-
-
-def _check_take(folder: Path, subject: str, take: int) -> tuple[str, str, str]:
-    what, whole = f"{subject}/Seq{take}", FRAMES[subject, take]
-    try:
-        people = read_train(folder, takes=[(subject, take)], every=1)
-    except FileNotFoundError as error:
-        return what, "missing", str(error)
-    except ValueError as error:
-        return what, "wrong", str(error)
-    sources = people.rows.groupby("camera", sort=False).first()
-    absent = [
-        video
-        for still, video in zip(sources["image"], sources["video"], strict=True)
-        if not (folder / video).is_file() and not (folder / still).parent.is_dir()
-    ]
-    last = int(people.rows["frame"].max()) + 1
-    if absent:
-        return what, "missing", f"{len(absent)} of {len(sources)} videos, as {absent[0]}: {SOURCE}"
-    return what, "ok", f"{last:,} of {whole:,} frames with somebody in them, {len(sources)} videos"
-
-
-# ---- its files
-def read_cameras(path: Path | str) -> dict[str, Camera]:
-    """The cameras of a camera.calibration, by number; the world is the file's, in mm, y up.
+def read_intrinsics(path: Path | str) -> dict[str, Intrinsics]:
+    """The lenses in a camera.calibration, by the camera's number.
 
     FileNotFoundError; ValueError, naming file and camera, when a number is missing or wrong.
     """
@@ -329,37 +289,13 @@ def read_cameras(path: Path | str) -> dict[str, Camera]:
         name, *lines = part.splitlines()
         fields = {key: values for key, *values in (line.split() for line in lines if line.split())}
         try:
-            matrix, place = (
-                torch.tensor([float(value) for value in fields[key]]).double().reshape(4, 4)
-                for key in ("intrinsic", "extrinsic")
-            )
+            matrix = np.array(fields["intrinsic"], dtype=float).reshape(4, 4)
             width, height = (int(value) for value in fields["size"])
             if fields["radial"] != ["0"]:
                 raise ValueError(f"a lens with distortion {fields['radial']}, which has no place")
-            lens = Intrinsics(
-                name.strip(),
-                (matrix[0, 0].item(), matrix[1, 1].item()),
-                (matrix[0, 2].item(), matrix[1, 2].item()),
-                size=(width, height),
-            )
-            rotation = place[:3, :3]
-            found[lens.name] = lens.at(rotation, -rotation.mT @ place[:3, 3])
-        except (*DAMAGE, RuntimeError) as error:
+            focal, principal = matrix.diagonal()[:2].tolist(), matrix[:2, 2].tolist()
+            lens = Intrinsics(name.strip(), tuple(focal), tuple(principal), size=(width, height))
+            found[lens.name] = lens
+        except (*DAMAGE,) as error:
             raise ValueError(f"{path}, camera {name.strip()!r:.20}: {error}; {AGAIN}") from error
     return found
-
-
-def read_frame(path: Path, frame: int) -> UInt8[np.ndarray, "H W 3"]:
-    """One frame of a video, from 0, RGB; FileNotFoundError; ValueError when it is not there."""
-    if not path.is_file():
-        raise FileNotFoundError(f"there is neither the frame nor the video {path}: {SOURCE}")
-    video = cv2.VideoCapture(str(path))
-    try:
-        video.set(cv2.CAP_PROP_POS_FRAMES, frame)
-        there = round(video.get(cv2.CAP_PROP_POS_FRAMES)) == frame
-        read, image = video.read()
-    finally:
-        video.release()
-    if not (there and read):
-        raise ValueError(f"{path} has no frame {frame} that can be read: {AGAIN}")
-    return np.ascontiguousarray(image[..., ::-1])

@@ -5,22 +5,31 @@ and unaugmented_set. Pictures have f and c, focal length and principal point; pe
 keypoints_cam (21, 3) in mm and keypoints_img (21, 2) in px. The release itself is a program in
 Matlab that makes the pictures; its own output is not read here.
 
-Which joints other people cover is not told: all in the picture are SEEN.
+Which joints other people cover is not labelled: all in the picture are SEEN.
 
-N persons, J joints.
+N persons.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool
 from torch import Tensor
 
 from posekit.data.batch import SEEN
-from posekit.data.coco import Entry, entries, name, numbers, picture_rows
-from posekit.data.people import People, PeoplePictures, check_pictures, clip, picture_sizes
+from posekit.data.coco import entries, name, numbers, picture_rows
+from posekit.data.people import (
+    Part,
+    People,
+    PeoplePictures,
+    Row,
+    check_parts,
+    clip,
+    intrinsic_matrices,
+    picture_sizes,
+)
 from posekit.geometry.skeleton import MUCO21
 
 SOURCE = (
@@ -29,47 +38,50 @@ SOURCE = (
 )
 FILE = "MuCo-3DHP.json"
 APART = 500.0  # mm, at least, from everybody else
-CHOICES = ("moon", "all")
 
 
-def read(path: Path | str, choice: str = "moon") -> People:
-    """The persons of MuCo-3DHP.json.
+def load(folder: Path | str, *, size: int = 256) -> PeoplePictures:
+    """The pictures of `folder`, which holds MuCo-3DHP.json; errors as `read`."""
+    return PeoplePictures(read(Path(folder) / FILE), folder, size=size)
 
-    `choice`: "moon" takes whom Moon et al. train on (`worth`), "all" everybody.
+
+def read(path: Path | str) -> People:
+    """The persons of MuCo-3DHP.json whom Moon et al. train on (`trained_on`).
+
     FileNotFoundError; ValueError, naming file and entry, for a file that is damaged or of another
-    kind and for an entry that makes no sense, and for another choice.
+    kind and for an entry that makes no sense.
     """
     path = Path(path)
-    if choice not in CHOICES:
-        raise ValueError(f"no choice {choice!r} of MuCo-3DHP's people: {' or '.join(CHOICES)}")
-    people = entries(path, SOURCE)
-    if not people:
+    persons = entries(path, SOURCE)
+    if not persons:
         raise ValueError(f"{path}: nobody is in it")
-    names = [name(path, *entry) for entry in people]
-    joints2d, joints3d = keypoints(people, len(MUCO21), names)
-    cameras = [[*_list(p.get("f")), *_list(p.get("c"))] for _, p in people]
-    rows = picture_rows(people, names)
-    boxes = torch.from_numpy(numbers([a.get("bbox") for a, _ in people], (4,), names))
-    boxes = clip(boxes, picture_sizes(rows))
-    found = People(
-        "muco",
-        choice,
-        MUCO21,
-        rows,
-        boxes,
-        joints2d,
-        torch.full(joints2d.shape[:2], SEEN, dtype=torch.uint8),
-        intrinsics(numbers(cameras, (4,), names), names),
-        joints3d,
-    )
-    taken = (boxes[:, 2:] > 0).all(1)
-    if choice == "moon":
-        taken &= worth(found)
-    return found[taken]
+    names = [name(path, *entry) for entry in persons]
+
+    def of_person(field: str, *shape: int) -> Tensor:
+        return torch.from_numpy(numbers([a.get(field) for a, _ in persons], shape, names))
+
+    def of_picture(field: str) -> Tensor:
+        return torch.from_numpy(numbers([p.get(field) for _, p in persons], (2,), names))
+
+    joints = len(MUCO21)
+    pixels, places = of_person("keypoints_img", joints, 2), of_person("keypoints_cam", joints, 3)
+    focal = of_picture("f")
+    for wrong, what in (
+        ((places[..., 2] <= 0).any(1), "a joint lies behind the camera"),
+        ((focal <= 0).any(1), "its focal length is not positive"),
+    ):
+        if wrong.any():
+            raise ValueError(f"{names[int(wrong.nonzero()[0])]}: {what}")
+    rows = picture_rows(persons, names)
+    boxes = clip(of_person("bbox", 4), picture_sizes(rows))
+    visible = torch.full(pixels.shape[:2], SEEN, dtype=torch.uint8)
+    intrinsics = intrinsic_matrices(focal, of_picture("c"))
+    people = People("muco", "moon", MUCO21, rows, boxes, pixels, visible, intrinsics, places)
+    return people[(boxes[:, 2:] > 0).all(1) & trained_on(people)]
 
 
-def worth(people: People) -> Bool[Tensor, " N"]:
-    """Whom Moon et al. train on: of each picture who is nearest, and who stands apart.
+def trained_on(people: People) -> Bool[Tensor, " N"]:
+    """Whom Moon et al. train on: in each picture the nearest person, and who stands apart.
 
     Nearest by the depth of the pelvis; apart when no other pelvis of the picture is within 500 mm
     in x and y of the camera. (Their code asks for 500 mm in space, too, which follows.)
@@ -85,47 +97,6 @@ def worth(people: People) -> Bool[Tensor, " N"]:
     return taken
 
 
-def load(folder: Path | str, choice: str = "moon", *, size: int = 256) -> PeoplePictures:
-    """The pictures of `folder`, which holds MuCo-3DHP.json; errors as `read`."""
-    return PeoplePictures(read(Path(folder) / FILE, choice), folder, size=size)
-
-
-def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
-    """What of MuCo-3DHP is in `folder`: (what, state, detail), as `posekit.data.check` has them."""
-    try:
-        people = read(Path(folder) / FILE, "all")
-    except (FileNotFoundError, ValueError) as error:
-        yield FILE, "missing" if isinstance(error, OSError) else "wrong", str(error)
-        return
-    yield FILE, "ok", f"{len(people):,} persons, {int(worth(people).sum()):,} to train on"
-    yield check_pictures(people, Path(folder), SOURCE)
-
-
-# ---- what MuPoTS-3D.json has, too
-def keypoints(
-    people: list[Entry], joints: int, names: list[str]
-) -> tuple[Float64[Tensor, "N J 2"], Float64[Tensor, "N J 3"]]:
-    """keypoints_img and keypoints_cam of each entry; ValueError names a wrong one."""
-    pixels = numbers([a.get("keypoints_img") for a, _ in people], (joints, 2), names)
-    places = numbers([a.get("keypoints_cam") for a, _ in people], (joints, 3), names)
-    if (wrong := (places[..., 2] <= 0).any(1)).any():
-        raise ValueError(f"{names[wrong.argmax()]}: a joint lies behind the camera")
-    return torch.from_numpy(pixels), torch.from_numpy(places)
-
-
-def intrinsics(
-    fx_fy_cx_cy: Float64[np.ndarray, "N 4"], names: list[str]
-) -> Float64[Tensor, "N 3 3"]:
-    """Matrices of focal lengths and principal points, px; ValueError names a wrong one."""
-    if (wrong := (fx_fy_cx_cy[:, :2] <= 0).any(1)).any():
-        raise ValueError(f"{names[wrong.argmax()]}: its focal length is not positive")
-    matrices = torch.zeros(len(fx_fy_cx_cy), 3, 3).double()
-    matrices[:, 0, 0], matrices[:, 1, 1], matrices[:, 0, 2], matrices[:, 1, 2] = torch.from_numpy(
-        fx_fy_cx_cy
-    ).unbind(1)
-    matrices[:, 2, 2] = 1.0
-    return matrices
-
-
-def _list(value: object) -> list:
-    return value if isinstance(value, list) else [value]
+def check(folder: Path | str) -> Iterator[Row]:
+    """What of MuCo-3DHP is in `folder`, as `posekit.data.check` reports it."""
+    return check_parts([Part(FILE, partial(load, folder))], Path(folder), SOURCE)

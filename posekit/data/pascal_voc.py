@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from posekit.data.people import Row
 from posekit.geometry.crop import read_image, read_labels
 
 SMALLEST = 500  # px of a mask
@@ -52,8 +53,8 @@ def occluders(folder: Path | str) -> list[UInt8[np.ndarray, "_ _ 4"]]:
     return [cut for file in files for cut in _cut_outs(folder, file, read_things(file))]
 
 
-def check(folder: Path | str) -> Iterator[tuple[str, str, str]]:
-    """What of Pascal VOC is in `folder`: (what, state, detail), as `posekit.data.check` has them."""
+def check(folder: Path | str) -> Iterator[Row]:
+    """What of Pascal VOC is in `folder`, as `posekit.data.check` reports it."""
     try:
         yield "objects", "ok", f"{len(occluders(folder)):,} occluders"
     except FileNotFoundError as error:

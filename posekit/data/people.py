@@ -198,6 +198,11 @@ class PeoplePictures(Pictures):
     def __len__(self) -> int:
         return len(self.people)
 
+    @property
+    def frames(self) -> pd.DataFrame:
+        """The people's rows: subject, action, take, camera and frame where the data set has them."""
+        return self.people.rows
+
     def picture(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
         """The whole picture that this person is in, RGB; errors as `geometry.crop.read_image`."""
         return read_image(self.folder / self.people.rows["image"].iloc[index])

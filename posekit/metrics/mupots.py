@@ -52,28 +52,25 @@ class Scene:
     true3d: Float[Tensor, "G J 3"]
 
 
-def scenes(
-    people: People, pred2d: Float[Tensor, "N 17 2"], pred3d: Float[Tensor, "N 17 3"]
-) -> list[Scene]:
-    """The pictures of N annotated people, each of whom has one prediction, px and mm.
+def scenes(people: People, pred3d: Float[Tensor, "N 17 3"]) -> list[Scene]:
+    """The pictures of N annotated people, each of whom has one prediction (camera, mm).
 
-    Such are the predictions of a network that sees the annotated boxes. ValueError when the people
-    are not of MuPoTS-3D's universal skeletons, which published numbers are measured against, or
-    when the predictions are of another shape or not finite.
+    Such are the predictions of a network that sees the annotated boxes. Their pixels are where the
+    pictures' cameras see them. `people` are those of `posekit.data.mupots`. ValueError, naming the
+    person, for a prediction that is not finite or behind the camera; ValueError for another shape.
     """
-    if not people.version.endswith("universal"):
-        raise ValueError(f'read MuPoTS-3D with truth="universal", not "{people.version}"')
-    joints = people.joints3d.shape[:2]
-    if pred2d.shape != (*joints, 2) or pred3d.shape != (*joints, 3):
+    if pred3d.shape != people.joints3d.shape:
         raise ValueError(
-            f"predictions of shape {tuple(pred2d.shape)} and {tuple(pred3d.shape)}; wanted 2 and 3 "
-            f"coordinates of {joints[0]} persons with {joints[1]} joints"
+            f"predictions of shape {tuple(pred3d.shape)} for people of {people.name} whose joints "
+            f"are {tuple(people.joints3d.shape)}"
         )
-    broken = ~(pred2d.isfinite().all(-1) & pred3d.isfinite().all(-1)).all(-1)
+    pred3d = pred3d.double()
+    broken = ~(pred3d.isfinite().all(-1) & (pred3d[..., 2] > 0)).all(-1)
     if broken.any():
-        image = people.rows["image"].iloc[int(broken.nonzero()[0])]
-        raise ValueError(f"{image}: a prediction is not finite")
-    tensors = pred2d.double(), pred3d.double(), people.joints2d, people.joints3d
+        who = people.who(int(broken.nonzero()[0]))
+        raise ValueError(f"{who}: a predicted joint is not finite or lies behind the camera")
+    seen = pred3d @ people.intrinsics.mT
+    tensors = seen[..., :2] / seen[..., 2:], pred3d, people.joints2d, people.joints3d
     return [
         Scene(str(people.rows["subject"].iloc[group[0]]), *(each[group] for each in tensors))
         for group in people.by_picture().values()

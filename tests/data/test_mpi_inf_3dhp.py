@@ -1,21 +1,33 @@
 """MPI-INF-3DHP: made-up takes in exactly the release's two kinds of files."""
 
+from functools import partial
+
 import cv2
 import h5py
 import numpy as np
 import pytest
 import torch
+from builders.mpi_inf_3dhp import (
+    FOCAL,
+    HEIGHT,
+    WIDTH,
+    camera_block,
+    cells,
+    write_take,
+    write_test,
+)
 from scipy.io import savemat
 
 from posekit.data import mpi_inf_3dhp
 from posekit.data.batch import SEEN
 from posekit.data.check import check
+from posekit.data.formats.video import open_video
 from posekit.data.mpi_inf_3dhp import (
     ACTIVITIES,
     FRAMES,
     TEST_CAMERAS,
     load,
-    read_cameras,
+    read_intrinsics,
     read_test,
     read_train,
 )
@@ -24,99 +36,6 @@ from posekit.metrics.protocols import PROTOCOLS
 
 # The release's "relevant" joints, by place (datasets.md, 2.1): written down there independently.
 RELEVANT = [7, 5, 14, 15, 16, 9, 10, 11, 23, 24, 25, 18, 19, 20, 4, 3, 6]
-WIDTH, HEIGHT, FOCAL = 160, 120, 100.0
-PELVIS, PELVIS17 = 4, 14
-
-
-def camera_block(number):
-    """What camera.calibration says of a camera that looks at the origin, 4 m away."""
-    angle = 2 * np.pi * number / 14
-    rotation = np.array(
-        [[np.cos(angle), 0, np.sin(angle)], [0, -1, 0], [np.sin(angle), 0, -np.cos(angle)]]
-    )
-    place = np.eye(4)
-    place[:3, :3], place[:3, 3] = rotation, [0, 0, 4000]
-    lens = np.eye(4)
-    lens[0, 0] = lens[1, 1] = FOCAL
-    lens[0, 2], lens[1, 2] = WIDTH / 2, HEIGHT / 2
-    intrinsic, extrinsic = (" ".join(f"{v:.9g}" for v in m.flatten()) for m in (lens, place))
-    text = (
-        f"name          {number}\n  sensor      10 10\n  size        {WIDTH} {HEIGHT}\n"
-        f"  animated    0\n  intrinsic   {intrinsic} \n  extrinsic   {extrinsic} \n"
-        "  radial      0\n"
-    )
-    return text, rotation, place[:3, 3]
-
-
-def world_joints(frames, seed=0):
-    """(T, 28, 3), mm, around the origin."""
-    return np.random.default_rng(seed).uniform(-800, 800, (frames, 28, 3))
-
-
-def cells(arrays):
-    column = np.empty((len(arrays), 1), dtype=object)
-    for row, array in enumerate(arrays):
-        column[row, 0] = array
-    return column
-
-
-def write_take(folder, subject="S1", take=1, frames=6, videos=(0, 1), shift=0.0):
-    """annot.mat, camera.calibration and videos whose red tells the frame."""
-    place = folder / subject / f"Seq{take}"
-    (place / "imageSequence").mkdir(parents=True)
-    blocks = [camera_block(number) for number in range(14)]
-    head = "Skeletool Camera Calibration File V1.0\n"
-    (place / "camera.calibration").write_text(head + "".join(text for text, _, _ in blocks))
-    world = world_joints(frames, seed=take) + np.array([shift, 0, 0])
-    seen = [world @ rotation.T + move for _, rotation, move in blocks]
-    pixels = [FOCAL * s[..., :2] / s[..., 2:] + [WIDTH / 2, HEIGHT / 2] for s in seen]
-    numbers = np.arange(14, dtype=np.uint8)
-    savemat(
-        place / "annot.mat",
-        {
-            "annot2": cells([p.reshape(frames, 56) for p in pixels]),
-            "annot3": cells([s.reshape(frames, 84) for s in seen]),
-            "univ_annot3": cells([0.9 * s.reshape(frames, 84) for s in seen]),
-            "cameras": numbers[None],
-            "frames": np.arange(frames, dtype=float)[:, None],
-        },
-        do_compression=True,
-    )
-    for camera in videos:
-        name = str(place / "imageSequence" / f"video_{camera}.avi")
-        code = cv2.VideoWriter_fourcc(*"MJPG")
-        video = cv2.VideoWriter(name, code, 25, (WIDTH, HEIGHT))
-        for frame in range(frames):
-            picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-            picture[..., 2] = 40 * frame + 4 * camera
-            video.write(picture)
-        video.release()
-    return world
-
-
-def write_test(folder, take="TS1", frames=5, valid=(1, 0, 1, 1, 0), activities=(1, 0, 6, 6, 1)):
-    """annot_data.mat, Matlab 7.3, and the pictures of the valid frames."""
-    place = folder / take
-    (place / "imageSequence").mkdir(parents=True)
-    lens = TEST_CAMERAS[take]
-    true = np.random.default_rng(3).uniform(-500, 500, (frames, 17, 3)) + [0, 0, 4000]
-    pixels = np.array(lens.focal) * true[..., :2] / true[..., 2:] + lens.principal
-    with h5py.File(place / "annot_data.mat", "w", userblock_size=512) as file:
-        file["annot2"] = pixels[:, None]
-        file["annot3"] = true[:, None]
-        file["univ_annot3"] = 1.1 * true[:, None]
-        file["valid_frame"] = np.array(valid, dtype=np.uint8)[:, None]
-        file["activity_annotation"] = np.array(activities, dtype=float)[:, None]
-        file["bb_crop"] = np.zeros((frames, 34))
-    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
-    with (place / "annot_data.mat").open("r+b") as file:
-        file.write(head)
-    for frame in np.flatnonzero(valid):
-        grey = np.full((lens.size[1], lens.size[0], 3), 20 * frame, np.uint8)
-        cv2.imwrite(str(place / "imageSequence" / f"img_{frame + 1:06d}.jpg"), grey)
-    return true
-
-
 # ---- training
 
 
@@ -124,18 +43,18 @@ def test_28_joints_become_17_by_name_and_every_camera_sees_the_same_world(tmp_pa
     world = write_take(tmp_path)
     found = read_train(tmp_path, takes=[("S1", 1)], every=1)
     assert len(found) == 8 * 6 and found.skeleton == MPI_INF_3DHP17
-    calibrated = read_cameras(tmp_path / "S1" / "Seq1" / "camera.calibration")
-    assert list(calibrated) == [str(number) for number in range(14)]
+    lenses = read_intrinsics(tmp_path / "S1" / "Seq1" / "camera.calibration")
+    assert list(lenses) == [str(number) for number in range(14)]
     for camera in ("0", "4", "8"):
         mine = found[(found.rows["camera"] == camera).to_numpy()]
-        back = calibrated[camera].camera_to_world(mine.joints3d)
-        assert np.allclose(back, world[:, RELEVANT], atol=1e-4)
-        assert np.allclose(calibrated[camera].project_pinhole(mine.joints3d), mine.joints2d)
+        _, rotation, move = camera_block(int(camera))
+        assert np.allclose(mine.joints3d, world[:, RELEVANT] @ rotation.T + move, atol=1e-4)
+        assert lenses[camera].focal == (FOCAL, FOCAL) and lenses[camera].size == (WIDTH, HEIGHT)
     placed = found.joints3d @ found.intrinsics.mT
     assert torch.allclose(placed[..., :2] / placed[..., 2:], found.joints2d)
 
 
-def test_cameras_takes_frames_and_the_truth_are_chosen(tmp_path):
+def test_cameras_takes_and_frames_are_chosen(tmp_path):
     write_take(tmp_path, "S1", 1, frames=6)
     write_take(tmp_path, "S1", 2, frames=7)
     both = [("S1", 1), ("S1", 2)]
@@ -143,13 +62,9 @@ def test_cameras_takes_frames_and_the_truth_are_chosen(tmp_path):
     rows = found.rows
     assert rows.groupby(["take", "camera"]).size().tolist() == [2, 2, 3, 3]
     assert rows["frame"].unique().tolist() == [0, 3, 6]
-    assert rows["image"][1] == "S1/Seq1/imageFrames/video_0/frame_000004.jpg"
-    universal = read_train(tmp_path, takes=both, cameras=[0, 13], every=3, truth="universal")
-    assert torch.allclose(universal.joints3d, 0.9 * found.joints3d)
-    assert torch.equal(universal.joints2d, found.joints2d)
+    assert rows["image"][1] == "S1/Seq1/imageSequence/video_0.avi"
     poses = found.poses()
     assert poses.name == "mpi_inf_3dhp" and poses.version == "train, true"
-    assert poses.fingerprint() != universal.poses().fingerprint()
 
 
 def test_the_box_holds_the_hands_and_toes_too(tmp_path):
@@ -197,8 +112,12 @@ def test_pictures_are_the_videos_frames_or_the_stills_beside_them(tmp_path):
     stills = tmp_path / "S1" / "Seq1" / "imageFrames" / "video_0"
     stills.mkdir(parents=True)
     cv2.imwrite(str(stills / "frame_000003.jpg"), np.full((HEIGHT, WIDTH, 3), 250, np.uint8))
-    changed = pictures[[0, 1]].images.flatten(2).double().amax(2)
-    assert changed[:, 2].tolist() == pytest.approx([0, 250], abs=3)
+    people = read_train(tmp_path, takes=[("S1", 1)], cameras=[0, 1], every=2)
+    assert people.rows["image"][1] == "S1/Seq1/imageFrames/video_0/frame_000003.jpg"
+    changed = mpi_inf_3dhp.HpPictures(people, tmp_path, size=32)[[1, 3]]
+    assert changed.images.flatten(2).double().amax(2)[:, 2].tolist() == pytest.approx(
+        [250, 0], abs=3
+    )
 
 
 def test_videos_that_are_absent_or_too_short_are_named(tmp_path):
@@ -208,26 +127,25 @@ def test_videos_that_are_absent_or_too_short_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"person 2 .*video_1.avi.*3dhp-dataset"):
         pictures.sample(2)
     video = tmp_path / "S1" / "Seq1" / "imageSequence" / "video_0.avi"
-    with pytest.raises(ValueError, match="no frame 60"):
-        mpi_inf_3dhp.read_frame(video, 60)
+    people.rows.loc[1, "frame"] = 60
+    with pytest.raises(ValueError, match="video_0.avi ends or is damaged after 6 frames, frame 60"):
+        pictures.sample(1)
+    open_video.cache_clear()
     video.write_bytes(b"RIFF")
-    with pytest.raises(ValueError, match="no frame 0"):
+    with pytest.raises(ValueError, match="video_0.avi is no video"):
         pictures.sample(0)
 
 
 # ---- the test set
 
 
-def test_valid_frames_come_with_their_activity_and_scene(tmp_path):
+def test_valid_frames_come_with_their_activity(tmp_path):
     true = write_test(tmp_path)
-    found = read_test(tmp_path, takes=["TS1"], truth="true")
+    found = read_test(tmp_path, takes=["TS1"])
     assert found.rows["frame"].tolist() == [0, 2, 3]
     assert found.rows["action"].tolist() == ["Stand/Walk", "Sports", "Sports"]
-    assert set(found.rows["scene"]) == {"green screen"}
-    assert np.allclose(found.joints3d, true[[0, 2, 3]])
-    universal = read_test(tmp_path, takes=["TS1"])
-    assert torch.allclose(universal.joints3d, 1.1 * found.joints3d)
-    placed = found.joints3d @ found.intrinsics.mT
+    assert np.allclose(found.joints3d, 1.1 * true[[0, 2, 3]])
+    placed = found.joints3d @ found.intrinsics.mT  # the made universal skeletons lie on the rays
     assert torch.allclose(placed[..., :2] / placed[..., 2:], found.joints2d)
     assert len(ACTIVITIES) == 7
     assert len(FRAMES) == 16 and FRAMES["S5", 1] == 12820 and FRAMES["S8", 2] == 6054
@@ -267,20 +185,12 @@ def test_the_test_pictures_are_found_where_the_zip_puts_them(tmp_path):
     inside = tmp_path / "mpi_inf_3dhp_test_set"
     write_test(inside, "TS1")
     write_test(inside, "TS5")
-    people = read_test(tmp_path, takes=["TS1", "TS5"], truth="true")
-    assert people.rows["scene"].tolist() == ["green screen"] * 3 + ["outdoors"] * 3
+    people = read_test(tmp_path, takes=["TS1", "TS5"])
     assert people.rows["width"].unique().tolist() == [2048, 1920]
     pictures = mpi_inf_3dhp.HpPictures(people, inside, size=48)
     batch = pictures[[0, 2, 4]]
     grey = batch.images.flatten(1).double().amax(1)
     assert grey.tolist() == pytest.approx([0, 60, 40], abs=2)
-
-
-def test_the_published_rules_judge_what_is_read(tmp_path):
-    write_test(tmp_path)
-    poses = read_test(tmp_path, takes=["TS1"]).poses()
-    numbers = PROTOCOLS["3dhp-pck"].evaluate(poses.pose3d, poses.pose3d, poses.frames)
-    assert numbers == {"pck": 100, "pck/Stand/Walk": 100, "pck/Sports": 100, "pck/TS1": 100}
 
 
 # ---- trouble
@@ -300,7 +210,6 @@ def test_files_that_are_not_there_say_where_to_get_them(tmp_path):
         ({"takes": []}, "no takes"),
         ({"cameras": [14]}, "0 to 13"),
         ({"every": 0}, "every 0"),
-        ({"truth": "univ"}, "no truth 'univ'"),
     ],
 )
 def test_wrong_options_are_refused(tmp_path, options, message):
@@ -308,8 +217,6 @@ def test_wrong_options_are_refused(tmp_path, options, message):
         read_train(tmp_path, **options)
     with pytest.raises(ValueError, match="no takes"):
         read_test(tmp_path, takes=["TS7"])
-    with pytest.raises(ValueError, match="no truth"):
-        read_test(tmp_path, truth="univ")
     with pytest.raises(ValueError, match="'train' or 'test'"):
         load(tmp_path, "valid")
 
@@ -340,7 +247,6 @@ def test_damaged_training_files_are_named(tmp_path):
         ("radial      0", "radial      1 0.5", "distortion"),
         ("intrinsic   100 0", "intrinsic   100", "camera '0'"),
         ("size        160 120", "size        160", "camera '0'"),
-        ("  extrinsic", "  extrinsics", "extrinsic"),
         ("name          5", "nobody", "camera 5 is not calibrated"),
     ],
 )
@@ -379,18 +285,34 @@ def test_damaged_test_files_are_named(tmp_path):
 
 def test_a_folder_is_checked(tmp_path, monkeypatch):
     monkeypatch.setattr(mpi_inf_3dhp, "FRAMES", {("S1", 1): 6})
-    monkeypatch.setattr(mpi_inf_3dhp, "TEST_FRAMES", {"TS1": 5})
+    monkeypatch.setattr(mpi_inf_3dhp, "TEST_TAKES", ("TS1",))
     monkeypatch.setattr(mpi_inf_3dhp, "TEST_VALID", 3)
+    monkeypatch.setattr(mpi_inf_3dhp, "read_test", partial(read_test, takes=("TS1",)))
     states = [item.state for item in check("mpi_inf_3dhp", tmp_path).items]
-    assert states == ["missing", "missing", "note"]
+    assert states == ["missing", "missing"]
     write_take(tmp_path, videos=(0, 1, 2, 4, 5, 6, 7))
     write_test(tmp_path)
     report = check("mpi_inf_3dhp", tmp_path)
-    assert not report.ok and "1 of 8 videos, as S1/Seq1/imageSequence/video_8.avi" in str(report)
+    assert not report.ok and "1 of 8 not in" in str(report) and "video_8.avi" in str(report)
     (tmp_path / "S1" / "Seq1" / "imageSequence" / "video_8.avi").write_bytes(b"RIFF")
     report = check("mpi_inf_3dhp", tmp_path)
-    assert report.ok and "6 of 6 frames" in str(report) and "3 valid frames" in str(report)
+    assert report.ok and "3 persons, test, universal" in str(report)
     (tmp_path / "TS1" / "imageSequence" / "img_000003.jpg").unlink()
     assert "1 of 3 not in" in str(check("mpi_inf_3dhp", tmp_path))
     (tmp_path / "TS1" / "annot_data.mat").write_bytes(b"MATLAB 7.3")
     assert "annot_data.mat" in str(check("mpi_inf_3dhp", tmp_path))
+
+
+def test_one_call_opens_each_part(tmp_path, monkeypatch):
+    """What `--data mpi_inf_3dhp=FOLDER` asks for."""
+    write_take(tmp_path)
+    write_test(tmp_path)
+    monkeypatch.setattr(mpi_inf_3dhp, "read_test", partial(read_test, takes=("TS1",)))
+    monkeypatch.setattr(mpi_inf_3dhp, "read_train", partial(read_train, takes=[("S1", 1)]))
+    train = load(tmp_path, "train", every=5, size=32)
+    assert len(train) == 8 * 2 and train.frames["frame"].tolist() == [0, 5] * 8
+    test = load(tmp_path, "test", size=32)
+    assert len(test) == 3 and test.name == train.name == "mpi_inf_3dhp"
+    truth = test[:].joints3d
+    numbers = PROTOCOLS["3dhp-pck"].evaluate(truth, truth, test.frames)
+    assert numbers["pck"] == 100 and numbers["pck/Sports"] == 100

@@ -2,17 +2,16 @@
 
 import json
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from builders.muco import ASIDE, BEHIND, FAR, NEAR, seen, written
 
 from posekit.data.batch import HIDDEN, SEEN
 from posekit.data.check import check
 from posekit.data.muco import load, read
 from posekit.geometry.skeleton import MPI_INF_3DHP17, MUCO21, convert
 
-SIZE, FOCAL, MIDDLE = 256, [300.0, 310.0], [127.0, 130.0]
 MOONS_NAMES = [
     "Head_top",
     "Thorax",
@@ -38,53 +37,6 @@ MOONS_NAMES = [
 ]
 
 
-def person(pelvis, seed=0):
-    """21 joints within 300 mm of a pelvis, camera, mm."""
-    away = np.random.default_rng(seed).uniform(-300, 300, (21, 3))
-    away[14] = 0
-    return np.array(pelvis) + away
-
-
-def seen(joints):
-    return np.array(FOCAL) * joints[:, :2] / joints[:, 2:] + MIDDLE
-
-
-def written(folder, pictures):
-    """MuCo-3DHP.json and its pictures, of the people given for each."""
-    images, annotations = [], []
-    for number, people in enumerate(pictures):
-        name = f"unaugmented_set/{number // 500 + 1}/{number + 1:06d}.jpg"
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        noise = np.random.default_rng(number).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
-        cv2.imwrite(str(folder / name), noise)
-        images.append({"id": number, "file_name": name, "width": SIZE, "height": SIZE})
-        images[-1] |= {"f": FOCAL, "c": MIDDLE}
-        for joints in people:
-            pixels = seen(joints)
-            low, high = pixels.min(0), pixels.max(0)
-            annotations.append(
-                {
-                    "id": len(annotations),
-                    "image_id": number,
-                    "bbox": [*low, *(high - low)],
-                    "keypoints_cam": joints.tolist(),
-                    "keypoints_img": pixels.tolist(),
-                }
-            )
-    (folder / "MuCo-3DHP.json").write_text(
-        json.dumps({"images": images, "annotations": annotations})
-    )
-    return folder / "MuCo-3DHP.json"
-
-
-NEAR, FAR, ASIDE, BEHIND = (
-    person(pelvis, seed)
-    for seed, pelvis in enumerate(
-        [(-700, 0, 2500), (0, 0, 3500), (900, 0, 3800), (-650, 100, 5000)],
-    )
-)
-
-
 def test_the_skeleton_is_moons_joint_by_joint():
     ours = {"Thorax": "neck_base", "Head": "mid_head"}
     renamed = [ours.get(name, name.lower()) for name in MOONS_NAMES]
@@ -93,10 +45,10 @@ def test_the_skeleton_is_moons_joint_by_joint():
 
 
 def test_everything_of_an_entry_is_read(tmp_path):
-    found = read(written(tmp_path, [[NEAR, FAR], [ASIDE]]), "all")
+    found = read(written(tmp_path, [[NEAR, ASIDE], [FAR]]))
     assert found.rows["image_id"].tolist() == [0, 0, 1] and len(found.by_picture()) == 2
-    assert np.allclose(found.joints3d.numpy(), [NEAR, FAR, ASIDE])
-    assert np.allclose(found.joints2d.numpy(), [seen(joints) for joints in (NEAR, FAR, ASIDE)])
+    assert np.allclose(found.joints3d.numpy(), [NEAR, ASIDE, FAR])
+    assert np.allclose(found.joints2d.numpy(), [seen(joints) for joints in (NEAR, ASIDE, FAR)])
     # The picture's own camera puts each joint where the file has its pixel.
     placed = found.joints3d @ found.intrinsics.mT
     assert torch.allclose(placed[..., :2] / placed[..., 2:], found.joints2d)
@@ -109,15 +61,12 @@ def test_people_are_chosen_as_moon_et_al_choose_them(tmp_path):
     path = written(tmp_path, [[NEAR, FAR, ASIDE, BEHIND], [BEHIND], [FAR, FAR + 10]])
     found = read(path)
     assert found.rows["person"].tolist() == [0, 1, 2, 4, 5]
-    assert len(read(path, "all")) == 7
     # Depth does not count: two at one place in x and y, however far behind one another.
     behind = FAR + np.array([0, 0, 3000])
     assert read(written(tmp_path, [[FAR, behind]])).rows["person"].tolist() == [0]
     # At exactly 500 mm they are apart.
     aside = FAR + np.array([500.0, 0, 1])
     assert len(read(written(tmp_path, [[FAR, aside]]))) == 2
-    with pytest.raises(ValueError, match="no choice 'nearest'"):
-        read(path, "nearest")
 
 
 def test_pictures_have_their_camera_and_their_depths(tmp_path):
@@ -162,7 +111,7 @@ def test_a_folder_is_checked(tmp_path):
     assert "3DMPPE_POSENET_RELEASE" in str(check("muco", tmp_path))
     written(tmp_path, [[NEAR, FAR, ASIDE, BEHIND], [FAR]])
     report = check("muco", tmp_path)
-    assert report.ok and "5 persons, 4 to train on" in str(report)
+    assert report.ok and "4 persons, moon" in str(report)
     (tmp_path / "unaugmented_set" / "1" / "000002.jpg").unlink()
     assert "1 of 2 not in" in str(check("muco", tmp_path))
     (tmp_path / "MuCo-3DHP.json").write_text("[]")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from posekit.data import pascal_voc
+from posekit.data.check import check
 
 COLOURS = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 3: (128, 128, 0), 255: (224, 224, 192)}
 OBJECT = "<object><name>{}</name><truncated>{}</truncated><difficult>{}</difficult>{}</object>"
@@ -203,6 +204,15 @@ def test_an_annotation_that_lost_an_object_is_noticed(shared, voc3):
     shutil.copytree(shared / "voc3" / "Annotations", voc3 / "Annotations")
     with pytest.raises(ValueError, match=r"2011_000003\.xml.*<segmented> is missing or empty"):
         pascal_voc.occluders(voc3)
+
+
+def test_a_folder_is_checked(tmp_path):
+    assert "VOCtrainval_11-May-2012.tar" in str(check("voc", tmp_path))
+    make(tmp_path, annotation(thing(), thing("person")))
+    report = check("voc", tmp_path)
+    assert report.ok and "1 occluders" in str(report)
+    (tmp_path / "SegmentationObject" / "2007_000001.png").write_bytes(b"PNG")
+    assert [item.state for item in check("voc", tmp_path).items] == ["wrong"]
 
 
 def test_the_palette_is_vocs():

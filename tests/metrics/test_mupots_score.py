@@ -226,7 +226,7 @@ def test_the_numbers_are_those_of_a_second_calculation(seed, where, ending):
 # ---- from what is read to a record
 
 
-def annotated(version="release, universal") -> People:
+def annotated() -> People:
     """Two pictures: both persons in TS1's, the second alone in TS2's."""
     true = torch.cat([PAIR, PAIR[1:]])
     rows = pd.DataFrame(
@@ -235,28 +235,22 @@ def annotated(version="release, universal") -> People:
             "subject": ["TS1", "TS1", "TS2"],
         }
     )
-    return People(
-        "mupots",
-        version,
-        MPI_INF_3DHP17,
-        rows,
-        torch.zeros(3, 4).double(),
-        seen(true),
-        torch.full((3, 17), 2, dtype=torch.uint8),
-        torch.eye(3).double().expand(3, 3, 3),
-        true,
-    )
+    visible = torch.full((3, 17), 2, dtype=torch.uint8)
+    camera = torch.diag(torch.tensor([1000.0, 1000.0, 1.0])).double().expand(3, 3, 3)
+    labels = torch.zeros(3, 4).double(), seen(true), visible, camera, true
+    return People("mupots", "release, universal", MPI_INF_3DHP17, rows, *labels)
 
 
 def test_predictions_are_grouped_by_picture():
     people = annotated()
     pred3d = people.joints3d.clone()
-    pred3d[0] += 5000
-    pictures = scenes(people, people.joints2d.float(), pred3d.float())
+    pred3d[0] *= 1.2  # the same pixels from some 800 mm further away
+    pictures = scenes(people, pred3d.float())
     assert [(s.sequence, len(s.pred3d), len(s.true3d)) for s in pictures] == [
         ("TS1", 2, 2),
         ("TS2", 1, 1),
     ]
+    assert torch.allclose(pictures[0].pred2d, people.joints2d[:2], atol=1e-3)
     rows = measure("ours", MUPOTS_PROTOCOLS.values(), "mupots", pictures)
     assert {name for _, name, _, _ in rows} == set(MUPOTS_PROTOCOLS) and len(rows) == 8 * 3
     assert ("pck/ours", "mupots-3dpck-abs", "mupots", 75.0) in rows
@@ -265,14 +259,13 @@ def test_predictions_are_grouped_by_picture():
 
 def test_wrong_predictions_are_named():
     people = annotated()
-    flat, deep = people.joints2d, people.joints3d
-    with pytest.raises(ValueError, match="universal"):
-        scenes(annotated("release, true"), flat, deep)
-    for wrong in ((flat[:2], deep[:2]), (flat, deep[:, :14]), (flat, flat)):
+    true = people.joints3d
+    for wrong in (true[:2], true[:, :14]):
         with pytest.raises((ValueError, TypeError)):  # TypeError where annotations are checked
-            scenes(people, *wrong)
-    with pytest.raises(ValueError, match="TS1/img_000000.jpg: a prediction is not finite"):
-        scenes(people, flat, deep * torch.nan)
+            scenes(people, wrong)
+    for wrong in (true * torch.nan, -true):
+        with pytest.raises(ValueError, match=r"person 0 of mupots \(TS1/img_000000.jpg\)"):
+            scenes(people, wrong)
     with pytest.raises(ValueError, match="wants 17 joints"):
         ABS.errors(torch.zeros(1, 21, 3), torch.zeros(1, 21, 3))
 

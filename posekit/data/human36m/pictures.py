@@ -84,18 +84,18 @@ class Human36mPictures(PeoplePictures):
                 f"{first}: {self.source.get}{'' if partial else '; `partial` does without them'}"
             )
         poses = poses.where(present)
-        self.frames, listed = poses.frames, frames_of(poses.frames)
-        cameras = [HUMAN36M_INTRINSICS[name] for name in self.frames["camera"]]
+        listed = frames_of(poses.frames)
+        cameras = [HUMAN36M_INTRINSICS[frame.camera] for frame in listed]
         focal, principal, sizes = (
             torch.tensor([getattr(camera, what) for camera in cameras], dtype=torch.float64)
             for what in ("focal", "principal", "size")
         )
         joints3d = poses.pose3d.double()
         pinhole = joints3d[..., :2] / joints3d[..., 2:] * focal[:, None] + principal[:, None]
-        rows = self.frames.assign(
+        rows = poses.frames.assign(
             image=[self.source.file(frame) for frame in listed],
-            width=sizes[:, 0].int(),
-            height=sizes[:, 1].int(),
+            width=sizes[:, 0].int().numpy(),
+            height=sizes[:, 1].int().numpy(),
         )
         if boxes == "sun":
             sides = focal * SIDE / joints3d[:, H36M17.root, 2:]
