@@ -39,8 +39,10 @@ class Audit:
 
 def audit_part(part: Part) -> Audit:
     """Evaluate one comparison on the printed numbers."""
-    entries = {name: [part.printed[q] for q in found] for name, found in part.expanded.items()}
-    values = {name: [e.value for e in found if e.value] for name, found in entries.items()}
+    entries = {
+        name: [part.printed[q] for q in quantities] for name, quantities in part.expanded.items()
+    }
+    values = {name: [e.value for e in cells if e.value] for name, cells in entries.items()}
     if unprinted := next((name for name, known in values.items() if not known), ""):
         return Audit("", None, None, f"no number printed for {unprinted}")
     left, right = evaluate(part.left, values), evaluate(part.right, values)
@@ -103,8 +105,8 @@ def _named(entries: Iterable[Printed]) -> str:
 
 def _recovered(entries: Iterable[Printed]) -> str:
     """Where numbers come from that the paper's text does not have; '' where it has them all."""
-    found = [e for e in entries if e.source == "recovered"]
-    return "; ".join(f"{_named([e])} is recovered: it is from {e.where}" for e in found)
+    recovered = (e for e in entries if e.source == "recovered")
+    return "; ".join(f"{_named([e])} is recovered: it is from {e.where}" for e in recovered)
 
 
 def _side(part: Part, node: Node, value: Interval) -> str:
@@ -115,7 +117,7 @@ def _side(part: Part, node: Node, value: Interval) -> str:
 
 def _rivals(part: Part, left: Interval) -> tuple[list[Printed], str]:
     """Of the numbers a wildcard stands for: those that break the claim, or the nearest; in words."""
-    wild = [q for name, found in part.expanded.items() if "*" in name for q in found]
+    wild = [q for name, quantities in part.expanded.items() if "*" in name for q in quantities]
     if part.relation == "=" or not isinstance(part.left, Quantity) or not wild:
         return [], ""
     entries = [part.printed[q] for q in wild if part.printed[q].value]

@@ -43,19 +43,19 @@ class Contrast:
     def printed(self, paper: Paper) -> float:
         """The change by the paper's own numbers; NaN where it lacks one."""
         parts = [(self.metric, name, self.slice) for name in (self.one, self.another)]
-        found = [paper.find("/".join(filter(None, part)), self.card) for part in parts]
-        if not all(entry and entry.value for entry in found):
+        cells = [paper.find("/".join(filter(None, part)), self.card) for part in parts]
+        if not all(entry and entry.value for entry in cells):
             return np.nan
-        return self.change(*(entry.value.value for entry in found))
+        return self.change(*(entry.value.value for entry in cells))
 
-    def beyond_noise(self, found: Estimate) -> str:
+    def beyond_noise(self, difference: Estimate) -> str:
         """Whether a measured difference exceeds seed noise, and which way it goes."""
-        if found.n < FEWEST:
+        if difference.n < FEWEST:
             return "too few seeds"
-        if found.low <= 0 <= found.high:
+        if difference.low <= 0 <= difference.high:
             return "no"
         sign = load_metrics()[self.metric, False].sign
-        return "yes, better" if sign * found.mean < 0 else "yes, worse"
+        return "yes, better" if sign * difference.mean < 0 else "yes, worse"
 
 
 def load_contrasts(slug: str, folder: Path = FOLDER) -> list[Contrast]:
@@ -79,23 +79,24 @@ def differences(contrasts: Sequence[Contrast], values: pd.DataFrame, paper: Pape
     `values_by_data`). Pairs share their seed. Columns: mean, low, high, n, printed, beyond seed
     noise.
     """
-    measures = values.groupby(["metric", "slice", "card"])
+    wanted, rows = {contrast.measure for contrast in contrasts}, {}
     tables = {
         measure: own.pivot_table("value", "seed", "network")
-        for measure, own in measures
-        if measure in {contrast.measure for contrast in contrasts}
+        for measure, own in values.groupby(["metric", "slice", "card"])
+        if measure in wanted
     }
-    rows = {}
     for contrast in contrasts:
         sides = tables.get(contrast.measure, pd.DataFrame())
         if not {contrast.one, contrast.another} <= set(sides):
             continue
         pairs = sides[[contrast.one, contrast.another]].dropna().to_numpy().T
-        found = t_interval(contrast.change(*pairs))
-        row = {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
-        row |= {
+        change = t_interval(contrast.change(*pairs))
+        rows[contrast.name] = {
+            "mean": change.mean,
+            "low": change.low,
+            "high": change.high,
+            "n": change.n,
             "printed": contrast.printed(paper),
-            "beyond seed noise": contrast.beyond_noise(found),
+            "beyond seed noise": contrast.beyond_noise(change),
         }
-        rows[contrast.name] = row
     return pd.DataFrame.from_dict(rows, "index")

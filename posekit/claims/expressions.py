@@ -3,7 +3,7 @@
     mpjpe/ours/Eating         a quantity: metric/subject[/slice]; hyphens belong to the name
     min(mpjpe/*/Eating)       * stands for every subject (or slice) that has such a quantity
     mpjpe/li - mpjpe/ours     + - * / with spaces around them; numbers; brackets
-    min max mean sum abs      functions; rank(a, others) = 1 + how many of the others are lower
+    min max abs               functions; rank(a, others) = 1 + how many of the others are lower
 
 Python's parser reads a formula once each quantity stands in braces, `{'mpjpe/ours'}`. Syntax nodes
 other than these are refused, and Python never evaluates any.
@@ -11,7 +11,6 @@ other than these are refused, and Python never evaluates any.
 
 import ast
 import functools
-import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -109,7 +108,7 @@ def evaluate(
         return Interval.printed(node.text) if alone else Interval.exact(float(node.text))
     if isinstance(node, Quantity):
         if "*" in node.name:
-            raise ValueError(f"{node.name} stands for many numbers: put min(), max() or mean() by")
+            raise ValueError(f"{node.name} stands for many numbers: put min() or max() by")
         (value,) = quantities[node.name]
         return value
     values = []
@@ -121,14 +120,6 @@ def evaluate(
     if not values:
         raise ValueError(f"{node.function}() of nothing")
     return _FUNCTIONS[node.function](values)
-
-
-def _sum(values: list[Interval]) -> Interval:
-    return functools.reduce(operator.add, values)
-
-
-def _mean(values: list[Interval]) -> Interval:
-    return _sum(values) / Interval.exact(float(len(values)))
 
 
 def _rank(values: list[Interval]) -> Interval:
@@ -143,11 +134,9 @@ def _rank(values: list[Interval]) -> Interval:
 _FUNCTIONS: dict[str, Callable[[list[Interval]], Interval]] = {
     "min": lambda values: Interval(*map(min, zip(*values))),
     "max": lambda values: Interval(*map(max, zip(*values))),
-    "mean": _mean,
-    "sum": _sum,
     "abs": lambda values: abs(values[0]),
     "rank": _rank,
-    "+": _sum,
+    "+": lambda values: values[0] + values[1],
     "-": lambda values: values[0] - values[1],
     "*": lambda values: values[0] * values[1],
     "/": lambda values: values[0] / values[1],

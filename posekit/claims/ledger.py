@@ -48,8 +48,9 @@ class Judged:
     @property
     def records(self) -> list[Record]:
         """The run records behind it, by id."""
-        found = {r.id: r for part in self.parts if part.sample for r in part.sample.records}
-        return [found[name] for name in sorted(found)]
+        samples = [part.sample for part in self.parts if part.sample]
+        records = {record.id: record for sample in samples for record in sample.records}
+        return [records[name] for name in sorted(records)]
 
     @cached_property
     def notes(self) -> list[Note]:
@@ -106,9 +107,9 @@ class Judged:
 
 def judge_claims(paper: Paper, records: Iterable[Record]) -> list[Judged]:
     """Every claim of a paper with its verdict, in the paper's order."""
-    found = Measurements(records, paper)
+    measurements = Measurements(records, paper)
     return [
-        Judged(paper, claim, [judge(found, claim, part) for part in claim.parts])
+        Judged(paper, claim, [judge(measurements, claim, part) for part in claim.parts])
         for claim in paper.claims
     ]
 
@@ -177,7 +178,7 @@ def labels(claim: Claim) -> list[str]:
         return [""]
     named = []
     for part, (metric, _, piece) in zip(claim.parts, words):
-        if isinstance(part.left, Call) and part.left.function in ("mean", "sum", "abs", "rank"):
+        if isinstance(part.left, Call) and part.left.function in ("abs", "rank"):
             metric, piece = part.left.function, ""
         shared = metrics.count(metric) > 1
         named.append(f"{metric} {piece}".strip() if shared else metric)

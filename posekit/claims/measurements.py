@@ -283,8 +283,8 @@ def _bounds(node: Node) -> bool:
 
 
 def _sides(part: Part, values: Mapping[str, Seeds], seed: int) -> tuple[Interval, Interval]:
-    quantities = {
-        name: [Interval.exact(values[q][seed][0]) for q in found if q in values]
-        for name, found in part.expanded.items()
+    known = {
+        name: [Interval.exact(values[q][seed][0]) for q in quantities if q in values]
+        for name, quantities in part.expanded.items()
     }
-    return evaluate(part.left, quantities), evaluate(part.right, quantities)
+    return evaluate(part.left, known), evaluate(part.right, known)

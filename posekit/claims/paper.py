@@ -293,7 +293,7 @@ def _part(
     distance = Interval.printed(tolerance).value if tolerance else None
     return Part(
         *(sides[0], relation, sides[1], f"{left} {relation} {right}", by, distance, card, expanded),
-        printed={q: _find(table, q, card) for found in expanded.values() for q in found},
+        printed={q: _find(table, q, card) for quantities in expanded.values() for q in quantities},
     )
 
 

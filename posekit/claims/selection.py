@@ -68,7 +68,7 @@ class Choice:
         """A network a row, best first, then the floor: numbers as text."""
         unit = load_metrics()[self.question.metric, False].unit
         behind = {n: _interval(self.behind[n]) if n in self.behind else "" for n in self.means}
-        means = {name: number(found.mean, 10.0) for name, found in self.means.items()}
+        means = {name: number(mean.mean, 10.0) for name, mean in self.means.items()}
         columns = {f"{self.question.metric}, {unit}": means, "behind the best": behind}
         for cost in self.question.costs:
             counted = self.costs.get(cost, {})
@@ -129,8 +129,8 @@ def counted(records: Iterable[Record], names: Iterable[str]) -> dict[str, dict[s
     return {name: means[name].to_dict() if name in means else {} for name in names}
 
 
-def _interval(found: Estimate) -> str:
+def _interval(mean: Estimate) -> str:
     """A mean with its interval, where it has one."""
-    ends = [found.mean] if np.isnan(found.low) else [found.mean, found.low, found.high]
-    mean, *interval = (number(value, 10.0).replace("-0.00", "0.00") for value in ends)
-    return f"{mean} [{', '.join(interval)}]" if interval else mean
+    ends = [mean.mean] if np.isnan(mean.low) else [mean.mean, mean.low, mean.high]
+    text, *interval = (number(value, 10.0).replace("-0.00", "0.00") for value in ends)
+    return f"{text} [{', '.join(interval)}]" if interval else text

@@ -5,6 +5,7 @@ the test subjects as strata (Efron and Tibshirani 1993, ch. 12). Equivalence is 
 one-sided tests (Schuirmann 1987). Differences are paired: same seed, same test poses.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,30 +70,35 @@ def bootstrap_interval(values: Float[np.ndarray, "n s"]) -> Estimate:
     return Estimate(mean, float(mean - last * own), float(mean - first * own), n, spread, rule)
 
 
-def estimate(values: Float[np.ndarray, "n s"]) -> Estimate:
-    """Mean and interval by the rule for so many seeds: t below `MANY`, bootstrap from there on."""
-    return bootstrap_interval(values) if len(values) >= MANY else t_interval(values.mean(1))
+def interval(values: Sequence[float], subjects: Collection[Sequence[float]] = ()) -> Estimate:
+    """Mean and interval by the rule for so many seeds: t below `MANY`, bootstrap from there on.
+
+    `subjects` are the values of test subjects, one a seed, where they were measured apart.
+    """
+    if len(values) < MANY:
+        return t_interval(np.array(values, float))
+    return bootstrap_interval(np.array(list(subjects) if len(subjects) > 1 else [values]).T)
 
 
-def equivalence(found: Estimate, target: float, margin: float) -> float:
+def equivalence(mean: Estimate, target: float, margin: float) -> float:
     """p of the two one-sided tests that the mean lies within `margin` of `target`.
 
     The larger of the two p; below `ALPHA` the two are equivalent. Needs two seeds or more.
     """
-    distance = found.mean - target
-    if found.spread == 0.0:
+    distance = mean.mean - target
+    if mean.spread == 0.0:
         return 0.0 if abs(distance) < margin else 1.0
-    error = found.spread / np.sqrt(found.n)
-    below = stdtr(found.n - 1, -(distance + margin) / error)
-    above = stdtr(found.n - 1, (distance - margin) / error)
+    error = mean.spread / np.sqrt(mean.n)
+    below = stdtr(mean.n - 1, -(distance + margin) / error)
+    above = stdtr(mean.n - 1, (distance - margin) / error)
     return float(max(below, above))
 
 
-def smallest_margin(found: Estimate) -> float:
+def smallest_margin(mean: Estimate) -> float:
     """The smallest margin that so many seeds of this spread could prove, by a mean on target."""
-    if found.n < 2:
+    if mean.n < 2:
         return np.inf
-    return float(stdtrit(found.n - 1, 1 - ALPHA)) * found.spread / np.sqrt(found.n)
+    return float(stdtrit(mean.n - 1, 1 - ALPHA)) * mean.spread / np.sqrt(mean.n)
 
 
 def _spread(values: Float[np.ndarray, " n"]) -> float:

@@ -14,26 +14,17 @@
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from posekit.claims import statistics
 from posekit.claims.audit import Audit, audit_part
 from posekit.claims.expressions import Number, Quantity
 from posekit.claims.measurements import SIZES, Measurements, Record, Sample
 from posekit.claims.numbers import compare, first_decimal, short
 from posekit.claims.paper import Claim, Part, load_metrics, split
-from posekit.claims.statistics import (
-    ALPHA,
-    FEWEST,
-    MANY,
-    Estimate,
-    equivalence,
-    estimate,
-    smallest_margin,
-    t_interval,
-)
+from posekit.claims.statistics import FEWEST, Estimate
 
 # Worst first: a claim of several comparisons gets the first of these that any of them has.
 WORDS = ("inconsistent", "contradicted", "not derivable", "needs data", "needs hardware", "not run")
@@ -78,24 +69,39 @@ class Finding:
         """The measured value with its interval."""
         return self.measured + (f" [{self.low}, {self.high}]" if self.low else "")
 
+    @property
+    def result(self) -> str:
+        """Verdict and value."""
+        return f"{self.verdict}, {self.value}"
+
+    def note(self, text: str, *, caveat: bool = False) -> None:
+        """Add a remark."""
+        self.notes.append(Note(text, caveat))
+
+    def hold_back(self, reason: str) -> None:
+        """Make it inconclusive; the reason is the first remark."""
+        self.notes.insert(0, Note(reason, caveat=True))
+        self.verdict = "inconclusive"
+
 
 @dataclass(frozen=True)
 class Case:
     """A comparison to be judged, its audit, and all measurements of the paper."""
 
-    found: Measurements
+    measurements: Measurements
     claim: Claim
     part: Part
     audit: Audit
-    is_value: bool  # it states a value: = a number
-    is_bound: bool  # it states a bound of a count: > or < a number
+
+    def states(self, kind: str, *, value: bool) -> bool:
+        """Whether a claim of this kind states a value, `= 8`, or else a bound of one, `> 8`."""
+        number = isinstance(self.part.right, Number)
+        return number and self.claim.kind == kind and (self.part.relation == "=") == value
 
 
-def judge(found: Measurements, claim: Claim, part: Part) -> Finding:
+def judge(measurements: Measurements, claim: Claim, part: Part) -> Finding:
     """The verdict on one comparison, by the rules in the order of this file's head."""
-    number, equal = isinstance(part.right, Number), part.relation == "="
-    is_bound = number and not equal and claim.kind == "structure"
-    case = Case(found, claim, part, audit_part(part), number and equal, is_bound)
+    case = Case(measurements, claim, part, audit_part(part))
     if claim.needs[0] == "quoted":
         finding = Finding("quoted")
     elif claim.kind == "arithmetic":
@@ -112,30 +118,26 @@ def judge(found: Measurements, claim: Claim, part: Part) -> Finding:
 
 def _by_measurement(case: Case) -> Finding:
     """The verdict of the best evidence there is; the rest is named in the notes."""
-    samples, smaller = case.found.samples(case.claim, case.part), []
+    samples, smaller = case.measurements.samples(case.claim, case.part), []
     if case.claim.kind == "accuracy":  # judged by runs of size `paper` on the paper's data alone
         own = [s for s in samples if s.evidence in ("E5", "E6")]
         samples = [s for s in own if s.size == "paper"]
         smaller = [_undecided(case, s) for s in own if s.size != "paper"]
-    if case.claim.kind == "speed" and case.is_value:
-        samples = []  # a printed time holds for the paper's device only
-    if not samples:
+    if not samples or case.states("speed", value=True):  # a time holds for the paper's device only
         return unmeasured_rule(case, smaller)
     # better evidence first, then enough seeds, then the larger size
     samples.sort(
         key=lambda s: (s.evidence, len(s.seeds) >= FEWEST, SIZES.index(s.size)), reverse=True
     )
-    best_on = {s.data: s for s in reversed(samples)}
     finding = _by_sample(case, samples[0])
     finding.notes += smaller
     if all(name.startswith("recipe_") for name in case.part.names):
-        used = any(record.size == "paper" for record in case.found.records)
-        text = STATED + ("" if used else ", which no recorded run used")
-        finding.notes.append(Note(text, caveat=True))
+        used = any(record.size == "paper" for record in case.measurements.records)
+        finding.note(STATED + ("" if used else ", which no recorded run used"), caveat=True)
+    best = {sample.data: sample for sample in reversed(samples)}
     for data in list(dict.fromkeys(s.data for s in samples))[1:]:
-        other = _by_sample(case, best_on[data])
-        text = f"on {data} ({other.evidence}, n = {other.n}): {other.verdict}, {other.value}"
-        finding.notes.append(Note(text))
+        other = _by_sample(case, best[data])
+        finding.note(f"on {data} ({other.evidence}, n = {other.n}): {other.result}")
     reading_rule(case, finding)
     return finding
 
@@ -153,7 +155,7 @@ def _by_sample(case: Case, sample: Sample) -> Finding:
     finding.evidence, finding.data, finding.sample = sample.evidence, sample.data, sample
     finding.n = str(len(sample.seeds))
     if sample.data:
-        finding.notes.append(Note(f"size {sample.size}"))
+        finding.note(f"size {sample.size}")
     if sample.missing:
         rivals_rule(finding)
     return finding
@@ -175,12 +177,14 @@ def unmeasured_rule(case: Case, smaller: list[Note]) -> Finding:
         return Finding(claim.needs[0])
     if claim.kind == "accuracy" and home:
         return Finding("needs data", notes=[Note(f"needs data: {home}")])
-    if claim.kind == "speed" and case.is_value:
+    if case.states("speed", value=True):
         return Finding("needs hardware", notes=[Note("a time belongs to the paper's device")])
-    known = {name for name, *_ in case.found.values}
+    known = {name for name, *_ in case.measurements.values}
     lacking = []
     for name, quantities in part.expanded.items():
-        absent = [q for q in map(case.found.paper.measured_name, quantities) if q not in known]
+        absent = [
+            q for q in map(case.measurements.paper.measured_name, quantities) if q not in known
+        ]
         if claim.kind == "ordering" and "*" in name:  # one competitor is enough
             absent = [name] if len(absent) == len(quantities) else []
         lacking += absent
@@ -199,43 +203,44 @@ def count_rule(part: Part, sample: Sample) -> str:
     return "supported" if sample.evidence in ("E3", "E4") else "reproduced"
 
 
-def ordering_rule(found: Estimate, side: int, evidence: str) -> Ruling:
+def ordering_rule(mean: Estimate, side: int, evidence: str) -> Ruling:
     """Whether left - right lies on the claimed `side` (-1 lower, +1 higher).
 
     The interval on that side: reproduced at E6, supported below; on the other side:
     contradicted; across zero, or fewer than 3 seeds: inconclusive.
     """
-    if found.n < FEWEST:
-        return "inconclusive", f"{found.n} of {FEWEST} seeds: too few to decide"
-    low, high = sorted((side * found.low, side * found.high))
+    if mean.n < FEWEST:
+        return "inconclusive", f"{mean.n} of {FEWEST} seeds: too few to decide"
+    low, high = sorted((side * mean.low, side * mean.high))
     if low > 0:
         word = "reproduced" if evidence == "E6" else "supported"
-        return word, f"{found.rule}: on the claimed side of zero"
+        return word, f"{mean.rule}: on the claimed side of zero"
     if high < 0:
-        return "contradicted", f"{found.rule}: on the other side of zero"
-    return "inconclusive", f"{found.rule}: across zero"
+        return "contradicted", f"{mean.rule}: on the other side of zero"
+    return "inconclusive", f"{mean.rule}: across zero"
 
 
-def equivalence_rule(found: Estimate, target: float, margin: float, evidence: str) -> Ruling:
+def equivalence_rule(mean: Estimate, target: float, margin: float, evidence: str) -> Ruling:
     """Whether the mean equals `target` within `margin`, by two one-sided tests.
 
     Equivalent: reproduced at E6, supported below. The 95 % interval wholly outside the margin:
     contradicted. Anything else, or fewer than 3 seeds: inconclusive.
     """
-    if found.n < FEWEST:
-        return "inconclusive", f"{found.n} of {FEWEST} seeds: too few to decide"
-    p, least = equivalence(found, target, margin), smallest_margin(found)
-    test = f"{found.rule}; TOST within {margin:g}: p = {p:.2g}, these seeds could prove {least:.2g}"
-    if p < ALPHA:
+    if mean.n < FEWEST:
+        return "inconclusive", f"{mean.n} of {FEWEST} seeds: too few to decide"
+    p = statistics.equivalence(mean, target, margin)
+    least = statistics.smallest_margin(mean)
+    test = f"{mean.rule}; TOST within {margin:g}: p = {p:.2g}, these seeds could prove {least:.2g}"
+    if p < statistics.ALPHA:
         return "reproduced" if evidence == "E6" else "supported", test
-    if found.high < target - margin or found.low > target + margin:
+    if mean.high < target - margin or mean.low > target + margin:
         return "contradicted", f"{test}; interval outside the margin"
     return "inconclusive", test
 
 
-def accuracy_rule(found: Estimate, target: float, margin: float, evidence: str) -> Ruling:
+def accuracy_rule(mean: Estimate, target: float, margin: float, evidence: str) -> Ruling:
     """The same for a printed accuracy, which E6 evidence alone may decide."""
-    word, reason = equivalence_rule(found, target, margin, evidence)
+    word, reason = equivalence_rule(mean, target, margin, evidence)
     return (
         (word, reason)
         if evidence == "E6"
@@ -246,37 +251,34 @@ def accuracy_rule(found: Estimate, target: float, margin: float, evidence: str) 
 def rivals_rule(finding: Finding) -> None:
     """Being ahead of some competitors does not show being ahead of all that the paper names."""
     if finding.verdict in HOLDS:
-        text = f"{finding.verdict} against {_subjects(finding.sample.used[1:])} alone"
-        finding.notes.insert(0, Note(text, caveat=True))
-        finding.verdict = "inconclusive"
-    missing = _subjects(finding.sample.missing)
-    finding.notes.append(Note(f"quoted only, not measured: {missing}"))
+        finding.hold_back(f"{finding.verdict} against {_subjects(finding.sample.used[1:])} alone")
+    finding.note(f"quoted only, not measured: {_subjects(finding.sample.missing)}")
 
 
 def reading_rule(case: Case, finding: Finding) -> None:
     """Add what other stand-ins give, one at a time; a verdict that turns round with one is open."""
     place = finding.sample.data, finding.sample.size
     named = {split(quantity)[1] for quantity in case.part.printed}
-    aliases = {s: alias for s, alias in sorted(case.found.paper.aliases.items()) if s in named}
+    aliases = {
+        s: alias for s, alias in sorted(case.measurements.paper.aliases.items()) if s in named
+    }
     first = [f"{alias.measured} for {s}" for s, alias in aliases.items() if alias.measured != s]
     others = {
         f"{measured} for {subject}": _by_sample(case, sample)
         for subject, alias in aliases.items()
         for measured in alias.other
-        for sample in case.found.samples(case.claim, case.part, (subject, measured))
+        for sample in case.measurements.samples(case.claim, case.part, (subject, measured))
         if (sample.data, sample.size) == place
     }
     finding.readings += [Note(f"measured with {name}") for name in first]
     for name, other in others.items():
-        text = f"with {name}: {other.verdict}, {other.value}"
-        finding.readings.append(Note(text, verdict=other.verdict))
+        finding.readings.append(Note(f"with {name}: {other.result}", verdict=other.verdict))
     opposite = {"contradicted": HOLDS} | dict.fromkeys(HOLDS, ("contradicted",))
     turned = [n for n, o in others.items() if o.verdict in opposite.get(finding.verdict, ())]
     if turned:
         words = f"{finding.verdict} with {' and '.join(first) or 'the default'}"
         words += f", {others[turned[0]].verdict} with {' and '.join(turned)}"
-        finding.notes.insert(0, Note(f"depends on the reading: {words}", caveat=True))
-        finding.verdict = "inconclusive"
+        finding.hold_back(f"depends on the reading: {words}")
 
 
 def inconsistent_rule(finding: Finding) -> None:
@@ -292,60 +294,62 @@ def _counted(case: Case, sample: Sample) -> Finding:
     part, word = case.part, count_rule(case.part, sample)
     # of a share of a number that isn't printed, the distance says nothing, only what is counted
     is_share = not isinstance(part.right, Quantity | Number) and not case.audit.outcome
-    own = part.relation == "=" or case.is_bound or is_share
+    own = part.relation == "=" or case.states("structure", value=False) or is_share
     values = [side.value for side in sample.left] if own else sample.differences
-    pair = f"counted {short(sample.left[0].value)} {part.relation} {short(sample.right[0].value)}"
-    plain = isinstance(part.right, Number) and word in HOLDS
-    measured = " / ".join(dict.fromkeys(map(short, values)))
-    return Finding(word, measured=measured, notes=[] if plain else [Note(pair)])
+    finding = Finding(word, measured=" / ".join(dict.fromkeys(map(short, values))))
+    if word not in HOLDS or not isinstance(part.right, Number):
+        left, right = short(sample.left[0].value), short(sample.right[0].value)
+        finding.note(f"counted {left} {part.relation} {right}")
+    return finding
 
 
 def _ordered(case: Case, sample: Sample) -> Finding:
     """The cells and remarks of an ordering."""
-    part, rows = case.part, np.array([sample.differences]).T
-    if len(rows) >= MANY and len(sample.subjects) > 1:
-        rows = np.array(list(sample.subjects.values())).T
-    found = estimate(rows)
-    word, reason = ordering_rule(found, -1 if part.relation[0] == "<" else 1, sample.evidence)
-    notes = [Note(reason)]
-    if found.n > 1:
+    part, by_subject = case.part, sample.subjects
+    mean = statistics.interval(sample.differences, by_subject.values())
+    word, reason = ordering_rule(mean, -1 if part.relation[0] == "<" else 1, sample.evidence)
+    finding = Finding(word, **_cells(mean))
+    counted = "repeats" if sample.evidence == "E1" else "seeds"  # a time has no seed
+    finding.note(reason.replace("seeds", counted))
+    if mean.n > 1:
         unit = next((part.printed[q].unit for q in part.names if q in part.printed), "")
-        least = f"{_two_digits(found.half)} {unit}".strip()
-        text = f"with {found.n} seeds only a difference above {least} can be told from 0"
-        notes.append(Note(text))
-    if sample.subjects:
-        means = (f"{s} {short(float(np.mean(v)))}" for s, v in sample.subjects.items())
-        notes.append(Note(f"by test subject: {', '.join(means)}"))
+        least = f"{_two_digits(mean.half)} {unit}".strip()
+        finding.note(f"with {mean.n} {counted} only a difference above {least} can be told from 0")
+    if by_subject:
+        means = (f"{s} {short(float(np.mean(v)))}" for s, v in by_subject.items())
+        finding.note(f"by test subject: {', '.join(means)}")
     if part.by:
-        text = f"the paper says by {part.by}: only the direction is judged"
-        notes.append(Note(text, caveat=True))
-    if sample.evidence == "E1":  # a time has no seed: the numbers of n runs are n repeats
-        notes = [Note(note.text.replace(" seeds", " repeats"), note.caveat) for note in notes]
-        devices = " and ".join(dict.fromkeys(map(_device, sample.records)))
-        notes.append(Note(f"timed on {devices}", caveat=True))
-    return Finding(word, **_cells(found), notes=notes)
+        finding.note(f"the paper says by {part.by}: only the direction is judged", caveat=True)
+    if sample.evidence == "E1":
+        devices = dict.fromkeys(map(_device, sample.records))
+        finding.note(f"timed on {' and '.join(devices)}", caveat=True)
+    return finding
 
 
 def _equal(case: Case, sample: Sample) -> Finding:
     """The cells of a value and its printed number, or of two values said to be the same."""
     margin = case.part.tolerance if case.part.tolerance is not None else _margin(case.part)
     if case.claim.kind == "accuracy":
-        found = t_interval(np.array([left.value for left in sample.left]))
-        word, reason = accuracy_rule(found, sample.right[0].value, margin, sample.evidence)
+        mean = statistics.t_interval(np.array([left.value for left in sample.left]))
+        word, reason = accuracy_rule(mean, sample.right[0].value, margin, sample.evidence)
     else:
-        found = t_interval(np.array(sample.differences))
-        word, reason = equivalence_rule(found, 0.0, margin, sample.evidence)
-    notes = [Note(reason)]
-    if 1 < found.n < FEWEST:
-        notes.append(Note(f"{found.n} seeds could prove {_two_digits(smallest_margin(found))}"))
-    return Finding(word, **_cells(found), margin=short(margin), notes=notes)
+        mean = statistics.t_interval(np.array(sample.differences))
+        word, reason = equivalence_rule(mean, 0.0, margin, sample.evidence)
+    finding = Finding(word, **_cells(mean), margin=short(margin))
+    finding.note(reason)
+    if 1 < mean.n < FEWEST:
+        least = _two_digits(statistics.smallest_margin(mean))
+        finding.note(f"{mean.n} seeds could prove {least}")
+    return finding
 
 
 def _printed(case: Case) -> str:
     """The value that the paper prints, the bound of a count, or the difference of two numbers."""
     part, audit = case.part, case.audit
-    if case.is_value or case.is_bound:
-        return part.right.text if case.is_value else f"{part.relation} {part.right.text}"
+    if isinstance(part.right, Number) and part.relation == "=":
+        return part.right.text
+    if case.states("structure", value=False):
+        return f"{part.relation} {part.right.text}"
     if not audit.outcome:
         return ""
     if part.relation != "=":
@@ -355,12 +359,12 @@ def _printed(case: Case) -> str:
 
 def _undecided(case: Case, smaller: Sample) -> Note:
     """What a size below `paper` gave for a printed number, which it can't decide."""
-    found = _by_sample(case, smaller)
+    finding = _by_sample(case, smaller)
     where = f"at size {smaller.size} on {smaller.data}"
-    return Note(f"{where}, which doesn't decide: {found.value}, n = {found.n}")
+    return Note(f"{where}, which doesn't decide: {finding.value}, n = {finding.n}")
 
 
-def _subjects(quantities: Iterable[str]) -> str:
+def _subjects(quantities: tuple[str, ...]) -> str:
     return ", ".join(dict.fromkeys(split(name)[1] for name in quantities))
 
 

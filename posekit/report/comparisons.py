@@ -43,24 +43,24 @@ def contrast_section(
         "one run each, on the paper's data: beside numbers on other data its sign may be compared, "
         "not its size."
     )
-    for data, size, group, found in tables:
+    for data, size, group, changes in tables:
         metric, part, card = group[0].measure
         after = f", {part.replace('-', ' ')}" if part else ""
         yield f"**{metric}{after}** by `{card}` on `{data}`{generated(data)}, size `{size}`:"
-        yield noise_sentence(found, group[0].unit)
-        rows = [_row(c, found.loc[c.name]) for c in group if c.name in found.index]
+        yield noise_sentence(changes, group[0].unit)
+        rows = [_row(c, changes.loc[c.name]) for c in group if c.name in changes.index]
         head = ["Change", "With", "Without", ">Printed", ">Here", ">Seeds", "Beyond seed noise?"]
         yield table(pd.DataFrame(rows, columns=head))
 
 
-def noise_sentence(found: pd.DataFrame, unit: str) -> str:
+def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
     """Which of some differences exceed seed noise, and how large the others would have to be."""
-    sure = found["beyond seed noise"].str.contains(",")
-    words = found.loc[sure, "beyond seed noise"].str.removeprefix("yes, ")
+    sure = changes["beyond seed noise"].str.contains(",")
+    words = changes.loc[sure, "beyond seed noise"].str.removeprefix("yes, ")
     names = "; ".join(f"{name} ({word})" for name, word in words.items())
-    text = f"{len(words) or 'None'} of {len(found)} exceed seed noise"
+    text = f"{len(words) or 'None'} of {len(changes)} exceed seed noise"
     text += f": {names}." if names else "."
-    reach = ((found["high"] - found["low"]) / 2)[~sure].dropna()
+    reach = ((changes["high"] - changes["low"]) / 2)[~sure].dropna()
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
         which = ("The others" if len(reach) > 1 else "The other") if names else "One"

@@ -131,11 +131,11 @@ def cell(seeds: list[float] | float, *, thousandths: bool = False) -> str:
     """
     if not isinstance(seeds, list):
         return ""
-    found = t_interval(np.array(seeds))
-    if found.n < 2 or found.half == 0:
-        texts = [number(found.mean)]
+    mean = t_interval(np.array(seeds))
+    if mean.n < 2 or mean.half == 0:
+        texts = [number(mean.mean)]
     else:
-        texts = [number_within(v, found.half, abs(found.mean)) for v in (found.mean, found.half)]
+        texts = [number_within(v, mean.half, abs(mean.mean)) for v in (mean.mean, mean.half)]
     if thousandths:  # 0.001190 is 1.190
         texts = [f"{Decimal(text).scaleb(3):f}" for text in texts]
     return " ± ".join(texts)

@@ -150,13 +150,13 @@ def _page(slug: str, records: list[Record], results: Path, papers: Path) -> Page
 
 def _figures(results: Path, slug: str, captions: dict[str, str]) -> list[Figure]:
     """Pictures named after the paper, with the page to turn it on where there is one."""
-    found = []
+    figures = []
     for path in sorted((results / "figures").glob(f"{slug}-*.png")):
         picture, name = f"figures/{path.name}", path.stem.removeprefix(f"{slug}-")
         target = _first(results, picture.replace(".png", ".html"), picture)
         title = name.replace("-", " ").capitalize()
-        found.append(Figure(picture, target, title, captions.get(name, "")))
-    return sorted(found, key=lambda figure: not figure.target.endswith(".html"))
+        figures.append(Figure(picture, target, title, captions.get(name, "")))
+    return sorted(figures, key=lambda figure: not figure.target.endswith(".html"))
 
 
 def _first(results: Path, *names: str) -> str:

@@ -7,7 +7,7 @@ from scipy import stats
 from posekit.claims.statistics import (
     bootstrap_interval,
     equivalence,
-    estimate,
+    interval,
     smallest_margin,
     t_interval,
 )
@@ -56,5 +56,5 @@ def test_the_bootstrap_is_repeatable_and_weighs_test_subjects_equally():
 
 
 def test_few_seeds_get_the_t_interval_and_many_the_bootstrap():
-    assert estimate(np.arange(19.0)[:, None]).rule.startswith("t interval")
-    assert estimate(np.arange(20.0)[:, None]).rule.startswith("bootstrap-t")
+    assert interval([float(i) for i in range(19)]).rule.startswith("t interval")
+    assert interval([float(i) for i in range(20)]).rule.startswith("bootstrap-t")

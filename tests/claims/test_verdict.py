@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 
-from posekit.claims.statistics import estimate, t_interval
+from posekit.claims.statistics import interval, t_interval
 from posekit.claims.verdict import accuracy_rule, equivalence_rule, ordering_rule
 
 
 def ordering(differences, side: int, evidence: str) -> str:
     """The verdict on differences, one a seed, or a row a seed and a column a test subject."""
-    rows = np.array(differences, float)
-    rows = rows[:, None] if rows.ndim == 1 else rows
-    return ordering_rule(estimate(rows), side, evidence)[0]
+    subjects = np.array(differences, float).reshape(len(differences), -1).T
+    return ordering_rule(interval(subjects.mean(0).tolist(), subjects.tolist()), side, evidence)[0]
 
 
 def accuracy(values, margin: float, evidence: str) -> str:
