@@ -63,8 +63,8 @@ def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
     reach = ((changes["high"] - changes["low"]) / 2)[~sure].dropna()
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
-        which = ("The others" if len(reach) > 1 else "The other") if names else "One"
-        text += f" {which} would have to be beyond {' to '.join(ends)} {unit} to be told from 0."
+        which = " of the others" if names else ""
+        text += f" Smallest detectable difference{which}: {' to '.join(ends)} {unit}."
     return text
 
 

@@ -1,7 +1,8 @@
 """The files of results/, generated: overview, one page a paper, ledger, and a page for browsers.
 
 Nothing in them is written by hand: numbers come from the ledger and the run records, pictures
-from results/figures, captions and remarks from the papers' tables. The same records and pictures give the same bytes.
+from results/figures, captions and remarks from the papers' tables. The same records and pictures
+give the same bytes.
 """
 
 from collections import Counter
@@ -18,12 +19,12 @@ from posekit.claims.paper import FOLDER, load_paper, read_table, slugs
 from posekit.claims.selection import load_questions
 from posekit.claims.verdict import HOLDS
 from posekit.metrics.registry import ALL
+from posekit.report.glossary import EVIDENCE, GLOSSARY, MEANING, STUDIO
 from posekit.report.markdown import index_page, link, table
 from posekit.report.measured_tables import is_generated
 from posekit.report.paper_page import (
     FAILS,
     OPEN,
-    STUDIO,
     Figure,
     Page,
     built_as_stated,
@@ -39,60 +40,6 @@ INTRODUCTION = (
     'with one exception: the paragraph of [studio.md](studio.md) that begins "How near real '
     'motion" was measured once, by hand, and is not measured again.'
 )
-MEANING = {
-    "reproduced": "counts are as printed or in the order claimed, printed arithmetic holds, or, on "
-    "the paper's own data with 3 seeds or more, the order is as claimed or the number lies within "
-    "the margin; only runs of size paper decide a number, an order may be of a smaller size, "
-    "which its note names",
-    "supported": "on other data than the paper's (E3, E4), or timed on another device, the order is "
-    "as claimed, with 3 seeds or more and the whole interval on the claimed side",
-    "inconclusive": "the interval reaches across zero or the margin, there are under 3 seeds, only "
-    "some of the methods that the claim is about were measured, or another reading of what the "
-    "paper leaves open gives the opposite",
-    "contradicted": "the interval lies on the other side, or the count made here is not the "
-    "printed one, or not in the order claimed",
-    "inconsistent": "the numbers that the paper prints contradict the claim, or numbers recovered "
-    "that its text does not have; beside it stands which are recovered",
-    "not derivable": "what is published does not determine it",
-    "needs data": "can be decided only on data that is not here",
-    "needs hardware": "can be decided only on a device that is not here",
-    "not run": "could be measured and was not yet, or not at size paper, which a number needs",
-    "quoted": "another paper's number: kept and audited, not this paper's to reproduce",
-}
-EVIDENCE = {
-    "E0": "the paper's own arithmetic",
-    "E1": "counted in the model built here, read back from its settings, or timed here",
-    "E2": "equal to an independent reference: a formula, a library, published code",
-    "E3": "trained and tested on the studio, which is generated data",
-    "E4": "real data, but not the paper's",
-    "E5": "the paper's data, fewer than 3 seeds, or counted in that data",
-    "E6": "the paper's data, 3 seeds or more; the note names the size, which may be below paper",
-}
-
-GLOSSARY = {
-    "audit": "a paper's printed numbers held against each other and against its claims",
-    "card": "one published rule of evaluation, under a name of its own; those used are below",
-    "headline": "the number of a card itself, where slices are epochs: a loss after as many epochs as "
-    "the paper compares at",
-    "MSE": "mean squared error, as the card has it",
-    "ours": "in tables, the method of the paper itself as rebuilt here; with a suffix, another "
-    "reading of what its text leaves open",
-    "P1, P2": "protocol 1 and 2, as papers call their rules; here a number always names its card",
-    "quoted": "printed by the paper, but another paper's number",
-    "recovered": "not in the text of the paper at hand, which may have lost rows of a table, but in "
-    "another document or in published code, which is named",
-    "seed": "one training from one random start; n counts them",
-    "size": "how much of an experiment was run: `smoke` (seconds, never counts), `small` (minutes "
-    "on a laptop, with narrower networks and fewer poses or pictures), `gpu`, `paper` (the published "
-    "recipe on the published data)",
-    "slice": "a part of what a card measures: one action, such as Eating, one person, such as S9, one "
-    "group of joints, such as the wrists, or one epoch of a training",
-    "studio": "the generated data that is part of posekit: motion (`studio`, see "
-    "[studio.md](studio.md)), its pictures (`studio-pictures`) and single pictures of strangers "
-    "(`studio-wild`)",
-    "taught by": "trained on: X taught by cmu, in tables X-on-cmu, is network X trained on the CMU "
-    "motion capture, each performer tested by what the others taught",
-}
 
 
 def write(results: Path | str, papers: Path = FOLDER) -> list[Path]:
@@ -202,8 +149,8 @@ def _papers(pages: list[Page]) -> pd.DataFrame:
         numbers = (len(page.claims), own, built, holds - built, fails, unsure)
         numbers = (*numbers, own - holds - fails - unsure, len(page.records))
         rows.append((link(page.slug, f"{page.slug}.md"), *map(str, numbers)))
-    head = ["Paper", ">Claims", ">Own", ">Built as stated", ">Hold beyond that", ">Do not hold"]
-    head += [">Open", ">Not tested", ">Runs"]
+    head = ["Paper", ">Claims", ">Own", ">Specification checks", ">Independently confirmed"]
+    head += [">Do not hold", ">Open", ">Not tested", ">Runs"]
     return pd.DataFrame(rows, columns=head, dtype=object)
 
 

@@ -18,6 +18,7 @@ from posekit.claims.statistics import FEWEST
 from posekit.claims.verdict import HOLDS, STATED, WORDS
 from posekit.report.comparisons import choice_section, contrast_section
 from posekit.report.deployment_table import way_tables
+from posekit.report.glossary import STUDIO
 from posekit.report.markdown import escape, link, table
 from posekit.report.measured_tables import (
     cost_table,
@@ -33,14 +34,6 @@ FAILS = ("inconsistent", "contradicted")
 OPEN = ("inconclusive",)
 NAMED = 12  # claims that were not tested, listed one by one
 LINKED = 3  # run records that a row of the claims table links to
-STUDIO = (
-    "Studio numbers are numbers on generated data, not on a paper's, and must not be put beside "
-    "printed ones: 30 mm, or 90 %, on the studio is not the same on a paper's data. They compare "
-    "models with each other: they can support or contradict an order that a paper claims, and no "
-    "printed value is judged by them. Their intervals cover the random start of training alone, on "
-    "the studio's test people: one or two actors, as a paper splits Human3.6M, or strangers in "
-    "poses of their own; other people could give another order."
-)
 
 
 @dataclass(frozen=True)
@@ -118,7 +111,7 @@ def _as_stated(page: Page) -> str:
         return ""
     every = len(built) == len(reproduced)
     which = f"All {len(built)}" if every else f"{len(built)} of the {len(reproduced)}"
-    text = f" {which} reproduced say that what was built here is as the paper states it"
+    text = f" {which} reproduced are specification checks: built here as the paper states it"
     remarks = [[note.text for note in claim.notes if STATED in note.text] for claim in built]
     stated = [texts for texts in remarks if texts]
     if stated:

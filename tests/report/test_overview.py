@@ -19,8 +19,9 @@ from posekit.claims.verdict import WORDS
 from posekit.metrics.masks import MASK_PROTOCOLS
 from posekit.metrics.mesh import SPIN_PROTOCOLS
 from posekit.report.comparisons import noise_sentence
+from posekit.report.glossary import EVIDENCE, MEANING
 from posekit.report.measured_tables import cost_table
-from posekit.report.overview import EVIDENCE, MEANING, render, write
+from posekit.report.overview import render, write
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 ACTIONS = ("Directions", "Walking")
@@ -266,7 +267,9 @@ def test_settings_that_no_run_used_are_counted_as_such(results, tran):
     noted = record("ours", 0, id="e" * 16, job="structure", quantities=counts)
     keep(results, noted)
     page = render(results, tran)[results / "tran2022.md"]
-    told = "All 2 reproduced say that what was built here is as the paper states it, 1 of them by"
+    told = (
+        "All 2 reproduced are specification checks: built here as the paper states it, 1 of them by"
+    )
     assert told in page and "implemented as stated, which no recorded run used." in page
     keep(results, record("ours", 0, id="d" * 16, size="paper", quantities=[]))
     page = render(results, tran)[results / "tran2022.md"]
@@ -371,12 +374,10 @@ def test_a_page_says_which_changes_exceed_seed_noise():
         "no light": (0.0, -8.0, 8.0, "no"),
     }
     found = pd.DataFrame.from_dict(rows, "index", columns=["mean", "low", "high", NOISE])
-    told = noise_sentence(found, "mm")
-    assert told == (
-        "1 of 3 exceed seed noise: less light (better). The others would have to be beyond 2.00 to "
-        "8.00 mm to be told from 0."
+    assert noise_sentence(found, "mm") == (
+        "1 of 3 exceed seed noise: less light (better). Smallest detectable difference of the "
+        "others: 2.00 to 8.00 mm."
     )
-    told = noise_sentence(found.iloc[1:2], "%")
-    assert (
-        told == "None of 1 exceed seed noise. One would have to be beyond 2.00 % to be told from 0."
+    assert noise_sentence(found.iloc[1:2], "%") == (
+        "None of 1 exceed seed noise. Smallest detectable difference: 2.00 %."
     )
