@@ -11,7 +11,7 @@ import pandas as pd
 
 from posekit.claims.expressions import Node, Number, Quantity, evaluate
 from posekit.claims.numbers import Interval, compare, number, short
-from posekit.claims.paper import Claim, Paper, Part, Printed, load_metrics, split
+from posekit.claims.paper import Claim, Paper, Part, Printed, metric_of, split
 from posekit.metrics.protocols import PROTOCOLS
 
 _PHRASES = {"=": "is", "<": "is less than", "<=": "is at most"}
@@ -167,12 +167,12 @@ def _average(paper: Paper, entry: Printed) -> tuple[str, str]:
 
 def _place(paper: Paper, entry: Printed) -> str:
     """Where an own cell stands among all that the table prints for it."""
-    metric, _, part = split(entry.quantity)
-    known = load_metrics().get((metric, bool(part)))
+    known = metric_of(entry.quantity)
     if entry.value is None or known is None:
         return ""
+    row = split(entry.quantity)[::2]  # metric and slice
     table = (e for e in paper.printed.values() if e.card == entry.card and e.value)
-    others = [e for e in table if e is not entry and split(e.quantity)[::2] == (metric, part)]
+    others = [e for e in table if e is not entry and split(e.quantity)[::2] == row]
     ahead = [e for e in others if known.sign * (e.value.value - entry.value.value) < 0]
     behind = f" behind {_named(ahead)}" if ahead else ""
     place = f"place {1 + len(ahead)} of {1 + len(others)} printed{behind}"

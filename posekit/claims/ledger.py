@@ -15,10 +15,11 @@ import pandas as pd
 
 from posekit.claims.audit import audit_text
 from posekit.claims.expressions import Call, Quantity, names
+from posekit.claims.finding import Finding, Note
 from posekit.claims.measurements import Measurements, Record
 from posekit.claims.numbers import short
 from posekit.claims.paper import Claim, Paper, Part, load_paper, slugs, split
-from posekit.claims.verdict import WORDS, Finding, Note, judge
+from posekit.claims.verdict import WORDS, judge
 
 COLUMNS = ["id", "paper", "where", "kind", "statement", "printed", "measured", "low", "high", "n"]
 COLUMNS += ["margin", "evidence", "verdict", "card", "data", "runs", "note", "readings", "audit"]

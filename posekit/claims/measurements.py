@@ -176,6 +176,8 @@ class Measurements:
                         "data sets apart"
                     )
         self.datasets = sorted({data for _, _, data, _ in self.values})
+        slices = {split(quantity)[2] for quantity, _, _, _ in self.values}
+        self.subjects = sorted(name for name in slices if re.fullmatch(r"T?S\d+", name))
 
     def samples(self, claim: Claim, part: Part, reading: tuple[str, str] = AS_READ) -> list[Sample]:
         """Everything measured for one comparison, a sample for each data set and size.
@@ -252,25 +254,16 @@ class Measurements:
         self, part: Part, measured: Mapping[str, str], data: str, size: str, seeds: list[int]
     ) -> dict[str, tuple[float, ...]]:
         """Differences for each test subject that every quantity was measured on at every seed."""
-        if any(name.count("/") > 1 for name in measured.values()):
-            return {}
-        known = (self._test_subjects(name, part.card, data) for name in measured.values())
         differences = {}
-        for subject in sorted(set.intersection(*known)):
+        for subject in self.subjects:
             values = {
                 q: self._find(f"{name}/{subject}", part.card, data, size)[1]
                 for q, name in measured.items()
             }
-            if all(seed in own for seed in seeds for own in values.values()):
-                sides = [_sides(part, values, seed) for seed in seeds]
+            if all(own.keys() >= set(seeds) for own in values.values()):
+                sides = (_sides(part, values, seed) for seed in seeds)
                 differences[subject] = tuple(a.value - b.value for a, b in sides)
         return differences
-
-    def _test_subjects(self, name: str, card: str, data: str) -> set[str]:
-        """Test subjects a headline quantity was measured on separately: mpjpe/ours/S9."""
-        slices = (q for q, *place, _ in self.values if place == [card, data])
-        own = (q.removeprefix(f"{name}/") for q in slices if q.startswith(f"{name}/"))
-        return {part for part in own if re.fullmatch(r"T?S\d+", part)}
 
 
 def _bounds(node: Node) -> bool:

@@ -230,6 +230,12 @@ def check(value: str, allowed: Collection[str], what: str) -> None:
         raise ValueError(f"unknown {what} {value!r}; one of {', '.join(allowed)}")
 
 
+def metric_of(quantity: str) -> Metric | None:
+    """The metric of a quantity, or of a slice of it; None for a count."""
+    metric, _, piece = split(quantity)
+    return load_metrics().get((metric, bool(piece)))
+
+
 def check_metric(metric: str) -> None:
     """Raise ValueError where papers/metrics.csv doesn't have a metric."""
     if (metric, False) not in load_metrics():

@@ -13,90 +13,40 @@
 'supported' and 'reproduced' come from the rules of steps 2 and 4 and from no others.
 """
 
-import json
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from posekit.claims import statistics
 from posekit.claims.audit import Audit, audit_part
-from posekit.claims.expressions import Number, Quantity
-from posekit.claims.measurements import SIZES, Measurements, Record, Sample
-from posekit.claims.numbers import compare, first_decimal, short
-from posekit.claims.paper import Claim, Part, load_metrics, split
-from posekit.claims.statistics import FEWEST, Estimate
+from posekit.claims.expressions import Quantity
+from posekit.claims.finding import (
+    HOLDS,
+    Case,
+    Finding,
+    Note,
+    count_finding,
+    equality_finding,
+    order_finding,
+    printed_text,
+    subjects,
+)
+from posekit.claims.measurements import SIZES, Measurements, Sample
+from posekit.claims.numbers import compare
+from posekit.claims.paper import Claim, Part, metric_of, split
+from posekit.claims.statistics import (
+    ALPHA,
+    FEWEST,
+    Estimate,
+    equivalence,
+    interval,
+    smallest_margin,
+    t_interval,
+)
 
 # Worst first: a claim of several comparisons gets the first of these that any of them has.
 WORDS = ("inconsistent", "contradicted", "not derivable", "needs data", "needs hardware", "not run")
 WORDS += ("inconclusive", "supported", "reproduced", "quoted")
-HOLDS = ("reproduced", "supported")
 STATED = "implemented as stated: a setting of size paper"
 
 Ruling = tuple[str, str]  # a verdict word and the reason
-
-
-@dataclass(frozen=True)
-class Note:
-    """A remark on a verdict. A caveat has to stand wherever the verdict is quoted."""
-
-    text: str
-    caveat: bool = False
-    verdict: str = ""  # where the remark is about another reading: the verdict that it gives
-
-
-@dataclass
-class Finding:
-    """One comparison judged: the cells of its row, remarks, and the sample behind them."""
-
-    verdict: str
-    printed: str = ""
-    measured: str = ""
-    low: str = ""
-    high: str = ""
-    n: str = ""
-    margin: str = ""
-    evidence: str = ""
-    data: str = ""
-    notes: list[Note] = field(default_factory=list)
-    readings: list[Note] = field(default_factory=list)  # the same with other stand-ins
-    lacking: list[str] = field(default_factory=list)  # quantities nothing measured
-    overruled: str = ""  # verdict and evidence by measurement, where printed numbers overrule it
-    audit: Audit | None = None
-    sample: Sample | None = None
-
-    @property
-    def value(self) -> str:
-        """The measured value with its interval."""
-        return self.measured + (f" [{self.low}, {self.high}]" if self.low else "")
-
-    @property
-    def result(self) -> str:
-        """Verdict and value."""
-        return f"{self.verdict}, {self.value}"
-
-    def note(self, text: str, *, caveat: bool = False) -> None:
-        """Add a remark."""
-        self.notes.append(Note(text, caveat))
-
-    def hold_back(self, reason: str) -> None:
-        """Make it inconclusive; the reason is the first remark."""
-        self.notes.insert(0, Note(reason, caveat=True))
-        self.verdict = "inconclusive"
-
-
-@dataclass(frozen=True)
-class Case:
-    """A comparison to be judged, its audit, and all measurements of the paper."""
-
-    measurements: Measurements
-    claim: Claim
-    part: Part
-    audit: Audit
-
-    def states(self, kind: str, *, value: bool) -> bool:
-        """Whether a claim of this kind states a value, `= 8`, or else a bound of one, `> 8`."""
-        number = isinstance(self.part.right, Number)
-        return number and self.claim.kind == kind and (self.part.relation == "=") == value
 
 
 def judge(measurements: Measurements, claim: Claim, part: Part) -> Finding:
@@ -112,7 +62,8 @@ def judge(measurements: Measurements, claim: Claim, part: Part) -> Finding:
             inconsistent_rule(finding)
         elif claim.needs[0] == "not derivable":
             finding.verdict = "not derivable"
-    finding.audit, finding.printed = case.audit, _printed(case)
+    finding.audit = case.audit
+    finding.printed = printed_text(case)
     return finding
 
 
@@ -123,7 +74,7 @@ def _by_measurement(case: Case) -> Finding:
         own = [s for s in samples if s.evidence in ("E5", "E6")]
         samples = [s for s in own if s.size == "paper"]
         smaller = [_undecided(case, s) for s in own if s.size != "paper"]
-    if not samples or case.states("speed", value=True):  # a time holds for the paper's device only
+    if not samples or case.is_printed_time:
         return unmeasured_rule(case, smaller)
     # better evidence first, then enough seeds, then the larger size
     samples.sort(
@@ -144,21 +95,47 @@ def _by_measurement(case: Case) -> Finding:
 
 def _by_sample(case: Case, sample: Sample) -> Finding:
     """The verdict by one sample: the rule of step 4 that fits, then the rule about rivals."""
-    claim, part = case.claim, case.part
+    claim, part, level = case.claim, case.part, sample.evidence
     same = len(sample.seeds) > 1 and len(set(sample.differences)) == 1  # no time is twice the same
     if claim.kind == "structure" or not part.card and (claim.kind == "ordering" or same):
-        finding = _counted(case, sample)
+        finding = count_finding(count_rule(part, sample), case, sample)
     elif part.relation == "=":
-        finding = _equal(case, sample)
+        margin = _margin(part)
+        if claim.kind == "accuracy":
+            mean = t_interval(np.array([left.value for left in sample.left]))
+            ruling = accuracy_rule(mean, sample.right[0].value, margin, level)
+        else:
+            mean = t_interval(np.array(sample.differences))
+            ruling = equivalence_rule(mean, 0.0, margin, level)
+        finding = equality_finding(*ruling, mean, margin)
     else:
-        finding = _ordered(case, sample)
-    finding.evidence, finding.data, finding.sample = sample.evidence, sample.data, sample
+        mean = interval(sample.differences, sample.subjects.values())
+        ruling = ordering_rule(mean, -1 if part.relation[0] == "<" else 1, level)
+        finding = order_finding(*ruling, part, mean, sample)
+    finding.evidence, finding.data, finding.sample = level, sample.data, sample
     finding.n = str(len(sample.seeds))
     if sample.data:
         finding.note(f"size {sample.size}")
     if sample.missing:
         rivals_rule(finding)
     return finding
+
+
+def _undecided(case: Case, smaller: Sample) -> Note:
+    """The result at a size below `paper`, which can't decide on a printed number."""
+    finding = _by_sample(case, smaller)
+    where = f"at size {smaller.size} on {smaller.data}"
+    return Note(f"{where}, which doesn't decide: {finding.value}, n = {finding.n}")
+
+
+def _margin(part: Part) -> float:
+    """The claim's own tolerance, or else the margin of its metric."""
+    if part.tolerance is not None:
+        return part.tolerance
+    name = part.left.name if isinstance(part.left, Quantity) else part.names[0]
+    if metric := metric_of(name):
+        return metric.margin
+    raise ValueError(f"papers/metrics.csv has no margin for {name}; write one down")
 
 
 def arithmetic_rule(audit: Audit) -> str:
@@ -177,7 +154,7 @@ def unmeasured_rule(case: Case, smaller: list[Note]) -> Finding:
         return Finding(claim.needs[0])
     if claim.kind == "accuracy" and home:
         return Finding("needs data", notes=[Note(f"needs data: {home}")])
-    if case.states("speed", value=True):
+    if case.is_printed_time:
         return Finding("needs hardware", notes=[Note("a time belongs to the paper's device")])
     known = {name for name, *_ in case.measurements.values}
     lacking = []
@@ -228,10 +205,10 @@ def equivalence_rule(mean: Estimate, target: float, margin: float, evidence: str
     """
     if mean.n < FEWEST:
         return "inconclusive", f"{mean.n} of {FEWEST} seeds: too few to decide"
-    p = statistics.equivalence(mean, target, margin)
-    least = statistics.smallest_margin(mean)
+    p = equivalence(mean, target, margin)
+    least = smallest_margin(mean)
     test = f"{mean.rule}; TOST within {margin:g}: p = {p:.2g}, these seeds could prove {least:.2g}"
-    if p < statistics.ALPHA:
+    if p < ALPHA:
         return "reproduced" if evidence == "E6" else "supported", test
     if mean.high < target - margin or mean.low > target + margin:
         return "contradicted", f"{test}; interval outside the margin"
@@ -251,8 +228,8 @@ def accuracy_rule(mean: Estimate, target: float, margin: float, evidence: str) -
 def rivals_rule(finding: Finding) -> None:
     """Being ahead of some competitors does not show being ahead of all that the paper names."""
     if finding.verdict in HOLDS:
-        finding.hold_back(f"{finding.verdict} against {_subjects(finding.sample.used[1:])} alone")
-    finding.note(f"quoted only, not measured: {_subjects(finding.sample.missing)}")
+        finding.hold_back(f"{finding.verdict} against {subjects(finding.sample.used[1:])} alone")
+    finding.note(f"quoted only, not measured: {subjects(finding.sample.missing)}")
 
 
 def reading_rule(case: Case, finding: Finding) -> None:
@@ -287,110 +264,3 @@ def inconsistent_rule(finding: Finding) -> None:
         finding.overruled = f"{finding.verdict} ({finding.evidence})"
         finding.notes.insert(0, Note(f"by measurement {finding.overruled}"))
     finding.verdict, finding.evidence, finding.lacking = "inconsistent", "E0", []
-
-
-def _counted(case: Case, sample: Sample) -> Finding:
-    """The cells of a comparison of counts."""
-    part, word = case.part, count_rule(case.part, sample)
-    # of a share of a number that isn't printed, the distance says nothing, only what is counted
-    is_share = not isinstance(part.right, Quantity | Number) and not case.audit.outcome
-    own = part.relation == "=" or case.states("structure", value=False) or is_share
-    values = [side.value for side in sample.left] if own else sample.differences
-    finding = Finding(word, measured=" / ".join(dict.fromkeys(map(short, values))))
-    if word not in HOLDS or not isinstance(part.right, Number):
-        left, right = short(sample.left[0].value), short(sample.right[0].value)
-        finding.note(f"counted {left} {part.relation} {right}")
-    return finding
-
-
-def _ordered(case: Case, sample: Sample) -> Finding:
-    """The cells and remarks of an ordering."""
-    part, by_subject = case.part, sample.subjects
-    mean = statistics.interval(sample.differences, by_subject.values())
-    word, reason = ordering_rule(mean, -1 if part.relation[0] == "<" else 1, sample.evidence)
-    finding = Finding(word, **_cells(mean))
-    counted = "repeats" if sample.evidence == "E1" else "seeds"  # a time has no seed
-    finding.note(reason.replace("seeds", counted))
-    if mean.n > 1:
-        unit = next((part.printed[q].unit for q in part.names if q in part.printed), "")
-        least = f"{_two_digits(mean.half)} {unit}".strip()
-        finding.note(f"with {mean.n} {counted} only a difference above {least} can be told from 0")
-    if by_subject:
-        means = (f"{s} {short(float(np.mean(v)))}" for s, v in by_subject.items())
-        finding.note(f"by test subject: {', '.join(means)}")
-    if part.by:
-        finding.note(f"the paper says by {part.by}: only the direction is judged", caveat=True)
-    if sample.evidence == "E1":
-        devices = dict.fromkeys(map(_device, sample.records))
-        finding.note(f"timed on {' and '.join(devices)}", caveat=True)
-    return finding
-
-
-def _equal(case: Case, sample: Sample) -> Finding:
-    """The cells of a value and its printed number, or of two values said to be the same."""
-    margin = case.part.tolerance if case.part.tolerance is not None else _margin(case.part)
-    if case.claim.kind == "accuracy":
-        mean = statistics.t_interval(np.array([left.value for left in sample.left]))
-        word, reason = accuracy_rule(mean, sample.right[0].value, margin, sample.evidence)
-    else:
-        mean = statistics.t_interval(np.array(sample.differences))
-        word, reason = equivalence_rule(mean, 0.0, margin, sample.evidence)
-    finding = Finding(word, **_cells(mean), margin=short(margin))
-    finding.note(reason)
-    if 1 < mean.n < FEWEST:
-        least = _two_digits(statistics.smallest_margin(mean))
-        finding.note(f"{mean.n} seeds could prove {least}")
-    return finding
-
-
-def _printed(case: Case) -> str:
-    """The value that the paper prints, the bound of a count, or the difference of two numbers."""
-    part, audit = case.part, case.audit
-    if isinstance(part.right, Number) and part.relation == "=":
-        return part.right.text
-    if case.states("structure", value=False):
-        return f"{part.relation} {part.right.text}"
-    if not audit.outcome:
-        return ""
-    if part.relation != "=":
-        return short(audit.left.value - audit.right.value)
-    return short((audit.left if isinstance(part.left, Quantity) else audit.right).value)
-
-
-def _undecided(case: Case, smaller: Sample) -> Note:
-    """What a size below `paper` gave for a printed number, which it can't decide."""
-    finding = _by_sample(case, smaller)
-    where = f"at size {smaller.size} on {smaller.data}"
-    return Note(f"{where}, which doesn't decide: {finding.value}, n = {finding.n}")
-
-
-def _subjects(quantities: tuple[str, ...]) -> str:
-    return ", ".join(dict.fromkeys(split(name)[1] for name in quantities))
-
-
-def _device(record: Record) -> str:
-    """The device of a timing, its threads and the run's config, in words."""
-    config = [f"{name} {value}" for name, value in json.loads(record.config).items()]
-    threads = [f"threads {record.threads}"] if record.threads else []
-    return ", ".join([record.device, *threads, *config])
-
-
-def _two_digits(value: float) -> str:
-    return short(float(f"{value:.2g}"))
-
-
-def _margin(part: Part) -> float:
-    name = part.left.name if isinstance(part.left, Quantity) else part.names[0]
-    metric, _, piece = split(name)
-    if known := load_metrics().get((metric, bool(piece))):
-        return known.margin
-    raise ValueError(f"papers/metrics.csv has no margin for {metric} ({name}); write one down")
-
-
-def _cells(e: Estimate) -> dict[str, str]:
-    """Mean and interval as text, with as many digits as the interval has to say."""
-    if np.isnan(e.low):
-        return {"measured": short(e.mean)}
-    digits = first_decimal(e.half) + 2 if e.half > 0 else max(4, first_decimal(e.mean) + 2)
-    texts = (f"{value:.{max(0, digits)}f}" for value in (e.mean, e.low, e.high))
-    return dict(zip(("measured", "low", "high"), texts))

@@ -13,11 +13,11 @@ import pandas as pd
 
 from posekit.claims.audit import findings
 from posekit.claims.contrasts import load_contrasts
+from posekit.claims.finding import HOLDS
 from posekit.claims.ledger import COLUMNS, Judged, judge_claims
 from posekit.claims.measurements import Record, load_records
 from posekit.claims.paper import FOLDER, load_paper, read_table, slugs
 from posekit.claims.selection import load_questions
-from posekit.claims.verdict import HOLDS
 from posekit.metrics.registry import ALL
 from posekit.report.glossary import EVIDENCE, GLOSSARY, MEANING, STUDIO
 from posekit.report.markdown import index_page, link, table

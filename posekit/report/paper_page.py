@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from posekit.claims.contrasts import Contrast
+from posekit.claims.finding import HOLDS
 from posekit.claims.ledger import Judged
 from posekit.claims.measurements import Record
 from posekit.claims.paper import Claim, Paper, split
 from posekit.claims.selection import Question
 from posekit.claims.statistics import FEWEST
-from posekit.claims.verdict import HOLDS, STATED, WORDS
+from posekit.claims.verdict import STATED, WORDS
 from posekit.report.comparisons import choice_section, contrast_section
 from posekit.report.deployment_table import way_tables
 from posekit.report.glossary import STUDIO

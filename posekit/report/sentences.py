@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from posekit.claims.finding import HOLDS, Finding
 from posekit.claims.ledger import Judged, labels
 from posekit.claims.numbers import number, number_within
-from posekit.claims.verdict import HOLDS, Finding
 from posekit.report.markdown import escape
 
 LONG = 11  # characters of a printed number: 0.00114283, and a sign

@@ -2,9 +2,9 @@
 
 import pytest
 
+from posekit.claims.finding import Finding
 from posekit.claims.ledger import Judged, labels
 from posekit.claims.paper import Claim, load_paper, slugs
-from posekit.claims.verdict import Finding
 from posekit.report.sentences import measured_cell, printed_cell
 
 
