@@ -82,7 +82,7 @@ def check_human36m(folder: Path) -> Iterator[Row]:
     for detections in sorted(_detections(folder) - {"gt"}):
         yield _check_detections(folder, preparation, detections, tuple(whole))
     if preparation in SOURCES:
-        yield from check_pictures(folder, preparation, sum(READ_TOGETHER[preparation], ()))
+        yield from check_pictures(folder, preparation, whole)
 
 
 def check_cmu(folder: Path) -> Iterator[Row]:

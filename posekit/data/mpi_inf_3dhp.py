@@ -47,16 +47,23 @@ SOURCE = (
     "get MPI-INF-3DHP at gvv.mpi-inf.mpg.de/3dhp-dataset, for research only: mpi_inf_3dhp.zip has "
     "the scripts get_dataset.sh (some 25 GB) and get_testset.sh (6.9 GB)"
 )
-FRAMES = {  # that the videos of each take have
-    (f"S{subject}", take): frames
-    for subject, takes in enumerate(
-        (
-            *((6416, 12430), (6502, 6081), (12488, 12283), (6171, 6675)),
-            *((12820, 12312), (6188, 6145), (6239, 6320), (6468, 6054)),
-        ),
-        start=1,
-    )
-    for take, frames in enumerate(takes, start=1)
+FRAMES = {  # of the videos of each take
+    ("S1", 1): 6416,
+    ("S1", 2): 12430,
+    ("S2", 1): 6502,
+    ("S2", 2): 6081,
+    ("S3", 1): 12488,
+    ("S3", 2): 12283,
+    ("S4", 1): 6171,
+    ("S4", 2): 6675,
+    ("S5", 1): 12820,
+    ("S5", 2): 12312,
+    ("S6", 1): 6188,
+    ("S6", 2): 6145,
+    ("S7", 1): 6239,
+    ("S7", 2): 6320,
+    ("S8", 1): 6468,
+    ("S8", 2): 6054,
 }
 CUT_SHORT = {("S6", 2, 2): 3911}  # subject, take, camera: frames of a shorter video
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)  # of 14; the others look from above, or from close by
@@ -67,25 +74,18 @@ ACTIVITIES = (
 )
 
 
-def _lens(
-    focal: float,
-    aspect: float,
-    offset: tuple[float, float],
-    sensor: tuple[float, float],
-    size: tuple[int, int],
-) -> Intrinsics:
-    """A camera given in mm on its sensor, without its distortion: pictures have no place for it."""
-    x, y = size[0] / sensor[0], size[1] / sensor[1] * aspect  # px a mm
-    middle = (x * (sensor[0] / 2 + offset[0]), y * (sensor[1] / 2 + offset[1]))
-    return Intrinsics("0", (x * focal, y * focal), middle, size=size)
-
-
-_STUDIO = _lens(7.32506, 1.00044, (-0.0322884, 0.0929296), (10.0, 10.0), (2048, 2048))
-_OUTDOORS = _lens(
-    8.770747185, 0.993236423, (-0.104908645, 0.104899704), (10.0, 5.625), (1920, 1080)
+_STUDIO = Intrinsics(
+    "0",
+    (1500.172288, 1500.83236380672),
+    (1017.3873356800001, 1043.4909161521152),
+    size=(2048, 2048),
+)
+_OUTDOORS = Intrinsics(
+    "0", (1683.98345952, 1672.5937077248102), (939.85754016, 556.3521881207461), size=(1920, 1080)
 )
 TEST_CAMERAS = dict.fromkeys(TEST_TAKES[:4], _STUDIO) | dict.fromkeys(TEST_TAKES[4:], _OUTDOORS)
-"""Not in the annotations; numbers of the release's test cameras, as posepile has them."""
+"""Not in the annotations: converted to px from the release's test cameras in mm, which posepile lists,
+without the distortion of the second."""
 
 
 class HpPictures(PeoplePictures):

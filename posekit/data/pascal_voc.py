@@ -20,9 +20,11 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
+from posekit.data.formats.pickles import AGAIN, DAMAGE
 from posekit.data.people import Row
-from posekit.geometry.crop import read_image, read_labels
+from posekit.geometry.crop import read_image
 
 SMALLEST = 500  # px of a mask
 BORDER = 192  # opacity of what the erosion takes away
@@ -108,9 +110,7 @@ def _cut_outs(folder: Path, file: Path, things: list[Thing]) -> Iterator[np.ndar
         return
     picture = read_image(folder / "JPEGImages" / f"{file.stem}.jpg")
     mask_file = folder / "SegmentationObject" / f"{file.stem}.png"
-    numbers = read_numbers(mask_file)
-    if numbers.shape != picture.shape[:2]:
-        raise ValueError(f"{mask_file} is of {numbers.shape} px, its picture {picture.shape[:2]}")
+    numbers = read_numbers(mask_file, picture.shape[:2])
     if (most := numbers[numbers < 255].max(initial=0)) > len(things):
         raise ValueError(f"{mask_file} counts {most} objects, {file} only {len(things)}")
     height, width = numbers.shape
@@ -131,35 +131,23 @@ def cut_out(picture: UInt8[np.ndarray, "H W 3"], mask: np.ndarray) -> UInt8[np.n
     return cv2.resize(whole, None, fx=SHRINK, fy=SHRINK, interpolation=cv2.INTER_AREA)
 
 
-def read_numbers(file: Path) -> UInt8[np.ndarray, "H W"]:
-    """The objects' numbers in a mask, 255 between them; ValueError when it has other colours.
+def read_numbers(file: Path, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
+    """The objects' numbers in a mask, 255 between them, for a picture of this height and width.
 
-    A mask is a PNG with VOC's palette, which decoders turn into colours.
+    A mask is a PNG whose palette's indices are the numbers. FileNotFoundError; ValueError when it
+    is of another size or kind, or damaged.
     """
-    pixels = read_labels(file)
-    if pixels.ndim == 2:
-        return pixels
-    places = np.searchsorted(_PALETTE[_ORDER], _code(pixels)).clip(max=255)
-    numbers = _ORDER[places].astype(np.uint8)
-    if (_PALETTE[numbers] != _code(pixels)).any():
-        raise ValueError(f"{file} has colours that are not of Pascal VOC's palette")
+    try:
+        with Image.open(file, formats=["PNG"]) as image:
+            kind = image.mode, image.size[::-1]
+            numbers = np.array(image) if kind == ("P", size) else None
+    except FileNotFoundError:
+        raise
+    except (*DAMAGE, OSError) as error:  # Pillow's, of what is cut off or no PNG
+        raise ValueError(f"{file}: {error}; {AGAIN}") from error
+    if numbers is None:
+        raise ValueError(
+            f"{file} is of mode {kind[0]} and {kind[1]} px; a mask of this picture has a palette (P) "
+            f"and {size}"
+        )
     return numbers
-
-
-def _code(colours: np.ndarray) -> np.ndarray:
-    return colours.astype(np.int64) @ [1 << 16, 1 << 8, 1]
-
-
-def _palette() -> np.ndarray:
-    """VOC's colour of every number: three bits at a time go to red, green and blue, high first."""
-    numbers = np.arange(256)
-    colours = np.zeros((256, 3), np.int64)
-    for place in range(8):
-        for channel in range(3):
-            bit = (numbers >> (3 * place + channel)) & 1
-            colours[:, channel] |= bit << (7 - place)
-    return _code(colours)
-
-
-_PALETTE = _palette()
-_ORDER = np.argsort(_PALETTE)

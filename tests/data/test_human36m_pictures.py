@@ -473,8 +473,7 @@ def test_poses_without_pictures_are_whole_and_said_to_be_so(tmp_path, one_subjec
 
 def test_videos_are_checked_for_their_lengths(tmp_path):
     path = made.video_subject(tmp_path, frames=4)
-    rows = list(check_pictures(tmp_path, "raw", ("S9", "S11")))
-    assert len(rows) == 1  # S11 has no poses: that is said elsewhere
+    rows = list(check_pictures(tmp_path, "raw", ("S9",)))
     what, state, detail = rows[0]
     assert (what, state) == ("pictures S9", "damaged")
     assert f"{path.name} has 4 frames, the poses {make.FRAMES}" in detail

@@ -54,9 +54,6 @@ class Source(Protocol):
 
     get: str  # how to come by those that are missing
 
-    def any(self) -> bool:
-        """Whether there are pictures at all."""
-
     def present(self, frames: list[Frame]) -> Bool[np.ndarray, " N"]:
         """Which frames have a picture, by the files' names."""
 
@@ -70,7 +67,7 @@ class Source(Protocol):
         """The whole picture, RGB."""
 
     def damage(self, frames: list[Frame]) -> str:
-        """What is wrong with the files of these frames, all of them there; "": nothing."""
+        """What is wrong with the files of these frames, all of them present; "": nothing."""
 
 
 class Folders:
@@ -80,9 +77,6 @@ class Folders:
 
     def __init__(self, folder: Path):
         self.folder, self.images = folder, folder / "images"
-
-    def any(self) -> bool:
-        return self.images.is_dir() and any(self.images.glob("s_*"))
 
     def present(self, frames: list[Frame]) -> Bool[np.ndarray, " N"]:
         answers = []
@@ -173,9 +167,6 @@ class Videos:
                 self.paths[(subject, *take_of(subject, name), camera)] = path
             except ValueError as error:
                 raise ValueError(f"{path}: {error}; remove or rename it") from error
-
-    def any(self) -> bool:
-        return bool(self.paths)
 
     def present(self, frames: list[Frame]) -> Bool[np.ndarray, " N"]:
         return np.array([frame[:4] in self.paths for frame in frames], dtype=bool)

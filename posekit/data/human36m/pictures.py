@@ -27,7 +27,7 @@ from posekit.data import human36m
 from posekit.data.batch import SEEN
 from posekit.data.human36m.files import SUBJECTS
 from posekit.data.human36m.frames import SOURCES, frames_of
-from posekit.data.people import People, PeoplePictures, clip, intrinsic_matrices
+from posekit.data.people import People, PeoplePictures, Row, clip, intrinsic_matrices
 from posekit.data.pictures import check_size
 from posekit.geometry.camera import HUMAN36M_INTRINSICS
 from posekit.geometry.skeleton import H36M17
@@ -131,34 +131,28 @@ def around(joints: Float64[Tensor, "N J 2"]) -> Float64[Tensor, "N 4"]:
     return torch.cat([(low + high - sides) / 2, sides], dim=1)
 
 
-def check_pictures(
-    folder: Path, preparation: str, subjects: Iterable[str]
-) -> Iterator[tuple[str, str, str]]:
-    """What pictures there are of the poses in `folder`, by subject: (what, state, detail).
+def check_pictures(folder: Path, preparation: str, subjects: Iterable[str]) -> Iterator[Row]:
+    """Lines on the pictures of each of these subjects, whose poses are whole.
 
-    States are those of `posekit.data.check`. Pictures are looked for, not read; videos are opened
-    for their lengths. Nothing is said of subjects whose poses can't be read.
+    Pictures are looked for, not read; videos are opened for their lengths.
     """
     try:
         source = SOURCES[preparation](folder)
     except ValueError as error:
         yield "pictures", "wrong", str(error)
         return
-    if not source.any():
-        yield "pictures", "note", f"none, only poses; for pictures, {source.get}"
-        return
+    lines, some = [], False
     for subject in subjects:
-        what = f"pictures {subject}"
-        try:
-            poses = human36m.load(folder, subjects=(subject,), partial=True)
-        except (OSError, ValueError, ModuleNotFoundError):
-            continue
-        there = source.present(listed := frames_of(poses.frames))
-        if not there.all():
-            first = source.file(listed[int(there.argmin())])
-            detail = f"{(~there).sum():,} of {len(there):,} frames have none, as {first}"
-            yield what, "missing", f"{detail}: {source.get}"
-        elif trouble := source.damage(listed):
-            yield what, "damaged", trouble
-        else:
-            yield what, "ok", f"{len(listed):,} frames"
+        frames = frames_of(human36m.load(folder, subjects=(subject,), partial=True).frames)
+        present = source.present(frames)
+        some |= present.any()
+        state, detail = "ok", f"{len(frames):,} frames"
+        if not present.all():
+            first = source.file(frames[int(present.argmin())])
+            lacking = f"{(~present).sum():,} of {len(frames):,} frames have none, as {first}"
+            state, detail = "missing", f"{lacking}: {source.get}"
+        elif damage := source.damage(frames):
+            state, detail = "damaged", damage
+        lines.append((f"pictures {subject}", state, detail))
+    none = ("pictures", "note", f"none, only poses; for pictures, {source.get}")
+    yield from lines if some or not lines else [none]
