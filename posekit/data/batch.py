@@ -87,3 +87,8 @@ def join(batches: Sequence[Batch]) -> Batch:
     return replace(
         first, **{name: torch.cat([getattr(batch, name) for batch in batches]) for name in names}
     )
+
+
+def unit_range(images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+    """Convert uint8 images to float32 in [0, 1], channels last in memory."""
+    return (images.float() / 255).contiguous(memory_format=torch.channels_last)

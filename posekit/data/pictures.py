@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from posekit.data.batch import Batch, join
 from posekit.geometry.skeleton import Skeleton
@@ -62,7 +62,7 @@ class Pictures(ABC):
 
 
 def draw(
-    pictures: Pictures, label: str, workers: int | None = None, *, masks: bool = False
+    pictures: Pictures | Subset, label: str, workers: int | None = None, *, masks: bool = False
 ) -> Batch:
     """All the pictures as one batch, drawn by so many processes, or one a core (None).
 
@@ -85,7 +85,7 @@ def check_size(size: int) -> None:
 
 
 def loader(
-    pictures: Pictures, batches: Sequence[Sequence[int]], *, workers: int = 0
+    pictures: Pictures | Subset, batches: Sequence[Sequence[int]], *, workers: int = 0
 ) -> Iterator[Batch]:
     """`batches` of indices as `Batch`es, drawn ahead by `workers` processes of one thread each.
 

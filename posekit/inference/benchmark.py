@@ -12,13 +12,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from posekit.data import albums
-from posekit.data.albums import Album, light
+from posekit.data.albums import Album
+from posekit.data.batch import unit_range
 from posekit.inference import export, runtimes
 from posekit.metrics.protocol import PoseProtocol
 from posekit.models.profile import latencies
 from posekit.system import keep_freed_memory
 from posekit.training import integral
+from posekit.training.experiment import predict
 from posekit.training.runs import Measured
 
 FILES = {
@@ -197,7 +198,7 @@ def errors(
     network: nn.Module,
     ways: Sequence[str],
     learn: Album,
-    test: albums.Filmed,
+    test: Album,
     card: PoseProtocol,
 ) -> dict[str, float]:
     """mm on `test` of the network itself ("torch-float32") and of its files, each run in a way of
@@ -205,15 +206,15 @@ def errors(
 
     Errors as `posekit.export`; KeyError for another way.
     """
-    pictures = test.album.batch.images
+    pictures = test.batch.images
     chosen = learn.batch.images[:: max(1, len(learn) // CALIBRATION)]
-    found = {"torch-float32": integral.joints(network, pictures)}
+    found = {"torch-float32": predict(network, pictures)}
     with tempfile.TemporaryDirectory() as folder:
         for way in ways:
             file, precision = RUNNING[way]
-            path = write(network, file, Path(folder), light(pictures[:1]), light(chosen))
+            path = write(network, file, Path(folder), unit_range(pictures[:1]), unit_range(chosen))
             loaded = runtimes.load(path, threads=1, precision=precision)
-            found[way] = torch.cat([loaded(light(part)) for part in pictures.split(100)])
+            found[way] = torch.cat([loaded(unit_range(part)) for part in pictures.split(100)])
     return {
         way: next(mm for *_, mm in integral.quantities("", cube, test, [card], 0.0))
         for way, cube in found.items()

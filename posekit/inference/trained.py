@@ -19,13 +19,13 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from posekit.data.albums import TOGETHER, light
+from posekit.data.batch import unit_range
 from posekit.geometry.skeleton import H36M17, MOON18, MUCO21, Skeleton
 from posekit.inference.video import digest
 from posekit.models.integral import from_voxels
 from posekit.models.soft_argmax import soft_argmax
 from posekit.models.zoo import NETWORKS
-from posekit.training.heatmaps import WEIGHTS
+from posekit.training.experiment import EVALUATED_TOGETHER, WEIGHTS
 from posekit.training.runs import cache_folder
 
 LARGEST = 4_000_000_000  # bytes of a file with weights
@@ -46,7 +46,9 @@ class Trained:
     @torch.inference_mode()
     def joints(self, crops: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B J 3"]:
         """The joints in the cube, on the CPU; ValueError when they are none or not finite."""
-        found = torch.cat([self.forward(part).float().cpu() for part in crops.split(TOGETHER)])
+        found = torch.cat(
+            [self.forward(part).float().cpu() for part in crops.split(EVALUATED_TOGETHER)]
+        )
         wanted = (len(crops), len(self.skeleton), 3)
         if found.shape != wanted or not found.isfinite().all():
             raise ValueError(
@@ -119,7 +121,7 @@ def _of_run(folder: Path, device: str) -> Trained:
 def _through(
     network: nn.Module, device: str, crops: UInt8[Tensor, "B 3 S S"]
 ) -> Float[Tensor, "B J 3"]:
-    return network(light(crops.to(device)))
+    return network(unit_range(crops.to(device)))
 
 
 def _exported(path: Path) -> Trained:
@@ -145,7 +147,7 @@ def _exported(path: Path) -> Trained:
         )
 
     def forward(crops: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B J 3"]:
-        pictures = light(crops).contiguous().numpy()
+        pictures = unit_range(crops).contiguous().numpy()
         if given.shape[0] == 1:  # exported for one at a time
             parts = [session.run([made.name], {given.name: each[None]})[0] for each in pictures]
             out = torch.cat([torch.from_numpy(part) for part in parts])

@@ -9,20 +9,59 @@ rectangles stay upright.
 B persons, J joints, H x W pixels of the pictures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from posekit.data.batch import HIDDEN, SEEN, Batch
+from posekit.data.albums import Album
+from posekit.data.batch import HIDDEN, SEEN, Batch, join, unit_range
 from posekit.training.augmentations import RECIPES, Drawn, Placed, Recipe
 from posekit.training.warp import warp
 
 __all__ = ["RECIPES", "Drawn", "Placed", "Recipe", "apply", "augment", "paint"]
+
+
+class Augmented:
+    """An album as a data set for training: batches of pictures, augmented anew in every epoch.
+
+    `targets` makes the targets of a batch. With `only_3d`, pictures without 3D joints stay as they
+    are, as Bouchiat et al. leave those of MPII.
+    """
+
+    def __init__(
+        self,
+        album: Album,
+        augmentation: str,
+        targets: Callable[[Batch], Tensor | Batch],
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        only_3d: bool = False,
+    ):
+        self.batch, self.targets, self.only_3d = album.batch.to(device), targets, only_3d
+        self.augment = partial(augment, recipe=augmentation, seed=seed, occluders=album.occluders)
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def samples(
+        self, indices: Int64[Tensor, " B"], epoch: int = 0
+    ) -> tuple[Float[Tensor, "B 3 H W"], Tensor | Batch]:
+        """The pictures of these indices, augmented as in `epoch`, with their targets."""
+        chosen = self.batch[indices.to(self.batch.images.device)]
+        varied = chosen.has_joints3d if self.only_3d else torch.ones_like(chosen.has_joints3d)
+        if varied.all():
+            chosen = self.augment(chosen, epoch=epoch)
+        elif varied.any():
+            order = torch.cat([varied.nonzero(), (~varied).nonzero()]).flatten().argsort()
+            chosen = join([self.augment(chosen[varied], epoch=epoch), chosen[~varied]])[order]
+        return unit_range(chosen.images), self.targets(chosen)
 
 
 def augment(

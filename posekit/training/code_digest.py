@@ -1,90 +1,133 @@
-"""Which code a result depends on, as a hash.
+"""The code that a result depends on, as a hash.
 
-The code of a function is its own source and that of every posekit module it can reach through
-imports. Comments, docstrings and formatting don't count, nor do the modules that only keep books.
+That is the source of the work function, of the functions and classes of a notebook that it uses,
+and of every posekit module that these can reach through imports. Comments, docstrings and
+formatting don't count, nor do modules that only keep books. Other libraries count by their names;
+their versions are in the record.
 """
 
 import ast
+import dataclasses
 import functools
 import hashlib
 import inspect
 import json
 import sys
+import sysconfig
 import textwrap
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-BOOKKEEPING = {"posekit", "posekit.training.runs", "posekit.training.code_digest", "posekit.system"}
+BOOKKEEPING = {
+    "posekit",
+    "posekit.system",
+    *(f"posekit.training.{name}" for name in ("runs", "code_digest", "study")),
+}
+LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib"))
 
 
 def code_digest(work: Callable) -> str:
-    """A hash of the code `work` depends on: itself, and every posekit module it can reach.
+    """A hash of the code that `work` depends on.
 
-    Comments, docstrings and formatting don't count. A function of a notebook may read plain data,
-    functions of that notebook and whatever posekit defines; ValueError names anything else.
+    Raises ValueError for an object whose content can't be hashed, such as a tensor that a function
+    of a notebook reads as a global variable.
     """
-    parts: dict = {}
-    modules: set[str] = set()
-    bound = work
-    while isinstance(bound, functools.partial):
-        bound = bound.func
-    try:
-        parts["work"] = _describe(work, parts, modules, bound.__module__)
-    except TypeError as error:
-        raise ValueError(f"{bound.__qualname__} is bound to {error}") from None
-    for module in sorted(_reachable(modules)):
-        parts[module] = _essence(Path(sys.modules[module].__file__).read_text(encoding="utf-8"))
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    code = _Code(work)
+    modules = {name: _module(name)[0] for name in sorted(reachable(code.modules))}
+    plain = json.dumps([code.work, code.functions, modules], sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
 
-def _collect(work: Callable, parts: dict, modules: set) -> None:
-    """Add the source of a function and of what it names to `parts`, its modules to `modules`."""
-    if work.__qualname__ in parts:
-        return
-    parts[work.__qualname__] = _essence(textwrap.dedent(inspect.getsource(work)))
-    for name in sorted(_names(work.__code__) & work.__globals__.keys()):
-        try:
-            parts[f"{work.__qualname__}: {name}"] = _describe(
-                work.__globals__[name], parts, modules, work.__module__
-            )
-        except TypeError as error:
-            raise ValueError(
-                f"{work.__qualname__} reads {name!r}, whose content can't be part of the run's "
-                f"identity ({error}); hand it over through `config` or `data`"
-            ) from None
+def modules_of(work: Callable) -> set[str]:
+    """The posekit modules that `work` depends on, directly or not."""
+    return reachable(_Code(work).modules)
 
 
-def _describe(value, parts: dict, modules: set, notebook: str):
-    """`value` as plain data, its code added to `parts` and `modules`; TypeError if it has none."""
+def reachable(modules: Iterable[str]) -> set[str]:
+    """These posekit modules and all that they import, directly or not, without BOOKKEEPING."""
+    seen, todo = set(), list(modules)
+    while todo:
+        module = todo.pop()
+        if module in seen or module in BOOKKEEPING:
+            continue
+        seen.add(module)
+        todo += [name for name in _module(module)[1] if name in sys.modules]
+    return seen
 
-    def inner(each):
-        return _describe(each, parts, modules, notebook)
 
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [inner(v) for v in value]
-    if isinstance(value, dict):
-        return {str(k): inner(v) for k, v in value.items()}
-    if isinstance(value, functools.partial):
-        return [inner(value.func), inner(value.args), inner(value.keywords)]
-    if isinstance(value, types.ModuleType):
-        modules |= {value.__name__} if value.__name__.startswith("posekit") else set()
-        return value.__name__
-    home = getattr(value, "__module__", "") or ""
-    if home.startswith("posekit"):
-        modules.add(home)
-        names = [n for n, v in vars(sys.modules[home]).items() if v is value]
-        if not names:
-            raise TypeError(f"a {type(value).__name__} made outside {home}")
-        return f"{home}.{names[0]}"
-    if inspect.isfunction(value) and home == notebook:
-        _collect(value, parts, modules)
-        return value.__qualname__
-    if inspect.isroutine(value) or inspect.isclass(value):
-        return f"{home}.{value.__qualname__}"  # another library: its version is in the record
-    raise TypeError(f"a {type(value).__name__}")
+@functools.cache
+def _module(name: str) -> tuple[str, list[str]]:
+    """The essence of a posekit module, and the names in posekit that it imports."""
+    source = Path(sys.modules[name].__file__).read_text(encoding="utf-8")
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return _essence(source), [name for name in names if name.startswith("posekit")]
+
+
+class _Code:
+    """The posekit modules that a function names, and the sources of what is not in posekit."""
+
+    def __init__(self, work: Callable):
+        self.modules: set[str] = set()
+        self.functions: dict[str, object] = {}
+        self.seen: set[int] = set()
+        self.work = self.describe(work)
+
+    def describe(self, value):
+        """`value` as plain data; ValueError for an object that has no such form."""
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, list | tuple):
+            return [self.describe(item) for item in value]
+        if isinstance(value, Mapping):
+            return {str(key): self.describe(item) for key, item in value.items()}
+        if isinstance(value, functools.partial):
+            return [self.describe(part) for part in (value.func, value.args, value.keywords)]
+        if isinstance(value, types.ModuleType):
+            self.modules |= {value.__name__} if value.__name__.startswith("posekit") else set()
+            return value.__name__
+        if inspect.isroutine(value) or inspect.isclass(value):
+            return self._code(value, value.__module__ or "")
+        if dataclasses.is_dataclass(value):
+            return [self.describe(type(value)), self.describe(vars(value))]
+        raise ValueError(f"a {type(value).__name__} can't be part of a run's identity")
+
+    def _code(self, value, home: str) -> str:
+        if home.startswith("posekit"):
+            self.modules.add(home)
+        elif _is_users(value, home):
+            if id(value) not in self.seen:
+                self.seen.add(id(value))
+                self._collect(value)
+            return value.__qualname__
+        return f"{home}.{value.__qualname__}"
+
+    def _collect(self, value) -> None:
+        """Add the source of a user's function, or of a class's methods, and of what they name."""
+        if inspect.isclass(value):
+            methods = [member for member in vars(value).values() if inspect.isfunction(member)]
+            self.functions[value.__qualname__] = self.describe([*value.__bases__, *methods])
+            return
+        name = f"{value.__qualname__} {len(self.functions)}"  # lambdas all have the same name
+        self.functions[name] = _essence(textwrap.dedent(inspect.getsource(value)))
+        for word in sorted(_names(value.__code__) & value.__globals__.keys()):
+            try:
+                self.functions[f"{name}: {word}"] = self.describe(value.__globals__[word])
+            except ValueError as error:
+                raise ValueError(
+                    f"{value.__qualname__} reads {word!r}: {error}; pass it by `config` or `data`"
+                ) from None
+
+
+def _is_users(value, home: str) -> bool:
+    """Is this function or class a user's, neither built in nor an installed library's?"""
+    file = getattr(sys.modules.get(home), "__file__", None) or ""
+    return not (inspect.isbuiltin(value) or home == "builtins" or file.startswith(LIBRARIES))
 
 
 def _names(code: types.CodeType) -> set[str]:
@@ -93,28 +136,12 @@ def _names(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*[_names(c) for c in inner])
 
 
-def _reachable(modules: set[str]) -> set[str]:
-    """These posekit modules and all that they import, directly or not."""
-    seen, todo = set(), list(modules)
-    while todo:
-        module = todo.pop()
-        if module in seen:
-            continue
-        seen.add(module)
-        tree = ast.parse(Path(sys.modules[module].__file__).read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            names = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
-            todo += [n for n in names if n.startswith("posekit") and n in sys.modules]
-    return seen - BOOKKEEPING
-
-
 def _essence(source: str) -> str:
     """Source without what can't change a result: comments, formatting, docstrings."""
-    tree = ast.parse(source)
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return source  # a lambda's line is not always a statement
     for node in ast.walk(tree):
         match node:
             case ast.AST(body=[ast.Expr(value=ast.Constant()), *rest]):

@@ -1,13 +1,13 @@
-"""One training loop: any network, resumable, the same numbers after a kill as without one.
+"""One training loop for all networks: resumable, with the same numbers after a kill as without one.
 
-N samples, B of them in a batch. A data set is anything with `len(data)` whose `data[indices]`, for
-a tensor of B indices, is the pair of a batch's inputs and targets: a TensorDataset is one. One whose
-samples change from epoch to epoch, as augmented pictures do, has `lesson(indices, epoch)` instead.
+N samples, B of them in a batch. A data set has a length N and gives a batch of B indices as a pair
+of inputs and targets: by `data[indices]`, as torch's TensorDataset does, or by
+`data.samples(indices, epoch)` where augmentation changes the samples from epoch to epoch.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -30,21 +30,27 @@ class Recipe:
     epochs: int
     batch: int
     rate: float = 1e-3
-    drops: tuple[int, ...] = ()  # epochs after which the rate is multiplied by `factor`
+    drops: Sequence[int] = ()  # epochs after which the rate is multiplied by `factor`
     factor: float = 0.1
     precision: str = "float32"  # or "bfloat16": autocast of the forward pass
     optimiser: str = "adam"  # of OPTIMISERS
 
+    def __post_init__(self):
+        if self.optimiser not in OPTIMISERS:
+            known = ", ".join(OPTIMISERS)
+            raise ValueError(f"no optimiser {self.optimiser!r}; there are {known}")
+        object.__setattr__(self, "drops", tuple(self.drops))  # JSON has lists only
+
 
 @dataclass
 class History:
-    """What training left behind beside the weights."""
+    """The losses of a training and what it cost."""
 
     losses: list[float] = field(default_factory=list)  # mean over the samples of each epoch
-    watched: list[float] = field(default_factory=list)  # what `watch` said after each epoch
+    watched: list[float] = field(default_factory=list)  # the value of `watch` after each epoch
     seconds: float = 0.0  # of training, all starts together
-    waited: float = 0.0  # the part of `seconds` in which the next batch was not there yet
-    carried: float = 0.0  # the part of `seconds` that earlier starts spent
+    waited: float = 0.0  # the part of `seconds` spent waiting for the next batch
+    carried: float = 0.0  # the part of `seconds` that earlier, interrupted starts spent
     samples: int = 0
 
 
@@ -63,58 +69,46 @@ def train(
 ) -> History:
     """Train `network` in place and return its losses.
 
-    `watch` looks at the network after every epoch, such as at its loss on other data, in eval mode.
-    With a `checkpoint` path the state is kept there every `checkpoint_seconds`, and a second call
+    `watch` measures the network after every epoch, in evaluation mode: its loss on other data.
+    With a `checkpoint` path the state is saved there every `checkpoint_seconds`, and a second call
     goes on from it: weights, optimiser, schedule, random states and the position in the data.
-    Raises ValueError when the loss is no longer finite, the checkpoint is of another training, or
-    the optimiser is not one of OPTIMISERS.
+    Raises ValueError when the loss is no longer finite or the checkpoint is of another training.
     """
-    if recipe.optimiser not in OPTIMISERS:
-        raise ValueError(f"no optimiser {recipe.optimiser!r}; there are {', '.join(OPTIMISERS)}")
     device = torch.device(device)
     network.to(device).train()
     optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, recipe.drops, recipe.factor)
+    parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
     torch.manual_seed(seed)  # dropout; the order of the data has its own generator
     history, first_epoch, first_step, total = History(), 0, 0, 0.0
     if checkpoint is not None and checkpoint.exists():
         state = _load(checkpoint, recipe, seed)
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
         _set_random_states(state["random"])
-        history = History(**state["history"], carried=state["history"]["seconds"])
+        history = History(**state["history"])
+        history.carried = history.seconds
         first_epoch, first_step, total = state["epoch"], state["step"], state["total"]
     start, saved = time.perf_counter() - history.seconds, time.perf_counter()
 
     def save(epoch: int, step: int) -> None:
-        state = {
-            "recipe": repr(recipe),
-            "seed": seed,
-            "epoch": epoch,
-            "step": step,
-            "total": total,
-            "history": {
-                "losses": history.losses,
-                "watched": history.watched,
-                "seconds": time.perf_counter() - start,
-                "waited": history.waited,
-                "samples": history.samples,
-            },
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "schedule": schedule.state_dict(),
-            "random": _random_states(),
-        }
+        nonlocal saved
+        history.seconds = time.perf_counter() - start
+        state = {"recipe": repr(recipe), "seed": seed, "epoch": epoch, "step": step, "total": total}
+        state |= {"history": asdict(history), "random": _random_states()}
+        state |= {name: part.state_dict() for name, part in parts.items()}
         write_whole(checkpoint, lambda path: torch.save(state, path))
+        saved = time.perf_counter()
 
-    lesson = getattr(data, "lesson", lambda indices, epoch: data[indices])
-    epochs = progress(range(first_epoch, recipe.epochs), label, recipe.epochs, first_epoch)
-    for epoch in epochs:
+    def due() -> bool:
+        return checkpoint is not None and time.perf_counter() - saved >= checkpoint_seconds
+
+    samples = getattr(data, "samples", lambda indices, epoch: data[indices])
+    for epoch in progress(range(first_epoch, recipe.epochs), label, recipe.epochs, first_epoch):
         batches = _batches(len(data), recipe.batch, seed, epoch)
         for step in range(first_step, len(batches)):
             asked = time.perf_counter()
-            inputs, targets = (part.to(device) for part in lesson(batches[step], epoch))
+            inputs, targets = (part.to(device) for part in samples(batches[step], epoch))
             history.waited += time.perf_counter() - asked
             with torch.autocast(device.type, torch.bfloat16, recipe.precision == "bfloat16"):
                 value = loss(network(inputs), targets)
@@ -123,12 +117,9 @@ def train(
             optimiser.step()
             total += value.item() * len(inputs)
             history.samples += len(inputs)
-            due = time.perf_counter() - saved >= checkpoint_seconds
-            if checkpoint is not None and due and step + 1 < len(batches):
+            if step + 1 < len(batches) and due():
                 save(epoch, step + 1)
-                saved = time.perf_counter()
-        seen = sum(len(batch) for batch in batches)
-        history.losses.append(total / seen)
+        history.losses.append(total / sum(map(len, batches)))
         if not torch.isfinite(torch.tensor(history.losses[-1])):
             raise ValueError(f"{label}: the loss is {history.losses[-1]} after epoch {epoch + 1}")
         schedule.step()
@@ -137,17 +128,15 @@ def train(
             history.watched.append(watch(network))
             network.train()
         total, first_step = 0.0, 0
-        last = epoch + 1 == recipe.epochs
-        if checkpoint is not None and (last or time.perf_counter() - saved >= checkpoint_seconds):
+        if due() or (checkpoint is not None and epoch + 1 == recipe.epochs):
             save(epoch + 1, 0)
-            saved = time.perf_counter()
     history.seconds = time.perf_counter() - start
     network.eval()
     return history
 
 
 def _batches(count: int, batch: int, seed: int, epoch: int) -> list[Tensor]:
-    """The indices of every batch of an epoch: a function of seed and epoch alone."""
+    """The indices of every batch of an epoch, a function of seed and epoch alone."""
     order = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     batches = list(torch.randperm(count, generator=order).split(batch))
     if len(batches) > 1 and len(batches[-1]) == 1:

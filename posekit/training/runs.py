@@ -1,13 +1,12 @@
-"""Run records: what was run, on what, with what, and what came out.
+"""Runs: work that is done once, known by its identity, and the record of what came out.
 
-A run is known by the hash of the code it depends on, its config, its seed and its data. Finished
-runs are returned at once, half-done ones go on where they stopped. Work is kept in a cache outside
-the tree (POSEKIT_CACHE, or the user's cache folder); records go to `out`/runs.
+A run's identity is the hash of the code it depends on, its config, its seed and its data. Finished
+runs are returned at once, interrupted ones go on where they stopped. Files of a run are kept in a
+cache outside the tree (POSEKIT_CACHE, or the user's cache folder); records go to `out`/runs.
 """
 
 import contextlib
 import ctypes
-import fcntl
 import functools
 import hashlib
 import json
@@ -28,7 +27,9 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
+from posekit.metrics.protocol import Row
 from posekit.system import keep_freed_memory, progress, write_text
 from posekit.training.code_digest import code_digest
 
@@ -38,21 +39,21 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Measured:
-    """What the function of a run gives back.
+    """The result of a run's work."""
 
-    `quantities` are rows (quantity, card, data, value); `series` named lists, such as losses.
-    """
-
-    quantities: Sequence[tuple[str, str, str, float | int]]
-    series: Mapping[str, Sequence[float | int]] = field(default_factory=dict)
+    quantities: Sequence[Row]
+    series: Mapping[str, Sequence[float | int]] = field(default_factory=dict)  # losses by name
     samples: int = 0
     carried: float | int = 0.0  # seconds that earlier, interrupted starts had spent
     waited: float | int = 0.0  # seconds in which training waited for its data
 
 
+Work = Callable[[dict, int, Path, Sequence], Measured]  # of config, seed, folder, data sets
+
+
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its record, and the folder with what it kept (weights, predictions)."""
+    """A finished run: its record, and the folder with its files (weights, checkpoints)."""
 
     record: dict
     folder: Path
@@ -72,9 +73,9 @@ def finished() -> Iterator[dict]:
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work, known by its identity; `run` does it unless it was done before."""
+    """Work with its identity; `run` does it unless it was done before."""
 
-    work: Callable[[dict, int, Path, Sequence], Measured]
+    work: Work
     identity: dict
     data: Sequence
     out: str
@@ -94,10 +95,9 @@ class Job:
         return _read(self.folder / "record.json") is not None
 
     def run(self) -> Run:
-        """The finished run; a half-done one goes on where it stopped."""
+        """The finished run. Raises ValueError for a quantity that is not a finite number."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock, _one_thread(self.device):
-            _wait_for(lock, self.identity["job"])
+        with _locked(self.folder / "lock", self.identity["job"]), _one_thread(self.device):
             record = _read(self.folder / "record.json")
             if record is None:
                 record = self._record()
@@ -108,18 +108,17 @@ class Job:
 
     def _record(self) -> dict:
         started = time.perf_counter()
-        config, seed, name = (self.identity[k] for k in ("config", "seed", "job"))
+        config, seed, name = (self.identity[key] for key in ("config", "seed", "job"))
         measured = self.work(config, seed, self.folder, self.data)
         fingerprints = self.identity["data"]
         record = {"id": self.id} | self.identity
         record |= {"data": next(iter(fingerprints), None), "tested_on": fingerprints[1:]}
-        return (
-            record | _provenance(self.device) | _cost(measured, started) | _results(measured, name)
-        )
+        record |= _provenance(self.device) | _cost(measured, started)
+        return record | _results(measured, name)
 
 
 def job(
-    work: Callable[[dict, int, Path, Sequence], Measured],
+    work: Work,
     *,
     paper: str,
     job: str,
@@ -130,12 +129,12 @@ def job(
     out: str | Path = "",
     device: str = "cpu",
 ) -> Job:
-    """The job of doing `work(config, seed, folder, data)` once, to be remembered ever after.
+    """The job of doing `work(config, seed, folder, data)` once.
 
-    `data` are the data sets the work looks at, the one it learns from first: their fingerprints
-    are part of the run's identity, the places they lie at are not. With `out` the record is
-    copied to `out`/runs, where it takes the place of an older run of the same job. Raises
-    ValueError for a config that isn't plain data.
+    `data` are the data sets of the work, the training set first: their fingerprints are part of
+    the run's identity, the places they lie at are not. With `out` the record is copied to
+    `out`/runs, where it replaces an older run of the same job. Raises ValueError for a config that
+    isn't plain data.
     """
     identity = {"paper": paper, "job": job, "size": size, "seed": seed, "config": config}
     identity["code"] = code_digest(work)
@@ -149,9 +148,9 @@ def job(
     return Job(work, identity, data, str(out), device)
 
 
-def run(work: Callable[[dict, int, Path, Sequence], Measured], **about) -> Run:
-    """`job(...)` and at once its run. ValueError for a quantity that isn't a finite number."""
-    return job(work, **about).run()
+def noted(config: dict, seed: int, folder: Path, data: Sequence) -> Measured:
+    """The work of recording values: the config maps quantities to [protocol, data set, value]."""
+    return Measured([(name, *row) for name, row in config.items()])
 
 
 def run_all(jobs: Mapping[Key, Job], *, workers: int = 0) -> dict[Key, Run]:
@@ -165,7 +164,7 @@ def run_all(jobs: Mapping[Key, Job], *, workers: int = 0) -> dict[Key, Run]:
         return {key: job.run() for key, job in progress(jobs.items(), "runs", len(jobs))}
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's dead threads
     with ProcessPoolExecutor(workers, spawn, _start_worker, (os.getpid(),)) as pool:
-        todo = {pool.submit(job.run): job for job in jobs.values() if not job.done}
+        todo = [pool.submit(job.run) for job in jobs.values() if not job.done]
         for finished in progress(as_completed(todo), "runs", len(todo)):
             try:
                 finished.result()
@@ -196,17 +195,18 @@ def _one_thread(device: str) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _wait_for(lock, job: str) -> None:
-    """One process at a time works on a run; the lock goes with the process that held it."""
+def _locked(path: Path, job: str) -> contextlib.AbstractContextManager:
+    """A lock that one process at a time holds, released when that process ends or is killed."""
+    lock = FileLock(path)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        return lock.acquire(timeout=0)
+    except Timeout:
         print(f"{job}: another process is at this run; waiting for it", file=sys.stderr)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        return lock.acquire()
 
 
 def _read(path: Path) -> dict | None:
-    """The record at `path`; a damaged one counts as none, for it can be made again."""
+    """The record at `path`; None for a damaged one, which is made again."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
@@ -214,36 +214,25 @@ def _read(path: Path) -> dict | None:
 
 
 def _dump(record: dict) -> str:
-    """JSON with one quantity a line, so that a difference between two runs can be read."""
-    rows = {key: record.pop(key) for key in ("quantities", "series")}
-    text = json.dumps(record, indent=1).removesuffix("\n}")
-    lines = ",\n".join("  " + json.dumps(row) for row in rows["quantities"])
-    series = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in rows["series"].items())
-    record |= rows
+    """JSON with one quantity a line, so that two runs can be compared line by line."""
+    rest = {key: value for key, value in record.items() if key not in ("quantities", "series")}
+    text = json.dumps(rest, indent=1).removesuffix("\n}")
+    lines = ",\n".join("  " + json.dumps(row) for row in record["quantities"])
+    series = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in record["series"].items())
     return text + f',\n "quantities": [\n{lines}\n ],\n "series": {{\n{series}\n }}\n}}\n'
 
 
 def _publish(record: dict, folder: Path) -> None:
     """Put the record beside the others, in place of older runs of the same job."""
+
+    def key(record: dict) -> tuple:
+        data = record["data"]["name"] if record.get("data") else ""
+        return (record["paper"], record["job"], record["size"], record["seed"], data)
+
     write_text(folder / f"{record['id']}.json", _dump(record))
     for other in folder.glob("*.json"):
         if other.stem != record["id"] and (old := _read(other)) and key(old) == key(record):
             other.unlink()
-
-
-def counted(config: dict, seed: int, folder: Path, data: Sequence) -> Measured:
-    """The work of a run whose config is its result: what a notebook computed by itself.
-
-    The config maps a quantity to its value, or to [card, data, value].
-    """
-    rows = [(name, v) if isinstance(v, list) else (name, ["", "", v]) for name, v in config.items()]
-    return Measured([(name, *row) for name, row in rows])
-
-
-def key(record: dict) -> tuple:
-    """What a ledger tells records apart by: two records of one key contradict each other."""
-    data = record["data"]["name"] if record.get("data") else ""
-    return (record["paper"], record["job"], record["size"], record["seed"], data)
 
 
 def _results(measured: Measured, job: str) -> dict:

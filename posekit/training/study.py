@@ -1,94 +1,277 @@
-"""What the experiments of every notebook share: jobs by network and seed, latencies, notes, tables.
+"""The study of one paper: its sizes, claims, experiments, figures and verdicts, for a notebook.
 
-A work function is what a run does once and remembers; its config says all that it depends on.
-`networks` maps names to constructors.
+Everything that measures also records: with an `out` folder, records go to `out`/runs and figures to
+`out`/figures, where the results of all papers are made from them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import nn
 
-from posekit.models.profile import latencies, parameters, remove_parametrizations
-from posekit.training.runs import Job, Measured, Run, counted, job, run_all
-from posekit.training.runs import run as run_now
+from posekit.claims import audit, contrasts, ledger
+from posekit.claims.measurements import load_records
+from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
+from posekit.claims.verdict import WORDS
+from posekit.figures import output
+from posekit.system import pick_device
+from posekit.training.augmentations import RECIPES
+from posekit.training.data_sets import DataSets
+from posekit.training.experiment import Networks, Task, experiment
+from posekit.training.runs import job, noted, run_all
+from posekit.training.settings import SIZES, load_settings
+from posekit.training.tables import Runs, Table, from_rows, measured
+from posekit.training.timing import latency
 
-Networks = Mapping[str, Callable[..., nn.Module]]
-Runs = dict[tuple[str, int], Run]  # by network and seed
+Note = tuple[str, str, str, int, float | int]  # quantity, protocol, data set, seed, value
 
 
-@dataclass(frozen=True)
 class Study:
-    """The experiments of one notebook: the same networks, setting and seeds in all of them.
+    """The study of a paper at one size, with so many seeds, on one device.
 
-    Every experiment returns its runs by (network, seed); what was done before is not done again.
+    `data` names folders of data sets (`DataSets`); `device` is "cpu", "cuda" or empty for the best
+    there is. Raises ValueError for a size, a number of seeds, a data set or a device that there is
+    not, and FileNotFoundError for a paper or a folder.
     """
 
-    paper: str
-    networks: Networks
-    setting: Mapping
-    size: str
-    seeds: int
-    out: str
-    device: str
+    def __init__(
+        self,
+        slug: str,
+        *,
+        size: str = "smoke",
+        seeds: int = 1,
+        data: str = "",
+        out: str | Path = "",
+        device: str = "",
+    ):
+        if size not in SIZES:
+            raise ValueError(f"size is one of {', '.join(SIZES)}, not {size!r}")
+        if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
+            raise ValueError(f"seeds is a whole number from 1 on, not {seeds!r}")
+        self.slug, self.size, self.seeds, self.out = slug, size, seeds, str(out)
+        self.paper: Paper = load_paper(slug)
+        self.device = str(pick_device(device))
+        self.data = DataSets.named(data, workers=0 if size == "smoke" else None)
+
+    def __repr__(self) -> str:
+        threads = f", {torch.get_num_threads()} threads" if self.device == "cpu" else ""
+        about = f"{self.slug}, size {self.size}, {self._seeds}"
+        return f"{about}; torch {torch.__version__} on {self.device}{threads}"
+
+    @property
+    def _seeds(self) -> str:
+        return "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
+
+    # ---- what the paper says
+    @cached_property
+    def sizes(self) -> pd.DataFrame:
+        """The settings of all sizes, a column each."""
+        return load_settings(self.slug)
+
+    @property
+    def setting(self) -> dict:
+        """The settings of this study's size, by name."""
+        return self.sizes[self.size].to_dict()
+
+    @property
+    def settings(self) -> Table:
+        """The settings of all sizes, this study's marked."""
+        return Table(self.sizes.rename(columns={self.size: f"{self.size} (used here)"}))
+
+    def claims(self, *, kinds: Iterable[str] = (), where: Callable[[Claim], bool] | None = None):
+        """The paper's claims with what each prints: of some kinds, or those for which `where`."""
+        kinds, chosen = tuple(kinds), []
+        for claim in self.paper.claims:
+            if (not kinds or claim.kind in kinds) and (where is None or where(claim)):
+                claimed = "; ".join(dict.fromkeys(part.text for part in claim.parts))
+                chosen.append((claim.id, claim.where, claim.statement, claimed))
+        names = ["id", "where", "statement", "claimed"]
+        many = "1 claim" if len(chosen) == 1 else f"{len(chosen)} claims"
+        return Table(pd.DataFrame(chosen, columns=names), many)
+
+    def audit(self) -> Table:
+        """The claims and averages of the paper that its own printed numbers contradict."""
+        return Table(audit.findings(self.paper))
+
+    def verdicts(self) -> Table:
+        """How many claims got each verdict from the records in `out`; smoke runs never count."""
+        records = load_records(f"{self.out}/runs") if self.out else []
+        counts = ledger.verdicts(self.paper, records)["verdict"].value_counts()
+        counts = counts.reindex([word for word in WORDS[::-1] if word in counts])
+        return Table(counts.rename_axis("verdict").to_frame("claims"))
+
+    # ---- what is measured
+    def count(self, quantities: Mapping[str, int | float]) -> Table:
+        """Record quantities that were counted on the networks; beside what the paper prints."""
+        self.note("structure", [(name, "", "", 0, value) for name, value in quantities.items()])
+        rows = []
+        for name, value in quantities.items():
+            printed = self.paper.find(name, "")
+            equal = None
+            if printed and printed.value:
+                equal = printed.value.low <= value <= printed.value.high
+            rows.append((name, value, printed.text if printed else "", equal))
+        columns = ["quantity", "counted", "printed", "equal"]
+        return Table(pd.DataFrame(rows, columns=columns, dtype=object))
+
+    def note(self, title: str, rows: Sequence[Note]) -> None:
+        """Record measured values as the job `title`: quantity, protocol, data set, seed, value."""
+        for seed in sorted({row[3] for row in rows}):
+            config = {name: [card, data, v] for name, card, data, s, v in rows if s == seed}
+            self._job(noted, title, seed, [], config).run()
 
     def latency(
         self,
+        networks: Networks,
         shape: Sequence[int],
         *,
         rounds: int,
-        networks: Networks | None = None,
         metric: str = "latency_ms",
     ) -> Runs:
-        """Milliseconds of one forward pass on an input of `shape`, measured once a seed.
+        """Measure one forward pass on an input of `shape`, in ms, once a seed, networks in turns.
 
-        Of every network of the study that has parameters, or of others.
+        Networks without parameters are left out.
         """
         config = {"input": list(shape), "rounds": rounds, "metric": metric}
-        work = partial(latency, networks or self.networks)
-        return run_all(
-            {("", seed): self.job(work, metric, seed, [], config) for seed in range(self.seeds)},
-            workers=1,
-        )
+        work = partial(latency, dict(networks))
+        seeds = range(self.seeds)
+        return run_all({("", s): self._job(work, metric, s, [], config) for s in seeds}, workers=1)
 
-    def note(self, title: str, rows: Sequence[tuple[str, str, str, int, float | int]]) -> None:
-        """Record what a notebook computed: quantity, card, data, seed, value."""
-        for seed in sorted({row[3] for row in rows}):
-            config = {name: [card, data, v] for name, card, data, s, v in rows if s == seed}
-            about = {"paper": self.paper, "size": self.size, "out": self.out}
-            run_now(counted, job=title, seed=seed, config=config, device=self.device, **about)
+    def train(
+        self,
+        task: Task,
+        configurations: Mapping[str, Mapping],
+        train,
+        tests: Iterable[tuple] = (),
+        *,
+        also: Sequence = (),
+        starts: Runs | None = None,
+        title: str = "{}",
+        **common,
+    ) -> Runs:
+        """Train every configuration with every seed and test it; done runs are not done again.
 
-    def job(self, work, title: str, seed: int, data: Sequence, config: dict) -> Job:
-        """One piece of this study's work."""
-        about = {"paper": self.paper, "size": self.size, "out": self.out, "device": self.device}
-        return job(work, job=title, seed=seed, data=data, config=config, **about)
+        `configurations` maps names to options (`Task.config`), `common` are options of all of them.
+        `train` is a data set, or several by name, of which the option `train` chooses one; by
+        default the first. `tests` are data sets with the names of their protocols, `also` further
+        data sets of the task. Where a configuration has `start`, it begins with the weights of
+        that run of `starts`. `title` names the jobs in the records.
+        """
+        tests = [(test, list(protocols)) for test, protocols in tests]
+        protocols = {test.name: names for test, names in tests}
+        if len(protocols) < len(tests):
+            raise ValueError(f"{len(tests)} test sets have {len(protocols)} names; rename some")
+        albums = train if isinstance(train, Mapping) else {"": train}
+        jobs = {}
+        for seed in range(self.seeds):
+            for name, own in configurations.items():
+                options = _merged(common, own)
+                chosen = options.pop("train", next(iter(albums)))
+                if chosen not in albums:
+                    there = ", ".join(albums)
+                    raise ValueError(f"{name}: no training set {chosen!r}; there are {there}")
+                config = task.config(name, options, self.setting)
+                config |= {"protocols": protocols, "device": self.device}
+                if start := config.get("start"):
+                    if (start, seed) not in (starts or {}):
+                        raise ValueError(f"{name}: no run {start!r} to start from with seed {seed}")
+                    config["start"] = starts[start, seed].record["id"]
+                data = [albums[chosen], *also, *(test for test, _ in tests)]
+                recipe = RECIPES.get(config.get("augmentation", ""))
+                if recipe and recipe.paste:
+                    data[0] = replace(data[0], occluders=self.data.occluders(seed))
+                work = partial(experiment, task)
+                jobs[name, seed] = self._job(work, title.format(name), seed, data, config)
+        return run_all(jobs, workers=self.workers)
+
+    def run(self, work, title: str, data: Sequence, config: Mapping, *, seeds: int = 1) -> Runs:
+        """Do other work of runs, `work(config, seed, folder, data)`, one at a time."""
+        jobs = {("", seed): self._job(work, title, seed, data, config) for seed in range(seeds)}
+        return run_all(jobs, workers=1)
 
     @property
     def workers(self) -> int:
         """How many jobs may train at a time; 0: one a core."""
         return 1 if self.size == "smoke" or self.device != "cpu" else 0
 
+    def _job(self, work, title: str, seed: int, data: Sequence, config: Mapping):
+        about = {"paper": self.slug, "size": self.size, "out": self.out, "device": self.device}
+        return job(work, job=title, seed=seed, data=data, config=dict(config), **about)
 
-def table(runs: Runs) -> pd.DataFrame:
-    """All quantities of some runs: network, seed, metric, slice, card, data, value."""
-    rows = []
-    for (_, seed), run in runs.items():
-        for row in run.record["quantities"]:
-            metric, network, *part = row["quantity"].split("/")
-            about = {"network": network, "seed": seed, "metric": metric, "slice": "/".join(part)}
-            rows.append(about | {name: row[name] for name in ("card", "data", "value")})
-    return pd.DataFrame(rows)
+    # ---- what is shown
+    def results(
+        self,
+        runs: Runs | pd.DataFrame,
+        *,
+        metric: str = "mpjpe",
+        columns: str = "card",
+        baselines: Iterable = (),
+        digits: int = 1,
+        **only: str,
+    ) -> Table:
+        """A metric of some runs, networks by protocols, mean over the seeds.
+
+        `baselines` are rows of further methods. `only` chooses among slices and cards:
+        `slice=""`, the default, are the values over all test samples. `columns` is "card" or
+        "slice"; for slices give the `card`.
+        """
+        rows = runs if isinstance(runs, pd.DataFrame) else measured(runs)
+        if baselines:
+            rows = pd.concat([rows, from_rows(baselines)], ignore_index=True)
+        if columns != "slice":
+            only = {"slice": ""} | only
+        rows = rows[rows["metric"] == metric]
+        for name, value in only.items():
+            rows = rows[rows[name] == value]
+        rows = rows.replace({"slice": {"": "all"}})
+        table = rows.pivot_table(index="network", columns=columns, values="value", sort=False)
+        unit = load_metrics()[metric, False].unit
+        caption = f"{metric}, {unit}, on {', '.join(rows['data'].unique())}; size {self.size}, "
+        return Table(table.rename_axis(None, axis=1), caption + self._mean, digits)
+
+    @property
+    def _mean(self) -> str:
+        return self._seeds if self.seeds == 1 else f"mean of {self._seeds}"
+
+    def contrasts(self, runs: Runs | pd.DataFrame, **only: str) -> pd.DataFrame:
+        """What each change that the paper tries is worth: paired differences with intervals.
+
+        Errors and columns as `claims.contrasts.differences`; `only` chooses among the contrasts
+        by metric, slice or card.
+        """
+        values = runs if isinstance(runs, pd.DataFrame) else measured(runs)
+        tried = contrasts.load_contrasts(self.slug)
+        chosen = [c for c in tried if all(getattr(c, key) == only[key] for key in only)]
+        return contrasts.differences(chosen, values, self.paper)
+
+    def losses(self, runs: Runs, names: Iterable[str] = (), series: str = "loss") -> dict:
+        """The losses of some configurations, all seeds of each, for `figures.curves.loss_curves`.
+
+        `series` is the name of a series in the records; "{}" in it is the configuration's.
+        """
+        names = list(names) or list(dict.fromkeys(name for name, _ in runs))
+        return {
+            name: [runs[name, s].record["series"][series.format(name)] for s in range(self.seeds)]
+            for name in names
+        }
+
+    def show(self, figure, name: str = "", still=None) -> None:
+        """Show a figure; save it, under the paper's slug and this name, where there is `out`.
+
+        `still` is the picture that stands for a 3D figure with more than lines in it.
+        """
+        output.show(figure, still)
+        if self.out and name:
+            output.save(figure, f"{self.out}/figures", f"{self.slug}-{name}", still=still)
 
 
-def latency(networks: Networks, config: dict, seed: int, folder: Path, data: Sequence) -> Measured:
-    """Milliseconds of one forward pass of an input of shape `config["input"]`."""
-    built = {name: build() for name, build in networks.items()}
-    for network in built.values():
-        remove_parametrizations(network)
-    timed = {name: network for name, network in built.items() if parameters(network)}
-    times = latencies(timed, torch.randn(config["input"]), rounds=config["rounds"])
-    return Measured([(f"{config['metric']}/{name}", "", "", ms) for name, ms in times.items()])
+def _merged(common: Mapping, own: Mapping) -> dict:
+    """Options of all configurations with those of one: `shape` and `recipe` entry by entry."""
+    merged = {**common, **own}
+    for name in ("shape", "recipe"):
+        if name in common and name in own:
+            merged[name] = {**common[name], **own[name]}
+    return merged

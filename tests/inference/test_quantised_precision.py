@@ -9,13 +9,14 @@ from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.zoo import NETWORKS
 from posekit.studio.pictures import StudioPictures
 from posekit.training import integral
+from posekit.training.experiment import predict
 
 CARD = PROTOCOLS["h36m-moon-p2"]
 
 
 @pytest.fixture(scope="module")
 def filmed():
-    return albums.film(StudioPictures(["S9"], frames=65, every=64, size=64), "test", 40, workers=0)
+    return albums.read(StudioPictures(["S9"], frames=65, every=64, size=64), step=40, workers=0)
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,9 @@ def test_float32_files_have_the_networks_error_and_bfloat16_nearly(filmed, netwo
     for needed in ("onnxruntime", "onnxscript", "openvino"):
         pytest.importorskip(needed, reason='pip install "posekit[export]"')
     ways = ["onnxruntime-float32", "openvino-float32", "openvino-bfloat16"]
-    mm = benchmark.errors(network, ways, filmed.album, filmed, CARD)
+    mm = benchmark.errors(network, ways, filmed, filmed, CARD)
     exact = mm.pop("torch-float32")
-    found = integral.joints(network, filmed.album.batch.images)
+    found = predict(network, filmed.batch.images)
     rows = integral.quantities("net", found, filmed, [CARD], 0.0)
     assert ("mpjpe/net", CARD.name, filmed.name, exact) in rows
     assert mm["onnxruntime-float32"] == pytest.approx(exact, abs=0.01)
@@ -44,5 +45,5 @@ def test_float32_files_have_the_networks_error_and_bfloat16_nearly(filmed, netwo
 
 def test_int8_is_calibrated_on_pictures(filmed, network):
     pytest.importorskip("litert_torch", reason='pip install "posekit[tflite]"')
-    mm = benchmark.errors(network, ["litert-int8"], filmed.album, filmed, CARD)
+    mm = benchmark.errors(network, ["litert-int8"], filmed, filmed, CARD)
     assert mm["litert-int8"] == pytest.approx(mm["torch-float32"], abs=30)

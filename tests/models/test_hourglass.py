@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from posekit.models.hourglass import STEMS, StackedHourglass
 from posekit.models.profile import macs, parameters, spatial_layers
-from posekit.training.losses import supervised_loss
+from posekit.training.losses import heatmap_loss
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_every_stack_gives_a_heatmap_a_joint_at_a_quarter_of_the_size(stem):
     network = small(stem=stem, stacks=3)
     heatmaps = network(torch.rand(2, 3, 32, 48))
     assert heatmaps.shape == (2, 3, 5, 8, 12)
-    supervised_loss(heatmaps, torch.rand(2, 5, 8, 12)).backward()
+    heatmap_loss(heatmaps, torch.rand(2, 5, 8, 12)).backward()
     idle = {name for name, p in network.named_parameters() if p.grad is None}
     # What the last stack would hand to a next one, as the base project has it.
     assert idle == {f"stacks.2.{m}.{p}" for m in ("back", "heatmaps_back")
@@ -124,7 +124,7 @@ def test_the_second_stack_is_given_features_and_heatmaps_of_the_first():
 def test_the_loss_is_the_sum_of_the_stacks_mean_squares():
     heatmaps, target = torch.rand(3, 2, 4, 6, 6), torch.rand(3, 4, 6, 6)
     by_hand = sum(((heatmaps[:, s] - target) ** 2).sum() / target.numel() for s in range(2))
-    torch.testing.assert_close(supervised_loss(heatmaps, target), by_hand)
+    torch.testing.assert_close(heatmap_loss(heatmaps, target), by_hand)
 
 
 def test_bad_shapes_and_stems_are_named():

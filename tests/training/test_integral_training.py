@@ -1,6 +1,6 @@
-"""Experiments from pictures to poses in space, and the cards that judge them."""
+"""Integral regression experiments: training, and the protocols that evaluate it."""
 
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +13,13 @@ from posekit.metrics.pictures import PICTURE_PROTOCOLS, camera_points, depth_per
 from posekit.models.encoders import small_resnet
 from posekit.models.integral import IntegralNet
 from posekit.studio.pictures import StudioPictures
+from posekit.studio.scene.occluders import shapes
 from posekit.studio.wild import Wild
 from posekit.training import integral
-from posekit.training.study import table
+from posekit.training.augment import Augmented
+from posekit.training.experiment import predict
+from posekit.training.study import Study
+from posekit.training.tables import measured
 
 TRUE, GUESSED = PICTURE_PROTOCOLS.values()
 
@@ -24,43 +28,37 @@ def build(*, depth: int, channels: int, width: int) -> IntegralNet:
     return IntegralNet(small_resnet(width), depth=depth, channels=channels)
 
 
-NETWORKS = {"small": build}
-SETTING = {
-    "shape": {"depth": 8, "channels": 8, "width": 8},
-    "epochs": 2,
-    "batch": 8,
-    "rate": 1e-3,
-    "drops": [1],
-}
+TASK = integral.Integral({"small": build})
+SHAPE = {"depth": 8, "channels": 8, "width": 8}
+RECIPE = {"epochs": 2, "batch": 8, "rate": 1e-3, "drops": [1]}
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
-
-
-def filmed(subject: str, count: int = 16) -> albums.Filmed:
+def filmed(subject: str, count: int = 16) -> Album:
     pictures = StudioPictures((subject,), frames=20, every=20, size=64)
-    rows = np.linspace(0, len(pictures) - 1, count).astype(int)
-    batch = pictures[rows.tolist()]
-    album = Album("studio-pictures", "1", batch, torch.full((count,), torch.nan))
-    return albums.Filmed(album, pictures.frames.iloc[rows])
+    return albums.read(pictures, step=-(-len(pictures) // count), workers=0)
 
 
 @pytest.fixture(scope="module")
-def people() -> tuple[albums.Filmed, albums.Filmed]:
-    return filmed("S1"), filmed("S8")
+def people() -> tuple[Album, Album]:
+    cutouts = tuple(shapes(np.random.default_rng(0), 10))
+    return replace(filmed("S1"), occluders=cutouts), filmed("S8")
 
 
-def strangers(count: int = 8) -> Album:
-    return albums.album(Wild("train", count, size=64, skeleton=MPII16, people=1), "", 0)
+@pytest.fixture(scope="module")
+def mixed(people) -> Album:
+    strangers = Wild("train", 8, size=64, skeleton=MPII16, people=1)
+    return albums.mix(people[0], albums.read(strangers, workers=0), withhold_3d=True)
 
 
-def exact(test: albums.Filmed) -> torch.Tensor:
-    return integral.targets(test.album.batch)[..., :3]
+def exact(test: Album) -> torch.Tensor:
+    return integral.targets(test.batch)[..., :3]
 
 
-def test_true_answers_leave_only_the_lens(people):
+def augmented(album: Album, augmentation: str) -> Augmented:
+    return Augmented(album, augmentation, integral.targets, only_3d=True)
+
+
+def test_true_joints_leave_only_the_lens(people):
     """The studio's cameras bend pictures, the intrinsics do not: a few pixels, a few millimetres."""
     _, test = people
     rows = integral.quantities("x", exact(test), test, [TRUE], 1.0)
@@ -71,19 +69,18 @@ def test_true_answers_leave_only_the_lens(people):
 
 def test_without_the_true_depth_of_the_pelvis_sizes_are_wrong(people):
     learn, test = people
-    per_focal = integral.factor(learn.album)
-    rows = integral.quantities("x", exact(test), test, [TRUE, GUESSED], per_focal)
+    ratio = integral.depth_ratio(learn)
+    rows = integral.quantities("x", exact(test), test, [TRUE, GUESSED], ratio)
     error = {card: value for name, card, _, value in rows if name == "mpjpe/x"}
     assert error["h36m-bouchiat"] < error["h36m-bouchiat-unaided"] < 150
     # By hand: guessing the depth wrong by a share makes the person larger by that share.
-    batch = test.album.batch
-    guess = per_focal * batch.intrinsics[:, 0, 0]
-    ratio = (guess / test.root_depths - 1).abs().mean()
-    size = (batch.joints3d - batch.joints3d[:, :1]).norm(dim=-1).mean()
-    assert error["h36m-bouchiat-unaided"] == pytest.approx((ratio * size).item(), rel=0.5)
+    guess = ratio * test.batch.intrinsics[:, 0, 0]
+    wrong = (guess / test.root_depths - 1).abs().mean()
+    size = (test.batch.joints3d - test.batch.joints3d[:, :1]).norm(dim=-1).mean()
+    assert error["h36m-bouchiat-unaided"] == pytest.approx((wrong * size).item(), rel=0.5)
 
 
-def test_places_are_those_of_the_pinhole():
+def test_joints_are_placed_as_a_pinhole_camera_sees_them():
     intrinsics = torch.tensor([[[200.0, 0, 32], [0, 250.0, 30], [0, 0, 1]]])
     point = torch.tensor([[[300.0, -200.0, 4000.0]]])
     pixels = torch.stack([200 * point[..., 0] / 4000 + 32, 250 * point[..., 1] / 4000 + 30], -1)
@@ -95,59 +92,58 @@ def test_places_are_those_of_the_pinhole():
     assert depth_per_focal(root, intrinsics) == pytest.approx(19.5)
 
 
-def test_a_study_teaches_and_judges(people, tmp_path):
+def test_a_study_trains_and_tests_every_configuration(people, mixed):
     learn, test = people
-    study = integral.Study("bouchiat", NETWORKS, SETTING, "smoke", 1, str(tmp_path / "out"), "cpu")
     configurations = {
-        "r50": {"network": "small", "augmentation": "kim, report"},
-        "r50-voc": {"network": "small", "augmentation": "bouchiat: VOC"},
-        "r50-heatmap": {"network": "small", "augmentation": "kim, report", "loss": "both"},
-        "r50-d72": {"network": "small", "augmentation": "kim, report", "shape": {"depth": 12}},
+        "r50": {},
+        "r50-voc": {"augmentation": "bouchiat: VOC"},
+        "r50-heatmap": {"loss": "both"},
+        "r50-d72": {"shape": {"depth": 12}},
+        "r50-mixed": {"train": "mixed"},
+        "r50-zero": {"train": "mixed", "z_of_2d": "zero"},
     }
-    mixed = albums.mix(learn.album, strangers())
-    configurations["r50-mixed"] = configurations["r50"] | {"learn": "mixed"}
-    configurations["r50-zero"] = configurations["r50-mixed"] | {"z_of_2d": "zero"}
-    lessons = {"one": learn.album, "mixed": mixed}
-    trained = study.train(configurations, lessons, test, list(PICTURE_PROTOCOLS))
-    assert trained["r50-mixed", 0].record["data"]["name"] == "studio-pictures+studio-wild"
-    rows = table(trained)
+    study, how = Study("bouchiat"), {"network": "small", "shape": SHAPE, "recipe": RECIPE}
+    sets, tests = {"one": learn, "mixed": mixed}, [(test, PICTURE_PROTOCOLS)]
+    runs = study.train(TASK, configurations, sets, tests, **how)
+    assert runs["r50-mixed", 0].record["data"]["name"] == "studio-pictures+studio-wild"
+    rows = measured(runs)
     assert set(rows["network"]) == set(configurations) and set(rows["card"]) == set(
         PICTURE_PROTOCOLS
     )
-    network = integral.restore(NETWORKS, trained["r50", 0])
-    told = rows[(rows["network"] == "r50") & (rows["slice"] == "")].set_index("card")["value"]
-    again = integral.quantities(
-        "r50", integral.joints(network, test.album.batch.images), test, [TRUE], 1.0
-    )
-    assert again[0][3] == pytest.approx(told["h36m-bouchiat"], rel=1e-4)
+    recorded = rows[(rows["network"] == "r50") & (rows["slice"] == "")].set_index("card")["value"]
+    pred = predict(TASK.restore(runs["r50", 0]), test.batch.images)
+    again = integral.quantities("r50", pred, test, [TRUE], 1.0)
+    assert again[0][3] == pytest.approx(recorded["h36m-bouchiat"], rel=1e-4)
+    pasted = runs["r50-voc", 0].record["data"]["fingerprint"]
+    assert pasted != runs["r50", 0].record["data"]["fingerprint"]
     with pytest.raises(ValueError, match="no loss 'l2'; there are joints, volumes, both"):
-        work = partial(integral.experiment, NETWORKS)
-        work({"loss": "l2"}, 0, tmp_path, [learn.album, test])
+        study.train(TASK, {"r50": {"loss": "l2"}}, learn, tests, **how)
 
 
-def test_lessons_occlude_flip_and_stay_with_their_labels(people):
+def test_pictures_are_pasted_over_and_mirrored_with_their_targets(people):
     learn, _ = people
     some = torch.arange(8)
-    plain = integral.Lessons(learn.album, "kim, report", 0, "cpu").lesson(some, 0)
-    voc = integral.Lessons(learn.album, "bouchiat: VOC", 0, "cpu").lesson(some, 0)
+    plain, voc, flip = (
+        augmented(learn, name).samples(some)
+        for name in ("kim, report", "bouchiat: VOC", "bouchiat: flip")
+    )
     assert torch.equal(plain[1], voc[1]) and not torch.equal(plain[0], voc[0])
-    flip = integral.Lessons(learn.album, "bouchiat: flip", 0, "cpu").lesson(some, 0)
     mirrored = (flip[1] != plain[1]).flatten(1).any(1)
     assert 0 < mirrored.sum() < 8
-    pelvis = learn.album.batch.skeleton.root
+    pelvis = learn.batch.skeleton.root
     torch.testing.assert_close(flip[1][mirrored, pelvis, 0], -plain[1][mirrored, pelvis, 0])
     assert (plain[1][:, pelvis, 2] == 0).all() and (plain[1][..., 3:] == 1).all()
 
 
-def test_pictures_without_depths_stay_as_they_are_and_teach_x_and_y_only(people):
-    learn, _ = people
-    mixed = albums.mix(learn.album, strangers())
-    assert len(mixed) == 24 and mixed.batch.has_joints3d.sum() == 16
-    some = torch.tensor([20, 3, 21, 4])
-    plain = integral.Lessons(mixed, "kim, report", 0, "cpu").lesson(some, 0)
-    voc = integral.Lessons(mixed, "bouchiat: colour", 0, "cpu").lesson(some, 0)
-    same = [torch.equal(a, b) for a, b in zip(plain[0], voc[0], strict=True)]
-    assert same == [True, False, True, False] and torch.equal(plain[1], voc[1])
+def test_pictures_without_depths_are_not_augmented_and_have_no_target_in_z(mixed):
+    deep = int(mixed.batch.has_joints3d.sum())
+    assert len(mixed) == deep + 8
+    some = torch.tensor([deep + 4, 3, deep + 5, 4])
+    plain, colour = (
+        augmented(mixed, name).samples(some) for name in ("kim, report", "bouchiat: colour")
+    )
+    same = [torch.equal(a, b) for a, b in zip(plain[0], colour[0], strict=True)]
+    assert same == [True, False, True, False] and torch.equal(plain[1], colour[1])
     assert plain[1][:, 0, 4].tolist() == [0, 1, 0, 1]
     spine = H36M17.joints.index("spine")
     assert (plain[1][[0, 2], spine, 3] == 0).all() and (plain[1][[1, 3], spine, 3] == 1).all()
@@ -165,9 +161,16 @@ def test_the_published_mistake_pulls_depths_to_the_root():
     assert zero - ignored == pytest.approx(0.37 / 2, abs=0.01)
 
 
+def test_the_mean_pose_is_the_same_for_every_picture_and_the_truth_is_near(people):
+    learn, test = people
+    mean, true = integral.baselines(learn, test, [TRUE.name])
+    errors = {rows[0][0]: rows[0][3] for rows in (mean, true)}
+    assert errors["mpjpe/mean-pose"] > 50 > errors["mpjpe/the truth"]
+
+
 def test_cases_are_the_best_the_median_and_the_worst(people):
     _, test = people
     found = integral.cases(build(depth=8, channels=8, width=8), test, TRUE)
     errors = [case.error for case in found]
     assert [case.name for case in found] == ["best", "median", "worst"] and errors == sorted(errors)
-    assert found[0].pose[test.album.batch.skeleton.root].abs().max() == 0
+    assert found[0].pose[test.batch.skeleton.root].abs().max() == 0

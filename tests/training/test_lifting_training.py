@@ -1,4 +1,4 @@
-"""Lifting experiments: from a data set to a record's quantities."""
+"""Lifting experiments: from poses to a record's quantities."""
 
 import numpy as np
 import pandas as pd
@@ -8,14 +8,15 @@ import torch
 from posekit.data.poses import PoseSet
 from posekit.geometry.skeleton import H36M17
 from posekit.models.lifter import Cascade, MeanPose
-from posekit.training import lifting, runs
-from posekit.training.runs import run
-from posekit.training.study import table
+from posekit.training.lifting import LeaveOneOut, Lifting, Transfer, lift, longer
+from posekit.training.study import Study
+from posekit.training.tables import measured
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
+NETWORKS = {"mean-pose": MeanPose, "cascade": lambda **shape: Cascade(2, 1, **shape)}
+BOTH = {"mean-pose": {}, "cascade": {}}
+SHAPE = {"channels": 64, "dropout": 0.0}
+RECIPE = {"epochs": 30, "batch": 64, "rate": 3e-3, "drops": [25]}
+SHORT = {"epochs": 2, "batch": 64, "drops": [1]}
 
 
 def poses(name, subjects, seed, count=60):
@@ -34,105 +35,101 @@ def poses(name, subjects, seed, count=60):
     return PoseSet(name, H36M17, flat, pose3d, frames)
 
 
-NETWORKS = {"mean-pose": MeanPose, "cascade": lambda **shape: Cascade(2, 1, **shape)}
-CONFIG = {
-    "network": "cascade",
-    "shape": {"channels": 64, "dropout": 0.0},
-    "recipe": {"epochs": 30, "batch": 64, "rate": 3e-3, "drops": [25]},
-    "device": "cpu",
-    "cards": {"studio": ["h36m-martinez-p1"], "cmu": ["cmu-p1", "cmu-p2"]},
-}
-JOB = {"paper": "tran2022", "job": "test", "size": "small", "seed": 0}
+LEARN, TEST, REAL = (
+    poses("studio", ["S1", "S5"], 0),
+    poses("studio", ["S9"], 1),
+    poses("cmu", ["01", "02"], 2),
+)
 
 
-def experiment(config, seed, folder, data):
-    return lifting.experiment(NETWORKS, config, seed, folder, data)
+def trained(study, train=LEARN, recipe=SHORT, configurations=BOTH):
+    tests = [(TEST, ["h36m-martinez-p1"])]
+    how = {"shape": SHAPE, "recipe": recipe}
+    return study.train(Lifting(NETWORKS), configurations, train, tests, **how)
 
 
-def transfer(config, seed, folder, data):
-    return lifting.transfer(NETWORKS, config, seed, folder, data)
+def transferred(study, runs):
+    tests, starts = [(REAL, ["cmu-p1", "cmu-p2"])], {"cascade": {"start": "cascade"}}
+    how = {"starts": runs, "title": "{} tested on cmu", "shape": SHAPE}
+    return study.train(Transfer(NETWORKS), starts, LEARN, tests, **how)
 
 
-def headline(run_, quantity):
-    return {q["card"]: q["value"] for q in run_.record["quantities"] if q["quantity"] == quantity}
+def value(run, quantity, card):
+    (found,) = {
+        row["value"]
+        for row in run.record["quantities"]
+        if (row["quantity"], row["card"]) == (quantity, card)
+    }
+    return found
 
 
 def test_a_trained_lifter_beats_the_mean_pose_and_can_be_restored():
-    learn, test = poses("studio", ["S1", "S5"], 0, 400), poses("studio", ["S9"], 1)
-    trained = run(experiment, config=CONFIG, data=[learn, test], **JOB)
-    mean = CONFIG | {"network": "mean-pose", "shape": {}}
-    base = run(experiment, config=mean, data=[learn, test], **JOB)
-    own = headline(trained, "mpjpe/cascade")["h36m-martinez-p1"]
-    assert own < 0.5 * headline(base, "mpjpe/mean-pose")["h36m-martinez-p1"]
-    lifter = lifting.restore(NETWORKS, trained)
-    error = (lifting.lift(lifter, test.pose2d) - test.centred).norm(dim=-1).mean()
+    runs = trained(Study("tran2022"), poses("studio", ["S1", "S5"], 0, 400), RECIPE)
+    own = value(runs["cascade", 0], "mpjpe/cascade", "h36m-martinez-p1")
+    assert own < 0.5 * value(runs["mean-pose", 0], "mpjpe/mean-pose", "h36m-martinez-p1")
+    lifter = Lifting(NETWORKS).restore(runs["cascade", 0])
+    error = (lift(lifter, TEST.pose2d) - TEST.centred).norm(dim=-1).mean()
     assert error.item() == pytest.approx(own, rel=1e-4)
-    assert len(trained.record["series"]["loss"]) == 2 * 30
-    assert trained.record["data"]["name"] == "studio"
+    assert len(runs["cascade", 0].record["series"]["loss"]) == 2 * 30
+    assert runs["cascade", 0].record["data"]["name"] == "studio"
 
 
 def test_a_transfer_tests_the_same_weights_elsewhere():
-    learn, test = poses("studio", ["S1"], 0), poses("studio", ["S9"], 1)
-    trained = run(experiment, config=CONFIG, data=[learn, test], **JOB)
-    real = poses("cmu", ["01", "02"], 2)
-    config = CONFIG | {"trained": trained.record["id"]}
-    moved = run(transfer, config=config, data=[learn, real], **JOB | {"job": "moved"})
-    expected = lifting.lift(lifting.restore(NETWORKS, trained), real.pose2d) - real.centred
-    assert headline(moved, "mpjpe/cascade")["cmu-p1"] == pytest.approx(
-        expected.norm(dim=-1).mean().item(), rel=1e-4
-    )
-    assert headline(moved, "mpjpe/cascade/01")["cmu-p2"] > 0
+    study = Study("tran2022")
+    runs = trained(study)
+    moved = transferred(study, runs)["cascade", 0]
+    expected = lift(Lifting(NETWORKS).restore(runs["cascade", 0]), REAL.pose2d) - REAL.centred
+    error = expected.norm(dim=-1).mean().item()
+    assert value(moved, "mpjpe/cascade", "cmu-p1") == pytest.approx(error, rel=1e-4)
+    assert value(moved, "mpjpe/cascade/01", "cmu-p2") > 0
+    assert moved.record["job"] == "cascade tested on cmu"
+    assert moved.record["config"]["start"] == runs["cascade", 0].record["id"]
 
 
-def test_leave_one_out_never_tests_on_what_it_learnt(monkeypatch):
-    seen = []
+def test_leave_one_out_never_tests_on_training_poses(monkeypatch):
+    seen, original = [], LeaveOneOut.trained
 
-    def spy(networks, config, seed, folder, learn):
+    def spy(task, session, learn, part=""):
         seen.append(set(learn.frames["subject"]))
-        return original(networks, config, seed, folder, learn)
+        return original(task, session, learn, part)
 
-    original = lifting._trained
-    monkeypatch.setattr(lifting, "_trained", spy)
-
-    def work(config, seed, folder, data):
-        return lifting.leave_one_out({"mean-pose": MeanPose}, config, seed, folder, data)
-
-    config = CONFIG | {"network": "mean-pose", "shape": {}, "subject": "x", "cards": ["cmu-p1"]}
+    monkeypatch.setattr(LeaveOneOut, "trained", spy)
     real = poses("cmu", ["01", "02", "03"], 2)
-    measured = work(config, 0, runs.cache_folder(), [real])
+    one = {"x": {"network": "mean-pose"}}
+    runs = Study("tran2022").train(LeaveOneOut(NETWORKS), one, real, [(real, ["cmu-p1"])])
     assert seen == [{"02", "03"}, {"01", "03"}, {"01", "02"}]
-    assert {row[0] for row in measured.quantities} >= {"mpjpe/x", "mpjpe/x/01", "mpjpe/x/03"}
+    rows = measured(runs)
+    assert set(rows["network"]) == {"x"} and {"", "01", "03"} <= set(rows["slice"])
+    assert [data["name"] for data in runs["x", 0].record["tested_on"]] == ["cmu"]
+
+
+def test_a_stretched_schedule_shows_as_many_poses():
+    setting = {"epochs": 2, "batch": 64, "drops": [1]}
+    assert longer(setting, 4 * 2 * len(REAL), REAL) == {"epochs": 8, "drops": [4]}
+    assert longer(setting, 1, REAL) == {"epochs": 2, "drops": [1]}
 
 
 def test_weights_that_are_gone_are_named():
-    learn, test = poses("studio", ["S1"], 0), poses("studio", ["S9"], 1)
-    trained = run(experiment, config=CONFIG, data=[learn, test], **JOB)
-    (trained.folder / lifting.WEIGHTS).unlink()
-    with pytest.raises(FileNotFoundError, match="lifter.pt is gone; delete"):
-        lifting.restore(NETWORKS, trained)
+    run = trained(Study("tran2022"), configurations={"cascade": {}})["cascade", 0]
+    (run.folder / "network.pt").unlink()
+    with pytest.raises(FileNotFoundError, match="network.pt is gone; delete"):
+        Lifting(NETWORKS).restore(run)
 
 
-def test_a_study_trains_transfers_and_compares(tmp_path):
-    setting = {"channels": 16, "dropout": 0.0, "epochs": 2, "batch": 64, "drops": [1]}
-    networks = {"mean-pose": MeanPose, "cascade": NETWORKS["cascade"]}
-    study = lifting.Study("tran2022", networks, setting, "smoke", 2, str(tmp_path / "out"), "cpu")
-    learn, test = poses("studio", ["S1", "S5"], 0), poses("studio", ["S9"], 1)
-    real = poses("cmu", ["01", "02"], 2)
-
-    trained = study.train(learn, test, ["h36m-martinez-p1"])
-    assert list(trained) == [(n, s) for s in (0, 1) for n in networks]
-    moved = study.transfer(trained, learn, real, ["cmu-p1"])
-    taught = study.leave_one_out("cascade", real, updates=4 * 2 * len(real), cards=["cmu-p1"])
+def test_all_runs_of_a_study_are_recorded_and_done_once(tmp_path):
+    study = Study("tran2022", seeds=2, out=tmp_path / "out")
+    runs = trained(study)
+    assert list(runs) == [(name, seed) for seed in (0, 1) for name in NETWORKS]
+    moved = transferred(study, runs)
+    how = {"title": "cascade taught by cmu", "shape": SHAPE, "recipe": SHORT}
+    on_cmu = {"cascade-on-cmu": {"network": "cascade"}}
+    taught = study.train(LeaveOneOut(NETWORKS), on_cmu, REAL, [(REAL, ["cmu-p1"])], **how)
     losses = taught["cascade-on-cmu", 0].record["series"]
-    assert {len(v) for v in losses.values()} == {2 * 8}  # two stages, four times the epochs
-
-    rows = table(trained | moved | taught)
+    assert {name: len(values) for name, values in losses.items()} == {"loss": 4, "loss1": 4}
+    rows = measured(runs | moved | taught)
     assert set(rows["network"]) == {"mean-pose", "cascade", "cascade-on-cmu"}
-    mean = rows[
-        (rows["network"] == "mean-pose") & (rows["card"] == "cmu-p1") & (rows["slice"] == "")
-    ]
+    mean = rows[(rows["network"] == "mean-pose") & (rows["slice"] == "")]
     assert mean["value"].nunique() == 1 and list(mean["seed"]) == [0, 1]
-
-    study.note("distance", [("studio_ratio/cascade", "cmu-p1", "cmu", s, 1.5) for s in (0, 1)])
     records = list((tmp_path / "out" / "runs").glob("*.json"))
-    assert len(records) == 4 + 4 + 2 + 2
+    assert len(records) == 4 + 2 + 2
+    assert [run.record for run in trained(study).values()] == [r.record for r in runs.values()]

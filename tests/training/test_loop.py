@@ -101,14 +101,14 @@ def test_a_schedule_that_never_fires_equals_none():
     assert not same(runs[0], runs[2])
 
 
-def test_lessons_are_told_the_epoch_and_watched_after_each():
+def test_data_gets_the_epoch_and_the_network_is_watched_after_each():
     asked, modes = [], []
 
-    class Lessons:
+    class Augmented:
         def __len__(self):
             return 120
 
-        def lesson(self, indices, epoch):
+        def samples(self, indices, epoch):
             asked.append((epoch, len(indices)))
             time.sleep(0.002)
             return problem()[indices]
@@ -118,7 +118,7 @@ def test_lessons_are_told_the_epoch_and_watched_after_each():
         return float(len(modes))
 
     whole = replace(RECIPE, epochs=3, batch=60, drops=())
-    history = train(network(), Lessons(), whole, loss=nn.functional.mse_loss, seed=0, watch=watch)
+    history = train(network(), Augmented(), whole, loss=nn.functional.mse_loss, seed=0, watch=watch)
     assert asked == [(epoch, 60) for epoch in range(3) for _ in range(2)]
     assert history.watched == [1.0, 2.0, 3.0] and modes == [False] * 3
     assert 6 * 0.002 <= history.waited <= history.seconds
@@ -159,7 +159,7 @@ from pathlib import Path
 import torch
 sys.path.insert(0, {tests!r})
 from test_loop import network, problem
-from posekit.training.runs import Measured, run
+from posekit.training.runs import Measured, job
 from posekit.training.loop import Recipe, train
 
 def slow(*args):
@@ -173,7 +173,7 @@ def work(config, seed, folder, data):
     total = sum(float(v.double().sum()) for v in net.state_dict().values())
     return Measured([("sum/net", "", "", total)], {{"loss": history.losses}}, history.samples, history.carried)
 
-record = run(work, paper="test", job="kill", size="small", config={{"epochs": 40}}, seed=5).record
+record = job(work, paper="test", job="kill", size="small", config={{"epochs": 40}}, seed=5).run().record
 print(json.dumps([record["quantities"], record["series"]]))
 """
 

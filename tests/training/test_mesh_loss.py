@@ -9,12 +9,12 @@ from builders.batch import make_batch
 
 from posekit.data.batch import SEEN, UNKNOWN, Batch
 from posekit.geometry.body import free
-from posekit.geometry.render import project, rasterise
+from posekit.geometry.render import project
 from posekit.geometry.skeleton import H36M17, SMPL24, SPIN24
 from posekit.models.hmr import Estimate, hmr, intrinsics, start_from
 from posekit.studio.poses import ACTIONS, performance
 from posekit.training.loop import Recipe, train
-from posekit.training.losses import (
+from posekit.training.mesh_loss import (
     PAPER_WEIGHTS,
     MeshWeights,
     body_joints,
@@ -22,7 +22,6 @@ from posekit.training.losses import (
     mesh_loss,
     mesh_terms,
 )
-from posekit.training.silhouette import silhouette_loss
 
 SIZE = (224, 224)
 
@@ -207,8 +206,8 @@ def test_a_network_learns_a_few_bodies_by_heart():
     assert history.losses[-1] < 0.2 * history.losses[0]
 
 
-def seen(count: int = 2) -> tuple[Estimate, Batch, torch.Tensor]:
-    """Bodies of the studio, seen by the network's camera; joints, and silhouettes as masks."""
+def seen(count: int = 2) -> tuple[Estimate, Batch]:
+    """Bodies of the studio, seen by the network's camera, with their joints."""
     torch.manual_seed(0)
     body, takes = free(), (("Walking", 60, 0.4), ("Sitting", 150, -0.9))
     down = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # z up to y down
@@ -229,17 +228,15 @@ def seen(count: int = 2) -> tuple[Estimate, Batch, torch.Tensor]:
         visible=torch.full((count, 24), SEEN, dtype=torch.uint8),
         has_body=torch.zeros(count, dtype=torch.bool),  # pose and shape are what is looked for
     )
-    outline = project(vertices(true) + true.translation[:, None], intrinsics(count, SIZE))
-    masks = rasterise(outline, body.faces, *SIZE, cull=None, supersample=4).coverage
-    return true, batch, masks
+    return true, batch
 
 
 def vertices(estimate: Estimate) -> torch.Tensor:
     return free()(estimate.rotations, estimate.shape, torch.zeros(len(estimate.shape), 3)).vertices
 
 
-def test_a_body_fitted_to_joints_and_silhouette_is_the_true_one_to_5_mm():
-    true, batch, masks = seen()
+def test_a_body_fitted_to_joints_is_near_the_true_one():
+    true, batch = seen()
     assert mesh_loss(true, batch, free(), replace(PAPER_WEIGHTS, camera=0)) < 1e-6
     takes = [performance("S1", a, 1, frames=300).rotations[::20] for a in ACTIONS]
     known = torch.cat([torch.from_numpy(take).float() for take in takes])
@@ -250,15 +247,6 @@ def test_a_body_fitted_to_joints_and_silhouette_is_the_true_one_to_5_mm():
     def estimate() -> Estimate:
         pose, shape, camera = numbers
         return Estimate(roma.special_gramschmidt(pose.view(-1, 24, 3, 2)), shape, camera)
-
-    def error(prior: float, outlines: float) -> torch.Tensor:
-        pred = estimate()
-        far = (pred.rotations - mean)[:, 1:].square().mean() + 0.01 * pred.shape.square().mean()
-        loss = mesh_loss(pred, batch, free()) + prior * far
-        if outlines:
-            points = project(vertices(pred) + pred.translation[:, None], intrinsics(2, SIZE))
-            loss = loss + outlines * silhouette_loss(points, free().faces, masks)
-        return loss
 
     def apart() -> torch.Tensor:
         with torch.no_grad():
@@ -272,19 +260,12 @@ def test_a_body_fitted_to_joints_and_silhouette_is_the_true_one_to_5_mm():
 
         def closure(prior=prior):
             solver.zero_grad()
-            loss = error(prior, 0)
+            pred = estimate()
+            far = (pred.rotations - mean)[:, 1:].square().mean() + 0.01 * pred.shape.square().mean()
+            loss = mesh_loss(pred, batch, free()) + prior * far
             loss.backward()
             return loss
 
         solver.step(closure)
-    by_joints = apart()
-    optimiser = torch.optim.Adam(numbers, lr=0.02, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 120)
-    for _ in range(120):
-        optimiser.zero_grad()
-        error(0.001, 0.3).backward()
-        optimiser.step()
-        schedule.step()
-    assert (apart() < 5).all(), apart()
-    assert (apart() < 0.8 * by_joints).all(), "what joints leave open, the outline tells"
-    torch.testing.assert_close(numbers[2], true.camera, atol=0.01, rtol=0)
+    assert (apart() < 10).all(), apart()
+    torch.testing.assert_close(numbers[2], true.camera, atol=0.02, rtol=0)

@@ -1,27 +1,21 @@
 """Runs: one identity for one piece of work, records that are whole or not there."""
 
-import importlib
 import json
 import os
-import sys
-import textwrap
 
 import pytest
 
 from posekit.training import runs
-from posekit.training.code_digest import _reachable, code_digest
-from posekit.training.runs import Measured, run
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+from posekit.training.runs import Measured
 
 
 def work(config, seed, folder, data):
     (folder / "calls").open("a").write("x")
     return Measured([("mpjpe/ours", "card", "studio", 10.0 + seed)], {"loss": [1.0, 0.5]}, 7)
+
+
+def run(work, **about):
+    return runs.job(work, **about).run()
 
 
 JOB = {"paper": "tran2022", "job": "ours", "size": "small", "config": {"width": 4}}
@@ -95,57 +89,6 @@ def test_a_results_path_that_is_a_file_is_named(tmp_path):
         run(work, seed=0, out=tmp_path / "results", **JOB)
 
 
-MODULE = '''
-"""A notebook's cells."""
-{constant}
-def helper(x):
-    {comment}
-    return x + {number}
-
-def work(config, seed, folder, data):
-    return helper(LIMIT)
-'''
-
-
-def digest_of(tmp_path, name, constant="LIMIT = 3", comment='"""Doc."""', number=1):
-    text = textwrap.dedent(MODULE).format(constant=constant, comment=comment, number=number)
-    (tmp_path / f"{name}.py").write_text(text)
-    sys.path.insert(0, str(tmp_path))
-    try:
-        module = importlib.import_module(name)
-    finally:
-        sys.path.remove(str(tmp_path))
-    return code_digest(module.work)
-
-
-def test_the_code_digest_follows_what_the_function_reads(tmp_path):
-    base = digest_of(tmp_path, "cells_a")
-    assert digest_of(tmp_path, "cells_b", comment="# another comment") == base
-    assert digest_of(tmp_path, "cells_c", number=2) != base
-    assert digest_of(tmp_path, "cells_d", constant="LIMIT = 4") != base
-
-
-def test_a_function_that_reads_an_object_is_told_to_hand_it_over(tmp_path):
-    with pytest.raises(ValueError, match="work reads 'LIMIT'.*`config` or `data`"):
-        digest_of(tmp_path, "cells_e", constant="import torch\nLIMIT = torch.zeros(3)")
-
-
-def test_the_code_digest_reaches_through_imports():
-    import posekit.models.lifter
-    import posekit.training.loop  # noqa: F401
-
-    reached = _reachable({"posekit.training.loop"})
-    assert reached == {"posekit.training.loop"}
-    reached = _reachable({"posekit.training.lifting"})
-    assert {
-        "posekit.training.loop",
-        "posekit.models.lifter",
-        "posekit.metrics.protocol",
-        "posekit.geometry.camera",
-    } <= reached
-    assert not reached & {"posekit.training.runs", "posekit.system", "posekit.claims.ledger"}
-
-
 def where(config, seed, folder, data):
     import torch
 
@@ -161,7 +104,13 @@ def values(run_):
     return {q["quantity"]: q["value"] for q in run_.record["quantities"]}
 
 
-def test_many_jobs_run_beside_each_other_on_one_thread_each(tmp_path):
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Worker processes that start quickly, for they check no shapes."""
+    monkeypatch.setenv("POSEKIT_CHECK_SHAPES", "")
+
+
+def test_many_jobs_run_beside_each_other_on_one_thread_each(tmp_path, unchecked):
     jobs = {seed: runs.job(where, seed=seed, out=tmp_path, **JOB) for seed in range(3)}
     done = runs.run_all(jobs, workers=2)
     assert list(done) == [0, 1, 2]
@@ -172,7 +121,7 @@ def test_many_jobs_run_beside_each_other_on_one_thread_each(tmp_path):
     assert [values(r) for r in again.values()] == [values(r) for r in done.values()]
 
 
-def test_one_failing_job_of_many_is_told():
+def test_one_failing_job_of_many_is_told(unchecked):
     jobs = {seed: runs.job(fail, seed=seed, **JOB) for seed in range(2)}
     with pytest.raises(ValueError, match="seed 1 is bad|another"):
         runs.run_all(jobs, workers=2)

@@ -1,47 +1,212 @@
-"""What all notebooks' experiments share: latencies, notes, tables."""
+"""The study of a paper: what it shows, what it records, and what it refuses."""
 
 import json
 
 import pytest
+import torch
 from torch import nn
 from torch.nn.utils import parametrizations
+from torch.utils.data import TensorDataset
 
-from posekit.training.study import Study, table
-
-
-@pytest.fixture
-def study(tmp_path, monkeypatch):
-    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
-    networks = {"small": lambda: nn.Linear(4, 4), "large": large, "none": nn.Identity}
-    return Study("tran2022", networks, {}, "smoke", 2, str(tmp_path / "out"), "cpu")
+from posekit.claims.paper import load_paper
+from posekit.figures.curves import loss_curves
+from posekit.training.experiment import Task
+from posekit.training.settings import load_settings
+from posekit.training.study import Study
+from posekit.training.tables import measured
 
 
 def large():
     return nn.Sequential(nn.Linear(4, 2000), parametrizations.weight_norm(nn.Linear(2000, 2000)))
 
 
-def test_latencies_are_of_what_learns_and_once_a_seed(study):
-    rows = table(study.latency((64, 4), rounds=5))
-    assert sorted(zip(rows["network"], rows["seed"], strict=True)) == [
-        ("large", 0), ("large", 1), ("small", 0), ("small", 1)
-    ]  # fmt: skip
-    assert set(rows["metric"]) == {"latency_ms"}
-    ms = rows.groupby("network")["value"].min()
-    assert ms["large"] > ms["small"] > 0
-    parts = study.latency((1, 4), rounds=2, networks={"stem": large}, metric="stem_ms")
-    assert set(table(parts)["network"]) == {"stem"}
+NETWORKS = {"small": lambda: nn.Linear(4, 4), "large": large, "none": nn.Identity}
+
+
+class Points(TensorDataset):
+    """Numbers to learn from, under a data set's name."""
+
+    def __init__(self, name):
+        x = torch.arange(12.0).view(6, 2)
+        super().__init__(x, 2 * x)
+        self.name, self.version = name, "1"
+
+    def fingerprint(self):
+        return self.name
+
+
+class Doubling(Task):
+    options = {"start": "", "bonus": 0}  # noqa: RUF012
+
+    def run(self, session, train, *tests):
+        torch.manual_seed(session.seed)
+        network = self.build(session.config)
+        session.train(network, train, nn.functional.mse_loss)
+        session.save(network)
+        name, error = session.config["subject"], session.series["loss"][-1]
+        return [
+            (f"mpjpe/{name}{part}", protocol, test.name, error + session.config["bonus"])
+            for test in tests
+            for protocol in session.config["protocols"][test.name]
+            for part in ("", "/S9")
+        ]
+
+
+TASK = Doubling({"line": lambda bias=True: nn.Linear(2, 2, bias=bias)})
+RECIPE = {"epochs": 2, "batch": 3, "drops": []}
+
+
+@pytest.fixture
+def study(tmp_path):
+    return Study("tran2022", seeds=2, out=tmp_path / "out")
+
+
+def records(tmp_path):
+    return [json.loads(path.read_text()) for path in (tmp_path / "out" / "runs").glob("*.json")]
+
+
+def trained(study, configurations, **more):
+    tests = [(Points("studio"), ["h36m-martinez-p1", "h36m-martinez-p2"])]
+    how = {"network": "line", "recipe": RECIPE} | more
+    return study.train(TASK, configurations, Points("train"), tests, **how)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"seeds": 0}, "seeds is a whole number from 1 on, not 0"),
+        ({"seeds": "three"}, "seeds is a whole number from 1 on, not 'three'"),
+        ({"seeds": 1.5}, "seeds is a whole number from 1 on, not 1.5"),
+        ({"size": "tiny"}, "size is one of smoke, small, gpu, paper, not 'tiny'"),
+        ({"data": "mnist=."}, "'mnist=.' is not NAME=FOLDER with a name of human36m"),
+        ({"device": "cuda:77"}, "no device 'cuda:77'"),
+    ],
+)
+def test_wrong_parameters_are_named_at_once(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        unchecked = getattr(Study.__init__, "__wrapped__", Study.__init__)
+        unchecked(object.__new__(Study), "tran2022", **wrong)
+
+
+def test_a_paper_that_is_not_there_is_named():
+    with pytest.raises(FileNotFoundError, match="no paper 'tran'.*tran2022"):
+        Study("tran")
+
+
+def test_a_study_says_its_size_seeds_and_device():
+    assert repr(Study("kim", device="cpu")).startswith("kim, size smoke, 1 seed; torch ")
+    assert ", 3 seeds; " in repr(Study("kim", seeds=3))
+
+
+def test_the_settings_mark_the_size_in_use():
+    study = Study("tran2022", size="small")
+    assert study.setting == load_settings("tran2022")["small"].to_dict()
+    assert "small (used here)" in repr(study.settings) and "paper (used" not in repr(study.settings)
+
+
+def test_claims_are_shown_with_what_they_claim():
+    study = Study("tran2022")
+    speed = study.claims(kinds=["speed"])
+    assert speed.frame["claimed"].tolist() == ["latency_ms/ours < latency_ms/li"]
+    assert repr(speed).startswith("1 claim\n")
+    assert len(study.claims().frame) == len(load_paper("tran2022").claims)
+    own = study.claims(where=lambda claim: claim.where.startswith("Table 1"))
+    assert 0 < len(own.frame) < len(study.claims().frame)
+
+
+def test_counts_stand_beside_what_the_paper_prints_and_are_recorded(study, tmp_path):
+    table = study.count({"width/ours/gate-stage": 1024, "fc_layers/ours/gate-stage": 7, "x/y": 2.5})
+    assert table.frame["printed"].tolist() == ["1024", "8", ""]
+    assert table.frame["equal"].tolist() == [True, False, None]
+    (record,) = records(tmp_path)
+    assert (record["job"], record["seed"]) == ("structure", 0)
+    assert record["quantities"][2] == {"quantity": "x/y", "card": "", "data": "", "value": 2.5}
 
 
 def test_notes_are_records_of_their_seed(study, tmp_path):
     study.note("counted", [("params/a", "", "", 0, 7), ("mpjpe/a", "cmu-p1", "cmu", 1, 2.5)])
-    records = [json.loads(p.read_text()) for p in (tmp_path / "out" / "runs").glob("*.json")]
-    found = {r["seed"]: r["quantities"] for r in records}
+    found = {r["seed"]: r["quantities"] for r in records(tmp_path)}
     assert found[0] == [{"quantity": "params/a", "card": "", "data": "", "value": 7}]
     assert found[1][0]["value"] == 2.5
 
 
-def test_only_a_cpu_trains_several_at_a_time(study):
-    sizes = {("smoke", "cpu"): 1, ("small", "cpu"): 0, ("small", "cuda"): 1}
-    for (size, device), workers in sizes.items():
-        own = Study("tran2022", study.networks, {}, size, 1, "", device)
-        assert own.workers == workers
+def test_latencies_are_of_networks_with_parameters_and_once_a_seed(study):
+    rows = measured(study.latency(NETWORKS, (64, 4), rounds=5))
+    assert sorted(zip(rows["network"], rows["seed"], strict=True)) == [
+        ("large", 0), ("large", 1), ("small", 0), ("small", 1)
+    ]  # fmt: skip
+    assert set(rows["metric"]) == {"latency_ms"} and (rows["value"] > 0).all()
+    parts = study.latency({"stem": large}, (1, 4), rounds=2, metric="stem_ms")
+    assert set(measured(parts)["network"]) == {"stem"}
+
+
+def test_options_of_a_configuration_go_before_those_of_all(study):
+    runs = trained(study, {"a": {}, "b": {"recipe": {"epochs": 3}, "shape": {"bias": False}}})
+    assert list(runs) == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    config = runs["b", 1].record["config"]
+    assert config["recipe"] == {"epochs": 3, "batch": 3, "drops": []}
+    assert config["shape"] == {"bias": False} and config["network"] == "line"
+    assert config["protocols"] == {"studio": ["h36m-martinez-p1", "h36m-martinez-p2"]}
+    assert [len(curve) for curve in study.losses(runs)["b"]] == [3, 3]
+    assert TASK.restore(runs["b", 1]).bias is None
+
+
+def test_a_training_can_start_from_an_earlier_run(study):
+    first = trained(study, {"a": {}})
+    second = trained(study, {"b": {"start": "a"}}, starts=first, title="{} after a")
+    for seed in (0, 1):
+        record = second["b", seed].record
+        assert record["job"] == "b after a"
+        assert record["config"]["start"] == first["a", seed].record["id"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rate": 1}, "a: no option rate; there are bonus, network, recipe, shape, start"),
+        ({"network": "curve"}, "a: no network 'curve'; there are line"),
+        ({"train": "another"}, "a: no training set 'another'; there are one"),
+        ({"start": "b"}, "a: no run 'b' to start from with seed 0"),
+    ],
+)
+def test_wrong_options_are_named(study, options, message):
+    with pytest.raises(ValueError, match=message):
+        how = {"network": "line", "recipe": RECIPE}
+        study.train(TASK, {"a": options}, {"one": Points("train")}, starts={}, **how)
+
+
+def test_results_are_means_over_seeds_with_baselines_below(study):
+    runs = trained(study, {"a": {}, "b": {"bonus": 5}})
+    mean = [("mpjpe/mean-pose", "h36m-martinez-p1", "studio", 90.0)]
+    table = study.results(runs, baselines=mean)
+    assert table.caption == "mpjpe, mm, on studio; size smoke, mean of 2 seeds"
+    assert table.frame.index.tolist() == ["a", "b", "mean-pose"]
+    assert table.frame.columns.tolist() == ["h36m-martinez-p1", "h36m-martinez-p2"]
+    own = measured(runs)
+    own = own[(own["network"] == "a") & (own["card"] == "h36m-martinez-p1") & (own["slice"] == "")]
+    assert table.frame.loc["a", "h36m-martinez-p1"] == pytest.approx(own["value"].mean())
+    slices = study.results(runs, columns="slice", card="h36m-martinez-p1")
+    assert slices.frame.columns.tolist() == ["all", "S9"]
+
+
+def test_a_figure_is_shown_and_saved_under_the_papers_name(study, tmp_path, capsys):
+    curve = loss_curves({"a": [[1.0, 0.5]]})
+    study.show(curve)
+    assert not (tmp_path / "out" / "figures").exists()
+    study.show(curve, "training-loss")
+    assert (tmp_path / "out" / "figures" / "tran2022-training-loss.png").is_file()
+    Study("tran2022").show(curve, "training-loss")
+
+
+def test_verdicts_are_counted_from_the_records(study):
+    counts = study.verdicts().frame["claims"]
+    assert counts.sum() == len(study.paper.claims) and (counts > 0).all()
+
+
+def test_only_a_cpu_trains_several_at_a_time(monkeypatch):
+    study = Study("tran2022", device="cpu")
+    assert study.workers == 1
+    study.size = "small"
+    assert study.workers == 0
+    study.device = "cuda"
+    assert study.workers == 1

@@ -6,8 +6,8 @@ Keys are quantities of printed.csv: metric/network, and where it has several a p
 import torch
 from torch import nn
 
-from posekit.data.albums import Album, light
-from posekit.data.batch import join
+from posekit.data.albums import Album, single
+from posekit.data.batch import join, unit_range
 from posekit.data.mixture import flattened
 from posekit.geometry.skeleton import H36M17
 from posekit.models.botnet import Attention, Block, botnet
@@ -19,8 +19,9 @@ from posekit.models.zoo import NETWORKS
 from posekit.papers import Counts, count_modules, published_settings
 from posekit.studio.pictures import StudioPictures
 from posekit.training import loop
+from posekit.training.augment import Augmented
 from posekit.training.augmentations import RECIPES
-from posekit.training.integral import Lessons
+from posekit.training.integral import targets
 from posekit.training.losses import joint_loss
 
 PYRAMIDS = dict(zip(("ppm", "ppm2", "ppm3", "ppm4"), BINS.values(), strict=True))
@@ -202,9 +203,9 @@ def augmented() -> Counts:
     """
     picture = StudioPictures(("S1",), size=64).sample(0)
     both = join([picture, flattened(picture)])
-    lessons = Lessons(Album("", "", both, torch.zeros(2)), "bouchiat: colour", 0, "cpu")
-    seen, _ = lessons.lesson(torch.arange(2), 0)
-    changed = (seen != light(both.images)).flatten(1).any(1).tolist()
+    data = Augmented(Album("", "", both, single(2)), "bouchiat: colour", targets, only_3d=True)
+    seen, _ = data.samples(torch.arange(2))
+    changed = (seen != unit_range(both.images)).flatten(1).any(1).tolist()
     return {
         "recipe_augmented/final/human36m": int(changed[0]),
         "recipe_augmented/final/mpii": int(changed[1]),

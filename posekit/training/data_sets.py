@@ -1,0 +1,134 @@
+"""The data sets of the notebooks: real ones where `data=` names a folder, else generated ones.
+
+A real data set has one name, `NAME=FOLDER`. Adding one takes its name in NAMES and a branch, or a
+method, that reads it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from posekit.data import albums, cmu, folders, human36m, mpii, pascal_voc, spin
+from posekit.data.albums import Album
+from posekit.data.human36m.pictures import Human36mPictures
+from posekit.data.pictures import Pictures
+from posekit.data.poses import PoseSet, project_motions
+from posekit.geometry import body
+from posekit.geometry.skeleton import MPII16
+from posekit.studio import poses as studio
+from posekit.studio.pictures import StudioPictures
+from posekit.studio.scene.occluders import shapes
+from posekit.studio.wild import Wild
+from posekit.training import spin_evaluation
+from posekit.training.mesh_evaluation import BodyModel
+
+NAMES = ("human36m", "cmu", "mpii", "voc", "smpl", "spin")
+OCCLUDERS = 50  # generated shapes, in the place of Pascal VOC's objects
+
+
+@dataclass(frozen=True)
+class DataSets:
+    """What the notebooks read, from `folders` by name or generated.
+
+    `workers` processes draw pictures: 0 for this process, None for one a core.
+    """
+
+    folders: Mapping[str, Path]
+    workers: int | None = None
+
+    @classmethod
+    def named(cls, text: str, workers: int | None = None) -> "DataSets":
+        """Those of "NAME=FOLDER,NAME=FOLDER"; errors as `posekit.data.folders`."""
+        return cls(folders(text, known=NAMES), workers)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.folders
+
+    # ---- 2D and 3D poses
+    def poses(self, *, frames: int, every: int, detector: str, detections: str = "gt") -> PoseSet:
+        """Human3.6M with these 2D `detections`, else the studio's takes with this `detector`."""
+        if "human36m" in self:
+            return human36m.load(self.folders["human36m"], detections=detections, every=every)
+        return studio.load(frames=frames, every=every, detector=detector)
+
+    def cmu(self, *, every: int, detector: str) -> PoseSet | None:
+        """CMU's motion capture before the studio's cameras, every `every`-th frame; None without."""
+        if "cmu" not in self:
+            return None
+        motions = studio.place(cmu.load(self.folders["cmu"], hips=True))
+        detect = studio.detector() if detector == "noisy" else None
+        cameras = studio.cameras("S9")
+        return project_motions(motions, lambda _: cameras, name="cmu", every=every, detect=detect)
+
+    # ---- pictures
+    def read(self, pictures: Pictures, label: str = "pictures", *, step: int = 1, **masks) -> Album:
+        """Every `step`-th of some pictures, in memory."""
+        return albums.read(pictures, label, step=step, workers=self.workers, **masks)
+
+    def actors(
+        self,
+        subjects: Iterable[str],
+        label: str = "pictures",
+        *,
+        size: int,
+        every: int,
+        step: int = 1,
+        real: Mapping = {},
+        generated: Mapping = {},
+    ) -> Album:
+        """Pictures of Human3.6M's subjects, else of the studio's actors of these names.
+
+        Every `every`-th frame of a take, and of these every `step`-th. `real` and `generated` are
+        further arguments of `Human36mPictures` and `StudioPictures`.
+        """
+        about = {"every": every, "size": size}
+        if "human36m" in self:
+            pictures = Human36mPictures(self.folders["human36m"], subjects, **about, **real)
+        else:
+            pictures = StudioPictures(subjects, **about, **generated)
+        return self.read(pictures, label, step=step)
+
+    def people(self, split: str, count: int, *, size: int) -> Album:
+        """Single people of MPII ("train", "valid"), else `count` of the studio's strangers.
+
+        The studio's, with a word of it, also where MPII's folder has annotations and no pictures.
+        """
+        images = self.folders.get("mpii", Path()) / "images"
+        if "mpii" in self and not images.is_dir():
+            print(f"there is no {images}: generated people take the place of MPII's")
+        if "mpii" in self and images.is_dir():
+            people = mpii.load(self.folders["mpii"], split)
+            pictures = mpii.MpiiPictures(people, images, size=size)
+        else:
+            split = "train" if split == "train" else "test"
+            pictures = Wild(split, count, size=size, skeleton=MPII16, people=1)
+        return self.read(pictures, "people")
+
+    def occluders(self, seed: int) -> tuple[UInt8[np.ndarray, "_ _ 4"], ...]:
+        """Cut-outs to paste over pictures: Pascal VOC's objects, else shapes of this seed."""
+        if "voc" in self:
+            return tuple(pascal_voc.occluders(self.folders["voc"]))
+        return tuple(shapes(np.random.default_rng(seed), OCCLUDERS))
+
+    # ---- bodies
+    def body(self) -> BodyModel:
+        """SMPL, else the free body."""
+        if "smpl" in self:
+            return BodyModel(spin_evaluation.smpl(self.folders["smpl"]))
+        return BodyModel(body.free())
+
+    def spin_mixture(self, *, size: int) -> Album | None:
+        """SPIN's mixture of training sets; None without."""
+        if "spin" not in self:
+            return None
+        return self.read(spin.mixture(self.folders["spin"], size=size), "SPIN's mixture")
+
+    def spin_tests(self, *, size: int) -> list[tuple[Album, tuple[str, ...]]]:
+        """SPIN's test sets that are there with their protocols; needs SMPL, too."""
+        if not {"spin", "smpl"} <= set(self.folders):
+            return []
+        places = self.folders["spin"], self.folders["smpl"]
+        return spin_evaluation.tests(*places, size=size, workers=self.workers)

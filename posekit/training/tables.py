@@ -1,0 +1,79 @@
+"""Tables for notebooks: measured quantities, and numbers and text laid out for reading."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+from tabulate import tabulate
+
+from posekit.claims.numbers import number
+from posekit.metrics.protocol import Row
+from posekit.training.runs import Run
+
+Runs = dict[tuple[str, int], Run]  # by configuration and seed
+
+
+class Table:
+    """A data frame as a notebook shows it.
+
+    Numbers have thousands separators and stand on the right, text on the left, and cells without a
+    value are empty. `digits` are the decimals of all floats; without it, as many as they need.
+    """
+
+    def __init__(self, frame: pd.DataFrame, caption: str = "", digits: int | None = None):
+        self.frame, self.caption, self.digits = frame, caption, digits
+
+    def _tabulated(self, layout: str) -> str:
+        frame = self.frame if self.frame.index.name is None else self.frame.reset_index()
+        columns = [frame[name].tolist() for name in frame]
+        cells = [[_text(value, self.digits) for value in column] for column in columns]
+        sides = ["right" if _is_numeric(column) else "left" for column in columns]
+        names = [name if isinstance(name, str) else ", ".join(name) for name in frame]
+        rows = list(zip(*cells, strict=True))
+        return tabulate(rows, names, layout, disable_numparse=True, colalign=sides if rows else ())
+
+    def __repr__(self) -> str:
+        return "\n".join(filter(None, (self.caption, self._tabulated("simple"))))
+
+    def _repr_html_(self) -> str:
+        return (f"<p>{self.caption}</p>\n" if self.caption else "") + self._tabulated("html")
+
+
+def _text(value, digits: int | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str | list):
+        return str(value)
+    if value is None or pd.isna(value):
+        return ""
+    if isinstance(value, int) or digits is None:
+        return number(float(value))
+    return f"{value:,.{digits}f}"
+
+
+def _is_numeric(column: list) -> bool:
+    """Are all cells that hold something numbers?"""
+    held = [value for value in column if _text(value, None)]
+    return bool(held) and not any(isinstance(value, bool | str | list) for value in held)
+
+
+def measured(runs: Runs) -> pd.DataFrame:
+    """All quantities of some runs: network, seed, metric, slice, card, data, value."""
+    return pd.DataFrame(
+        [
+            _split(row["quantity"], row["card"], row["data"], row["value"]) | {"seed": seed}
+            for (_, seed), run in runs.items()
+            for row in run.record["quantities"]
+        ],
+        columns=["network", "seed", "metric", "slice", "card", "data", "value"],
+    )
+
+
+def from_rows(rows: Iterable[Row], seed: int = 0) -> pd.DataFrame:
+    """Rows that are not of a run, such as those of a baseline, as `measured` has them."""
+    return pd.DataFrame([_split(*row) | {"seed": seed} for row in rows])
+
+
+def _split(quantity: str, card: str, data: str, value: float) -> Mapping:
+    metric, network, *part = quantity.split("/")
+    about = {"network": network, "metric": metric, "slice": "/".join(part)}
+    return about | {"card": card, "data": data, "value": value}

@@ -1,0 +1,41 @@
+"""Tables in notebooks: separators, alignment, empty cells."""
+
+import pandas as pd
+
+from posekit.training.tables import Table, from_rows
+
+FRAME = pd.DataFrame(
+    {"counted": [16814128, 7, None], "equal": [True, False, None], "ms": [1.25, 1234.5, None]},
+    index=pd.Index(["ours", "a & b", "c"], name="network"),
+    dtype=object,
+)
+
+
+def test_numbers_have_separators_and_missing_ones_are_empty():
+    lines = repr(Table(FRAME, "3 networks")).splitlines()
+    assert lines[0] == "3 networks"
+    assert [line.split() for line in lines[3:]] == [
+        ["ours", "16,814,128", "yes", "1.25"],
+        ["a", "&", "b", "7", "no", "1,234"],
+        ["c"],
+    ]
+    assert "1,234.50" in repr(Table(FRAME, digits=2)) and "nan" not in repr(Table(FRAME))
+
+
+def test_text_stands_on_the_left_and_numbers_on_the_right():
+    page = Table(FRAME, "3 networks")._repr_html_()
+    assert "<p>3 networks</p>" in page and "a &amp; b" in page
+    assert '<td style="text-align: right;">16,814,128</td>' in page.replace("  ", "")
+    assert "<td>ours" in page
+
+
+def test_an_empty_table_has_its_columns():
+    assert repr(Table(FRAME[:0])).split()[:4] == ["network", "counted", "equal", "ms"]
+
+
+def test_rows_of_a_baseline_are_split_as_those_of_runs():
+    rows = from_rows([("mpjpe/mean-pose/S9", "h36m-moon-p1", "studio", 1.5)])
+    assert rows.loc[0].to_dict() == {
+        "network": "mean-pose", "metric": "mpjpe", "slice": "S9", "card": "h36m-moon-p1",
+        "data": "studio", "value": 1.5, "seed": 0,
+    }  # fmt: skip
