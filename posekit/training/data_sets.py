@@ -59,7 +59,7 @@ class DataSets:
         if "cmu" not in self:
             return None
         motions = studio.place(cmu.load(self.folders["cmu"], hips=True))
-        detect = studio.detector() if detector == "noisy" else None
+        detect = studio.noisy_detector() if detector == "noisy" else None
         cameras = studio.cameras("S9")
         return project_motions(motions, lambda _: cameras, name="cmu", every=every, detect=detect)
 

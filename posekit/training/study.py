@@ -17,6 +17,7 @@ from posekit.claims.measurements import load_records
 from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
 from posekit.claims.verdict import WORDS
 from posekit.figures import output
+from posekit.metrics.protocol import Row
 from posekit.system import pick_device
 from posekit.training.augmentations import RECIPES
 from posekit.training.data_sets import DataSets
@@ -76,6 +77,10 @@ class Study:
         """The settings of this study's size, by name."""
         return self.sizes[self.size].to_dict()
 
+    def pick(self, *names: str) -> dict:
+        """Some of this study's settings, by name."""
+        return {name: self.setting[name] for name in names}
+
     @property
     def settings(self) -> Table:
         """The settings of all sizes, this study's marked."""
@@ -110,10 +115,10 @@ class Study:
         rows = []
         for name, value in quantities.items():
             printed = self.paper.find(name, "")
-            equal = None
+            text, equal = printed.text if printed else "", None
             if printed and printed.value:
                 equal = printed.value.low <= value <= printed.value.high
-            rows.append((name, value, printed.text if printed else "", equal))
+            rows.append((name, value, int(text) if text.isdigit() else text, equal))
         columns = ["quantity", "counted", "printed", "equal"]
         return Table(pd.DataFrame(rows, columns=columns, dtype=object))
 
@@ -207,30 +212,32 @@ class Study:
         runs: Runs | pd.DataFrame,
         *,
         metric: str = "mpjpe",
+        rows: str = "network",
         columns: str = "card",
-        baselines: Iterable = (),
+        baselines: Iterable[Row] = (),
         digits: int = 1,
         **only: str,
     ) -> Table:
-        """A metric of some runs, networks by protocols, mean over the seeds.
+        """A metric of some runs, mean over the seeds: by default networks by protocols.
 
-        `baselines` are rows of further methods. `only` chooses among slices and cards:
-        `slice=""`, the default, are the values over all test samples. `columns` is "card" or
-        "slice"; for slices give the `card`.
+        `runs` or what `measured` made of them; `baselines` are rows of further methods. `rows` and
+        `columns` are two of network, card (the protocol), slice and data; `only` chooses among the
+        others, as in `card="h36m-moon-p2"`. Slices, such as actions, are left out unless shown.
         """
-        rows = runs if isinstance(runs, pd.DataFrame) else measured(runs)
+        values = runs if isinstance(runs, pd.DataFrame) else measured(runs)
         if baselines:
-            rows = pd.concat([rows, from_rows(baselines)], ignore_index=True)
-        if columns != "slice":
+            values = pd.concat([values, from_rows(baselines)], ignore_index=True)
+        if "slice" not in (rows, columns):
             only = {"slice": ""} | only
-        rows = rows[rows["metric"] == metric]
-        for name, value in only.items():
-            rows = rows[rows[name] == value]
-        rows = rows.replace({"slice": {"": "all"}})
-        table = rows.pivot_table(index="network", columns=columns, values="value", sort=False)
-        unit = load_metrics()[metric, False].unit
-        caption = f"{metric}, {unit}, on {', '.join(rows['data'].unique())}; size {self.size}, "
-        return Table(table.rename_axis(None, axis=1), caption + self._mean, digits)
+        for name, value in ({"metric": metric} | only).items():
+            values = values[values[name] == value]
+        values = values.replace({"slice": {"": "all"}})
+        table = values.pivot_table(index=rows, columns=columns, values="value", sort=False)
+        about = [metric, load_metrics()[metric, False].unit, *only.values()]
+        caption = f"{', '.join(filter(None, about))}, on {', '.join(values['data'].unique())}"
+        return Table(
+            table.rename_axis(None, axis=1), f"{caption}; size {self.size}, {self._mean}", digits
+        )
 
     @property
     def _mean(self) -> str:

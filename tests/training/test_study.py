@@ -116,7 +116,7 @@ def test_claims_are_shown_with_what_they_claim():
 
 def test_counts_stand_beside_what_the_paper_prints_and_are_recorded(study, tmp_path):
     table = study.count({"width/ours/gate-stage": 1024, "fc_layers/ours/gate-stage": 7, "x/y": 2.5})
-    assert table.frame["printed"].tolist() == ["1024", "8", ""]
+    assert table.frame["printed"].tolist() == [1024, 8, ""]
     assert table.frame["equal"].tolist() == [True, False, None]
     (record,) = records(tmp_path)
     assert (record["job"], record["seed"]) == ("structure", 0)
