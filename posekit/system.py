@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from tqdm import tqdm
-from tqdm.auto import tqdm as notebook_tqdm
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -92,7 +91,8 @@ def progress(steps: Iterable, label: str, total: int | None = None, done: int = 
     if os.environ.get("POSEKIT_HEADLESS") or not (_in_notebook() or sys.stderr.isatty()):
         style = {"file": _Lines(), "delay": 5, "mininterval": 10, "maxinterval": 10, "ncols": 90}
         return tqdm(steps, label, total, initial=done, **style)
-    return notebook_tqdm(steps, desc=label, total=total, initial=done, leave=False)
+    # Text on stdout: a widget would leave "model not found" in a saved notebook.
+    return tqdm(steps, label, total, initial=done, leave=False, file=sys.stdout, ncols=90)
 
 
 def _in_notebook() -> bool:

@@ -7,6 +7,7 @@ what is timed is a picture's way to its volumes (or what a network without volum
 import copy
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -51,6 +52,22 @@ RUNNING = {
 
 PRINTED = "tflite-float32", "litert-float32"
 """What is set beside the paper's size and time on the CPU."""
+
+
+def installed(quick: bool = False) -> dict[str, list[str]]:
+    """The files and ways of `deployment` whose packages are installed; `quick`: torch alone."""
+    files, ways = [], ["eager-float32"]
+    if quick:
+        return {"files": files, "ways": ways}
+    ways += ["channels_last-bfloat16", "compiled-bfloat16"]
+    if find_spec("onnxscript"):
+        files, ways = [*files, "onnx-float32"], [*ways, "onnxruntime-float32"]
+    if find_spec("openvino"):
+        files, ways = [*files, "openvino-float16"], [*ways, "openvino-bfloat16"]
+    if find_spec("litert_torch"):
+        files += ["tflite-float32", "tflite-float16", "tflite-int8"]
+        ways += ["litert-float32", "litert-float16", "litert-int8"]
+    return {"files": files, "ways": ways}
 
 
 def deployment(

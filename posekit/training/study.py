@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
+from textwrap import shorten
 
 import pandas as pd
 import torch
 
+from posekit import figures
 from posekit.claims import audit, contrasts, ledger
 from posekit.claims.measurements import load_records
 from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
@@ -27,6 +29,7 @@ from posekit.training.settings import SIZES, load_settings
 from posekit.training.tables import Runs, Table, from_rows, measured
 from posekit.training.timing import latency
 
+LONGEST = 200  # characters of a formula in a table of claims
 Note = tuple[str, str, str, int, float | int]  # quantity, protocol, data set, seed, value
 
 
@@ -91,7 +94,8 @@ class Study:
         kinds, chosen = tuple(kinds), []
         for claim in self.paper.claims:
             if (not kinds or claim.kind in kinds) and (where is None or where(claim)):
-                claimed = "; ".join(dict.fromkeys(part.text for part in claim.parts))
+                parts = "; ".join(dict.fromkeys(part.text for part in claim.parts))
+                claimed = shorten(parts, LONGEST, placeholder=" ...")
                 chosen.append((claim.id, claim.where, claim.statement, claimed))
         names = ["id", "where", "statement", "claimed"]
         many = "1 claim" if len(chosen) == 1 else f"{len(chosen)} claims"
@@ -253,6 +257,17 @@ class Study:
         tried = contrasts.load_contrasts(self.slug)
         chosen = [c for c in tried if all(getattr(c, key) == only[key] for key in only)]
         return contrasts.differences(chosen, values, self.paper)
+
+    def forest(
+        self, changes: pd.DataFrame, title: str, unit: str, printed_on: str, name: str = ""
+    ) -> None:
+        """Show, and save as `name`, the differences that `contrasts` found beside the printed ones.
+
+        `printed_on` says which data the paper's numbers are of.
+        """
+        marks, marked = changes["printed"].to_dict(), f"printed by the paper ({printed_on})"
+        about = {"title": f"{title}, size {self.size}", "unit": unit, "marked": marked}
+        self.show(figures.forest(changes, marks, **about), name)
 
     def losses(self, runs: Runs, names: Iterable[str] = (), series: str = "loss") -> dict:
         """The losses of some configurations, all seeds of each, for `figures.curves.loss_curves`.

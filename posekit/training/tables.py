@@ -6,6 +6,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from posekit.claims.numbers import number
+from posekit.claims.statistics import t_interval
 from posekit.metrics.protocol import Row
 from posekit.training.runs import Run
 
@@ -15,7 +16,7 @@ Runs = dict[tuple[str, int], Run]  # by configuration and seed
 class Table:
     """A data frame as a notebook shows it.
 
-    Numbers have thousands separators and stand on the right, text on the left, and cells without a
+    The index is shown unless it only counts rows. Numbers have thousands separators and stand on the right, text on the left, and cells without a
     value are empty. `digits` are the decimals of all floats; without it, as many as they need.
     """
 
@@ -23,7 +24,9 @@ class Table:
         self.frame, self.caption, self.digits = frame, caption, digits
 
     def _tabulated(self, layout: str) -> str:
-        frame = self.frame if self.frame.index.name is None else self.frame.reset_index()
+        frame, named = self.frame, not isinstance(self.frame.index, pd.RangeIndex)
+        if named:
+            frame = frame.rename_axis(frame.index.name or "").reset_index()
         columns = [frame[name].tolist() for name in frame]
         cells = [[_text(value, self.digits) for value in column] for column in columns]
         sides = ["right" if _is_numeric(column) else "left" for column in columns]
@@ -77,3 +80,14 @@ def _split(quantity: str, card: str, data: str, value: float) -> Mapping:
     metric, network, *part = quantity.split("/")
     about = {"network": network, "metric": metric, "slice": "/".join(part)}
     return about | {"card": card, "data": data, "value": value}
+
+
+def intervals(values: pd.DataFrame) -> pd.DataFrame:
+    """Mean and 95 % t interval over the seeds of each network: columns mean, low, high.
+
+    `values` are rows of `measured` of one metric, slice, protocol and data set.
+    """
+    groups = values.groupby("network", sort=False)["value"]
+    found = {name: t_interval(group.to_numpy()) for name, group in groups}
+    rows = {name: (each.mean, each.low, each.high) for name, each in found.items()}
+    return pd.DataFrame.from_dict(rows, "index", columns=["mean", "low", "high"])
