@@ -91,8 +91,9 @@ def progress(steps: Iterable, label: str, total: int | None = None, done: int = 
     if os.environ.get("POSEKIT_HEADLESS") or not (_in_notebook() or sys.stderr.isatty()):
         style = {"file": _Lines(), "delay": 5, "mininterval": 10, "maxinterval": 10, "ncols": 90}
         return tqdm(steps, label, total, initial=done, **style)
-    # Text on stdout: a widget would leave "model not found" in a saved notebook.
-    return tqdm(steps, label, total, initial=done, leave=False, file=sys.stdout, ncols=90)
+    # In notebooks text on stdout: a widget leaves "model not found" where one was saved.
+    stream = sys.stdout if _in_notebook() else sys.stderr
+    return tqdm(steps, label, total, initial=done, leave=False, file=stream, ncols=90)
 
 
 def _in_notebook() -> bool:
