@@ -73,20 +73,19 @@ def audit_text(paper: Paper, claim: Claim, audits: list[Audit]) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
-def findings(paper: Paper, *, in_words: bool = False) -> pd.DataFrame:
+def findings(paper: Paper) -> pd.DataFrame:
     """The faults of the paper by its own numbers, one a row.
 
-    Columns: what ('claim' or 'average'), name (claim id or quantity), card, finding: a
-    formula, or `in_words` a sentence that also says where recovered numbers come from.
+    Columns: what ('claim' or 'average'), name (claim id or quantity), card, finding: a sentence
+    that also says where recovered numbers come from.
     """
     rows = []
     for claim in paper.claims:
         for part in claim.parts:
             audit = audit_part(part)
             if audit.outcome == "fails":
-                words = "; ".join(filter(None, (audit.words, audit.source)))
-                text = f"{claim.statement}: {words if in_words else audit.text}"
-                rows.append(("claim", claim.id, part.card, text))
+                text = "; ".join(filter(None, (audit.words, audit.source)))
+                rows.append(("claim", claim.id, part.card, f"{claim.statement}: {text}"))
     for entry in paper.printed.values():
         outcome, text = _average(paper, entry)
         if outcome == "fails":

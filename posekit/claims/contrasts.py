@@ -31,6 +31,9 @@ class Contrast:
     card: str
     unit: str
 
+    def __post_init__(self):
+        check_metric(self.metric)
+
     @property
     def measure(self) -> tuple[str, str, str]:
         """Metric, slice and card that the two are compared by."""
@@ -63,13 +66,9 @@ def load_contrasts(slug: str, folder: Path = FOLDER) -> list[Contrast]:
 
     Raises ValueError naming the file where its columns are others, or a metric is unknown.
     """
-
-    def build(row: dict[str, str]) -> tuple[Contrast, Contrast]:
-        check_metric(row["metric"])
-        contrast = Contrast(**row)
-        return contrast, contrast
-
-    return list(read_table(folder / slug / "contrasts.csv", _COLUMNS, build, optional=True))
+    path = folder / slug / "contrasts.csv"
+    rows = read_table(path, _COLUMNS, lambda row: (Contrast(**row), None), optional=True)
+    return list(rows)
 
 
 def differences(contrasts: Sequence[Contrast], values: pd.DataFrame, paper: Paper) -> pd.DataFrame:

@@ -33,6 +33,11 @@ class Question:
     floor: str
     networks: tuple[str, ...]
 
+    def __post_init__(self):
+        check_metric(self.metric)
+        if not self.networks or not self.costs:
+            raise ValueError("a question needs networks, and costs to choose by")
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -82,16 +87,13 @@ def load_questions(slug: str, folder: Path = FOLDER) -> list[Question]:
 
     ValueError names the file where its columns are others, or a metric is unknown.
     """
-
-    def build(row: dict[str, str]) -> tuple[str, Question]:
-        check_metric(row["metric"])
-        several = {name: tuple(row[name].split()) for name in ("costs", "networks")}
-        if not all(several.values()):
-            raise ValueError("a question needs networks, and costs to choose by")
-        return row["question"], Question(**row | several)
-
     path = folder / slug / "choices.csv"
-    return list(read_table(path, _COLUMNS, build, optional=True).values())
+    return list(read_table(path, _COLUMNS, _question, optional=True).values())
+
+
+def _question(row: dict[str, str]) -> tuple[str, Question]:
+    several = {name: tuple(row[name].split()) for name in ("costs", "networks")}
+    return row["question"], Question(**row | several)
 
 
 def choose(question: Question, values: pd.DataFrame, costs: Costs) -> Choice | None:

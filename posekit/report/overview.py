@@ -11,13 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from posekit.claims.audit import findings
-from posekit.claims.contrasts import load_contrasts
 from posekit.claims.finding import HOLDS
-from posekit.claims.ledger import COLUMNS, Judged, judge_claims
-from posekit.claims.measurements import Record, load_records
-from posekit.claims.paper import FOLDER, load_paper, read_table, slugs
-from posekit.claims.selection import load_questions
+from posekit.claims.ledger import COLUMNS, Judged
+from posekit.claims.measurements import load_records
+from posekit.claims.paper import FOLDER, slugs
 from posekit.metrics.registry import ALL
 from posekit.report.glossary import EVIDENCE, GLOSSARY, MEANING, STUDIO
 from posekit.report.markdown import index_page, link, table
@@ -25,7 +22,6 @@ from posekit.report.measured_tables import is_generated
 from posekit.report.paper_page import (
     FAILS,
     OPEN,
-    Figure,
     Page,
     built_as_stated,
     paper_page,
@@ -62,55 +58,17 @@ def render(results: Path | str, papers: Path = FOLDER) -> dict[Path, str]:
     results = Path(results)
     # by job and seed: the order of file names, which are hashes, says nothing to a reader
     records = sorted(load_records(results / "runs"), key=lambda r: (r.job, r.size, r.seed, r.id))
-    pages = [_page(slug, records, results, papers) for slug in slugs(papers)]
+    pages = [Page(slug, records, results, papers) for slug in slugs(papers)]
     rows = [judged.row for page in pages for judged in page.claims]
     texts = {f"{page.slug}.md": paper_page(page) for page in pages}
-    texts |= {"README.md": _overview(pages, results), "studio.md": studio_card(records)}
+    texts |= {"README.md": _overview(pages), "studio.md": studio_card(records)}
     texts["index.html"] = index_page(texts)
     ledger = pd.DataFrame(rows, columns=COLUMNS)
     texts["ledger.csv"] = ledger.to_csv(index=False, lineterminator="\n")
     return {results / name: text for name, text in sorted(texts.items())}
 
 
-def _page(slug: str, records: list[Record], results: Path, papers: Path) -> Page:
-    paper, folder = load_paper(slug, papers), papers / slug
-    columns = ("title", "authors", "place", "note")
-    about = read_table(folder / "about.csv", columns, lambda r: (slug, r), optional=True)
-    captions = read_table(
-        folder / "figures.csv",
-        ("figure", "caption"),
-        lambda row: (row["figure"], row["caption"]),
-        optional=True,
-    )
-    return Page(
-        paper=paper,
-        about=about.get(slug, {}),
-        claims=judge_claims(paper, records),
-        faults=findings(paper, in_words=True),
-        contrasts=load_contrasts(slug, papers),
-        questions=load_questions(slug, papers),
-        records=[record for record in records if record.paper == slug],
-        figures=_figures(results, slug, captions),
-        notebook=_first(results, f"executed/{slug}.html", f"executed/{slug}.ipynb"),
-    )
-
-
-def _figures(results: Path, slug: str, captions: dict[str, str]) -> list[Figure]:
-    """Pictures named after the paper, with the page to turn it on where there is one."""
-    figures = []
-    for path in sorted((results / "figures").glob(f"{slug}-*.png")):
-        picture, name = f"figures/{path.name}", path.stem.removeprefix(f"{slug}-")
-        target = _first(results, picture.replace(".png", ".html"), picture)
-        title = name.replace("-", " ").capitalize()
-        figures.append(Figure(picture, target, title, captions.get(name, "")))
-    return sorted(figures, key=lambda figure: not figure.target.endswith(".html"))
-
-
-def _first(results: Path, *names: str) -> str:
-    return next((name for name in names if (results / name).is_file()), "")
-
-
-def _overview(pages: list[Page], results: Path) -> str:
+def _overview(pages: list[Page]) -> str:
     parts = [
         "# Results",
         INTRODUCTION,

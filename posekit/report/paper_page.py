@@ -5,16 +5,18 @@ Markdown for code hosts. Everything is derived from the judged claims, the audit
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from posekit.claims.contrasts import Contrast
+from posekit.claims.audit import findings
+from posekit.claims.contrasts import load_contrasts
 from posekit.claims.finding import HOLDS
-from posekit.claims.ledger import Judged
+from posekit.claims.ledger import Judged, judge_claims
 from posekit.claims.measurements import Record
-from posekit.claims.paper import Claim, Paper, split
-from posekit.claims.selection import Question
+from posekit.claims.paper import Claim, load_paper, read_table, split
+from posekit.claims.selection import load_questions
 from posekit.claims.statistics import FEWEST
 from posekit.claims.verdict import STATED, WORDS
 from posekit.report.comparisons import choice_section, contrast_section
@@ -31,15 +33,15 @@ from posekit.report.measured_tables import (
 )
 from posekit.report.sentences import bullet, measured_cell, printed_cell
 
+ABOUT = ("title", "authors", "place", "note")
 FAILS = ("inconsistent", "contradicted")
 OPEN = ("inconclusive",)
 NAMED = 12  # claims that were not tested, listed one by one
 LINKED = 3  # run records that a row of the claims table links to
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A picture, the page it leads to, its title and caption."""
+class Figure(NamedTuple):
+    """A picture, the page it leads to, its title and caption; paths are relative to results."""
 
     picture: str
     target: str
@@ -47,36 +49,44 @@ class Figure:
     caption: str
 
 
-@dataclass(frozen=True)
 class Page:
-    """What a page needs of its paper; paths are relative to results, "" where there is none."""
+    """What a page needs of its paper: claims judged by records, figures, and the notebook."""
 
-    paper: Paper
-    about: dict[str, str]  # title, authors, place, note
-    claims: list[Judged]
-    faults: pd.DataFrame  # of the paper by its own numbers
-    contrasts: list[Contrast]
-    questions: list[Question]
-    records: list[Record]
-    figures: list[Figure]
-    notebook: str
-
-    @property
-    def slug(self) -> str:
-        return self.paper.slug
-
-    @property
-    def title(self) -> str:
-        return self.about.get("title") or self.slug
-
-    @property
-    def own(self) -> list[Judged]:
-        """The claims that are the paper's own."""
-        return [claim for claim in self.claims if claim.verdict != "quoted"]
+    def __init__(self, slug: str, records: list[Record], results: Path, papers: Path):
+        folder = papers / slug
+        self.slug = slug
+        self.paper = load_paper(slug, papers)
+        self.claims = judge_claims(self.paper, records)
+        self.own = [claim for claim in self.claims if claim.verdict != "quoted"]
+        self.records = [record for record in records if record.paper == slug]
+        self.contrasts = load_contrasts(slug, papers)
+        self.questions = load_questions(slug, papers)
+        about = read_table(folder / "about.csv", ABOUT, lambda r: (slug, r), optional=True)
+        self.about = about.get(slug, {})
+        self.title = self.about.get("title") or slug
+        self.notebook = _first(results, f"executed/{slug}.html", f"executed/{slug}.ipynb")
+        self.figures = _load_figures(results, slug, folder / "figures.csv")
 
     def with_verdict(self, *words: str) -> list[Judged]:
         """The claims that got one of these verdicts."""
         return [claim for claim in self.claims if claim.verdict in words]
+
+
+def _load_figures(results: Path, slug: str, captions: Path) -> list[Figure]:
+    """Pictures named after the paper, with the page to turn it on where there is one."""
+    texts = read_table(captions, ("figure", "caption"), lambda r: tuple(r.values()), optional=True)
+    figures = []
+    for path in sorted((results / "figures").glob(f"{slug}-*.png")):
+        picture, name = f"figures/{path.name}", path.stem.removeprefix(f"{slug}-")
+        target = _first(results, picture.replace(".png", ".html"), picture)
+        title = name.replace("-", " ").capitalize()
+        figures.append(Figure(picture, target, title, texts.get(name, "")))
+    return sorted(figures, key=lambda figure: not figure.target.endswith(".html"))
+
+
+def _first(results: Path, *names: str) -> str:
+    """The first of some files that is there, or ''."""
+    return next((name for name in names if (results / name).is_file()), "")
 
 
 def paper_page(page: Page) -> str:
@@ -261,14 +271,15 @@ def _claim_row(page: Page, judged: Judged) -> tuple[str, ...]:
 
 def _audit(page: Page) -> Iterator[str]:
     yield "## What the audit found"
-    if page.faults.empty:
+    faults = findings(page.paper)
+    if faults.empty:
         yield "The paper's printed numbers agree with each other wherever they can be compared."
         return
     yield (
         "The paper's own numbers, held against each other; a printed number stands for all that "
         "round to it. Faults in quoted rows are faults of this paper's table, not of theirs."
     )
-    yield table(page.faults.set_axis(["What", "Which", "Card", "Finding"], axis=1))
+    yield table(faults.set_axis(["What", "Which", "Card", "Finding"], axis=1))
 
 
 def _measured(page: Page) -> Iterator[str]:
