@@ -115,7 +115,7 @@ def _side(part: Part, node: Node, value: Interval) -> str:
 
 
 def _rivals(part: Part, left: Interval) -> tuple[list[Printed], str]:
-    """Of the numbers a wildcard stands for: those that break the claim, or the nearest; in words."""
+    """Of the numbers a wildcard stands for: those that break the claim, or the nearest."""
     wild = [q for name, quantities in part.expanded.items() if "*" in name for q in quantities]
     if part.relation == "=" or not isinstance(part.left, Quantity) or not wild:
         return [], ""

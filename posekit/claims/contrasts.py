@@ -21,7 +21,7 @@ _COLUMNS = ("name", "one", "another", "metric", "slice", "card", "unit")
 
 @dataclass(frozen=True)
 class Contrast:
-    """A change by name, the configurations with it and without it, and what they are compared by."""
+    """A change by name, the configurations with and without it, and what they are compared by."""
 
     name: str
     one: str

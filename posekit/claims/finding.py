@@ -82,7 +82,7 @@ class Case:
 
     @property
     def is_printed_time(self) -> bool:
-        """Whether it states a time or speed as a number, which holds for the paper's device only."""
+        """Whether it states a time as a number, which holds for the paper's device only."""
         number = isinstance(self.part.right, Number)
         return number and self.part.relation == "=" and self.claim.kind == "speed"
 

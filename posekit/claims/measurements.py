@@ -1,7 +1,7 @@
 """Run records, their values as one table, and the values of a comparison seed by seed.
 
-Records are results/runs/*.json. A value belongs to a quantity, a protocol card and a data set ('' for
-counts), and to one size and seed of one run; smoke runs never count.
+Records are results/runs/*.json. A value belongs to a quantity, a protocol card and a data set (''
+for counts), and to one size and seed of one run; smoke runs never count.
 """
 
 import json

@@ -87,6 +87,11 @@ class Part:
         return list(self.expanded)
 
     @property
+    def is_setting(self) -> bool:
+        """Whether it is about a setting of the training, which code states and no network shows."""
+        return all(name.startswith("recipe_") for name in self.names)
+
+    @property
     def home(self) -> str:
         """The data set that the printed numbers belong to; '' for counts."""
         return next((entry.data for entry in self.printed.values() if entry.data), "")

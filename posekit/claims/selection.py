@@ -1,8 +1,8 @@
 """The network to take of several: the cheapest of those that no other is shown to beat.
 
-Read from papers/<slug>/choices.csv: `question, metric, card, costs, floor, networks`. `networks` and
-`costs` are separated by spaces; the first cost decides. `floor` is a network that others must beat
-to be worth taking, such as one that sees no picture. A choice is no claim and gets no verdict.
+Read from papers/<slug>/choices.csv: `question, metric, card, costs, floor, networks`. `networks`
+and `costs` are separated by spaces; the first cost decides. `floor` is a network that others must
+beat to be worth taking, such as one that sees no picture. A choice is no claim and gets no verdict.
 """
 
 from collections.abc import Iterable, Mapping

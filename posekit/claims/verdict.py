@@ -82,7 +82,7 @@ def _by_measurement(case: Case) -> Finding:
     )
     finding = _by_sample(case, samples[0])
     finding.notes += smaller
-    if all(name.startswith("recipe_") for name in case.part.names):
+    if case.part.is_setting:
         used = any(record.size == "paper" for record in case.measurements.records)
         finding.note(STATED + ("" if used else ", which no recorded run used"), caveat=True)
     best = {sample.data: sample for sample in reversed(samples)}
@@ -145,7 +145,7 @@ def arithmetic_rule(audit: Audit) -> str:
 
 
 def unmeasured_rule(case: Case, smaller: list[Note]) -> Finding:
-    """Nothing fit to decide was measured: what is lacking. `smaller` are runs below size `paper`."""
+    """Nothing fit to decide was measured; `smaller` is what runs below size `paper` gave."""
     claim, part, home = case.claim, case.part, case.part.home
     if smaller:
         first = Note("not run at size paper, which alone decides a printed number")

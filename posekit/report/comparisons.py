@@ -37,11 +37,11 @@ def contrast_section(
         return
     yield "## Do the differences exceed seed noise?"
     yield (
-        "What each change does to a number, the two networks of a pair from the same random start; in "
-        "brackets the 95 % interval of the mean over seeds. A difference whose interval leaves out 0 "
-        "exceeds seed noise; of 20 that are nothing but noise, one would do so by chance. Printed is "
-        "one run each, on the paper's data: beside numbers on other data its sign may be compared, "
-        "not its size."
+        "What each change does to a number, the two networks of a pair from the same random start; "
+        "in brackets the 95 % interval of the mean over seeds. A difference whose interval leaves "
+        "out 0 exceeds seed noise; of 20 that are nothing but noise, one would do so by chance. "
+        "Printed is one run each, on the paper's data: beside numbers on other data its sign may "
+        "be compared, not its size."
     )
     for data, size, group, changes in tables:
         metric, part, card = group[0].measure

@@ -5,8 +5,8 @@ MEANING = {
     "the paper's own data with 3 seeds or more, the order is as claimed or the number lies within "
     "the margin; only runs of size paper decide a number, an order may be of a smaller size, "
     "which its note names",
-    "supported": "on other data than the paper's (E3, E4), or timed on another device, the order is "
-    "as claimed, with 3 seeds or more and the whole interval on the claimed side",
+    "supported": "on other data than the paper's (E3, E4), or timed on another device, the order "
+    "is as claimed, with 3 seeds or more and the whole interval on the claimed side",
     "inconclusive": "the interval reaches across zero or the margin, there are under 3 seeds, only "
     "some of the methods that the claim is about were measured, or another reading of what the "
     "paper leaves open gives the opposite",
@@ -33,21 +33,21 @@ EVIDENCE = {
 GLOSSARY = {
     "audit": "a paper's printed numbers held against each other and against its claims",
     "card": "one published rule of evaluation, under a name of its own; those used are below",
-    "headline": "the number of a card itself: of a loss, its value after the epoch at which the paper "
-    "compares",
+    "headline": "the number of a card itself: of a loss, its value after the epoch at which the "
+    "paper compares",
     "MSE": "mean squared error, as the card has it",
     "ours": "in tables, the method of the paper itself as rebuilt here; with a suffix, another "
     "reading of what its text leaves open",
     "P1, P2": "protocol 1 and 2, as papers call their rules; here a number always names its card",
     "quoted": "printed by the paper, but another paper's number",
-    "recovered": "not in the text of the paper at hand, which may have lost rows of a table, but in "
-    "another document or in published code, which is named",
+    "recovered": "not in the text of the paper at hand, which may have lost rows of a table, but "
+    "in another document or in published code, which is named",
     "seed": "one training from one random start; n counts them",
     "size": "how much of an experiment was run: `smoke` (seconds, never counts), `small` (minutes "
-    "on a laptop, with narrower networks and fewer poses or pictures), `gpu`, `paper` (the published "
-    "recipe on the published data)",
-    "slice": "a part of what a card measures: one action, such as Eating, one person, such as S9, one "
-    "group of joints, such as the wrists, or one epoch of a training",
+    "on a laptop, with narrower networks and fewer poses or pictures), `gpu`, `paper` (the "
+    "published recipe on the published data)",
+    "slice": "a part of what a card measures: one action, such as Eating, one person, such as S9, "
+    "one group of joints, such as the wrists, or one epoch of a training",
     "studio": "the generated data that is part of posekit: motion (`studio`, see "
     "[studio.md](studio.md)), its pictures (`studio-pictures`) and single pictures of strangers "
     "(`studio-wild`)",

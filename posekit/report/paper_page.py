@@ -18,7 +18,7 @@ from posekit.claims.measurements import Record
 from posekit.claims.paper import Claim, load_paper, read_table, split
 from posekit.claims.selection import load_questions
 from posekit.claims.statistics import FEWEST
-from posekit.claims.verdict import STATED, WORDS
+from posekit.claims.verdict import WORDS
 from posekit.report.comparisons import choice_section, contrast_section
 from posekit.report.deployment_table import way_tables
 from posekit.report.glossary import STUDIO
@@ -123,12 +123,11 @@ def _as_stated(page: Page) -> str:
     every = len(built) == len(reproduced)
     which = f"All {len(built)}" if every else f"{len(built)} of the {len(reproduced)}"
     text = f" {which} reproduced are specification checks: built here as the paper states it"
-    remarks = [[note.text for note in claim.notes if STATED in note.text] for claim in built]
-    stated = [texts for texts in remarks if texts]
-    if stated:
-        text += f", {len(stated)} of them by settings of its training, implemented as stated"
-        unused = all("no recorded run used" in texts[0] for texts in stated)
-        text += ", which no recorded run used" if unused else ""
+    settings = sum(any(part.is_setting for part in c.claim.parts) for c in built)
+    if settings:
+        text += f", {settings} of them by settings of its training, implemented as stated"
+        used = any(record.size == "paper" for record in page.records)
+        text += "" if used else ", which no recorded run used"
     return f"{text}."
 
 
@@ -227,10 +226,11 @@ def _figures(page: Page) -> Iterator[str]:
 def _claims(page: Page) -> Iterator[str]:
     yield "## Claims"
     yield (
-        "Printed and measured are the value itself where a claim says equal or bounds a count, and the "
-        "difference between the two sides where it says lower or higher; in brackets the 95 % interval over n "
-        f"seeds, or repeats of a timing. {_units(page)}What the words and the evidence levels mean "
-        "stands in [the overview](README.md); `posekit why ID` prints all that is behind a row."
+        "Printed and measured are the value itself where a claim says equal or bounds a count, and "
+        "the difference between the two sides where it says lower or higher; in brackets the 95 % "
+        f"interval over n seeds, or repeats of a timing. {_units(page)}[The overview](README.md) "
+        "explains the words and the evidence levels; `posekit why ID` prints all that is behind a "
+        "row."
     )
     head = ["Id", "Claim", "Where", ">Printed", ">Measured", "Evidence", "Verdict", "Runs"]
     rows = [_claim_row(page, judged) for judged in page.own]
@@ -302,9 +302,9 @@ def _measured(page: Page) -> Iterator[str]:
     if counts is not None:
         yield "## Counts and times"
         yield (
-            "Of the networks at full width, but for columns called own: these are of the networks as "
-            "they were trained here. Times: mean ± half of the 95 % t interval over "
-            "repeats; their device and threads are in the records."
+            "Of the networks at full width, but for columns called own: these are of the networks "
+            "as they were trained here. Times: mean ± half of the 95 % t interval over repeats; "
+            "their device and threads are in the records."
         )
         yield table(counts)
     for title, text, frame in way_tables(page.records, page.paper):
