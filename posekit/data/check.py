@@ -88,14 +88,14 @@ def check_human36m(folder: Path) -> Iterator[Row]:
 def check_cmu(folder: Path) -> Iterator[Row]:
     """The CMU motion capture database: every motion of every performer there."""
     try:
-        performers = cmu.performers(folder)
+        performers = cmu.skeletons(folder)
     except (FileNotFoundError, ValueError) as error:
         yield "skeletons", "missing" if isinstance(error, OSError) else "wrong", str(error)
         return
-    for performer in performers:
+    for performer, file in performers.items():
         try:
-            skeleton = cmu.read_skeleton(cmu.skeleton_file(folder, performer))
-            files = cmu.motion_files(folder, performer)
+            skeleton = cmu.read_skeleton(file)
+            files = cmu.motion_files(file)
         except (FileNotFoundError, ValueError) as error:
             state = "missing" if isinstance(error, OSError) else "damaged"
             yield f"performer {performer}", state, str(error)

@@ -49,27 +49,27 @@ class Bone:
     angles: tuple[int, ...]  # the axes (0 x, 1 y, 2 z) it turns about, in the motion's order
 
 
-def performers(folder: Path | str) -> tuple[str, ...]:
-    """Names of the performers (01, 02, ...) in `folder` or up to three folders below.
+def skeletons(folder: Path | str) -> dict[str, Path]:
+    """The .asf files of the performers (01, 02, ...) in `folder` or up to three folders below.
 
     Raises FileNotFoundError when there is none, ValueError when one lies there twice.
     """
-    return tuple(_skeleton_files(Path(folder)))
+    files: dict[str, Path] = {}
+    # The official archive unpacks to all_asfamc/subjects/01/01.asf.
+    for depth in ("*.asf", "*/*.asf", "*/*/*.asf", "*/*/*/*.asf"):
+        for file in sorted(Path(folder).glob(depth)):
+            if file.stem in files:
+                raise ValueError(f"performer {file.stem} twice: {files[file.stem]} and {file}")
+            files[file.stem] = file
+    if not files:
+        raise FileNotFoundError(f"{folder}: no skeletons (.asf) here; {SOURCE}")
+    return dict(sorted(files.items()))
 
 
-def skeleton_file(folder: Path | str, performer: str) -> Path:
-    """The .asf file of a performer; ValueError names the performers there are."""
-    skeletons = _skeleton_files(Path(folder))
-    if performer not in skeletons:
-        raise ValueError(f"{folder}: no performer {performer!r}; there are {list(skeletons)}")
-    return skeletons[performer]
-
-
-def motion_files(folder: Path | str, performer: str) -> list[Path]:
-    """The .amc files of a performer, beside the skeleton; FileNotFoundError when there is none."""
-    beside = skeleton_file(folder, performer).parent
-    if not (files := sorted(beside.glob(f"{performer}_*.amc"))):
-        raise FileNotFoundError(f"{beside}: no motions {performer}_*.amc; {SOURCE}")
+def motion_files(skeleton: Path) -> list[Path]:
+    """The .amc files beside a performer's .asf file; FileNotFoundError when there is none."""
+    if not (files := sorted(skeleton.parent.glob(f"{skeleton.stem}_*.amc"))):
+        raise FileNotFoundError(f"{skeleton.parent}: no motions {skeleton.stem}_*.amc; {SOURCE}")
     return files
 
 
@@ -88,10 +88,12 @@ def load(
     where Human3.6M has it. Errors name the file: FileNotFoundError when there is nothing,
     ValueError when a file is cut off, is not Acclaim's, or holds what is not a number.
     """
-    motions = []
-    for performer in _skeleton_files(Path(folder)) if performers is None else performers:
-        bones = read_skeleton(skeleton_file(folder, performer))
-        for file in motion_files(folder, performer):
+    motions, files = [], skeletons(folder)
+    for performer in files if performers is None else performers:
+        if performer not in files:
+            raise ValueError(f"{folder}: no performer {performer!r}; there are {list(files)}")
+        bones = read_skeleton(files[performer])
+        for file in motion_files(files[performer]):
             joints = _resample(read_joints(file, bones), rate)
             if hips:
                 joints[:, PELVIS] = joints[:, HIPS].mean(axis=1)
@@ -139,19 +141,6 @@ def read_joints(path: Path | str, bones: dict[str, Bone]) -> Float[np.ndarray, "
         ends[name] = ends[bone.parent] + turn @ bone.offset
     joints = np.stack([ends[end] for end in ENDS], axis=1)
     return np.stack([joints[..., 0], -joints[..., 2], joints[..., 1]], axis=-1)
-
-
-def _skeleton_files(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    # The official archive unpacks to all_asfamc/subjects/01/01.asf.
-    for depth in ("*.asf", "*/*.asf", "*/*/*.asf", "*/*/*/*.asf"):
-        for file in sorted(folder.glob(depth)):
-            if file.stem in found:
-                raise ValueError(f"performer {file.stem} twice: {found[file.stem]} and {file}")
-            found[file.stem] = file
-    if not found:
-        raise FileNotFoundError(f"{folder}: no skeletons (.asf) here; {SOURCE}")
-    return dict(sorted(found.items()))
 
 
 def _sections(text: str) -> dict[str, str]:

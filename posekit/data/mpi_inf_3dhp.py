@@ -88,7 +88,7 @@ TEST_CAMERAS = dict.fromkeys(TEST_TAKES[:4], _STUDIO) | dict.fromkeys(TEST_TAKES
 without the distortion of the second."""
 
 
-class HpPictures(PeoplePictures):
+class VideoPictures(PeoplePictures):
     """As `PeoplePictures`, of pictures and of frames of videos."""
 
     def picture(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
@@ -101,13 +101,13 @@ class HpPictures(PeoplePictures):
         return open_video(path).frame(int(row["frame"]))
 
 
-def load(folder: Path | str, split: str, *, every: int = 10, size: int = 256) -> HpPictures:
+def load(folder: Path | str, split: str, *, every: int = 10, size: int = 256) -> VideoPictures:
     """The pictures of "train" (every `every`-th frame) or of "test" (the valid frames)."""
     folder = Path(folder)
     if split == "train":
-        return HpPictures(read_train(folder, every=every), folder, size=size)
+        return VideoPictures(read_train(folder, every=every), folder, size=size)
     if split == "test":
-        return HpPictures(read_test(folder), _test_folder(folder), size=size)
+        return VideoPictures(read_test(folder), _test_folder(folder), size=size)
     raise ValueError(f"no split {split!r} of MPI-INF-3DHP: 'train' or 'test'")
 
 
@@ -146,8 +146,8 @@ def check(folder: Path | str) -> Iterator[Row]:
     """What of MPI-INF-3DHP is in `folder`, as `posekit.data.check` reports it."""
     folder = Path(folder)
 
-    def train(take: tuple[str, int]) -> HpPictures:
-        return HpPictures(read_train(folder, takes=[take]), folder)
+    def train(take: tuple[str, int]) -> VideoPictures:
+        return VideoPictures(read_train(folder, takes=[take]), folder)
 
     parts = [Part(f"{subject}/Seq{n}", partial(train, (subject, n))) for subject, n in FRAMES]
     test = Part("test set", partial(load, folder, "test"), persons=TEST_VALID)
@@ -284,7 +284,7 @@ def read_intrinsics(path: Path | str) -> dict[str, Intrinsics]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}: {SOURCE}")
-    found = {}
+    lenses = {}
     for part in re.split(r"(?m)^name\s+", path.read_text(encoding="utf-8", errors="replace"))[1:]:
         name, *lines = part.splitlines()
         fields = {key: values for key, *values in (line.split() for line in lines if line.split())}
@@ -295,7 +295,7 @@ def read_intrinsics(path: Path | str) -> dict[str, Intrinsics]:
                 raise ValueError(f"a lens with distortion {fields['radial']}, which has no place")
             focal, principal = matrix.diagonal()[:2].tolist(), matrix[:2, 2].tolist()
             lens = Intrinsics(name.strip(), tuple(focal), tuple(principal), size=(width, height))
-            found[lens.name] = lens
+            lenses[lens.name] = lens
         except (*DAMAGE,) as error:
             raise ValueError(f"{path}, camera {name.strip()!r:.20}: {error}; {AGAIN}") from error
-    return found
+    return lenses

@@ -76,7 +76,7 @@ def _take(folder: Path, take: str) -> People:
     labels = read_cells(cover, ["occlusion_labels"], SOURCE)["occlusion_labels"]
     if annotations.ndim != 2 or annotations.shape != labels.shape:
         raise ValueError(f"{path} has {annotations.shape} cells, {cover} {labels.shape}; {AGAIN}")
-    found = []
+    valid = []
     for frame, person in np.ndindex(annotations.shape):
         who = f"{path}: frame {frame}, person {person}"
         cell = annotations[frame, person]
@@ -85,15 +85,15 @@ def _take(folder: Path, take: str) -> People:
             covered = np.asarray(labels[frame, person]).reshape(-1)
             if covered.shape != (JOINTS,) or not np.isin(covered, (0, 1)).all():
                 raise ValueError(f"{cover}: frame {frame}, person {person}: not 17 times 0 or 1")
-            found.append((frame, person, *joints, covered))
-    if not found:
+            valid.append((frame, person, *joints, covered))
+    if not valid:
         raise ValueError(f"{path}: nobody in it is valid; {AGAIN}")
-    frames, persons, *arrays = (np.array(part) for part in zip(*found))
+    frames, persons, *arrays = (np.array(part) for part in zip(*valid))
     pixels, own, universal, covered = map(torch.from_numpy, arrays)
     columns = {"image": [f"{take}/img_{frame:06d}.jpg" for frame in frames], "subject": take}
     columns |= {"action": take, "take": persons, "camera": "0", "frame": frames}
     columns |= {"width": SIZES[take][0], "height": SIZES[take][1]}
-    intrinsics = fit_intrinsics(own, pixels).expand(len(found), 3, 3)
+    intrinsics = fit_intrinsics(own, pixels).expand(len(valid), 3, 3)
     visible = torch.where(covered > 0, HIDDEN, SEEN).to(torch.uint8)
     labels = pd.DataFrame(columns), intrinsics, pixels, universal, visible
     return in_boxes_of_joints("mupots", "release, universal", *labels)

@@ -34,7 +34,7 @@ SOURCE = "unpack VOCtrainval_11-May-2012.tar of host.robots.ox.ac.uk/pascal/VOC/
 FIELDS = ("xmin", "ymin", "xmax", "ymax")
 
 
-class Thing(NamedTuple):
+class VocObject(NamedTuple):
     """An object of a picture's annotation."""
 
     name: str
@@ -52,7 +52,7 @@ def occluders(folder: Path | str) -> list[UInt8[np.ndarray, "_ _ 4"]]:
     files = sorted((folder / "Annotations").glob("*.xml"))
     if not files:
         raise FileNotFoundError(f"there are no annotations in {folder / 'Annotations'}: {SOURCE}")
-    return [cut for file in files for cut in _cut_outs(folder, file, read_things(file))]
+    return [cut for file in files for cut in _cut_outs(folder, file, read_objects(file))]
 
 
 def check(folder: Path | str) -> Iterator[Row]:
@@ -65,7 +65,7 @@ def check(folder: Path | str) -> Iterator[Row]:
         yield "objects", "wrong", str(error)
 
 
-def read_things(file: Path) -> list[Thing]:
+def read_objects(file: Path) -> list[VocObject]:
     """The objects in a picture's annotation; none where the picture is not segmented.
 
     ValueError, naming the file, when it is no annotation of VOC, or an unsafe one: a document type
@@ -78,7 +78,7 @@ def read_things(file: Path) -> list[Thing]:
         root = ElementTree.fromstring(file.read_bytes(), parser)
         if _text(root, "segmented") == "0":
             return []
-        return [_thing(entry) for entry in root.findall("object")]
+        return [_object(entry) for entry in root.findall("object")]
     except (ElementTree.ParseError, LookupError, ValueError, OverflowError) as error:
         raise ValueError(f"{file} is no annotation of Pascal VOC: {error}") from error
 
@@ -90,11 +90,11 @@ class _NoDocumentType(ElementTree.TreeBuilder):
         raise ValueError(f"it declares a document type, {name!r}")
 
 
-def _thing(entry: ElementTree.Element) -> Thing:
+def _object(entry: ElementTree.Element) -> VocObject:
     name = _text(entry, "name")
     free = _text(entry, "difficult") == "0" and _text(entry, "truncated") == "0"
     box = [int(float(_text(entry, f"bndbox/{field}"))) for field in FIELDS]
-    return Thing(name, free and name != "person", tuple(box))
+    return VocObject(name, free and name != "person", tuple(box))
 
 
 def _text(entry: ElementTree.Element, path: str) -> str:
@@ -104,17 +104,17 @@ def _text(entry: ElementTree.Element, path: str) -> str:
     return text
 
 
-def _cut_outs(folder: Path, file: Path, things: list[Thing]) -> Iterator[np.ndarray]:
+def _cut_outs(folder: Path, file: Path, objects: list[VocObject]) -> Iterator[np.ndarray]:
     """The usable objects of one picture, whose files have the annotation's name."""
-    if not any(thing.usable for thing in things):
+    if not any(entry.usable for entry in objects):
         return
     picture = read_image(folder / "JPEGImages" / f"{file.stem}.jpg")
     mask_file = folder / "SegmentationObject" / f"{file.stem}.png"
     numbers = read_numbers(mask_file, picture.shape[:2])
-    if (most := numbers[numbers < 255].max(initial=0)) > len(things):
-        raise ValueError(f"{mask_file} counts {most} objects, {file} only {len(things)}")
+    if (most := numbers[numbers < 255].max(initial=0)) > len(objects):
+        raise ValueError(f"{mask_file} counts {most} objects, {file} only {len(objects)}")
     height, width = numbers.shape
-    for number, (name, usable, (left, top, right, bottom)) in enumerate(things, start=1):
+    for number, (name, usable, (left, top, right, bottom)) in enumerate(objects, start=1):
         if not (0 <= left < right <= width and 0 <= top < bottom <= height):
             raise ValueError(f"{file}: the box of object {number}, {name!r}, is not in the picture")
         mask = numbers[top:bottom, left:right] == number

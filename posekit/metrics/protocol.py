@@ -137,7 +137,18 @@ class PoseProtocol(Protocol):
         if self.flag:
             taken &= frames[self.flag].to_numpy(dtype=bool)
         if not taken.any():
-            raise ValueError(self._nothing_taken(frames))
+            wanted = [f"frames whose number is a multiple of {self.every}"]
+            wanted += [f"with {self.flag}"] if self.flag else []
+            wanted += [f"of {name}" for name in self.subjects + self.cameras]
+            present = {
+                c: sorted(set(frames[c].astype(str))) for c in ("subject", "camera", "frame")
+            }
+            raise ValueError(
+                f"{self.name} takes none of the {len(frames)} frames: it takes {' '.join(wanted)}; "
+                + "; ".join(
+                    f"there are {c}s {', '.join(names[:9])}" for c, names in present.items()
+                )
+            )
         return taken
 
     def average(self, errors: Float[Tensor, " N"], frames: pd.DataFrame) -> dict[str, float]:
@@ -168,20 +179,3 @@ class PoseProtocol(Protocol):
         ends = [(name,) if name in known else MIDPOINTS[name] for name in names]
         points = [pose[:, [self.skeleton.index(end) for end in both]].mean(1) for both in ends]
         return torch.stack(points, dim=1)
-
-    def _nothing_taken(self, frames: pd.DataFrame) -> str:
-        wanted = [
-            f"subjects {', '.join(self.subjects)}" if self.subjects else "",
-            f"cameras {', '.join(self.cameras)}" if self.cameras else "",
-            f"frames whose number is a multiple of {self.every}" if self.every > 1 else "",
-            f"frames with {self.flag}" if self.flag else "",
-        ]
-        present = [
-            f"{c}s {', '.join(sorted(set(frames[c].astype(str))))}" for c in ("subject", "camera")
-        ]
-        if len(frames):
-            present.append(f"frames {frames['frame'].min()} to {frames['frame'].max()}")
-        return (
-            f"{self.name} takes none of the {len(frames)} frames: it takes "
-            f"{'; '.join(filter(None, wanted)) or 'all'}; there are {'; '.join(present)}"
-        )

@@ -80,7 +80,7 @@ def test_all_motions_agree_with_an_independent_conversion(shared):
 
 def test_performers_and_motions_are_named_as_the_files_are(shared):
     folder = shared / "cmu_mocap"
-    assert cmu.performers(folder) == ("01", "02", "03", "11")
+    assert tuple(cmu.skeletons(folder)) == ("01", "02", "03", "11")
     (motion,) = cmu.load(folder, ["11"])
     assert (motion.subject, motion.action, motion.take, motion.rate) == ("11", "11_01", 1, 50)
 
@@ -156,7 +156,7 @@ def test_the_official_archive_s_folders_are_found(tmp_path):
     text = motion_text([(0, 20, 0, 0, 0, 0)])
     for performer in ("07", "08"):
         write(tmp_path / "all_asfamc" / "subjects" / performer, {"01": text}, performer)
-    assert cmu.performers(tmp_path) == ("07", "08")
+    assert tuple(cmu.skeletons(tmp_path)) == ("07", "08")
     assert [m.action for m in cmu.load(tmp_path)] == ["07_01", "08_01"]
     write(tmp_path / "copy", {"01": text})
     with pytest.raises(ValueError, match=r"performer 07 twice: .*copy"):

@@ -101,7 +101,7 @@ def test_the_shorter_video_of_s6_ends_its_frames(tmp_path, monkeypatch):
 def test_pictures_are_the_videos_frames_or_the_stills_beside_them(tmp_path):
     write_take(tmp_path)
     people = read_train(tmp_path, takes=[("S1", 1)], cameras=[0, 1], every=2)
-    pictures = mpi_inf_3dhp.HpPictures(people, tmp_path, size=32)
+    pictures = mpi_inf_3dhp.VideoPictures(people, tmp_path, size=32)
     batch = pictures[:]
     assert batch.images.shape == (6, 3, 32, 32) and batch.has_joints3d.all()
     red, _, blue = batch.images.flatten(2).double().amax(2).unbind(1)
@@ -114,7 +114,7 @@ def test_pictures_are_the_videos_frames_or_the_stills_beside_them(tmp_path):
     cv2.imwrite(str(stills / "frame_000003.jpg"), np.full((HEIGHT, WIDTH, 3), 250, np.uint8))
     people = read_train(tmp_path, takes=[("S1", 1)], cameras=[0, 1], every=2)
     assert people.rows["image"][1] == "S1/Seq1/imageFrames/video_0/frame_000003.jpg"
-    changed = mpi_inf_3dhp.HpPictures(people, tmp_path, size=32)[[1, 3]]
+    changed = mpi_inf_3dhp.VideoPictures(people, tmp_path, size=32)[[1, 3]]
     assert changed.images.flatten(2).double().amax(2)[:, 2].tolist() == pytest.approx(
         [250, 0], abs=3
     )
@@ -123,7 +123,7 @@ def test_pictures_are_the_videos_frames_or_the_stills_beside_them(tmp_path):
 def test_videos_that_are_absent_or_too_short_are_named(tmp_path):
     write_take(tmp_path, videos=(0,))
     people = read_train(tmp_path, takes=[("S1", 1)], cameras=[0, 1], every=5)
-    pictures = mpi_inf_3dhp.HpPictures(people, tmp_path, size=32)
+    pictures = mpi_inf_3dhp.VideoPictures(people, tmp_path, size=32)
     with pytest.raises(FileNotFoundError, match=r"person 2 .*video_1.avi.*3dhp-dataset"):
         pictures.sample(2)
     video = tmp_path / "S1" / "Seq1" / "imageSequence" / "video_0.avi"
@@ -187,7 +187,7 @@ def test_the_test_pictures_are_found_where_the_zip_puts_them(tmp_path):
     write_test(inside, "TS5")
     people = read_test(tmp_path, takes=["TS1", "TS5"])
     assert people.rows["width"].unique().tolist() == [2048, 1920]
-    pictures = mpi_inf_3dhp.HpPictures(people, inside, size=48)
+    pictures = mpi_inf_3dhp.VideoPictures(people, inside, size=48)
     batch = pictures[[0, 2, 4]]
     grey = batch.images.flatten(1).double().amax(1)
     assert grey.tolist() == pytest.approx([0, 60, 40], abs=2)

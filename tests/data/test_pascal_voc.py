@@ -147,13 +147,13 @@ def test_unsafe_and_damaged_annotations_are_refused(tmp_path, kind, encoding):
     file = tmp_path / "bad.xml"
     file.write_bytes(UNSAFE[kind].encode(encoding))
     with pytest.raises(ValueError, match=r"bad\.xml is no annotation"):
-        pascal_voc.read_things(file)
+        pascal_voc.read_objects(file)
 
 
 def test_a_file_far_too_long_is_not_read(tmp_path):
     (tmp_path / "long.xml").write_text(annotation(" " * 1_000_001))
     with pytest.raises(ValueError, match=r"long\.xml is larger"):
-        pascal_voc.read_things(tmp_path / "long.xml")
+        pascal_voc.read_objects(tmp_path / "long.xml")
 
 
 def test_names_in_annotations_lead_nowhere(tmp_path):

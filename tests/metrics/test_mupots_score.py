@@ -212,7 +212,7 @@ def crowd(seed: int) -> list[Scene]:
     return pictures
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("ending", ["", "-matched"])
 @pytest.mark.parametrize("where", ["rel", "abs"])
 def test_the_numbers_are_those_of_a_second_calculation(seed, where, ending):

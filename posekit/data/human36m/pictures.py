@@ -29,6 +29,7 @@ from posekit.data.human36m.files import SUBJECTS
 from posekit.data.human36m.frames import SOURCES, frames_of
 from posekit.data.people import People, PeoplePictures, Row, clip, intrinsic_matrices
 from posekit.data.pictures import check_size
+from posekit.data.poses import PoseSet
 from posekit.geometry.camera import HUMAN36M_INTRINSICS
 from posekit.geometry.skeleton import H36M17
 
@@ -76,46 +77,49 @@ class Human36mPictures(PeoplePictures):
             )
         self.source = SOURCES[preparation](folder)
         poses = human36m.load(folder, subjects=subjects, every=every, partial=partial)
-        present = self.source.present(listed := frames_of(poses.frames))
+        frames = frames_of(poses.frames)
+        present = self.source.present(frames)
         if not present.any() or not (partial or present.all()):
-            first = self.source.file(listed[int(present.argmin())])
+            first = self.source.file(frames[int(present.argmin())])
             raise FileNotFoundError(
                 f"{(~present).sum():,} of {len(present):,} pictures are not in {folder}, as "
                 f"{first}: {self.source.get}{'' if partial else '; `partial` does without them'}"
             )
-        poses = poses.where(present)
-        listed = frames_of(poses.frames)
-        cameras = [HUMAN36M_INTRINSICS[frame.camera] for frame in listed]
+        people = self._people(poses.where(present), preparation, boxes, lens)
+        super().__init__(people, folder, size=size, context=BOXES[boxes])
+
+    def _people(self, poses: PoseSet, preparation: str, boxes: str, lens: bool) -> People:
+        """The frames as labelled people, each with the camera and the person's box."""
+        frames = frames_of(poses.frames)
+        cameras = [HUMAN36M_INTRINSICS[frame.camera] for frame in frames]
         focal, principal, sizes = (
             torch.tensor([getattr(camera, what) for camera in cameras], dtype=torch.float64)
             for what in ("focal", "principal", "size")
         )
         joints3d = poses.pose3d.double()
         pinhole = joints3d[..., :2] / joints3d[..., 2:] * focal[:, None] + principal[:, None]
-        rows = poses.frames.assign(
-            image=[self.source.file(frame) for frame in listed],
-            width=sizes[:, 0].int().numpy(),
-            height=sizes[:, 1].int().numpy(),
-        )
         if boxes == "sun":
             sides = focal * SIDE / joints3d[:, H36M17.root, 2:]
-            found = torch.cat([pinhole[:, H36M17.root] - sides / 2, sides], dim=1)
+            persons = torch.cat([pinhole[:, H36M17.root] - sides / 2, sides], dim=1)
         else:
-            stored = self.source.boxes(listed)
-            found = around(pinhole) if stored is None else torch.from_numpy(stored)
-            found = clip(found, sizes)
-        people = People(
+            stored = self.source.boxes(frames)
+            persons = around(pinhole) if stored is None else torch.from_numpy(stored)
+            persons = clip(persons, sizes)
+        return People(
             "human36m",
             f"{preparation}, {boxes} boxes, {'lens' if lens else 'pinhole'}",
             H36M17,
-            rows,
-            found,
+            poses.frames.assign(
+                image=[self.source.file(frame) for frame in frames],
+                width=sizes[:, 0].int().numpy(),
+                height=sizes[:, 1].int().numpy(),
+            ),
+            persons,
             poses.pose2d.double() if lens else pinhole.float().double(),
             torch.full(pinhole.shape[:2], SEEN, dtype=torch.uint8),
             intrinsic_matrices(focal, principal),
             joints3d,
         )
-        super().__init__(people, folder, size=size, context=BOXES[boxes])
 
     def picture(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
         return self.source.read(*frames_of(self.frames.iloc[[index]]))
