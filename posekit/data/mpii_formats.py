@@ -44,6 +44,7 @@ NECK_TO_TOP = 0.8  # of the head box's diagonal
 _NEEDED = ("center", "scale", "part", "visible")  # of princeton-vl's
 _TRUTH = re.compile("pos_gt_src|jnt_missing|headboxes_src")  # of HRNet's gt_valid.mat
 JOINTS = len(MPII16)
+EMPTY = np.zeros(0)
 NECK, TOP = MPII16.index("neck"), MPII16.index("head_top")
 
 
@@ -91,42 +92,38 @@ def open_file(path: Path) -> tuple[str, Iterator[Person]]:
 
 
 def _of_mat(path: Path) -> Iterator[Person]:
-    release = read_mat(path, re.compile("RELEASE"), objects=True).get("RELEASE")
+    release = _field(read_mat(path, re.compile("RELEASE")), "RELEASE")
     if release is None:
         raise ValueError("it has no struct RELEASE; take mpii_human_pose_v1_u12_1.mat")
-    for picture in np.atleast_1d(release.annolist):
-        rects = _field(picture, "annorect")
-        for number, rect in enumerate(() if rects is None else np.atleast_1d(rects)):
-            points = _field(_field(rect, "annopoints"), "point")
+    for picture in release["annolist"].flat:
+        for number, rect in enumerate(picture["annorect"].flat):
+            points = (_field(rect, "annopoints") or {}).get("point", EMPTY)
             place, scale = _field(rect, "objpos"), _field(rect, "scale")
-            if points is None or place is None or scale is None:
+            if not points.size or place is None or scale is None:
                 continue
             corners = [_field(rect, name) for name in ("x1", "y1", "x2", "y2")]
             head = None if None in corners else HEAD_SHARE * _diagonal(*map(float, corners))
-            joints, visible = _points(np.atleast_1d(points))
-            centre = (_field(place, "x"), _field(place, "y"))
-            yield Person(picture.image.name, joints, visible, centre, scale, number, head)
+            centre, image = (_field(place, "x"), _field(place, "y")), _field(picture, "image")
+            yield Person(_field(image, "name"), *_points(points), centre, scale, number, head)
 
 
 def _points(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     joints, visible = np.zeros((JOINTS, 2)), np.full(JOINTS, UNKNOWN)
-    for point in points:
-        joint, seen = int(point.id), _field(point, "is_visible")
+    for point in points.flat:
+        joint, seen = int(_field(point, "id")), _field(point, "is_visible")
         if not 0 <= joint < JOINTS:
             raise ValueError(f"it has a joint {joint}, MPII's are 0 to 15")
-        joints[joint] = float(point.x), float(point.y)
+        joints[joint] = _field(point, "x"), _field(point, "y")
         visible[joint] = SEEN if seen is None or int(seen) else HIDDEN
     return joints, visible
 
 
-def _field(struct: Any, name: str) -> Any:
-    """A field of a Matlab struct; None where there is no struct, no field, or nothing in it."""
-    value = getattr(struct, name, None)
-    return (
-        None
-        if value is None or (isinstance(value, (str, np.ndarray)) and not len(value))
-        else value
-    )
+def _field(struct: dict | None, name: str) -> Any:
+    """The first value in a field; None where there is no struct, no field, or nothing in it."""
+    value = (struct or {}).get(name)
+    if isinstance(value, np.ndarray):
+        value = value.item(0) if value.size else None
+    return None if value == "" else value
 
 
 def _of_h5(path: Path) -> Iterator[Person]:

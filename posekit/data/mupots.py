@@ -102,7 +102,7 @@ def _take(folder: Path, take: str) -> People:
 def _field(cell: Any, field: str, who: str) -> np.ndarray:
     """A field of a cell's struct; ValueError when it has none."""
     try:
-        return np.asarray(cell[field][0, 0])
+        return np.asarray(cell[0, 0][field])
     except (*DAMAGE,) as error:
         raise ValueError(f"{who}: no {field}; {AGAIN}") from error
 

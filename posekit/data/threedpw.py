@@ -80,7 +80,7 @@ def read(path: Path | str) -> People:
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path} has {size:,} bytes: no sequence of 3DPW is that large")
     with pickles.named(path):
-        held = pickles.settle(pickles.load(path.read_bytes()))
+        held = pickles.load(path.read_bytes())
     with naming(path):
         return _sequence(held)
 

@@ -8,7 +8,7 @@ import pytest
 from builders import human36m as make
 
 from posekit.data import human36m
-from posekit.data.formats import opcodes
+from posekit.data.formats import pickles
 
 TEST = ("S9", "S11")
 
@@ -204,7 +204,7 @@ def test_a_file_with_a_payload_is_refused_by_name_and_never_run(tmp_path, evo, v
     else:
         table = {(9, "Eating", "Eating.h5"): trap, (9, 1): trap}
         np.save(evo / name, np.array(table, dtype=object))
-    with pytest.raises(opcodes.Refused, match=rf"{name}.*asks for .*system"):
+    with pytest.raises(pickles.Refused, match=rf"{name}.*asks for .*system"):
         human36m.load(vp if name.endswith("npz") else evo, subjects=TEST)
     assert not sprung.exists()
 

@@ -23,24 +23,22 @@ def test_wanted_variables_come_as_scipy_has_them(tmp_path):
     savemat(path, {"joints": values, "joints2": 1.0, "s": {"a": 2.0, "b": "text"}})
     held = read_mat(path, re.compile("joints"))
     assert list(held) == ["joints"] and np.array_equal(held["joints"], values)
-    assert read_mat(path, re.compile("s"))["s"]["a"][0, 0] == 2
-    struct = read_mat(path, re.compile("s|joints2"), objects=True)
-    assert struct["s"].b == "text" and struct["s"].a == struct["joints2"] + 1 == 2
+    (struct,) = read_mat(path, re.compile("s"))["s"].flat
+    assert struct == {"a": 2, "b": "text"}
     assert read_mat(path, re.compile("absent")) == {}
 
 
-def test_real_files_are_sound(shared):
+def test_real_files_come_as_scipy_has_them(shared):
     folder = shared / "mpii_val_tompson"
     truth = loadmat(folder / "detections_our_format.mat")
     held = read_mat(folder / "detections_our_format.mat", re.compile(r"(?!__).+"))
     assert held.keys() == truth.keys() - {"__header__", "__version__", "__globals__"}
     assert all(np.array_equal(held[name], truth[name]) for name in held)
-    people = read_mat(folder / "detections.mat", re.compile("annolist|keypointsAll"))
-    assert people["annolist"].shape == people["keypointsAll"].shape == (1, 2958)
+    people = read_mat(folder / "detections.mat", re.compile("annolist"))["annolist"]
+    assert people.shape == (1, 2958)
 
 
-@pytest.mark.parametrize("objects", [False, True])
-def test_damage_that_scipy_dies_of_is_refused(tmp_path, objects):
+def test_damage_that_scipy_dies_of_is_refused(tmp_path):
     """Every byte of a small file that is not compressed, changed: an answer or a ValueError.
 
     Of such files scipy 1.17 by itself dies, or raises UnboundLocalError.
@@ -49,13 +47,14 @@ def test_damage_that_scipy_dies_of_is_refused(tmp_path, objects):
     values = [np.zeros((1, 2)), np.zeros((1, 3), np.uint8), np.array("text")]
     savemat(path, {"cells": cells([*values, {"a": values[1]}]), "x": 1j})
     whole = path.read_bytes()
-    assert read_mat(path, re.compile("x"))["x"] == 1j
+    with pytest.raises(ValueError, match="'x' holds values of class 6"):
+        read_mat(path, re.compile("x"))
     refused = 0
     for place in range(124, len(whole)):
         for value in {0, 8, 255} - {whole[place]}:
             path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
             try:
-                read_mat(path, re.compile("cells"), objects=objects)
+                read_mat(path, re.compile("cells"))
             except ValueError:
                 refused += 1
     assert refused > 500
@@ -81,6 +80,6 @@ def test_arrays_of_version_7_3_lie_in_the_file_itself(tmp_path):
         file["else"] = h5py.ExternalLink("/etc/passwd", "x")
         file["words"] = "text"
     assert read_h5(path, ["joints"], "")["joints"].shape == (1, 2, 3)
-    for name, message in (("else", "file itself"), ("absent", "file itself"), ("words", "type")):
-        with pytest.raises(ValueError, match=rf"a\.mat: .*{name}.*{message}"):
+    for name, message in (("else", "file itself"), ("absent", "it lacks"), ("words", "type")):
+        with pytest.raises(ValueError, match=rf"a\.mat: .*{message}"):
             read_h5(path, [name], "")

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from posekit.data.formats import npz, opcodes
+from posekit.data.formats import npz, pickles
 
 CAMERA = (np.eye(3), np.arange(3.0).reshape(3, 1), np.float64(2.5), "54138969", b"x", None, True)
 DATA = {
@@ -133,7 +133,7 @@ def test_a_payload_is_refused_by_name_and_never_run(tmp_path, payload, name, nes
         inner[:] = [np.eye(2), value]
         value = {"S1": inner}
     path = save_object(tmp_path / "a.npy", value, protocol)
-    with pytest.raises(opcodes.Refused, match=rf"a\.npy: asks for .*{name}"):
+    with pytest.raises(pickles.Refused, match=rf"a\.npy: asks for .*{name}"):
         npz.read(path)
     assert not trap.exists()
 
@@ -141,28 +141,37 @@ def test_a_payload_is_refused_by_name_and_never_run(tmp_path, payload, name, nes
 def test_a_payload_inside_an_archive_is_refused_too(tmp_path):
     trap = tmp_path / "trap"
     np.savez(tmp_path / "a.npz", positions_3d={"S1": Payload(os.system, f"touch {trap}")})
-    with pytest.raises(opcodes.Refused, match="positions_3d.*system"):
+    with pytest.raises(pickles.Refused, match="positions_3d.*system"):
         npz.read_archive(tmp_path / "a.npz")
     assert not trap.exists()
 
 
 def test_known_functions_can_not_be_altered_or_turned_to_other_use(tmp_path):
     altered = b"\x80\x02cnumpy\ndtype\n}U\x08__call__K\x01sb."
-    with pytest.raises(opcodes.Refused, match="alters a function"):
+    with pytest.raises(pickles.Refused, match="alters a function"):
         npz.read(save_stream(tmp_path / "a.npy", altered))
     allocation = b"\x80\x02cnumpy\nndarray\nJ\xff\xff\xff\x7f\x85R."
-    with pytest.raises(opcodes.Refused, match="ndarray directly"):
+    with pytest.raises(pickles.Refused, match="ndarray directly"):
         npz.read(save_stream(tmp_path / "b.npy", allocation))
-    with pytest.raises(opcodes.Refused, match="where data should be"):
+    with pytest.raises(pickles.Refused, match="where data should be"):
         npz.read(save_stream(tmp_path / "c.npy", b"\x80\x02cnumpy\ndtype\n."))
 
 
 def test_records_and_references_outside_the_file_are_refused(tmp_path):
     records = {"a": np.zeros(2, dtype=[("x", "f4"), ("y", "O")])}
-    with pytest.raises(opcodes.Refused, match="records"):
+    with pytest.raises(pickles.Refused, match="records"):
         npz.read(save_object(tmp_path / "a.npy", records, 2))
-    with pytest.raises(opcodes.Refused, match="outside itself"):
+    with pytest.raises(pickles.Refused, match="outside itself"):
         npz.read(save_stream(tmp_path / "b.npy", b"Psomewhere\n."))
+
+
+def test_what_a_file_says_of_a_types_flags_does_not_matter(tmp_path):
+    """numpy would take flags that call numbers pointers."""
+    stream = pickle.dumps({"a": np.arange(2.0)}, protocol=2)
+    flags = b"\xff\xff\xff\xffK\x00tq"
+    assert stream.count(flags) == 1
+    stream = stream.replace(flags, b"\xff\xff\xff\xffK\x3ftq")
+    assert npz.read(save_stream(tmp_path / "a.npy", stream))["a"].tolist() == [0, 1]
 
 
 def test_absurd_shapes_and_indices_take_no_memory(tmp_path):
@@ -179,8 +188,7 @@ def test_absurd_shapes_and_indices_take_no_memory(tmp_path):
     with pytest.raises(ValueError, match="do not agree"):
         npz.read(save_stream(tmp_path / "b.npy", pickled))
     memo = b"\x80\x02Nr" + struct.pack("<I", 2**31) + b"."
-    with pytest.raises(opcodes.Refused, match="numbers 2147483648 values"):
-        npz.read(save_stream(tmp_path / "c.npy", memo))
+    assert npz.read(save_stream(tmp_path / "c.npy", memo)) is None
 
 
 def test_tuples_that_would_take_ages_to_hash_are_refused(tmp_path):
@@ -188,12 +196,13 @@ def test_tuples_that_would_take_ages_to_hash_are_refused(tmp_path):
     for _ in range(60):
         key = (key, key)
     doubling = b"\x80\x02}N" + b"2\x86" * 60 + b"Ns."
-    for stream in (pickle.dumps([key], protocol=2), doubling):
-        with pytest.raises(opcodes.Refused, match=r"a\.npy.*a tuple of more than 10000000 parts"):
-            npz.read(save_stream(tmp_path / "a.npy", stream))
+    with pytest.raises(pickles.Refused, match=r"a\.npy.*a key of other things"):
+        npz.read(save_stream(tmp_path / "a.npy", doubling))
+    # As values they are harmless.
+    assert len(npz.read(save_stream(tmp_path / "a.npy", pickle.dumps([key], protocol=2)))) == 1
 
 
-@pytest.mark.parametrize("depth", [5000, 3_000_000])
+@pytest.mark.parametrize("depth", [3, 300_000])
 def test_bottomless_nesting_is_an_error_and_not_a_crash(tmp_path, depth):
     stream = b"\x80\x02}N" + b"\x85" * depth + b"K\x01s."  # a key in tuples in tuples ...
     with pytest.raises(ValueError, match=r"a\.npy"):
@@ -252,9 +261,9 @@ def test_every_single_changed_byte_gives_data_or_a_named_error(tmp_path):
     rng = np.random.default_rng(0)
     stream = io.BytesIO()
     np.save(stream, np.array({"S1": [np.arange(3.0), "text"]}, dtype=object), allow_pickle=True)
-    for _ in range(2000):
+    for spot in range(len(stream.getvalue())):
         content = bytearray(stream.getvalue())
-        content[rng.integers(len(content))] = rng.integers(256)
+        content[spot] = rng.integers(256)
         path = tmp_path / "a.npy"
         path.write_bytes(bytes(content))
         try:

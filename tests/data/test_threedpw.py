@@ -12,7 +12,7 @@ from test_smpl import Python2
 from posekit.data import spin, threedpw
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
 from posekit.data.check import check
-from posekit.data.formats.opcodes import Refused
+from posekit.data.formats.pickles import Refused
 from posekit.geometry.body import free
 from posekit.geometry.skeleton import H36M17, SMPL24
 from posekit.metrics.protocols import PROTOCOLS

@@ -1,8 +1,8 @@
-"""Matlab's files, read as data: those of version 5 by scipy, those of version 7.3 by h5py.
+"""Matlab's files, read as data: those of version 5 by hand, those of version 7.3 (HDF5) by h5py.
 
-Of some damaged files scipy (1.17) reads beyond what is there and dies, so files of version 5 are
-looked through first: what is handed on has as many bytes everywhere as it says. Of files of version
-7.3 (HDF5) only arrays of numbers in the file itself are read, nothing that leads to other files.
+scipy (1.17) reads beyond what is there in some damaged files of version 5, and dies; pymatreader
+and others read with scipy. Of HDF5 only arrays in the file itself are read, nothing that leads to
+other files.
 
 No dimension key: arrays of any shape.
 """
@@ -12,22 +12,33 @@ import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io.matlab import MatReadError
 
 from posekit.data.formats.pickles import AGAIN, DAMAGE
 
-# Of files cut off or damaged: whatever scipy (NotImplementedError for Matlab 7.3) and h5py raise.
-UNREADABLE = (*DAMAGE, OSError, zlib.error, struct.error, RuntimeError, MatReadError)
+UNREADABLE = (*DAMAGE, OSError, zlib.error, RuntimeError)  # of h5py, the last
 
-# Of the Matlab 5 format: elements, classes of matrices, and bytes of each type of numbers.
+# Of the Matlab 5 format: kinds of elements, classes of matrices, types of numbers and of text.
 MATRIX, COMPRESSED, CELL, STRUCT, TEXT, NUMERIC, COMPLEX = 14, 15, 1, 2, 4, range(6, 16), 0x800
-WIDTHS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}
+NUMBERS = {
+    1: "i1",
+    2: "u1",
+    3: "i2",
+    4: "u2",
+    5: "i4",
+    6: "u4",
+    7: "f4",
+    9: "f8",
+    12: "i8",
+    13: "u8",
+}
+TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 LARGEST = 2**30  # bytes of a variable; the largest of MPI-INF-3DHP has 121 MB
-MOST = 10_000_000  # numbers in an array of a Matlab 7.3 file; the largest here has some 300,000
+MOST = 10_000_000  # numbers in an array of an HDF5 file; MPII's largest here has 1,300,000
 
 
 def read_cells(path: Path, fields: Iterable[str], source: str) -> dict[str, np.ndarray]:
@@ -44,88 +55,92 @@ def read_cells(path: Path, fields: Iterable[str], source: str) -> dict[str, np.n
     return {name: held[name] for name in fields}
 
 
-def read_mat(path: Path, wanted: re.Pattern, *, objects: bool = False) -> dict[str, Any]:
+def read_mat(path: Path, wanted: re.Pattern) -> dict[str, np.ndarray]:
     """The variables of a Matlab 5 file whose whole name is `wanted`.
 
-    Structs are records of arrays, or `objects` with attributes, single values then being scalars.
-    ValueError, naming the file, when it is damaged.
+    Arrays of numbers, of one text, and of objects: a cell array's values, a struct array's
+    dictionaries. ValueError, naming the file, when it is damaged, or they are something else.
     """
-    from scipy.io import loadmat
-
     try:
-        names = [name for name in _sound(path.read_bytes(), wanted) if wanted.fullmatch(name)]
-        forms = {"squeeze_me": objects, "struct_as_record": not objects}
-        held = loadmat(path, variable_names=names, **forms) if names else {}
-        return {name: held[name] for name in names}
+        return dict(_variables(path.read_bytes(), wanted))
     except UNREADABLE as error:
         raise ValueError(f"{path} is no Matlab file as released: {error}; {AGAIN}") from error
 
 
-def _sound(content: bytes, wanted: re.Pattern) -> Iterator[str]:
-    """The names of a Matlab 5 file's variables; ValueError when one that is `wanted` is not sound."""
+def _variables(content: bytes, wanted: re.Pattern) -> Iterator[tuple[str, Any]]:
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None or content.startswith(b"MATLAB 7.3"):
         raise ValueError(f"it begins with {content[:10]!r}")
-    at, whole = 128, memoryview(content)
-    while at < len(whole):
-        kind, data, at = _element(whole, at, order)
+    for kind, data in _elements(memoryview(content)[128:], order):
         if kind == COMPRESSED:
-            data = memoryview(zlib.decompressobj().decompress(data, LARGEST))
-            kind, data, _ = _element(data, 0, order)
+            whole = memoryview(zlib.decompressobj().decompress(data, LARGEST))
+            ((kind, data),) = islice(_elements(whole, order), 1)
         if kind != MATRIX:
             raise ValueError(f"a variable of type {kind}")
-        yield _matrix(data, order, wanted)
+        name, value = _matrix(data, order, wanted)
+        if wanted.fullmatch(name):
+            yield name, value
 
 
-def _element(data: memoryview, at: int, order: str) -> tuple[int, memoryview, int]:
-    """Type and bytes of the element that begins `at`, and where the next one does."""
-    kind, size = struct.unpack_from(order + "II", data, at)
-    start, end = at + 8, at + 8 + size + (-size % 8 if kind != COMPRESSED else 0)
-    if kind >> 16:  # a small one, all in 8 bytes
-        kind, size, start, end = kind & 0xFFFF, kind >> 16, at + 4, at + 8
-    if start + size > min(end, len(data)):
-        raise ValueError("it ends too early")
-    return kind, data[start : start + size], end
+def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+    """Type and bytes of each element."""
+    at = 0
+    while at < len(data):
+        kind, size = struct.unpack_from(order + "II", data, at)
+        start, end = at + 8, at + 8 + size + (-size % 8 if kind != COMPRESSED else 0)
+        if kind >> 16:  # a small one, all in 8 bytes
+            kind, size, start, end = kind & 0xFFFF, kind >> 16, at + 4, at + 8
+        if start + size > min(end, len(data)):
+            raise ValueError("it ends too early")
+        yield kind, data[start : start + size]
+        at = end
 
 
-def _matrix(data: memoryview, order: str, wanted: re.Pattern | None = None) -> str:
-    """The name of a matrix; ValueError unless it is sound, and all in it, if it is `wanted` at all."""
+def _matrix(data: memoryview, order: str, wanted: re.Pattern | None = None) -> tuple[str, Any]:
+    """The name and value of a matrix; only the name of one that is not `wanted`."""
     if not data:
-        return ""
-    flags_kind, flags, at = _element(data, 0, order)
-    sizes_kind, sizes, at = _element(data, at, order)
-    name_kind, name, at = _element(data, at, order)
-    if (flags_kind, len(flags), sizes_kind, name_kind) != (6, 8, 5, 1) or len(sizes) % 4:
+        return "", np.zeros((0, 0))
+    parts = _elements(data, order)
+    (*kinds,), (flags, sizes, name) = zip(*islice(parts, 3), strict=True)
+    if kinds != [6, 5, 1] or len(flags) != 8 or len(sizes) % 4:
         raise ValueError("a matrix without its head")
-    (flag,) = struct.unpack_from(order + "I", flags)
+    (flag, _), name = struct.unpack(order + "II", flags), bytes(name).decode("latin-1")
     shape = struct.unpack(f"{order}{len(sizes) // 4}i", sizes)
-    count, kind, name = math.prod(shape), flag & 0xFF, bytes(name).decode("latin-1")
     if len(shape) < 2 or min(shape) < 0:
         raise ValueError(f"a matrix of shape {shape}")
     if wanted is not None and not wanted.fullmatch(name):
-        return name
-    if kind in (CELL, STRUCT):
-        if kind == STRUCT:
-            _, width, at = _element(data, at, order)
-            names_kind, names, at = _element(data, at, order)
-            (width,) = struct.unpack(order + "i", width)
-            if names_kind != 1 or width < 1 or len(names) % width:
-                raise ValueError("a struct without names")
-            count *= len(names) // width
-        for _ in range(count):
-            inner_kind, inner, at = _element(data, at, order)
-            if inner_kind != MATRIX:
-                raise ValueError(f"an element of type {inner_kind} where a matrix should be")
-            _matrix(inner, order)
-        return name
-    if kind != TEXT and kind not in NUMERIC:
+        return name, None
+    kind, count = flag & 0xFF, math.prod(shape)
+    if kind == CELL:
+        return name, _objects(_values(parts, count, order), shape)
+    if kind == STRUCT:
+        (_, width), (_, names) = islice(parts, 2)
+        (width,) = struct.unpack(order + "i", width)
+        fields = [bytes(names[at : at + width]) for at in range(0, len(names), width)]
+        fields = [field.split(b"\0")[0].decode("latin-1") for field in fields]
+        values = iter(_values(parts, count * len(fields), order))
+        return name, _objects(
+            [dict(zip(fields, values)) for _ in range(count if fields else 0)], shape
+        )
+    ((stored, content),) = islice(parts, 1)
+    if kind == TEXT:
+        encoding = TEXTS[stored] + {"<": "-le", ">": "-be"}[order] * (stored not in (1, 2, 16))
+        return name, np.array(bytes(content).decode(encoding))
+    if kind not in NUMERIC or flag & COMPLEX:
         raise ValueError(f"{name!r} holds values of class {kind}")
-    for _ in range(2 if flag & COMPLEX else 1):
-        values_kind, values, at = _element(data, at, order)
-        width = WIDTHS.get(values_kind)
-        if width is None or (kind != TEXT and len(values) != width * count):
-            raise ValueError(f"{count} values of type {values_kind} in {len(values)} bytes")
-    return name
+    array = np.frombuffer(content, order + NUMBERS[stored]).reshape(shape, order="F")
+    return name, array.astype(array.dtype.newbyteorder("="))
+
+
+def _values(parts: Iterator[tuple[int, memoryview]], count: int, order: str) -> list[Any]:
+    found = [_matrix(data, order)[1] for kind, data in islice(parts, count) if kind == MATRIX]
+    if len(found) != count:
+        raise ValueError(f"{len(found)} values where {count} should be")
+    return found
+
+
+def _objects(values: list[Any], shape: tuple[int, ...]) -> np.ndarray:
+    return np.fromiter(values, object, len(values)).reshape(shape, order="F")
 
 
 def read_h5(

@@ -1,29 +1,27 @@
-"""Npy and npz files that hold pickled dictionaries of arrays, read without running anything.
+"""Npy and npz files that hold arrays or pickled dictionaries of arrays, read without running anything.
 
 Martinez' and VideoPose3D's preparations of Human3.6M keep such dictionaries, which numpy reads
-only with allow_pickle=True, and that runs whatever code the file asks for. Here a pickle may ask
-for nothing but numbers, strings, bytes, None, tuples, lists, dictionaries and arrays of these
-(posekit/data/pickles.py).
+only with allow_pickle=True, and that runs whatever code the file asks for. Here numpy reads plain
+arrays, and `pickles` the others.
 
 No dimension key: arrays of any shape.
 """
 
-import ast
 import io
-import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from posekit.data.formats import pickles
-from posekit.data.formats.opcodes import Refused
-from posekit.data.formats.pickles import AGAIN, DAMAGE
+from posekit.data.formats.pickles import AGAIN, DAMAGE, Refused
 
-MAX_BYTES = 8 * 1024**3  # of one array or archive member; Human3.6M's largest take is far below
-MAGIC = b"\x93NUMPY"
+MAX_BYTES = 8 * 1024**3  # of an archive's member; Human3.6M's largest is far below
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def read(path: Path | str) -> Any:
@@ -33,31 +31,28 @@ def read(path: Path | str) -> Any:
     asks for a function or class (named in the message; nothing was run).
     """
     path = Path(path)
-    with _existing(path).open("rb") as file, pickles.named(path):
-        return _read_npy(file, path.stat().st_size)
+    content = _existing(path).read_bytes()
+    with pickles.named(path):
+        return _array(content)
 
 
 def read_archive(path: Path | str) -> dict[str, Any]:
     """Everything an .npz file holds, by name; the errors are those of `read`."""
-    path = Path(path)
+    path, found = Path(path), {}
     try:
         with zipfile.ZipFile(_existing(path)) as archive:
-            found = {}
             for member in archive.infolist():
                 if member.file_size > MAX_BYTES:
                     raise Refused(f"{path}: {member.filename} claims {member.file_size} bytes")
                 # The whole member at once: reading to its end checks its checksum.
                 content = archive.read(member)
-                name = member.filename.removesuffix(".npy")
                 with pickles.named(f"{path}:{member.filename}"):
-                    found[name] = _read_npy(io.BytesIO(content), len(content))
-            return found
-    except Refused:
-        raise
+                    found[member.filename.removesuffix(".npy")] = _array(content)
     except (*DAMAGE, OSError, zlib.error) as error:
-        if isinstance(error, FileNotFoundError) or str(path) in str(error):
+        if str(path) in str(error):  # FileNotFoundError, too
             raise
         raise ValueError(f"{path}: {error}; {AGAIN}") from error
+    return found
 
 
 def _existing(path: Path) -> Path:
@@ -66,22 +61,18 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _read_npy(file: io.BufferedIOBase, size: int) -> Any:
-    magic = file.read(8)
-    if magic[:6] != MAGIC:
-        raise ValueError(f"begins with {magic[:6]!r}: not a numpy file")
-    width, layout = (2, "<H") if magic[6] == 1 else (4, "<I")
-    (length,) = struct.unpack(layout, file.read(width))
-    if length > 65536:
-        raise ValueError(f"header of {length} bytes")
-    header = ast.literal_eval(file.read(length).decode("latin-1"))
-    shape, kind = header["shape"], header["descr"]
-    if kind in ("|O", "O"):
-        value = pickles.settle(pickles.load(file.read()))
+def _array(content: bytes) -> Any:
+    file = io.BytesIO(content)
+    try:
+        header = HEADERS[npy.read_magic(file)]
+        shape, _, dtype = header(file)
+    except (ValueError, KeyError, tokenize.TokenError) as error:
+        raise ValueError(f"begins with {content[:6]!r}: not a numpy file ({error})") from error
+    if dtype == object:
+        value = pickles.load(file.read())
         return value.item() if isinstance(value, np.ndarray) and value.shape == () else value
-    dtype = pickles.plain_dtype(kind)
-    needed = pickles.count(shape) * dtype.itemsize
-    if needed > min(size - file.tell(), MAX_BYTES):
-        raise ValueError(f"shape {shape} needs {needed} bytes, {size - file.tell()} are there")
-    order = "F" if header["fortran_order"] else "C"
-    return pickles.native(file.read(needed), dtype).reshape(shape, order=order)
+    size, there = pickles.count(shape) * dtype.itemsize, len(content) - file.tell()
+    if size > there:  # numpy would make room for it first
+        raise ValueError(f"shape {shape} needs {size} bytes, {there} are there")
+    array = npy.read_array(io.BytesIO(content), allow_pickle=False)
+    return array.astype(array.dtype.newbyteorder("="))  # torch insists on this machine's order

@@ -2,10 +2,10 @@
 
 A pickle is a small program: the usual reader calls whatever functions it names. Here it may name
 only what stands in a closed list: numpy's arrays, numbers and types, and what the caller adds.
-Every other name is refused before anything is called, and the few names that are known build
-plain descriptions (`Stub`), from which the arrays are made afterwards, with sizes checked against
-the bytes that are really there. Streams of Python 2 (latin-1) and both of numpy's module names
-(numpy.core, numpy._core) are understood.
+Every other name is refused, and so is everything that a pickle of data does not do: it alters no
+function or class, refers to nothing outside the file, and hashes nothing but keys of data. Arrays
+are as large as the bytes in the file say. Streams of Python 2 (latin-1) and both of numpy's module
+names (numpy.core, numpy._core) are understood.
 
 No dimension key: arrays of any shape.
 """
@@ -17,17 +17,15 @@ import pickle
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from posekit.data.formats import opcodes
-from posekit.data.formats.opcodes import Refused
-
 MAX_DIMENSIONS = 64  # numpy's own limit; the product of millions of counts would take ages
-PLAIN = re.compile(r"[biufcSU]\d{1,6}|\?")  # kinds of numbers and strings
+PLAIN = re.compile(r"[biufcSU]\d{1,6}|\?|O\d?")  # types of numbers, strings and objects
+ATOMS = (int, float, complex, str, bytes, type(None))  # what tuples that are hashed may hold
 AGAIN = "it is damaged or only half downloaded; get it again"
 DAMAGE = (
     pickle.UnpicklingError,
@@ -58,54 +56,50 @@ REMEDIES = {  # by package
 Names = Mapping[tuple[str, str], Callable]
 
 
+class Refused(ValueError):
+    """A file asks for something that data has no need of."""
+
+
 class NoPickle(ValueError):
     """A stream that can't be read and doesn't begin as a pickle of data does."""
 
 
 class Stub:
-    """An object of a known class while its pickle is being read: its state, and no behaviour.
+    """An object of a class that is not imported: its state, and no behaviour."""
 
-    The state is what the pickle gives (None before that). Subclasses stand for classes that
-    aren't imported here; `load` takes them in `more`.
+    state: Any = None
+
+
+class _Dtype(Stub):
+    """A number's or string's type; its state, where there is one, has the order of its bytes."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+
+    def numpy(self) -> np.dtype:
+        _, order, *records = (self.state or (3, "|"))[:5]
+        if any(part is not None for part in records):
+            raise Refused("it holds an array of records; only plain arrays are read")
+        return plain_dtype(order + self.kind)
+
+
+def load(stream: bytes, names: Names | None = None) -> Any:
+    """The plain data that the pickle `stream` holds.
+
+    `names` says, by (module, name), which functions or `Stub` classes stand for further names. What
+    they make stands in the data, too. Raises Refused for a name that is in no list, NoPickle, and
+    any of DAMAGE for a stream that is cut off.
     """
-
-    __slots__ = ("state",)
-
-    def __new__(cls):
-        self = super().__new__(cls)
-        self.state = None
-        return self
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-def load(stream: bytes, more: Names | None = None) -> Any:
-    """What the pickle `stream` holds, with stubs where `settle` will put arrays.
-
-    `more` says, by (module, name), which functions or Stub classes stand for further names. Raises
-    Refused for a name that is in no list, NoPickle, and any of DAMAGE for a stream that is cut off.
-    """
+    names = dict(names or {})
     try:
-        return _load(stream, ALLOWED | dict(more or {}))
+        found = _Unpickler(stream, NAMES | names).load()
     except DAMAGE as error:
         # Refused stays for what ends as a pickle; a text's `import os` only looks like a call.
         if BEGINS.match(stream) or (isinstance(error, Refused) and stream.endswith(b".")):
             raise
         raise NoPickle(f"no pickle, where one would begin it has {stream[:24]!r}") from None
-
-
-def _load(stream: bytes, allowed: Names) -> Any:
-    for module, name in opcodes.names(stream):
-        _known(module, name, allowed)
-    unpickler = _Unpickler(io.BytesIO(stream), encoding="latin1")
-    unpickler.allowed = allowed
-    return unpickler.load()
-
-
-def settle(value: Any) -> Any:
-    """`value` of `load` with real arrays in it; Refused when other stubs are among them."""
-    return _settle(value, {})
+    _check_plain(found, tuple(kind for kind in names.values() if isinstance(kind, type)))
+    return found
 
 
 @contextlib.contextmanager
@@ -130,149 +124,132 @@ def _printable(error: Exception) -> str:
     return "".join(shown)
 
 
-class _Unpickler(pickle.Unpickler):
-    allowed: Names
+class _Unpickler(pickle._Unpickler):
+    """Python's reader, the one that is written in Python: its steps can be told what not to do."""
 
-    def find_class(self, module: str, name: str) -> "_Known | type[Stub]":
-        return _known(module, name, self.allowed)
+    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
 
+    def __init__(self, stream: bytes, names: Names):
+        super().__init__(io.BytesIO(stream), encoding="latin1")
+        self.names = names
 
-class _Known:
-    """Stands for one of the few names a pickle of arrays uses; can be called, not altered."""
+    def find_class(self, module: str, name: str) -> Callable:
+        found = self.names.get((module.replace("numpy._core.", "numpy.core."), name))
+        if found is None:
+            remedy = REMEDIES.get(module.split(".")[0], "Get the file from its official source")
+            raise Refused(
+                f"asks for {module[:80]}.{name[:80]}, which is not plain data. It was refused and "
+                f"nothing was run. {remedy}"
+            )
+        return found
 
-    __slots__ = ("_build",)
+    def persistent_load(self, _pid: Any) -> None:
+        raise Refused("its pickle refers outside itself")
 
-    def __init__(self, build):
-        self._build = build
+    get_extension = persistent_load
 
-    def __call__(self, *arguments):
-        return self._build(*arguments)
+    def load_build(self) -> None:
+        state, value = self.stack.pop(), self.stack[-1]
+        if type(value) is np.ndarray:
+            _fill(value, *state)
+        elif isinstance(value, Stub):
+            value.state = state
+        else:
+            raise Refused(f"its pickle alters a {type(value).__name__}")
 
-    def __setstate__(self, state):
-        raise Refused("its pickle alters a function")
+    def load_bytearray8(self) -> None:  # Python's own makes as much room as the file claims
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(size)))
 
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._put([key, value])
 
-class _Dtype:
-    """A number's or string's type while its pickle is being read."""
+    def load_setitems(self) -> None:
+        self._put(self.pop_mark())
 
-    __slots__ = ("kind", "order")
+    def load_dict(self) -> None:
+        items = self.pop_mark()
+        self.append({})
+        self._put(items)
 
-    def __init__(self, kind: str, order: str = "|"):
-        self.kind, self.order = kind, order
+    def load_additems(self) -> None:
+        items = self.pop_mark()
+        set.update(self.stack[-1], keys(items))
 
-    def __setstate__(self, state: Any) -> None:
-        if any(part is not None for part in state[2:5]):
-            raise Refused("it holds an array of records; only plain arrays are read")
-        self.order = state[1]
+    def load_frozenset(self) -> None:
+        self.append(frozenset(keys(self.pop_mark())))
 
-    def numpy(self) -> np.dtype:
-        return plain_dtype(self.order + self.kind)
+    def _put(self, items: list[Any]) -> None:
+        """Put keys and values, which take turns, into the dictionary on top of the stack."""
+        dict.update(self.stack[-1], zip(keys(items[::2]), items[1::2], strict=True))
 
-
-class _Array(Stub):
-    """An array while its pickle is being read: nothing is allocated until all of it is known."""
-
-    __slots__ = ()
-
-
-def _known(module: str, name: str, allowed: Names) -> "_Known | type[Stub]":
-    build = allowed.get((module.replace("numpy._core.", "numpy.core."), name))
-    if build is None:
-        remedy = REMEDIES.get(module.split(".")[0], "Get the file from its official source")
-        raise Refused(
-            f"asks for {module[:80]}.{name[:80]}, which is not plain data. It was refused and "
-            f"nothing was run. {remedy}"
-        )
-    if isinstance(build, type) and issubclass(build, Stub):
-        return build  # Itself: the pickle's NEWOBJ insists on a class.
-    return _Known(build)
-
-
-def _reconstruct(kind: Any, shape: Any, letter: Any) -> _Array:
-    return _Array()
-
-
-def _from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> _Array:
-    """An array of protocol 5, which keeps the values themselves apart."""
-    array = _Array()
-    array.state = (1, shape, dtype, order == "F", buffer)
-    return array
-
-
-def only_named(*arguments: Any) -> None:
-    """What calling numpy.ndarray or object does: pickles of data only name them."""
-    raise Refused("its pickle calls object or numpy.ndarray directly")
+    dispatch |= {
+        pickle.BUILD[0]: load_build,
+        pickle.BYTEARRAY8[0]: load_bytearray8,
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.DICT[0]: load_dict,
+        pickle.ADDITEMS[0]: load_additems,
+        pickle.FROZENSET[0]: load_frozenset,
+    }
 
 
-def _dtype(kind: Any, *align_and_copy: Any) -> _Dtype:
-    if not isinstance(kind, str):
-        raise Refused(f"its pickle makes a type of a {type(kind).__name__}")
-    return _Dtype(kind)
+def keys(values: Iterable[Any]) -> list[Any]:
+    """These values; Refused unless all can be hashed at once: numbers, strings, tuples of them.
+
+    Tuples of tuples, each twice in the next, would take ages, or overflow Python's stack.
+    """
+    values = list(values)
+    for value in values:
+        parts = value if type(value) is tuple else (value,)
+        if not all(isinstance(part, ATOMS) for part in parts):
+            raise Refused("its pickle has a key of other things than numbers and strings")
+    return values
 
 
-def _scalar(dtype: Any, raw: Any) -> Any:
-    return np.frombuffer(_bytes(raw), dtype.numpy(), count=1)[0].item()
+def _check_plain(value: Any, stubs: tuple[type, ...]) -> None:
+    """Refused unless there are only numbers, strings, arrays, and containers and stubs of these."""
+    waiting, seen = [value], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen or isinstance(part, (*ATOMS, bytearray)):
+            continue
+        seen.add(id(part))
+        if isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, list | tuple | set | frozenset):
+            waiting += part
+        elif isinstance(part, np.ndarray):
+            waiting += part.flat if part.dtype == object else ()
+        elif isinstance(part, stubs):
+            waiting.append(part.state)
+        else:
+            raise Refused(f"it holds a {type(part).__name__} where data should be")
 
 
-def _encode(text: Any, encoding: Any) -> bytes:
-    if encoding not in ("latin1", "latin-1"):
-        raise Refused("its pickle encodes text in another way than latin1")
-    return text.encode("latin-1")
-
-
-ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy.core.multiarray", "scalar"): _scalar,
-    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
-    ("numpy", "ndarray"): only_named,
-    ("numpy", "dtype"): _dtype,
-    ("_codecs", "encode"): _encode,
-    ("__builtin__", "bytes"): lambda: b"",  # how protocols before 3 write the empty one
-}
-
-
-def _settle(value: Any, done: dict[int, Any]) -> Any:
-    """`value` with real arrays in it. Shared parts are made once, so none can multiply."""
-    if isinstance(value, (int, float, complex, str, bytes, bytearray, type(None))):
-        return value
-    if id(value) not in done:
-        done[id(value)] = _settle_new(value, done)
-    return done[id(value)]
-
-
-def _settle_new(value: Any, done: dict[int, Any]) -> Any:
-    if isinstance(value, dict):
-        return {_settle(k, done): _settle(v, done) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_settle(part, done) for part in value)
-    if isinstance(value, _Array):
-        return _array(value.state, done)
-    raise Refused(f"it holds a {type(value).__name__.strip('_')} where data should be")
-
-
-def _array(state: Any, done: dict[int, Any]) -> np.ndarray:
-    _, shape, dtype, fortran, content = state
-    size, order = count(shape), "F" if fortran else "C"
-    if dtype.kind in ("O", "O4", "O8"):
-        if len(content) != size:
+def _fill(
+    array: np.ndarray, _version: Any, shape: Any, dtype: _Dtype, fortran: Any, content: Any
+) -> None:
+    """Make an empty array the one that its pickle describes, no larger than its content."""
+    size, kind = count(shape), dtype.numpy()
+    if array.shape != (0,):
+        raise Refused("its pickle alters an array")
+    if kind == object:
+        if type(content) is not list or len(content) != size:
             raise ValueError(f"{len(content)} objects for the shape {shape}")
-        objects = np.empty(size, dtype=object)
-        for i, part in enumerate(content):
-            objects[i] = _settle(part, done)
-        return objects.reshape(shape, order=order)
-    raw, kind = _bytes(content), dtype.numpy()
-    if size * kind.itemsize != len(raw):
-        raise ValueError(f"shape {shape} of {kind} and {len(raw)} bytes do not agree")
-    return native(raw, kind).reshape(shape, order=order)
-
-
-def native(raw: bytes, dtype: np.dtype) -> np.ndarray:
-    """A writable array of `raw` in this machine's byte order, which torch insists on."""
-    return np.frombuffer(raw, dtype).astype(dtype.newbyteorder("="))
+    else:
+        content = _bytes(content)
+        if size * kind.itemsize != len(content):
+            raise ValueError(f"shape {shape} of {kind} and {len(content)} bytes do not agree")
+        if not kind.isnative:  # torch insists on this machine's order
+            content = np.frombuffer(content, kind).astype(kind.newbyteorder("=")).tobytes()
+            kind = kind.newbyteorder("=")
+    array.__setstate__((1, shape, kind, bool(fortran), content))
 
 
 def plain_dtype(kind: Any) -> np.dtype:
-    """numpy's type of that name; Refused when it is none of numbers or strings."""
+    """numpy's type of that name; Refused when it is none of numbers, strings or objects."""
     if not isinstance(kind, str) or not PLAIN.fullmatch(kind.lstrip("<>|=")):
         raise Refused(f"holds values of type {kind!r}; only numbers and strings are read")
     return np.dtype(kind)
@@ -288,3 +265,47 @@ def count(shape: Any) -> int:
 def _bytes(content: Any) -> bytes:
     """Raw values: bytes, or the latin-1 text that a Python 2 stream makes of them."""
     return content.encode("latin-1") if isinstance(content, str) else bytes(memoryview(content))
+
+
+# ---- what stands for the names that pickles of arrays have
+def _empty(*_kind_shape_letter: Any) -> np.ndarray:
+    return np.empty(0, "b")
+
+
+def _from_buffer(buffer: Any, dtype: _Dtype, shape: Any, order: Any) -> np.ndarray:
+    """An array of protocol 5, which keeps the values themselves apart."""
+    array = _empty()
+    _fill(array, 1, shape, dtype, order == "F", buffer)
+    return array
+
+
+def only_named(*_arguments: Any) -> None:
+    """What calling numpy.ndarray or object does: pickles of data only name them."""
+    raise Refused("its pickle calls object or numpy.ndarray directly")
+
+
+def _dtype(kind: Any, *_align_and_copy: Any) -> _Dtype:
+    if not isinstance(kind, str):
+        raise Refused(f"its pickle makes a type of a {type(kind).__name__}")
+    return _Dtype(kind)
+
+
+def _scalar(dtype: _Dtype, raw: Any) -> Any:
+    return np.frombuffer(_bytes(raw), dtype.numpy(), count=1)[0].item()
+
+
+def _encode(text: str, encoding: Any) -> bytes:
+    if encoding not in ("latin1", "latin-1"):
+        raise Refused("its pickle encodes text in another way than latin1")
+    return text.encode("latin-1")
+
+
+NAMES: Names = {
+    ("numpy.core.multiarray", "_reconstruct"): _empty,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy", "ndarray"): only_named,
+    ("numpy", "dtype"): _dtype,
+    ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): lambda: b"",  # how protocols before 3 write the empty one
+}

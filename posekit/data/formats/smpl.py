@@ -2,9 +2,9 @@
 
 SMPL (Loper et al. 2015, "SMPL: A Skinned Multi-Person Linear Model", ACM Trans. Graphics 34(6))
 comes as a Python 2 pickle of numpy arrays, scipy sparse matrices and chumpy values. Python's own
-reader would import chumpy and call whatever else such a file names; here scipy's and chumpy's
-classes are stood in for by plain descriptions (posekit/data/pickles.py) and every other name is
-refused. The file stays under SMPL's licence, and so does the npz.
+reader would import chumpy and call whatever else such a file names; here stubs stand for scipy's and
+chumpy's classes (see `pickles`) and every other name is refused. The file stays under SMPL's
+licence, and so does the npz.
 
 Dimension key: V vertices (6890), F faces (13776), S shape components (10 or 300).
 """
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from posekit.data.formats import pickles
-from posekit.data.formats.opcodes import Refused
-from posekit.data.formats.pickles import Stub
+from posekit.data.formats.pickles import Refused, Stub
 from posekit.system import write_whole
 
 JOINTS = 24
@@ -105,7 +105,7 @@ def read(path: Path | str) -> dict[str, np.ndarray]:
     with pickles.named(path):
         made = pickles.load(stream, NAMES)
     if type(made) is not dict:
-        raise ValueError(f"{path} holds a {type(made).__name__.strip('_')}, not a body model")
+        raise ValueError(f"{path} holds a {type(made).__name__}, not a body model")
     if missing := [key for key in SHAPES if key not in made]:
         raise ValueError(f"{path} has no {', '.join(missing)}: it is not an SMPL body model")
     model = {}
@@ -133,25 +133,23 @@ def _bytes_of(path: Path) -> bytes:
 class _Chumpy(Stub):
     """A chumpy.ch.Ch: its value is what its state has under 'x'."""
 
-    __slots__ = ()
-
 
 class _Sparse(Stub):
     """A matrix of scipy.sparse, whose state is the dictionary of its fields."""
 
-    __slots__ = ()
+    form: type[scipy.sparse.spmatrix]
 
 
 class _Columns(_Sparse):
-    __slots__ = ()
+    form = scipy.sparse.csc_matrix
 
 
 class _Rows(_Sparse):
-    __slots__ = ()
+    form = scipy.sparse.csr_matrix
 
 
 class _Entries(_Sparse):
-    __slots__ = ()
+    form = scipy.sparse.coo_matrix
 
 
 def _rebuild(kind: Any, base: Any, state: Any) -> Stub:
@@ -159,6 +157,14 @@ def _rebuild(kind: Any, base: Any, state: Any) -> Stub:
     if not (isinstance(kind, type) and issubclass(kind, Stub)) or state is not None:
         raise Refused("its pickle rebuilds something else than a chumpy value or sparse matrix")
     return kind()
+
+
+def _set(parts: Any = ()) -> set:
+    return set(pickles.keys(parts))
+
+
+def _dictionary(pairs: Any = ()) -> dict:
+    return dict(zip(pickles.keys(key for key, _ in pairs), (value for _, value in pairs)))
 
 
 NAMES = {
@@ -171,62 +177,45 @@ NAMES = {
     },
     **{(module, "_reconstructor"): _rebuild for module in ("copy_reg", "copyreg")},
     **{(module, "object"): pickles.only_named for module in ("__builtin__", "builtins")},
-    # Not types that a pickle could alter, but calls of them.
-    **{(module, "set"): lambda *parts: set(*parts) for module in ("__builtin__", "builtins")},
-    ("collections", "OrderedDict"): lambda *pairs: dict(*pairs),
+    **{(module, "set"): _set for module in ("__builtin__", "builtins")},
+    ("collections", "OrderedDict"): _dictionary,
 }
 
 
 def _dense(value: Any) -> np.ndarray:
     """The array behind a key: as it is, a chumpy value's, or a sparse matrix written out."""
     if isinstance(value, _Chumpy):
-        return _dense(value.state["x"])
+        value = value.state["x"]
     if isinstance(value, _Sparse):
-        return _densify(value)
-    array = pickles.settle(value)
-    if type(array) is not np.ndarray:
-        raise ValueError(f"a {type(array).__name__} where an array should be")
-    return array
+        value = _densify(value)
+    if isinstance(value, np.ndarray):
+        return value
+    raise ValueError(f"a {type(value).__name__} where an array should be")
 
 
 def _densify(matrix: _Sparse) -> np.ndarray:
-    """The matrix with its zeros; entries for the same place add up, as scipy has it."""
-    fields = matrix.state
-    shape = pickles.settle(fields["_shape"])
+    """The matrix with its zeros; entries for the same place add up."""
+    fields, shape = matrix.state, matrix.state["_shape"]
     if len(shape) != 2 or pickles.count(shape) > MAX_CELLS:
         raise ValueError("a sparse matrix of no or too large a size")
     data = _line(fields["data"], "data", "biuf")
     if isinstance(matrix, _Entries):
-        places = fields["coords"] if "coords" in fields else (fields["row"], fields["col"])
-        rows, columns = (_line(place, "coords", "iu") for place in places)
-    else:
-        by_column = isinstance(matrix, _Columns)
-        lines = shape[1] if by_column else shape[0]
-        ends = _line(fields["indptr"], "indptr", "iu")
-        if len(ends) != lines + 1 or not 0 == ends[0] <= ends.min() <= ends.max() <= len(data):
-            raise ValueError(f"a sparse matrix whose indptr doesn't fit {lines} lines and its data")
-        if (np.diff(ends) < 0).any():
-            raise ValueError("a sparse matrix whose indptr falls")
-        data = data[: ends[-1]]  # scipy may keep room for more
-        along = _line(fields["indices"], "indices", "iu")[: ends[-1]]
-        across = np.repeat(np.arange(lines), np.diff(ends))
-        rows, columns = (along, across) if by_column else (across, along)
-    if not len(rows) == len(columns) == len(data):
-        raise ValueError("a sparse matrix with more values than places, or fewer")
-    for places, size in zip((rows, columns), shape, strict=True):
-        if len(places) and not 0 <= places.min() <= places.max() < size:
-            raise ValueError(f"a sparse matrix with indices outside its shape {tuple(shape)}")
-    dense = np.zeros(shape, data.dtype)
-    np.add.at(dense, (rows, columns), data)
-    return dense
+        names = fields["coords"] if "coords" in fields else (fields["row"], fields["col"])
+        places = tuple(_line(place, "coords", "iu") for place in names)
+        return matrix.form((data, places), shape=shape).toarray("C")
+    indices, ends = (_line(fields[name], name, "iu") for name in ("indices", "indptr"))
+    if not ((ends >= 0) & (ends <= len(data))).all():  # scipy's own check may overflow, and dies
+        raise ValueError("a sparse matrix whose indptr does not fit its data")
+    made = matrix.form((data, indices, ends), shape=shape)
+    made.check_format(full_check=True)
+    return made.toarray("C")
 
 
 def _line(value: Any, name: str, kinds: str) -> np.ndarray:
     """A sparse matrix's field `name`: one dimension, places as int64."""
-    array = pickles.settle(value)
-    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in kinds:
+    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in kinds:
         raise ValueError(f"a sparse matrix whose {name} is not a row of numbers")
-    return array.astype(np.int64) if kinds == "iu" else array
+    return value.astype(np.int64) if kinds == "iu" else value
 
 
 def _sizes(model: dict[str, np.ndarray]) -> dict[str, int]:

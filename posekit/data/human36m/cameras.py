@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from posekit.data.formats import npz, opcodes
+from posekit.data.formats import npz, pickles
 from posekit.geometry.camera import Camera
 
 Cameras = dict[tuple[str, str], Camera]  # by subject ("S9") and camera ("60457274")
@@ -40,7 +40,7 @@ def read_cameras(path: Path) -> Cameras:
         text = path.read_text(encoding="utf-8")
         tables = _tables(text) if path.suffix == ".py" else json.loads(text)
         return _videopose3d(*(tables[key] for key in KEYS))
-    except opcodes.Refused:
+    except pickles.Refused:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, SyntaxError) as error:
         message = f"{path}: no whole table of Human3.6M's cameras ({error!r}); {REMEDY}"
