@@ -367,12 +367,6 @@ def check_parts(parts: Iterable[Part], folder: Path, source: str) -> Iterator[Ro
             yield _check_files(f"masks of {part.what}", files, folder / MASKS, MASKS_SOURCE)
 
 
-def check_pictures(people: People, folder: Path, source: str) -> Row:
-    """A line about the pictures that these people are in; `source` says where to get them."""
-    images = people.rows["image"].unique()
-    return _check_files(f"pictures of {people.version}", images, folder, source)
-
-
 def _check_files(what: str, files: Iterable[str], folder: Path, source: str) -> Row:
     missing = [file for file in files if not (folder / file).is_file()]
     if not missing:

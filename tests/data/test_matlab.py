@@ -34,8 +34,10 @@ def test_real_files_come_as_scipy_has_them(shared):
     held = read_mat(folder / "detections_our_format.mat", re.compile(r"(?!__).+"))
     assert held.keys() == truth.keys() - {"__header__", "__version__", "__globals__"}
     assert all(np.array_equal(held[name], truth[name]) for name in held)
-    people = read_mat(folder / "detections.mat", re.compile("annolist"))["annolist"]
-    assert people.shape == (1, 2958)
+    points = read_mat(folder / "detections.mat", re.compile("keypointsAll"))["keypointsAll"]
+    theirs = loadmat(folder / "detections.mat", variable_names=["keypointsAll"])["keypointsAll"]
+    assert points.shape == theirs.shape == (1, 2958)
+    assert all(np.array_equal(a, b) for a, b in zip(points.flat, theirs.flat, strict=True))
 
 
 def test_damage_that_scipy_dies_of_is_refused(tmp_path):
