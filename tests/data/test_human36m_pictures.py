@@ -20,8 +20,8 @@ from posekit.data.check import check
 from posekit.data.human36m.pictures import BOUCHIAT, Human36mPictures, around, check_pictures, clip
 from posekit.data.pictures import draw, loader
 from posekit.data.poses import COLUMNS
+from posekit.studio import pictures as studio_pictures
 from posekit.studio import poses as poses_module
-from posekit.studio.pictures import StudioPictures
 from posekit.studio.scene.photograph import photograph
 
 SHOTS = 11 * make.FRAMES  # the damaged take has three cameras
@@ -260,9 +260,13 @@ def test_workers_give_the_same_bytes(raw):
         assert torch.equal(value, getattr(again, name)), name
 
 
-def test_the_studio_s_photographs_come_back_as_the_studio_s_crops(tmp_path):
+def test_the_studio_s_photographs_come_back_as_the_studio_s_crops(tmp_path, monkeypatch):
     """Whole photographs of the studio in Moon et al.'s layout, against its own crops of them."""
-    actors = StudioPictures(("S9",), frames=100, every=50, size=192)
+    scenes, crop_person = [], studio_pictures.crop_person
+    watched = lambda scene, size: scenes.append(scene) or crop_person(scene, size)
+    monkeypatch.setattr(studio_pictures, "crop_person", watched)
+    actors = studio_pictures.StudioPictures(("S9",), frames=100, every=50, size=192)
+    true = actors[range(8)]
     (tmp_path / "annotations").mkdir()
     stands, images, people = {}, [], []
     take = actors._takes[0]
@@ -276,7 +280,7 @@ def test_the_studio_s_photographs_come_back_as_the_studio_s_crops(tmp_path):
         name = made.names("S9", take.action, 1, number)
         (tmp_path / "images" / name).mkdir(parents=True)
         for frame in (0, 50):
-            scene = actors._scene(take, frame, number - 1, 2 * (number - 1) + frame // 50)
+            scene = scenes[2 * (number - 1) + frame // 50]
             shot = photograph(scene, np.eye(3), camera.size[1], camera.size[0])
             path = tmp_path / "images" / name / f"{name}_{frame + 1:06d}.jpg"
             cv2.imwrite(str(path), shot.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 97])
@@ -293,7 +297,6 @@ def test_the_studio_s_photographs_come_back_as_the_studio_s_crops(tmp_path):
         path = tmp_path / "annotations" / f"Human36M_subject9_{part}.json"
         path.write_text(json.dumps(content))
     batch = pictures_of(tmp_path, ("S9",), size=192)[range(8)]
-    true = actors[range(8)]
     assert (batch.joints3d - true.joints3d).abs().max() < 0.01
     across = true.intrinsics.double() @ torch.linalg.inv(batch.intrinsics.double())
     assert (moved(across, batch.joints2d.double()) - true.joints2d).abs().max() < 0.01
