@@ -2,7 +2,7 @@
 
 Row by row the pictures are those of `studio.poses.load` with the same arguments: their 3D joints
 are that frame's, through the same cameras and lenses. Actors wear the same clothes in all takes, as
-Human3.6M's do, and play in one hall.
+Human3.6M's do, and play in one hall; `varied` pictures have clothes and a place of their own each.
 
 The joints are exact. The body's rotations are, too, but its shape is the nearest that ten numbers
 come to the actor, and errors of bones add up: posed with them, SMPL's joints lie 22 to 27 mm (55 at
@@ -27,8 +27,8 @@ from posekit.data.pictures import Pictures, check_size, dice
 from posekit.geometry.body import Body, free
 from posekit.geometry.skeleton import H36M17, Skeleton
 from posekit.studio import poses
-from posekit.studio.scene import lens
-from posekit.studio.scene.cast import actor
+from posekit.studio.scene import lens, wardrobe
+from posekit.studio.scene.cast import actor, dress
 from posekit.studio.scene.labels import label
 from posekit.studio.scene.light import Lights
 from posekit.studio.scene.photograph import Scene, crop_person, shot_intrinsics
@@ -54,6 +54,7 @@ class StudioPictures(Pictures):
         size: int = 256,
         skeleton: Skeleton = H36M17,
         body: Body | None = None,
+        varied: bool = False,
         seed: int = 0,
     ):
         if isinstance(subjects, str):
@@ -62,7 +63,7 @@ class StudioPictures(Pictures):
             raise ValueError(f"frames {frames} must be 2 or more, every {every} 1 or more")
         check_size(size)
         self.size, self.skeleton, self.seed = size, skeleton, seed
-        self.body = free() if body is None else body
+        self.body, self.varied = free() if body is None else body, varied
         self._moments = range(0, frames, every)  # frames of a take that become pictures
         self._takes = list(poses.performances(subjects, frames, seed))
 
@@ -86,11 +87,20 @@ class StudioPictures(Pictures):
         take, frame = self._takes[number], self._moments[moment]
         pose = (take.rotations[frame], take.translation[frame], take.h36m[frame])
         pose = (torch.from_numpy(array).float() for array in pose)
-        person = actor(take.subject, self.body).pose(*pose)
+        dressed = actor(take.subject, self.body)
+        if self.varied:
+            look = wardrobe.draw(dice(self.seed, 12, index, 0))
+            dressed = dress(self.body, dressed.skin, look, dressed.shape)
+        person = dressed.pose(*pose)
         view = poses.cameras(take.subject)[camera]
-        hall = _HallView(self.seed, take.subject, camera)
-        settings = lens.with_noise_of(studio_lens(self.seed, camera), index)
-        scene = Scene(self.body, (person,), view, hall, hall.lights, settings)
+        if self.varied:
+            rng = dice(self.seed, 12, index, 1)
+            around = stage(rng, clear=[(*person.translation[:2].tolist(), 450.0)], reach=6_000.0)
+            settings = lens.draw(rng)
+        else:
+            around = _HallView(self.seed, take.subject, camera)
+            settings = lens.with_noise_of(studio_lens(self.seed, camera), index)
+        scene = Scene(self.body, (person,), view, around, around.lights, settings)
         return label(crop_person(scene, self.size), 0, self.skeleton, index)
 
 

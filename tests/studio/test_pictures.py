@@ -119,6 +119,10 @@ def test_actors_keep_their_clothes_and_strangers_have_others(actors, strangers):
     own = torch.stack([trunk(actors, index, "spine") for index in range(0, 160, 16)])
     others = torch.stack([trunk(strangers, index, "spine") for index in range(10)])
     assert others.std(0).mean() > 1.5 * own.std(0).mean()
+    varied = StudioPictures(("S9",), frames=52, every=26, size=SIZE, varied=True)
+    assert torch.allclose(varied.sample(16).joints3d, actors.sample(16).joints3d, atol=0.01)
+    other_clothes = torch.stack([trunk(varied, index, "spine") for index in range(0, 160, 16)])
+    assert other_clothes.std(0).mean() > 1.5 * own.std(0).mean()
 
 
 @pytest.mark.parametrize("skeleton", [COCO17, MPII16, SMPL24])
