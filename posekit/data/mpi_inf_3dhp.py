@@ -47,24 +47,17 @@ SOURCE = (
     "get MPI-INF-3DHP at gvv.mpi-inf.mpg.de/3dhp-dataset, for research only: mpi_inf_3dhp.zip has "
     "the scripts get_dataset.sh (some 25 GB) and get_testset.sh (6.9 GB)"
 )
-FRAMES = {  # of the videos of each take
-    ("S1", 1): 6416,
-    ("S1", 2): 12430,
-    ("S2", 1): 6502,
-    ("S2", 2): 6081,
-    ("S3", 1): 12488,
-    ("S3", 2): 12283,
-    ("S4", 1): 6171,
-    ("S4", 2): 6675,
-    ("S5", 1): 12820,
-    ("S5", 2): 12312,
-    ("S6", 1): 6188,
-    ("S6", 2): 6145,
-    ("S7", 1): 6239,
-    ("S7", 2): 6320,
-    ("S8", 1): 6468,
-    ("S8", 2): 6054,
+_VIDEOS = {  # frames of the videos of Seq1 and of Seq2
+    "S1": (6416, 12430),
+    "S2": (6502, 6081),
+    "S3": (12488, 12283),
+    "S4": (6171, 6675),
+    "S5": (12820, 12312),
+    "S6": (6188, 6145),
+    "S7": (6239, 6320),
+    "S8": (6468, 6054),
 }
+FRAMES = {(name, take): both[take - 1] for name, both in _VIDEOS.items() for take in (1, 2)}
 CUT_SHORT = {("S6", 2, 2): 3911}  # subject, take, camera: frames of a shorter video
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)  # of 14; the others look from above, or from close by
 TEST_TAKES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")

@@ -26,21 +26,9 @@ SOURCE = "register at vision.imar.ro/human3.6m"
 SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
 CAMERAS = tuple(HUMAN36M_INTRINSICS)
 ACTIONS = (  # in the order of the metadata, which counts them from 2
-    "Directions",
-    "Discussion",
-    "Eating",
-    "Greeting",
-    "Phoning",
-    "Posing",
-    "Purchases",
-    "Sitting",
-    "SittingDown",
-    "Smoking",
-    "Photo",
-    "Waiting",
-    "Walking",
-    "WalkDog",
-    "WalkTogether",
+    *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Posing", "Purchases"),
+    *("Sitting", "SittingDown", "Smoking", "Photo", "Waiting"),
+    *("Walking", "WalkDog", "WalkTogether"),
 )
 OTHER_NAMES = {
     "TakingPhoto": "Photo",
@@ -50,23 +38,18 @@ OTHER_NAMES = {
 
 # A take's file is named after the action, mostly with a number for take 1 and without for take 2.
 # Elsewhere: the numbers (0: none) of takes 1 and 2.
-NUMBERS = {
-    ("S1", "Sitting"): (1, 2),
-    ("S5", "Directions"): (1, 2),
-    ("S5", "Discussion"): (2, 3),
-    ("S5", "Greeting"): (1, 2),
-    ("S5", "Waiting"): (1, 2),
-    ("S6", "Eating"): (1, 2),
-    ("S6", "Sitting"): (1, 2),
-    ("S7", "Waiting"): (1, 2),
-    ("S7", "Walking"): (1, 2),
-    ("S8", "WalkTogether"): (1, 2),
-    ("S9", "Discussion"): (1, 2),
-    ("S9", "SittingDown"): (0, 1),
-    ("S11", "Discussion"): (1, 2),
-    ("S11", "Phoning"): (3, 2),
-    ("S11", "SittingDown"): (0, 1),
+_FROM_1 = {
+    "S1": ("Sitting",),
+    "S5": ("Directions", "Greeting", "Waiting"),
+    "S6": ("Eating", "Sitting"),
+    "S7": ("Waiting", "Walking"),
+    "S8": ("WalkTogether",),
+    "S9": ("Discussion",),
+    "S11": ("Discussion",),
 }
+NUMBERS = {(subject, action): (1, 2) for subject, names in _FROM_1.items() for action in names}
+NUMBERS |= {("S5", "Discussion"): (2, 3), ("S11", "Phoning"): (3, 2)}
+NUMBERS |= dict.fromkeys((("S9", "SittingDown"), ("S11", "SittingDown")), (0, 1))
 BY_COUNT = {17: H36M17, 32: H36M32, 16: MPII16}
 
 

@@ -12,7 +12,7 @@ import math
 import os
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -49,29 +49,8 @@ def frames_of(rows: pd.DataFrame) -> list[Frame]:
     return [Frame(s, a, int(take), camera, int(number)) for s, a, take, camera, number in columns]
 
 
-class Source(Protocol):
-    """The pictures of frames in a folder."""
-
-    get: str  # how to come by those that are missing
-
-    def present(self, frames: list[Frame]) -> Bool[np.ndarray, " N"]:
-        """Which frames have a picture, by the files' names."""
-
-    def file(self, frame: Frame) -> str:
-        """The file that holds a frame, whether it is there or not."""
-
-    def boxes(self, frames: list[Frame]) -> Float64[np.ndarray, "N 4"] | None:
-        """The persons' boxes that come with the pictures, px; None: none come with them."""
-
-    def read(self, frame: Frame) -> UInt8[np.ndarray, "H W 3"]:
-        """The whole picture, RGB."""
-
-    def damage(self, frames: list[Frame]) -> str:
-        """What is wrong with the files of these frames, all of them present; "": nothing."""
-
-
 class Folders:
-    """Moon et al.'s folders of JPEG files. `read` raises as `read_image`."""
+    """Moon et al.'s folders of JPEG files. Methods are those of any source of pictures."""
 
     get = "get all parts of images.tar.gz that 3DMPPE_POSENET_RELEASE links to, and unpack them"
 
@@ -79,6 +58,7 @@ class Folders:
         self.folder, self.images = folder, folder / "images"
 
     def present(self, frames: list[Frame]) -> Bool[np.ndarray, " N"]:
+        """Which frames have a picture, by the files' names."""
         answers = []
         # There may be half a million files: a listing a folder is quicker than a call a file.
         for _, group in groupby(frames, lambda frame: frame[:4]):
@@ -89,10 +69,14 @@ class Folders:
         return np.array(answers, dtype=bool)
 
     def file(self, frame: Frame) -> str:
+        """The file that holds a frame, whether it is there or not."""
         return str(self._path(frame))
 
-    def boxes(self, frames: list[Frame]) -> Float64[np.ndarray, "N 4"]:
-        """FileNotFoundError, ValueError: a data.json is not there, damaged, or lacks a frame."""
+    def boxes(self, frames: list[Frame]) -> Float64[np.ndarray, "N 4"] | None:
+        """The persons' boxes that come with the pictures, px; None: none come with them.
+
+        FileNotFoundError, ValueError: a data.json is not there, damaged, or lacks a frame.
+        """
         rows: list[list[float]] = []
         for subject, group in groupby(frames, lambda frame: frame.subject):
             path, wanted = annotations(self.folder, subject, "data"), list(group)
@@ -104,9 +88,11 @@ class Folders:
         return np.array(rows, dtype=np.float64).reshape(-1, 4)
 
     def read(self, frame: Frame) -> UInt8[np.ndarray, "H W 3"]:
+        """The whole picture, RGB; errors as `read_image`."""
         return read_image(existing(self._path(frame), self.get))
 
     def damage(self, frames: list[Frame]) -> str:
+        """What is wrong with the files of these frames, all of them present; "": nothing."""
         try:
             self.boxes(frames)
         except (FileNotFoundError, ValueError) as error:
@@ -151,7 +137,7 @@ def _boxes(path: Path, numbers: set[int]) -> dict[tuple[int, int, int, int], lis
 
 
 class Videos:
-    """The official videos."""
+    """The official videos, with the methods of `Folders`."""
 
     get = f"{SOURCE}, get Videos_S*.tgz and unpack them beside the poses"
 
