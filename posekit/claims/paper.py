@@ -169,7 +169,7 @@ class Metric:
 
 def slugs(folder: Path = FOLDER) -> list[str]:
     """The papers there are."""
-    return sorted(p.parent.name for p in folder.glob("*/claims.csv"))
+    return sorted(p.parent.name for p in folder.glob("[a-z]*/claims.csv"))
 
 
 def load_paper(slug: str, folder: Path = FOLDER) -> Paper:

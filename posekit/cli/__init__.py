@@ -209,6 +209,19 @@ def predict(
         raise typer.Exit(130)
 
 
+@app.command("new")
+def start_paper(
+    slug: Annotated[str, typer.Argument(help="The paper's name here, such as choi2021.")],
+    notebook: Annotated[str, typer.Option(help="Its notebook's name, if it is another.")] = "",
+) -> None:
+    """Write the files of another paper: claims, sizes, network, notebook and test to start from."""
+    from posekit.cli.new_paper import create
+
+    need_repository()
+    for path in create(slug, notebook):
+        print(path.relative_to(ROOT))
+
+
 @app.command("bench")
 def measure_speed() -> None:
     """Measure posekit's own speed, side by side with the usual way of doing the same."""

@@ -1,0 +1,1 @@
+"""_template: claims, sizes and counted structure."""
