@@ -124,9 +124,9 @@ def check_inputs(parameters: Mapping) -> None:
     """
     pick_device(parameters["device"])
     for name, folder in folders(parameters["data"], tuple(CHECKS)).items():
-        first = next(CHECKS[name](folder))
-        if first.state in BAD:
-            raise ValueError(f"data: {name}={folder}: {first.what} {first.state}: {first.detail}")
+        what, state, detail = next(CHECKS[name](folder))
+        if state in BAD:
+            raise ValueError(f"data: {name}={folder}: {what} {state}: {detail}")
 
 
 def command(notebook: Path, parameters: Mapping) -> str:
