@@ -17,7 +17,8 @@ from torch import Tensor
 from posekit.geometry.skeleton import MIDPOINTS, Skeleton
 from posekit.metrics.errors import align, auc, centre, joint_errors, pck, rescale_bones
 
-Row = tuple[str, str, str, float]  # quantity, protocol, data set, value: as run records hold them
+Row = tuple[str, str, str, float | int]
+"""Quantity, protocol, data set and value, as the records of runs hold them."""
 
 PCK_THRESHOLD = 150.0  # mm
 UNITS = {"mpjpe": "mm", "pck": "%", "auc": "%", "pckh": "%", "accuracy": "%", "loss": "MSE"}
