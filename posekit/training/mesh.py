@@ -4,7 +4,7 @@ B pictures, H x W pixels. A run can hold several trainings, one after the other:
 config, then its stages, `then`, each of which goes on from an earlier one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -23,7 +23,27 @@ from posekit.training.augment import Augmented
 from posekit.training.experiment import EVALUATED_TOGETHER, Session, Task, load_weights, predict
 from posekit.training.mesh_evaluation import BodyModel, quantities
 from posekit.training.mesh_loss import MeshWeights, mesh_loss
-from posekit.training.mesh_networks import awaken, begin, changed, cover
+from posekit.training.mesh_networks import Number, awaken, begin, changed, cover
+
+SHARE = pruning.PAPER_ROUNDS[0][0]  # of each convolution's weights that the paper masks
+
+
+def stage(subject: str, of: str, epochs: int, pruned: str = "", share: Number = 0) -> dict:
+    """A training that goes on from the network `of`, pruned before by `mesh_networks.changed`."""
+    return {"subject": subject, "of": of, "epochs": epochs, "pruned": pruned, "share": share}
+
+
+def masking_stages(of: str, epochs: Sequence[int]) -> list[dict]:
+    """The paper's two rounds of masks, each trained on for some epochs, and `of` without masks.
+
+    The second round masks a fifth of the weights that the first has left.
+    """
+    once = f"{of}-pruned"
+    return [
+        stage(once, of, epochs[0], "mask", SHARE),
+        stage(f"{once}-twice", once, epochs[1], "mask", 1 - (1 - SHARE) ** 2),
+        stage(f"{of}-longer", of, epochs[0]),
+    ]
 
 
 class Mesh(Task):
@@ -31,8 +51,7 @@ class Mesh(Task):
 
     `weights` are those of the loss (`MeshWeights`), `masked` the share of each convolution's
     weights that stay 0 throughout, `start` the id of a run of `Pretraining` whose encoder is
-    taken. `then` lists trainings that go on from an earlier one: {"subject", "of", "pruned" (of
-    mesh_networks.PRUNED), "share" (of all weights or channels), "epochs"}, with the recipe's
+    taken. `then` lists trainings that go on from an earlier one (`stage`), with the recipe's
     changes in `tune`.
 
     Measured are, for every training, the protocols of every test set, and own_params, own_macs and

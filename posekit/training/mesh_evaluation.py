@@ -4,7 +4,7 @@ B pictures, V vertices, J joints, S shape coefficients, H x W pixels.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -100,3 +100,20 @@ def quantities(
             value = getattr(compared, metric).mean().item()
             rows.append((f"{metric}/{subject}", "", test.name, value))
     return rows
+
+
+def true_bodies(tests: Iterable[tuple[Album, Sequence[str]]], body: Body) -> list[Row]:
+    """The errors of the labelled bodies of some albums, as rows of the method "the truth"."""
+    rows = []
+    for test, protocols in tests:
+        camera = torch.tensor([[0.9, 0.0, 0.0]]).expand(len(test), 3)
+        true = Estimate(test.batch.rotations, test.batch.shape, camera)
+        rows += quantities("the truth", true, test, body, protocols)
+    return rows
+
+
+def best_median_worst(errors: Float[Tensor, " B"]) -> dict[str, int]:
+    """The rows of the lowest, the median and the highest error (mm), named with it."""
+    order = errors.argsort().tolist()
+    cases = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    return {f"{name}, {errors[row]:.0f} mm": row for name, row in cases.items()}

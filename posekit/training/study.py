@@ -237,7 +237,8 @@ class Study:
             values = values[values[name] == value]
         values = values.replace({"slice": {"": "all"}})
         table = values.pivot_table(index=rows, columns=columns, values="value", sort=False)
-        about = [metric, load_metrics()[metric, False].unit, *only.values()]
+        known = load_metrics().get((metric, False))
+        about = [metric, known.unit if known else "", *only.values()]
         caption = f"{', '.join(filter(None, about))}, on {', '.join(values['data'].unique())}"
         return Table(
             table.rename_axis(None, axis=1), f"{caption}; size {self.size}, {self._mean}", digits

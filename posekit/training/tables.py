@@ -91,3 +91,21 @@ def intervals(values: pd.DataFrame) -> pd.DataFrame:
     found = {name: t_interval(group.to_numpy()) for name, group in groups}
     rows = {name: (each.mean, each.low, each.high) for name, each in found.items()}
     return pd.DataFrame.from_dict(rows, "index", columns=["mean", "low", "high"])
+
+
+def paired(values: pd.DataFrame, one: str, another: str) -> pd.DataFrame:
+    """How far one network is from another on every metric, data set and protocol.
+
+    Columns: the means of both, the mean of their differences paired by seed, and the ends of its
+    95 % t interval (NaN for one seed). `values` are rows of `measured`.
+    """
+    chosen = values[values["network"].isin([one, another]) & (values["slice"] == "")]
+    what = chosen["data"] + ", " + (chosen["metric"] + " " + chosen["card"]).str.strip()
+    sides = chosen.assign(what=what).pivot_table(
+        index="what", columns=["network", "seed"], values="value", sort=False
+    )
+    found = [t_interval(row) for row in (sides[one] - sides[another]).to_numpy()]
+    columns = {name: sides[name].mean(axis=1) for name in (one, another)}
+    columns["difference"] = [each.mean for each in found]
+    columns |= {end: [getattr(each, end) for each in found] for end in ("low", "high")}
+    return pd.DataFrame(columns, sides.index.rename("on"))
