@@ -44,7 +44,7 @@ def joints(body: Body, vertices: Float[Tensor, "B V 3"]) -> Float[Tensor, "B 17 
             return as_spin(body.joints(vertices, skeleton), skeleton)
     raise ValueError(
         f"{body.name} has no regressor of Human3.6M's joints, which the protocols count; load it with "
-        'posekit.body.load(FILE, regressors={H36M17_LEFT_FIRST: "J_regressor_h36m.npy"})'
+        'posekit.geometry.body.load(FILE, regressors={H36M17_LEFT_FIRST: "J_regressor_h36m.npy"})'
     )
 
 

@@ -35,8 +35,8 @@ def scene(pred: torch.Tensor, true: torch.Tensor, sequence: str = "TS1") -> Scen
     return Scene(sequence, seen(pred), pred, seen(true), true)
 
 
-def score(card, *pictures: Scene) -> float:
-    return card.evaluate(pictures)[card.metric]
+def score(protocol, *pictures: Scene) -> float:
+    return protocol.evaluate(pictures)[protocol.metric]
 
 
 PAIR = torch.stack([person(1, -1500), person(2, 1500)])
@@ -113,9 +113,11 @@ def test_a_missing_person_counts_unless_only_the_matched_do():
     one = scene(PAIR[1:], PAIR)
     for name, all_of_them, matched in (("3dpck", 50, 100), ("auc", 50 * 30 / 31, 100 * 30 / 31)):
         for where in ("rel", "abs"):
-            card = MUPOTS_PROTOCOLS[f"mupots-{name}-{where}"]
-            assert score(card, one) == pytest.approx(all_of_them)
-            assert score(MUPOTS_PROTOCOLS[f"{card.name}-matched"], one) == pytest.approx(matched)
+            protocol = MUPOTS_PROTOCOLS[f"mupots-{name}-{where}"]
+            assert score(protocol, one) == pytest.approx(all_of_them)
+            assert score(MUPOTS_PROTOCOLS[f"{protocol.name}-matched"], one) == pytest.approx(
+                matched
+            )
 
 
 def test_somebody_predicted_twice_does_no_harm():
@@ -162,9 +164,9 @@ def test_14_joints_count(joint, counts):
     bone = pred[:, place] - pred[:, parent]
     assert (2 * bone.norm(dim=-1) > 150).all()
     pred[:, place] -= 2 * bone  # the bone turns round
-    for card in (REL, ABS):
+    for protocol in (REL, ABS):
         wrong = Scene("TS1", seen(PAIR), pred, seen(PAIR), PAIR)
-        assert score(card, wrong) == pytest.approx(100 * (14 - counts) / 14)
+        assert score(protocol, wrong) == pytest.approx(100 * (14 - counts) / 14)
 
 
 # ---- a second calculation, joint by joint

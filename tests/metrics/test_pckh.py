@@ -12,7 +12,7 @@ from posekit.metrics.pckh import PARTS, PCKH_PROTOCOLS, head_sizes
 from posekit.metrics.protocol import measure
 
 BEARPAW, HRNET, NAMAN = PCKH_PROTOCOLS.values()
-EVERY = pytest.mark.parametrize("card", PCKH_PROTOCOLS.values(), ids=list(PCKH_PROTOCOLS))
+EVERY = pytest.mark.parametrize("protocol", PCKH_PROTOCOLS.values(), ids=list(PCKH_PROTOCOLS))
 
 
 def index(joint):
@@ -27,29 +27,33 @@ def people():
 
 
 @EVERY
-def test_perfect_predictions_score_100_and_far_ones_0(card, people):
+def test_perfect_predictions_score_100_and_far_ones_0(protocol, people):
     pred, true, known, head = people
-    numbers = card.evaluate(pred, true, known, head)
+    numbers = protocol.evaluate(pred, true, known, head)
     assert set(numbers) == {"pckh", *(f"pckh/{part}" for part in PARTS)}
     assert all(value == 100 for value in numbers.values())
-    assert all(value == 0 for value in card.evaluate(pred + 50, true, known, head).values())
+    assert all(value == 0 for value in protocol.evaluate(pred + 50, true, known, head).values())
 
 
 def test_at_half_the_head_size_only_bearpaw_calls_a_joint_wrong(people):
     _, true, known, head = people
     true = true.round()
     at = true + torch.tensor([3.0, 4.0])
-    scores = [card.evaluate(at, true, known, head)["pckh"] for card in (BEARPAW, HRNET, NAMAN)]
+    scores = [
+        protocol.evaluate(at, true, known, head)["pckh"] for protocol in (BEARPAW, HRNET, NAMAN)
+    ]
     assert scores == [0, 100, 100]
     nearer = true + torch.tensor([3.0, 3.9])
-    assert all(card.evaluate(nearer, true, known, head)["pckh"] == 100 for card in (BEARPAW, HRNET))
+    assert all(
+        protocol.evaluate(nearer, true, known, head)["pckh"] == 100 for protocol in (BEARPAW, HRNET)
+    )
 
 
 @EVERY
-def test_pelvis_and_thorax_do_not_count(card, people):
+def test_pelvis_and_thorax_do_not_count(protocol, people):
     pred, true, known, head = people
     pred[:, [index("pelvis"), index("mid_shoulders")]] += 100
-    assert all(value == 100 for value in card.evaluate(pred, true, known, head).values())
+    assert all(value == 100 for value in protocol.evaluate(pred, true, known, head).values())
 
 
 def test_the_means_differ_where_labels_are_missing(people):
@@ -57,7 +61,9 @@ def test_the_means_differ_where_labels_are_missing(people):
     # The right ankle, labelled once and missed; everything else, 13 joints of 4 persons, is found.
     known[1:, index("right_ankle")] = False
     pred[0, index("right_ankle")] += 30
-    missed = {card: card.evaluate(pred, true, known, head) for card in PCKH_PROTOCOLS.values()}
+    missed = {
+        protocol: protocol.evaluate(pred, true, known, head) for protocol in PCKH_PROTOCOLS.values()
+    }
     assert missed[BEARPAW]["pckh"] == pytest.approx(100 * 13 / 14)
     assert missed[HRNET]["pckh"] == missed[NAMAN]["pckh"] == pytest.approx(100 * 52 / 53)
     # Left and right ankle weigh the same, however many are labelled.
@@ -76,12 +82,12 @@ def test_joints_that_nobody_has_labelled_are_in_no_mean(people):
 
 
 @EVERY
-def test_persons_without_a_head_size_do_not_count(card, people):
+def test_persons_without_a_head_size_do_not_count(protocol, people):
     pred, true, known, head = people
     pred[2] += 100
-    whole = card.evaluate(pred, true, known, head)["pckh"]
+    whole = protocol.evaluate(pred, true, known, head)["pckh"]
     head[2] = math.nan
-    assert whole == pytest.approx(75) and card.evaluate(pred, true, known, head)["pckh"] == 100
+    assert whole == pytest.approx(75) and protocol.evaluate(pred, true, known, head)["pckh"] == 100
 
 
 def test_naman_leaves_out_persons_with_joints_at_one_place(people):
@@ -99,16 +105,16 @@ def test_naman_leaves_out_persons_with_joints_at_one_place(people):
 
 
 @EVERY
-def test_the_number_does_not_depend_on_the_size_of_the_pixels(card, people):
+def test_the_number_does_not_depend_on_the_size_of_the_pixels(protocol, people):
     pred, true, known, head = people
     pred += 4 * torch.randn(pred.shape, generator=torch.Generator().manual_seed(1))
-    small = card.evaluate(pred / 7, true / 7, known, head / 7)
-    assert small == pytest.approx(card.evaluate(pred, true, known, head))
+    small = protocol.evaluate(pred / 7, true / 7, known, head / 7)
+    assert small == pytest.approx(protocol.evaluate(pred, true, known, head))
     assert 20 < small["pckh"] < 95
 
 
 @EVERY
-def test_what_is_wrong_is_named(card, people):
+def test_what_is_wrong_is_named(protocol, people):
     pred, true, known, head = people
 
     def spoiled(array, place, value):
@@ -126,17 +132,21 @@ def test_what_is_wrong_is_named(card, people):
         ((pred, true, known & False, head), "nobody has both"),
     ]
     for arguments, message in cases:
-        with pytest.raises(ValueError, match=f"{card.name}.*{message}"):
-            card.evaluate(*arguments)
+        with pytest.raises(ValueError, match=f"{protocol.name}.*{message}"):
+            protocol.evaluate(*arguments)
     unlabelled = spoiled(known, (1, 0), False)
-    assert card.evaluate(pred, spoiled(true, (1, 0, 0), math.nan), unlabelled, head)["pckh"] == 100
+    assert (
+        protocol.evaluate(pred, spoiled(true, (1, 0, 0), math.nan), unlabelled, head)["pckh"] == 100
+    )
 
 
 def test_rows_name_the_subject(people):
     rows = measure("ours", [BEARPAW, HRNET], "mpii", *people)
     assert len(rows) == 16 and ("pckh/ours", "mpii-bearpaw-pckh", "mpii", 100.0) in rows
     assert ("pckh/ours/elbow", "mpii-hrnet-pckh", "mpii", 100.0) in rows
-    assert all(name == card.name and card.unit == "%" for name, card in PCKH_PROTOCOLS.items())
+    assert all(
+        name == protocol.name and protocol.unit == "%" for name, protocol in PCKH_PROTOCOLS.items()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +170,9 @@ def test_a_real_detector_is_scored_as_by_counting(tompson):
     counted = [joint for joint in range(16) if joint not in (6, 7)]
     rates = 100 * right / labelled
     arguments = [torch.from_numpy(array) for array in tompson]
-    alike, weighted, pooled = (card.evaluate(*arguments) for card in (BEARPAW, HRNET, NAMAN))
+    alike, weighted, pooled = (
+        protocol.evaluate(*arguments) for protocol in (BEARPAW, HRNET, NAMAN)
+    )
     assert alike["pckh"] == pytest.approx(rates[counted].mean())
     weights = labelled[counted] / labelled[counted].sum()
     assert weighted["pckh"] == pytest.approx((rates[counted] * weights).sum())

@@ -10,8 +10,8 @@ from posekit.geometry.skeleton import H36M17
 from posekit.metrics.errors import align, joint_errors, mpjpe
 from posekit.metrics.protocols import PROTOCOLS
 
-ON_H36M17 = [name for name, card in PROTOCOLS.items() if card.skeleton is H36M17]
-SIMILARITY = [name for name, card in PROTOCOLS.items() if card.alignment == "similarity"]
+ON_H36M17 = [name for name, protocol in PROTOCOLS.items() if protocol.skeleton is H36M17]
+SIMILARITY = [name for name, protocol in PROTOCOLS.items() if protocol.alignment == "similarity"]
 
 
 @pytest.fixture
@@ -25,21 +25,21 @@ def poses(count: int, random: torch.Generator) -> torch.Tensor:
 
 
 def frames(count: int, **columns) -> pd.DataFrame:
-    """`count` frames that every card takes, but for the columns given."""
+    """`count` frames that every protocol takes, but for the columns given."""
     usual = {"subject": "S11", "action": "Eating", "take": 1, "camera": "60457274", "frame": 0}
     return pd.DataFrame({**usual, "valid": True, "inside": True, **columns}, index=range(count))
 
 
-def one_joint_off(joint: str, card: str) -> float:
-    """What a card says when one joint is 170 mm from where it should be."""
+def one_joint_off(joint: str, protocol: str) -> float:
+    """What a protocol says when one joint is 170 mm from where it should be."""
     true = poses(1, torch.Generator().manual_seed(0))
     pred = true.clone()
-    pred[0, PROTOCOLS[card].skeleton.index(joint), 1] += 170
-    return PROTOCOLS[card].errors(pred, true).item()
+    pred[0, PROTOCOLS[protocol].skeleton.index(joint), 1] += 170
+    return PROTOCOLS[protocol].errors(pred, true).item()
 
 
 @pytest.mark.parametrize(
-    ("card", "joint", "expected"),
+    ("protocol", "joint", "expected"),
     [
         ("h36m-martinez-p1", "right_wrist", 10.0),
         ("h36m-evoskeleton-p1", "right_wrist", 10.0),
@@ -64,22 +64,22 @@ def one_joint_off(joint: str, card: str) -> float:
         ("3dhp-auc", "left_knee", 100 * 13 / 14 * 30 / 31),
     ],
 )
-def test_a_card_counts_its_joints_from_its_root(card, joint, expected):
-    assert one_joint_off(joint, card) == pytest.approx(expected, abs=1e-3)
+def test_a_protocol_counts_its_joints_from_its_root(protocol, joint, expected):
+    assert one_joint_off(joint, protocol) == pytest.approx(expected, abs=1e-3)
 
 
-@pytest.mark.parametrize("card", PROTOCOLS.values(), ids=list(PROTOCOLS))
-def test_a_perfect_prediction_scores_perfectly_wherever_it_stands(card, random):
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=list(PROTOCOLS))
+def test_a_perfect_prediction_scores_perfectly_wherever_it_stands(protocol, random):
     true = poses(3, random)
     pred = true + torch.tensor([100.0, -50.0, 800.0])
-    best = {"mpjpe": 0.0, "pck": 100.0, "auc": 100 * 30 / 31}[card.metric]
-    numbers = card.evaluate(pred, true, frames(3))
-    assert set(numbers) == {card.metric, f"{card.metric}/Eating", f"{card.metric}/S11"}
+    best = {"mpjpe": 0.0, "pck": 100.0, "auc": 100 * 30 / 31}[protocol.metric]
+    numbers = protocol.evaluate(pred, true, frames(3))
+    assert set(numbers) == {protocol.metric, f"{protocol.metric}/Eating", f"{protocol.metric}/S11"}
     assert list(numbers.values()) == pytest.approx([best] * 3, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", SIMILARITY)
-def test_a_similarity_card_forgives_place_turn_and_size(name, random):
+def test_a_similarity_protocol_forgives_place_turn_and_size(name, random):
     true = poses(20, random)
     pred = 0.8 * true @ roma.random_rotmat(20).mT
     assert PROTOCOLS[name].errors(pred, true).max() < 0.01
@@ -130,17 +130,17 @@ def test_a_mean_of_actions_weighs_them_alike_and_a_mean_of_samples_does_not():
 
 def test_a_nan_error_makes_its_slices_nan_instead_of_vanishing():
     rows = frames(3, subject=["S9", "S9", "S11"], action=["Eating", "Posing", "Posing"])
-    for card in ("h36m-martinez-p1", "h36m-moon-p2"):
-        numbers = PROTOCOLS[card].average(torch.tensor([1.0, torch.nan, 3.0]), rows)
+    for protocol in ("h36m-martinez-p1", "h36m-moon-p2"):
+        numbers = PROTOCOLS[protocol].average(torch.tensor([1.0, torch.nan, 3.0]), rows)
         nan = {part for part, number in numbers.items() if np.isnan(number)}
         assert nan == {"mpjpe", "mpjpe/Posing", "mpjpe/S9"}
 
 
-def taken(card: str, rows: pd.DataFrame) -> list[int]:
-    return np.flatnonzero(PROTOCOLS[card].select(rows)).tolist()
+def taken(protocol: str, rows: pd.DataFrame) -> list[int]:
+    return np.flatnonzero(PROTOCOLS[protocol].select(rows)).tolist()
 
 
-def test_cards_take_their_subjects_cameras_and_frames():
+def test_protocols_take_their_subjects_cameras_and_frames():
     rows = frames(
         6,
         subject=pd.Categorical(["S1", "S9", "S9", "S11", "S11", "S11"]),
@@ -170,7 +170,7 @@ def test_spin_leaves_out_pictures_of_3dhp_that_cut_a_joint_off():
         PROTOCOLS["3dhp-spin"].select(rows.drop(columns="inside"))
 
 
-def test_numbers_come_from_the_frames_a_card_takes_alone(random):
+def test_numbers_come_from_the_frames_a_protocol_takes_alone(random):
     true = poses(3, random)
     pred = true.clone()
     pred[:, 3, 0] += torch.tensor([17.0, 34.0, 51.0])
@@ -202,16 +202,16 @@ def test_unequal_lengths_are_refused(random):
         PROTOCOLS["3dpw-spin"].average(torch.zeros(2), frames(3))
 
 
-@pytest.mark.parametrize("card", PROTOCOLS.values(), ids=list(PROTOCOLS))
-def test_a_card_names_joints_of_its_skeleton_and_says_its_rule_and_source(card):
-    points = {*card.skeleton.joints, "mid_shoulders"}
-    assert {*card.joints, *card.root, *card.aligned_on} <= points
-    assert {*card.joints} <= {*(card.aligned_on or card.joints)}
-    assert card.rule.endswith(".") and "20" in card.source
-    assert PROTOCOLS[card.name] is card
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=list(PROTOCOLS))
+def test_a_protocol_names_joints_of_its_skeleton_and_says_its_rule_and_source(protocol):
+    points = {*protocol.skeleton.joints, "mid_shoulders"}
+    assert {*protocol.joints, *protocol.root, *protocol.aligned_on} <= points
+    assert {*protocol.joints} <= {*(protocol.aligned_on or protocol.joints)}
+    assert protocol.rule.endswith(".") and "20" in protocol.source
+    assert PROTOCOLS[protocol.name] is protocol
 
 
-def test_no_two_cards_of_human36m_but_those_said_to_be_equal_give_the_same_number(random):
+def test_no_two_protocols_of_human36m_but_those_said_to_be_equal_give_the_same_number(random):
     true = poses(50, random)
     pred = true + 40 * torch.randn(true.shape, generator=random)
     numbers = {
@@ -242,7 +242,7 @@ def noisy_motion_capture(shared, random) -> tuple[torch.Tensor, torch.Tensor]:
     return size * true @ roma.rotvec_to_rotmat(yaw).T + noise, true
 
 
-def test_the_cards_are_as_far_apart_on_real_poses_as_measured_elsewhere(shared, random):
+def test_the_protocols_are_as_far_apart_on_real_poses_as_measured_elsewhere(shared, random):
     pred, true = noisy_motion_capture(shared, random)
     measured = {  # another implementation, another draw of the noise
         "h36m-martinez-p1": 81.42,
