@@ -1,4 +1,4 @@
-"""Data sets, one a file; each is reduced to the same `PoseSet` (see `poses`)."""
+"""Readers of data sets, one a module: 3D poses as a `PoseSet`, pictures as `Pictures` of `People`."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ def folders(text: str, known: tuple[str, ...]) -> dict[str, Path]:
     Raises ValueError for another form or a name that isn't `known`, FileNotFoundError for a folder
     that isn't there.
     """
-    found = {}
+    chosen = {}
     for word in filter(None, text.split(",")):
         name, separator, folder = word.partition("=")
         if not separator or name not in known:
             raise ValueError(f"data: {word!r} is not NAME=FOLDER with a name of {', '.join(known)}")
-        found[name] = Path(folder).expanduser()
-        if not found[name].is_dir():
+        chosen[name] = Path(folder).expanduser()
+        if not chosen[name].is_dir():
             raise FileNotFoundError(f"data: there is no folder {folder} for {name}")
-    return found
+    return chosen

@@ -12,6 +12,7 @@ from posekit.data.check import check
 from posekit.data.mupots import fit_intrinsics, load, read
 from posekit.geometry.skeleton import MPI_INF_3DHP17
 from posekit.metrics.mupots import MUPOTS_PROTOCOLS, scenes
+from posekit.metrics.pictures import camera_points
 
 
 def test_the_valid_persons_come_in_the_releases_order(tmp_path):
@@ -57,6 +58,11 @@ def test_one_call_opens_the_test_set_for_its_protocols(tmp_path):
     middle = batch.boxes[:, :2] + batch.boxes[:, 2:] / 2
     assert torch.allclose(middle, torch.full((3, 2), 31.5), atol=1e-3)
     assert pictures.fingerprint() == load(tmp_path, takes=["TS1"], size=64).fingerprint()
+    # A network that finds every pixel and depth, as one that sees the crops says them.
+    protocol, root = MUPOTS_PROTOCOLS["mupots-3dpck-rel"], batch.joints3d[:, 14, 2]
+    depths = batch.joints3d[..., 2] - root[:, None]
+    placed = camera_points(protocol, batch.joints2d, depths, batch.intrinsics, root, 0.0)
+    assert protocol.evaluate(scenes(pictures.people, placed))["pck"] == 100
     # Exact predictions of the persons' own skeletons; that the universal ones are larger is forgiven.
     predicted = torch.from_numpy(joints[VALID == 1])
     for protocol in MUPOTS_PROTOCOLS.values():
