@@ -24,12 +24,11 @@ from posekit.geometry.crop import Crop, kim_affine
 from posekit.geometry.skeleton import MPII16
 
 SPLITS = {"train": False, "valid": True}
-CROPS = ("kim", "usual")
 Number = int | float
 LEGS = ("right_knee", "left_knee", "right_ankle", "left_ankle")
 
 
-def read(path: Path | str, split: str = "") -> People:
+def read(path: Path | str) -> People:
     """The persons of an annotation file of any form, told from what is in it.
 
     Boxes are squares of 200 px times scale, 15 px times scale below the centre, as Newell et al.
@@ -37,23 +36,15 @@ def read(path: Path | str, split: str = "") -> People:
     from 0; -1: not told), x and y (the centre), scale (height / 200 px), head (0.6 of the head
     box's diagonal, px; NaN: not known) and, in bearpaw's form, validation.
 
-    `split`: "train" or "valid" of a file that tells them apart (bearpaw's), "" for all of any.
     FileNotFoundError; ValueError, naming file and entry, for a file that is damaged or of another
     kind and for an entry that makes no sense; ModuleNotFoundError when h5py is needed and absent.
     """
     path = Path(path)
-    if split not in ("", *SPLITS):
-        raise ValueError(f"no split {split!r} of MPII: 'train', 'valid', or '' for a whole file")
     if not path.is_file():
         raise FileNotFoundError(f"there are no annotations {path}: {SOURCE}")
     form, persons = open_file(path)
     with naming(f"{path}, of MPII's {form} form by its looks"):
-        people = _people(form, persons)
-    if not split:
-        return people
-    if "validation" not in people.rows:
-        raise ValueError(f"{path} does not tell validation from training: leave `split` empty")
-    return people[people.rows["validation"].to_numpy() == SPLITS[split]]
+        return _people(form, persons)
 
 
 def _people(form: str, persons: Iterable[Person]) -> People:
@@ -109,18 +100,15 @@ def _labels(person: Person) -> tuple[dict, np.ndarray, np.ndarray]:
 
 
 class MpiiPictures(PeoplePictures):
-    """One square crop a person, black where it reaches over the picture's edge.
+    """One square crop a person by the rule of Kim et al. (`geometry.crop.kim_affine`).
 
-    `crop`: "kim" is the rule of Kim et al. (`geometry.crop.kim_affine`), with boxes of 120 x 210 px
-    times scale, cut at the picture's edges; "usual" that of `PeoplePictures`: 250 px times scale.
-    Errors as there, and ValueError for another rule.
+    Boxes are 120 x 210 px times scale, cut at the picture's edges, and black outside. Errors as
+    `PeoplePictures`, which makes the usual crops: 250 px times scale.
     """
 
-    def __init__(self, people: People, folder: Path | str, *, size: int = 256, crop: str = "kim"):
-        if crop not in CROPS:
-            raise ValueError(f"no crop {crop!r}; there are {', '.join(CROPS)}")
+    def __init__(self, people: People, folder: Path | str, *, size: int = 256):
         super().__init__(people, folder, size=size)
-        self.rule, self.version = crop, f"{people.version}, {crop} crop"
+        self.version = f"{people.version}, kim crop"
 
     def heads_in(self, batch: Batch) -> Float64[Tensor, " B"]:
         """Head sizes, px of the crops, whether augmented or not; NaN where not known."""
@@ -135,8 +123,6 @@ class MpiiPictures(PeoplePictures):
             raise FileNotFoundError(f"{error}: {SOURCE}") from error
 
     def crop(self, index: int, picture: tuple[int, int]) -> tuple[Crop, Float64[Tensor, " 4"]]:
-        if self.rule == "usual":
-            return super().crop(index, picture)
         row, who = self.people.rows.iloc[index], self.people.who(index)
         crop = kim_affine((row["x"], row["y"]), row["scale"], self.size, picture=picture, name=who)
         left, top, right, bottom = crop.window

@@ -10,6 +10,7 @@ Camera: mm, x right, y down, z forward.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,7 +22,6 @@ from torch import Tensor
 
 from posekit.data.batch import HIDDEN, IGNORE, SEEN, UNKNOWN, Batch
 from posekit.data.pictures import Pictures, check_size
-from posekit.data.poses import PoseSet
 from posekit.geometry.crop import Crop, crop_affine, read_image, read_labels, take, take_labels
 from posekit.geometry.skeleton import Skeleton
 
@@ -92,10 +92,6 @@ class People:
         return f"person {person} of {self.name} ({self.rows['image'].iloc[person]})"
 
     @property
-    def has_joints3d(self) -> Bool[Tensor, " N"]:
-        return self.known3d.any(1)
-
-    @property
     def has_masks(self) -> bool:
         """Whether there are the names of a mask and of a part map for everybody."""
         columns = ("mask", "parts")
@@ -105,13 +101,6 @@ class People:
         """The indices of the persons in each picture, in the order of the pictures."""
         groups = self.rows.groupby("image", sort=False).indices
         return {str(name): sorted(index.tolist()) for name, index in groups.items()}
-
-    def poses(self) -> PoseSet:
-        """All of them as 3D poses; ValueError if a joint of somebody is not known in 3D."""
-        if not self.known3d.all():
-            raise ValueError(f"{self.name} ({self.version}) does not know poses in space")
-        pose2d, pose3d = self.joints2d.float(), self.joints3d.float()
-        return PoseSet(self.name, self.skeleton, pose2d, pose3d, self.rows, self.version)
 
 
 def together(parts: Sequence[People]) -> People:
@@ -174,9 +163,9 @@ class PeoplePictures(Pictures):
     the intrinsics are the crop's matrix, from the picture's pixels to the crop's. With the folder
     `masks` of UPi-S1h, the persons' masks and part maps come along.
 
-    ValueError for another size, or a folder of masks for people without masks; when a sample is
-    taken, FileNotFoundError and ValueError name the person whose picture or masks are missing,
-    damaged, or of another size than the annotations say, or whose box is outside the picture.
+    ValueError for another size; when a sample is taken, FileNotFoundError and ValueError name the
+    person whose picture or masks are missing, damaged, or of another size than the annotations say,
+    or whose box is outside the picture.
     """
 
     def __init__(
@@ -186,13 +175,11 @@ class PeoplePictures(Pictures):
         *,
         size: int = 256,
         context: Number = 1.25,
-        masks: Path | str | None = None,
+        masks: Path | None = None,
     ):
         check_size(size)
-        if masks is not None and not people.has_masks:
-            raise ValueError(f"{people.name} ({people.version}) names no masks")
-        self.people, self.folder, self.size, self.context = people, Path(folder), size, context
-        self.masks = None if masks is None else Path(masks)
+        self.people, self.folder, self.masks = people, Path(folder), masks
+        self.size, self.context = size, context
         self.name, self.version, self.skeleton = people.name, people.version, people.skeleton
 
     def __len__(self) -> int:
@@ -217,17 +204,12 @@ class PeoplePictures(Pictures):
         row = self.people.rows.iloc[index]
         with naming(self.people.who(index)):
             mask, parts = (read_labels(self.masks / row[column]) for column in ("mask", "parts"))
-            if mask.ndim == 3:
-                mask = mask.any(-1)
-            if parts.ndim == 3:
-                if (parts != parts[..., :1]).any():
-                    raise ValueError(f"{row['parts']} has colours; UPi-S1h's parts are grey")
+            mask = mask.any(-1) if mask.ndim == 3 else mask > 0
+            if parts.ndim == 3 and (parts == parts[..., :1]).all():
                 parts = parts[..., 0]
-            if mask.shape != parts.shape:
-                raise ValueError(f"a mask of {mask.shape} px and parts of {parts.shape}")
-            if strange := sorted(set(np.unique(parts).tolist()) - {*range(PARTS + 1), IGNORE}):
-                raise ValueError(f"{row['parts']} has parts {strange[:5]}, which are not 0 to 6")
-        return torch.from_numpy((mask > 0).astype(np.uint8)), torch.from_numpy(parts.copy())
+            if parts.shape != mask.shape or not np.isin(parts, (*range(PARTS + 1), IGNORE)).all():
+                raise ValueError(f"{row['parts']} is no map of parts 0 to 6 as large as the mask")
+        return torch.from_numpy(mask.astype(np.uint8)), torch.from_numpy(parts.copy())
 
     def crop(self, index: int, picture: tuple[int, int]) -> tuple[Crop, Float64[Tensor, " 4"]]:
         """The crop of a picture of this height and width, and the person's box in it, px."""
@@ -343,28 +325,33 @@ class Part:
 def check_parts(parts: Iterable[Part], folder: Path, source: str) -> Iterator[Row]:
     """Lines on each part of the data set in `folder`; `source` says where to get its files.
 
-    Labels are read; pictures and masks are looked for.
+    Labels are read; pictures and masks are looked for. One line where no part is there.
     """
-    for part in parts:
-        try:
-            pictures = part.load()
-        except FileNotFoundError as error:
-            yield part.what, "note" if part.optional else "missing", str(error)
-            continue
-        except (ValueError, ModuleNotFoundError) as error:
-            yield part.what, "wrong", str(error)
-            continue
-        people, bodies = pictures.people, int(pictures.people.has_body.sum())
-        detail = f"{len(people):,} persons, {people.version}"
-        detail += f", {bodies:,} with a body" if bodies else ""
-        whole = part.persons in (None, len(people))
-        detail += "" if whole else f"; the whole part has {part.persons:,}"
-        yield part.what, "ok" if whole else "note", detail
-        images = people.rows["image"].unique()
-        yield _check_files(f"pictures of {part.what}", images, pictures.folder, source)
-        if people.has_masks:
-            files = [*people.rows["mask"], *people.rows["parts"]]
-            yield _check_files(f"masks of {part.what}", files, folder / MASKS, MASKS_SOURCE)
+    reports = [list(_check_part(part, folder, source)) for part in parts]
+    absent = [report for report in reports if report[0][1] == "missing"]
+    yield from chain(*(absent[:1] if len(absent) == len(reports) else reports))
+
+
+def _check_part(part: Part, folder: Path, source: str) -> Iterator[Row]:
+    try:
+        pictures = part.load()
+    except FileNotFoundError as error:
+        yield part.what, "note" if part.optional else "missing", str(error)
+        return
+    except (ValueError, ModuleNotFoundError) as error:
+        yield part.what, "wrong", str(error)
+        return
+    people, bodies = pictures.people, int(pictures.people.has_body.sum())
+    detail = f"{len(people):,} persons, {people.version}"
+    detail += f", {bodies:,} with a body" if bodies else ""
+    whole = part.persons in (None, len(people))
+    detail += "" if whole else f"; the whole part has {part.persons:,}"
+    yield part.what, "ok" if whole else "note", detail
+    images = people.rows["image"].unique()
+    yield _check_files(f"pictures of {part.what}", images, pictures.folder, source)
+    if people.has_masks:
+        files = [*people.rows["mask"], *people.rows["parts"]]
+        yield _check_files(f"masks of {part.what}", files, folder / MASKS, MASKS_SOURCE)
 
 
 def _check_files(what: str, files: Iterable[str], folder: Path, source: str) -> Row:

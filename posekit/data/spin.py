@@ -15,13 +15,14 @@ Covered joints are not told: all labelled ones in the picture are SEEN. MPII's a
 Matlab's, counted from 1, as SPIN's files have them.
 
 FOLDER holds the npz files, or dataset_extras with them, and the pictures, each set in the folder
-that `TRAIN` and `TEST` name.
+that `SETS` names.
 
 N persons.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from posekit.data import lsp, threedpw
 from posekit.data.batch import SEEN, UNKNOWN
 from posekit.data.formats import npz
 from posekit.data.formats.pickles import AGAIN
@@ -54,7 +56,7 @@ from posekit.geometry.skeleton import SPIN24
 
 SOURCE = (
     "get dataset_extras.tar.gz with fetch_data.sh of nkolot/SPIN; its readme says where the pictures "
-    "of each set are, and that Human3.6M's training labels have to be made"
+    "of each set are"
 )
 
 
@@ -65,31 +67,42 @@ class Set(NamedTuple):
     files: tuple[str, ...]  # names that its labels go by
     folder: str  # of its pictures
     persons: int | None = None  # in the whole set, where that is known
+    release: Callable[..., PeoplePictures] | None = None  # the same of the data set's own files
 
 
-TRAIN = {
-    "h36m": Set("human36m", ("h36m_train", "h36m_single_train_openpose"), "h36m"),
-    "lsp-orig": Set("lsp", ("lsp_dataset_original_train",), "lsp_dataset_original", 1000),
+def _threedpw(folder: Path, *, size: int) -> PeoplePictures:
+    return threedpw.load(folder / "3dpw", size=size)
+
+
+SETS = {
+    # to train on
+    "lsp-orig": Set(
+        "lsp",
+        ("lsp_dataset_original_train",),
+        "lsp_dataset_original",
+        1000,
+        partial(lsp.load, split="train"),
+    ),
     "mpii": Set("mpii", ("mpii_train",), "mpii"),
-    "lspet": Set("lspet", ("hr-lspet_train",), "hr-lspet"),
+    "lspet": Set(
+        "lspet", ("hr-lspet_train",), "hr-lspet", release=partial(lsp.load, split="extended")
+    ),
     "coco": Set("coco", ("coco_2014_train",), "coco"),
     "mpi-inf-3dhp": Set("mpi_inf_3dhp", ("mpi_inf_3dhp_train",), "mpi_inf_3dhp", 96507),
-}
-TEST = {
+    # to test on
     "h36m-p1": Set("human36m", ("h36m_valid_protocol1",), "h36m"),
     "h36m-p2": Set("human36m", ("h36m_valid_protocol2",), "h36m"),
-    "lsp": Set("lsp", ("lsp_dataset_test",), "lsp_dataset", 1000),
-    "mpi-inf-3dhp": Set(
+    "lsp": Set("lsp", ("lsp_dataset_test",), "lsp_dataset", 1000, lsp.load),
+    "mpi-inf-3dhp-test": Set(
         "mpi_inf_3dhp", ("mpi_inf_3dhp_valid", "mpi_inf_3dhp_test"), "mpi_inf_3dhp"
     ),
-    "3dpw": Set("threedpw", ("3dpw_test",), "3dpw", 35515),
+    "3dpw": Set("threedpw", ("3dpw_test",), "3dpw", threedpw.TEST_PERSONS, _threedpw),
 }
-SPLITS = {"train": TRAIN, "test": TEST}
 WILD = ("lsp-orig", "mpii", "lspet", "coco")
-"""Sets from the wild, which together make 0.6 of each mixture, each by its size."""
-SHARES = {"spin": {"h36m": 0.3, "mpi-inf-3dhp": 0.1}, "bae": {"mpi-inf-3dhp": 0.4}}
-"""Of the other sets. Bae leaves out Human3.6M (section III); with which shares is not published:
-these are those of dhryougit's fork of SPIN, which has the same sets."""
+"""Training sets from the wild."""
+SHARE_3D = 0.4
+"""Of MPI-INF-3DHP in Bae's mixture: that of dhryougit's fork of SPIN, which has the same sets; the
+paper, which leaves out Human3.6M (section III), does not publish its own."""
 
 _NAMES = (  # of pictures: subject, action, take, camera, frame are told by them
     re.compile(
@@ -118,75 +131,44 @@ def read(path: Path | str, name: str = "spin") -> People:
         return _people(held, name, path.stem)
 
 
-def load(folder: Path | str, name: str, *, split: str = "train", size: int = 224) -> PeoplePictures:
-    """A set of `TRAIN` or, with `split` "test", of `TEST`: its labels, and crops of its pictures.
+def load(folder: Path | str, name: str, *, size: int = 224) -> PeoplePictures:
+    """One of `SETS`: its labels, and crops of its pictures.
 
-    LSP's test set has masks and parts where the folder of UPi-S1h is. Errors as `read`, and
-    ValueError for another name.
+    LSP's and 3DPW's own files serve where SPIN's label file is not there; LSP's test set has masks
+    and parts where the folder of UPi-S1h is. Errors as `read`, and ValueError for another name.
     """
     folder = Path(folder)
-    sets = SPLITS.get(split, {})
-    if name not in sets:
-        known = "; ".join(f"{split}: {', '.join(sets)}" for split, sets in SPLITS.items())
-        raise ValueError(f"SPIN has no set {name!r} of the split {split!r}; there are {known}")
-    people = read(_file(folder, sets[name]), sets[name].data)
-    return spin_crops(people, folder / sets[name].folder, folder, size=size)
+    if name not in SETS:
+        raise ValueError(f"SPIN has no set {name!r}; there are {', '.join(SETS)}")
+    chosen = SETS[name]
+    places = (folder, folder / "dataset_extras")
+    paths = [place / f"{stem}.npz" for place in places for stem in chosen.files]
+    path = next((path for path in paths if path.is_file()), paths[0])
+    if chosen.release and not path.is_file():
+        with suppress(FileNotFoundError):
+            return chosen.release(folder, size=size)
+    return spin_crops(read(path, chosen.data), folder / chosen.folder, folder, size=size)
 
 
-def mixture(
-    folder: Path | str,
-    shares: str = "bae",
-    *,
-    size: int = 224,
-    length: int | None = None,
-    seed: int = 0,
-) -> Mixed:
-    """The training sets in the `SHARES` "bae" or "spin".
+def mixture(folder: Path | str, *, size: int = 224, length: int | None = None) -> Mixed:
+    """Bae's training sets: `SHARE_3D` of MPI-INF-3DHP, the others by their sizes.
 
     An epoch of SPIN's has as many pictures as its largest set, and so has the mixture, unless a
     `length` is given: that of all epochs, of which each takes the next stretch. SPIN throws dice
     for the set of each picture; here sets take turns. Errors as `load`.
     """
-    if shares not in SHARES:
-        raise ValueError(f"no shares {shares!r} of SPIN's sets: {' or '.join(SHARES)}")
-    fixed = SHARES[shares]
-    sets = {name: load(folder, name, size=size) for name in (*fixed, *WILD)}
-    wild = sum(len(sets[name]) for name in WILD)
-    rest = 1 - sum(fixed.values())
-    parts = [fixed.get(name, rest * len(each) / wild) for name, each in sets.items()]
-    length = length or max(map(len, sets.values()))
-    return Mixed(
-        list(sets.values()), parts, length=length, skeleton=SPIN24, stand_ins={}, seed=seed
-    )
+    sets = [load(folder, name, size=size) for name in ("mpi-inf-3dhp", *WILD)]
+    sizes = [len(each) for each in sets]
+    shares = [SHARE_3D, *((1 - SHARE_3D) * each / sum(sizes[1:]) for each in sizes[1:])]
+    return Mixed(sets, shares, length=length or max(sizes), skeleton=SPIN24, stand_ins={})
 
 
 def check(folder: Path | str) -> Iterator[Row]:
-    """What of SPIN's sets is in `folder`, as `posekit.data.check` reports it.
-
-    Human3.6M's training labels may be absent: nobody may give them away, and Bae does without.
-    """
-    folder = Path(folder)
-    if not any(_file(folder, each).is_file() for sets in SPLITS.values() for each in sets.values()):
-        yield "label files", "missing", f"none in {folder} or its dataset_extras: {SOURCE}"
-        return
+    """What of SPIN's sets is in `folder`, as `posekit.data.check` reports it."""
     parts = [
-        Part(
-            f"{name} {split}",
-            partial(load, folder, name, split=split),
-            optional=(name, split) == ("h36m", "train"),
-            persons=each.persons,
-        )
-        for split, sets in SPLITS.items()
-        for name, each in sets.items()
+        Part(name, partial(load, folder, name), persons=each.persons) for name, each in SETS.items()
     ]
-    yield from check_parts(parts, folder, SOURCE)
-
-
-def _file(folder: Path, wanted: Set) -> Path:
-    """The set's label file, or where it should be."""
-    places = (folder, folder / "dataset_extras")
-    paths = [place / f"{stem}.npz" for place in places for stem in wanted.files]
-    return next((path for path in paths if path.is_file()), paths[0])
+    return check_parts(parts, Path(folder), SOURCE)
 
 
 # ---- what is in a file

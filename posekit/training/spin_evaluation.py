@@ -25,10 +25,10 @@ from posekit.metrics import mesh
 
 PROTOCOLS = {
     "h36m-p1": "h36m",
-    "mpi-inf-3dhp": "3dhp",
+    "mpi-inf-3dhp-test": "3dhp",
     "3dpw": "3dpw",
 }
-"""Of `spin.TEST`, the sets with poses, and how the names of their protocols begin."""
+"""Of `spin.SETS`, the sets with poses, and how the names of their protocols begin."""
 
 GENDERS = {"m": "MALE", "f": "FEMALE"}
 FRAME = ("subject", "action", "take", "camera", "frame", "valid", "inside")
@@ -53,7 +53,7 @@ def tests(
     found = []
     for name, start in PROTOCOLS.items():
         try:
-            pictures = spin.load(folder, name, split="test", size=size)
+            pictures = spin.load(folder, name, size=size)
         except FileNotFoundError:
             continue
         protocols = tuple(name for name in mesh.SPIN_PROTOCOLS if name.startswith(start))

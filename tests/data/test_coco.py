@@ -78,9 +78,7 @@ def test_crowds_people_without_joints_and_boxes_outside_are_left_out(tmp_path):
     assert found.rows["person"].tolist() == [1, 6, 7]
     assert found.by_picture() == {"000000000001.jpg": [0], "000000000002.jpg": [1, 2]}
     assert found.version == "val2017"
-    assert not found.has_joints3d.any()
-    with pytest.raises(ValueError, match="does not know poses in space"):
-        found.poses()
+    assert found.joints3d is None and not found.known3d.any()
 
 
 def test_boxes_are_cut_as_moon_et_al_cut_them(tmp_path):

@@ -10,7 +10,8 @@ from builders import mpii as make_mpii
 
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
 from posekit.data.mixture import BOUCHIAT_POINTS, Mixed, as_skeleton
-from posekit.data.mpii import MpiiPictures, read
+from posekit.data.mpii import read
+from posekit.data.people import PeoplePictures
 from posekit.data.pictures import Pictures, draw
 from posekit.geometry.skeleton import COCO17, H36M17, LSP14, MOON_POINTS, MPII16, SPIN24
 from posekit.studio.pictures import StudioPictures
@@ -43,7 +44,7 @@ def mpii(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mpii")
     make_mpii.write_pictures(folder, MADE)
     make_mpii.write_bearpaw(folder / "mpii.json", MADE)
-    return MpiiPictures(read(folder / "mpii.json"), folder, size=SIZE, crop="usual")
+    return PeoplePictures(read(folder / "mpii.json"), folder, size=SIZE)
 
 
 @pytest.fixture(scope="module")

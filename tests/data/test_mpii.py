@@ -13,9 +13,9 @@ import torch
 from builders import mpii as make_mpii
 from scipy.io import loadmat
 
-from posekit.data import mpii
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
 from posekit.data.mpii import MpiiPictures, check, leg_loss, load, read
+from posekit.data.people import PeoplePictures
 from posekit.geometry.skeleton import MPII16
 from posekit.training.augment import augment
 from posekit.training.warp import warp
@@ -128,13 +128,9 @@ def test_h5_files_mark_persons_without_labels_by_minus_one(tmp_path):
 
 def test_splits_are_told_apart_where_the_file_does(tmp_path):
     path = written(tmp_path, "bearpaw")
-    whole, train, val = (read(path, split) for split in ("", "train", "valid"))
+    whole, train, val = read(path), load(tmp_path, "train"), load(tmp_path, "valid")
     assert (len(whole), len(train), len(val)) == (6, 4, 2)
     assert torch.equal(val.joints2d, whole[4:].joints2d)
-    with pytest.raises(ValueError, match="leave `split` empty"):
-        read(written(tmp_path, "mat"), "train")
-    with pytest.raises(ValueError, match="no split 'test'"):
-        read(path, "test")
 
 
 def test_persons_are_chosen_by_slice_mask_and_index(tmp_path):
@@ -245,10 +241,10 @@ def pictures(tmp_path):
     return MpiiPictures(read(written(tmp_path, "mat")), tmp_path / "images", size=128)
 
 
-@pytest.mark.parametrize("rule", mpii.CROPS)
-def test_crops_place_joints_and_bring_them_back(tmp_path, pictures, rule):
+@pytest.mark.parametrize("kind", [MpiiPictures, PeoplePictures])
+def test_crops_place_joints_and_bring_them_back(tmp_path, pictures, kind):
     people = pictures.people
-    pictures = MpiiPictures(people, pictures.folder, size=128, crop=rule)
+    pictures = kind(people, pictures.folder, size=128)
     batch = pictures[:6]
     known = people.visible != UNKNOWN
     back = to_picture(batch.joints2d, batch)
@@ -282,7 +278,7 @@ def test_kims_crop_has_the_papers_edges(pictures):
 
 
 def test_the_usual_crop_is_250_px_times_the_scale_and_lower(pictures):
-    pictures = MpiiPictures(pictures.people, pictures.folder, size=128, crop="usual")
+    pictures = PeoplePictures(pictures.people, pictures.folder, size=128)
     person, batch = MADE[3], pictures[3]
     middle = to_picture(torch.tensor([[[63.5, 63.5]]]), batch)[0, 0].tolist()
     assert middle == pytest.approx(
@@ -290,7 +286,8 @@ def test_the_usual_crop_is_250_px_times_the_scale_and_lower(pictures):
     )
     assert batch.intrinsics[0, 0, 0].item() == pytest.approx(128 / (250 * person.scale), rel=1e-6)
     # So every head is a tenth of the crop: 25 of 250 px.
-    assert pictures.heads_in(pictures[:]).tolist() == pytest.approx([12.8] * 6, rel=1e-6)
+    heads = MpiiPictures(pictures.people, pictures.folder, size=128).heads_in(pictures[:])
+    assert heads.tolist() == pytest.approx([12.8] * 6, rel=1e-6)
 
 
 def test_joints_outside_the_crop_are_hidden(pictures):
@@ -352,8 +349,6 @@ def test_pictures_that_are_missing_or_damaged_are_named(pictures):
     (pictures.folder / name).unlink()
     with pytest.raises(FileNotFoundError, match=r"person 2 of mpii.*human-pose\.mpi-inf\.mpg\.de"):
         pictures[2]
-    with pytest.raises(ValueError, match="no crop 'square'"):
-        MpiiPictures(pictures.people, pictures.folder, crop="square")
     with pytest.raises(ValueError, match="size 7"):
         MpiiPictures(pictures.people, pictures.folder, size=7)
 
@@ -362,9 +357,9 @@ def test_persons_outside_their_picture_are_named(pictures):
     people = pictures.people
     rows = people.rows.assign(x=people.rows["x"] + 5000)
     far = replace(people, rows=rows, boxes=people.boxes + 5000)
-    for rule in mpii.CROPS:
+    for kind in (MpiiPictures, PeoplePictures):
         with pytest.raises(ValueError, match=r"person 0 of mpii \(000000000\.jpg\).*outside"):
-            MpiiPictures(far, pictures.folder, crop=rule)[0]
+            kind(far, pictures.folder)[0]
 
 
 def change(entry, key, value):

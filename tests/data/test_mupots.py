@@ -24,8 +24,7 @@ def test_the_valid_persons_come_in_the_releases_order(tmp_path):
     assert np.allclose(found.joints2d, seen(joints[VALID == 1]))
     assert np.array_equal(found.visible, np.where(covered[VALID == 1] == 1, HIDDEN, SEEN))
     assert found.skeleton == MPI_INF_3DHP17
-    poses = found.poses()
-    assert poses.name == "mupots" and poses.frames["subject"].tolist() == ["TS1"] * 3
+    assert found.name == "mupots" and found.rows["subject"].tolist() == ["TS1"] * 3
 
 
 def test_intrinsics_are_fitted_to_the_pixels(tmp_path):

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 from builders import spin as make_spin
+from scipy.io import savemat
+from test_threedpw import sequence, write
 
 from posekit.data import spin
 from posekit.data.batch import HIDDEN, IGNORE, SEEN, UNKNOWN
@@ -148,13 +150,6 @@ def test_the_published_rules_judge_what_is_read(tmp_path, stem, card, places):
     assert found["mpjpe"] == pytest.approx(wanted, rel=1e-5)
 
 
-def test_poses_say_what_is_not_known(tmp_path):
-    make_spin.write(tmp_path, "coco_2014_train")
-    labels = spin.read(tmp_path / "coco_2014_train.npz")
-    with pytest.raises(ValueError, match="does not know poses in space"):
-        labels.poses()
-
-
 # ---- pictures
 
 
@@ -185,22 +180,22 @@ def test_crops_are_spins(tmp_path):
 def test_a_batch_marks_3d_joints_known_only_with_their_2d_joints(tmp_path):
     """Human3.6M's evaluation files have no 2D joints: the truth is the labels'."""
     make_spin.write(tmp_path, "h36m_valid_protocol1")
-    pictures = spin.load(tmp_path, "h36m-p1", split="test", size=32)
+    pictures = spin.load(tmp_path, "h36m-p1", size=32)
     batch = pictures[[0, 1]]
     assert not batch.has_joints3d.any() and not batch.joints3d.any()
     assert (batch.visible == UNKNOWN).all()
-    assert pictures.people.has_joints3d.all()
+    assert pictures.people.known3d.any(1).all()
 
 
 def test_masks_and_parts_come_with_lsp(tmp_path):
     held = make_spin.write(tmp_path, "lsp_dataset_test", 2)
-    assert spin.load(tmp_path, "lsp", split="test", size=32)[[0]].masks is None
+    assert spin.load(tmp_path, "lsp", size=32)[[0]].masks is None
     parts = np.random.default_rng(0).choice(
         np.array([0, 1, 2, 3, 4, 5, 6, 255], np.uint8), (2, make_spin.HEIGHT, make_spin.WIDTH)
     )
     names = list(zip(held["maskname"], held["partname"], strict=True))
     make_spin.write_masks(tmp_path / "upi-s1h", names, parts)
-    pictures = spin.load(tmp_path, "lsp", split="test", size=400)
+    pictures = spin.load(tmp_path, "lsp", size=400)
     mask, found = pictures.mask_and_parts(1)
     assert np.array_equal(found, parts[1])
     assert np.array_equal(mask, np.isin(parts[1], range(1, 7)))
@@ -237,7 +232,7 @@ def spins_uncrop(labels, centre, scale, shape):
 
 def test_a_rendered_crop_comes_back_as_spins_does_but_for_its_whole_pixels(tmp_path):
     held = make_spin.write(tmp_path, "lsp_dataset_test", 4)
-    pictures = spin.load(tmp_path, "lsp", split="test")
+    pictures = spin.load(tmp_path, "lsp")
     rows, columns = np.indices((224, 224))
     drawn = (3 * (rows // 75) + columns // 75 % 3).clip(0, 6).astype(np.uint8)
     shape = (make_spin.HEIGHT, make_spin.WIDTH)
@@ -258,7 +253,7 @@ def test_the_published_rules_judge_masks_and_parts_as_spin_does(tmp_path):
     true = dice.choice(np.array([*range(7), 255], np.uint8), (3, make_spin.HEIGHT, make_spin.WIDTH))
     names = list(zip(held["maskname"], held["partname"], strict=True))
     make_spin.write_masks(tmp_path / "upi-s1h", names, true)
-    pictures = spin.load(tmp_path, "lsp", split="test")
+    pictures = spin.load(tmp_path, "lsp")
     pred = np.where(dice.random(true.shape) < 0.6, true % 255 % 7, dice.integers(0, 7, true.shape))
     pred = pred.astype(np.uint8)
     hits, false, missed, right = np.zeros(7), np.zeros(7), np.zeros(7), 0
@@ -288,19 +283,19 @@ def test_masks_that_do_not_fit_are_named(tmp_path):
     shape = (make_spin.HEIGHT, make_spin.WIDTH)
     for parts, message in (
         (np.zeros((10, 10), np.uint8), r"the mask has \(10, 10\) px"),
-        (np.full(shape, 7, np.uint8), "parts .*7.* not 0 to 6"),
+        (np.full(shape, 7, np.uint8), "is no map of parts 0 to 6"),
     ):
         make_spin.write_masks(tmp_path / "upi-s1h", names, [parts])
         with pytest.raises(ValueError, match=f"person 0 of lsp .*{message}"):
-            spin.load(tmp_path, "lsp", split="test")[[0]]
+            spin.load(tmp_path, "lsp")[[0]]
     coloured = np.zeros((*shape, 3), np.uint8)
     coloured[..., 1] = 9
     cv2.imwrite(str(tmp_path / "upi-s1h" / names[0][1]), coloured)
-    with pytest.raises(ValueError, match="has colours"):
-        spin.load(tmp_path, "lsp", split="test")[[0]]
+    with pytest.raises(ValueError, match="is no map of parts"):
+        spin.load(tmp_path, "lsp")[[0]]
     (tmp_path / "upi-s1h" / names[0][1]).unlink()
     with pytest.raises(FileNotFoundError, match="person 0 of lsp"):
-        spin.load(tmp_path, "lsp", split="test")[[0]]
+        spin.load(tmp_path, "lsp")[[0]]
 
 
 # ---- the mixture
@@ -321,15 +316,19 @@ def test_baes_mixture_has_six_tenths_from_the_wild_and_no_human36m(tmp_path):
     assert len(spin.mixture(tmp_path, size=16)) == 8  # as many as the largest set
 
 
-def test_spins_mixture_needs_human36m(tmp_path):
-    make_spin.train(tmp_path, COUNTS)
-    with pytest.raises(FileNotFoundError, match="h36m_train.npz.*fetch_data.sh"):
-        spin.mixture(tmp_path, "spin")
-    make_spin.write(tmp_path, "h36m_train", 3)
-    mixed = spin.mixture(tmp_path, "spin", size=16, length=1000)
-    assert np.bincount(mixed.which).tolist() == [300, 100, 60, 180, 120, 240]
-    with pytest.raises(ValueError, match="no shares 'hmr'"):
-        spin.mixture(tmp_path, "hmr")
+def test_the_releases_own_files_serve_where_spins_are_not_there(tmp_path):
+    make_spin.write(tmp_path, "lsp_dataset_test", 2)
+    assert spin.load(tmp_path, "lsp", size=16).version == "lsp_dataset_test"
+    (tmp_path / "lsp_dataset_test.npz").unlink()
+    joints = np.random.default_rng(0).uniform(20, 90, (3, 14, 1001))
+    joints[2] = 0
+    savemat(tmp_path / "lsp_dataset" / "joints.mat", {"joints": joints})
+    pictures = spin.load(tmp_path, "lsp", size=16)
+    assert pictures.version == "lsp_dataset" and len(pictures) == 1 and pictures[[0]].boxes.any()
+    with pytest.raises(FileNotFoundError, match="3dpw_test.npz.*fetch_data.sh"):
+        spin.load(tmp_path, "3dpw")
+    write(tmp_path / "3dpw", sequence())
+    assert spin.load(tmp_path, "3dpw", size=16).version == "valid cameras"
 
 
 # ---- trouble
@@ -363,8 +362,8 @@ def test_entries_that_make_no_sense_are_named(tmp_path, changed, message):
 def test_files_that_are_absent_or_damaged_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="coco_2014_train.npz.*fetch_data.sh"):
         spin.load(tmp_path, "coco")
-    with pytest.raises(ValueError, match="no set '3dpw' of the split 'train'"):
-        spin.load(tmp_path, "3dpw")
+    with pytest.raises(ValueError, match="no set 'h36m'; there are lsp-orig, mpii"):
+        spin.load(tmp_path, "h36m")
     make_spin.write(tmp_path, "coco_2014_train")
     path = tmp_path / "coco_2014_train.npz"
     path.write_bytes(path.read_bytes()[:3000])
@@ -399,9 +398,8 @@ def test_a_folder_is_checked(tmp_path):
         file.rename(inside / file.name)
     report = check("spin", tmp_path)
     states = {item.what: item.state for item in report.items}
-    assert states["lsp-orig train"] == states["coco train"] == "ok"
-    assert states["h36m train"] == "note" and states["3dpw test"] == "missing"
-    assert states["mpi-inf-3dhp train"] == "note" and "96,507" in str(report)
+    assert states["lsp-orig"] == states["coco"] == "ok" and states["3dpw"] == "missing"
+    assert states["mpi-inf-3dhp"] == "note" and "96,507" in str(report)
     assert "1 with a body" in str(report) and not report.ok
     (tmp_path / "coco" / make_spin.NAMES["coco_2014_train"].format(1)).unlink()
     assert "1 of 2 not in" in str(check("spin", tmp_path))
@@ -410,4 +408,4 @@ def test_a_folder_is_checked(tmp_path):
     names = [(held["maskname"][0], held["partname"][0])]
     make_spin.write_masks(tmp_path / "upi-s1h", names, [np.zeros((9, 9), np.uint8)])
     states = {item.what: item.state for item in check("spin", tmp_path).items}
-    assert states["masks of lsp test"] == "ok"
+    assert states["masks of lsp"] == "ok"

@@ -88,7 +88,7 @@ def test_errors_on_its_own_joints_are_spins(folder, smpl):
 
 
 def test_true_bodies_of_the_right_gender_have_no_error_on_3dpw(folder, smpl):
-    labels = spin.load(folder, "3dpw", split="test", size=SIDE).people
+    labels = spin.load(folder, "3dpw", size=SIDE).people
     album, _ = read(folder, smpl)["threedpw"]
     known = album.batch.joints3d - album.batch.joints3d[:, :1]
     camera = rest(len(labels)).camera

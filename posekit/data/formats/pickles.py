@@ -60,10 +60,6 @@ class Refused(ValueError):
     """A file asks for something that data has no need of."""
 
 
-class NoPickle(ValueError):
-    """A stream that can't be read and doesn't begin as a pickle of data does."""
-
-
 class Stub:
     """An object of a class that is not imported: its state, and no behaviour."""
 
@@ -87,17 +83,15 @@ def load(stream: bytes, names: Names | None = None) -> Any:
     """The plain data that the pickle `stream` holds.
 
     `names` says, by (module, name), which functions or `Stub` classes stand for further names. What
-    they make stands in the data, too. Raises Refused for a name that is in no list, NoPickle, and
-    any of DAMAGE for a stream that is cut off.
+    they make stands in the data, too. Raises Refused for a name that is in no list, and any of
+    DAMAGE for a stream that is cut off or no pickle.
     """
     names = dict(names or {})
-    try:
-        found = _Unpickler(stream, NAMES | names).load()
-    except DAMAGE as error:
-        # Refused stays for what ends as a pickle; a text's `import os` only looks like a call.
-        if BEGINS.match(stream) or (isinstance(error, Refused) and stream.endswith(b".")):
-            raise
-        raise NoPickle(f"no pickle, where one would begin it has {stream[:24]!r}") from None
+    if not BEGINS.match(stream):
+        raise ValueError(
+            f"no pickle of data begins with {stream[:24]!r}; name the .pkl file itself"
+        )
+    found = _Unpickler(stream, NAMES | names).load()
     _check_plain(found, tuple(kind for kind in names.values() if isinstance(kind, type)))
     return found
 
@@ -112,8 +106,6 @@ def named(place: Path | str) -> Iterator[None]:
         yield
     except Refused as error:
         raise Refused(f"{place}: {_printable(error)}") from None
-    except NoPickle as error:
-        raise ValueError(f"{place} is {error}; name the .pkl file itself") from None
     except DAMAGE as error:
         raise ValueError(f"{place}: {type(error).__name__}: {_printable(error)}; {AGAIN}") from None
 
