@@ -98,8 +98,8 @@ SETS = {
     ),
     "3dpw": Set("threedpw", ("3dpw_test",), "3dpw", threedpw.TEST_PERSONS, _threedpw),
 }
-WILD = ("lsp-orig", "mpii", "lspet", "coco")
-"""Training sets from the wild."""
+TRAIN = ("mpi-inf-3dhp", "lsp-orig", "mpii", "lspet", "coco")
+"""What Bae trains on; the last four are from the wild."""
 SHARE_3D = 0.4
 """Of MPI-INF-3DHP in Bae's mixture: that of dhryougit's fork of SPIN, which has the same sets; the
 paper, which leaves out Human3.6M (section III), does not publish its own."""
@@ -157,7 +157,7 @@ def mixture(folder: Path | str, *, size: int = 224, length: int | None = None) -
     `length` is given: that of all epochs, of which each takes the next stretch. SPIN throws dice
     for the set of each picture; here sets take turns. Errors as `load`.
     """
-    sets = [load(folder, name, size=size) for name in ("mpi-inf-3dhp", *WILD)]
+    sets = [load(folder, name, size=size) for name in TRAIN]
     sizes = [len(each) for each in sets]
     shares = [SHARE_3D, *((1 - SHARE_3D) * each / sum(sizes[1:]) for each in sizes[1:])]
     return Mixed(sets, shares, length=length or max(sizes), skeleton=SPIN24, stand_ins={})

@@ -5,7 +5,7 @@ Keys are quantities of printed.csv: metric/network, and for data sets which one.
 
 import torch
 
-from posekit.data.spin import SHARES, WILD
+from posekit.data.spin import TRAIN
 from posekit.models.hmr import HMR, hmr
 from posekit.models.mesh_encoders import NETS
 from posekit.models.profile import activation_bytes, macs, parameters
@@ -74,7 +74,7 @@ def shares(built: dict[str, HMR]) -> Counts:
 
 def training_data() -> Counts:
     """Section II.A: is a data set in SPIN's mixture as the paper has it?"""
-    used = {*WILD, *SHARES["bae"]}
+    used = set(TRAIN)
     return {f"recipe_trained_on/all/{name}": int(key in used) for name, key in DATA_SETS.items()}
 
 
