@@ -31,7 +31,8 @@ def test_no_module_has_more_than_400_lines():
 
 
 def test_few_modules_have_under_60_lines():
-    short = [m for m in MODULES if m.name != "__init__.py" and len(m.read_text().splitlines()) < 60]
+    own = [m for m in MODULES if m.name != "__init__.py" and m.parent.name != "_template"]
+    short = [m for m in own if len(m.read_text().splitlines()) < 60]
     assert len(short) <= 12, [str(m.relative_to(ROOT)) for m in short]
 
 
