@@ -1,6 +1,4 @@
-"""Bake the free body: a maintainer's tool, never imported at run time.
-
-    pip install anny==0.6.2 && python -m posekit.cli.bake_body
+"""`posekit maintain bake-body`: write the free body, SMPL's form of people made by Anny.
 
 Anny (NAVER, Apache-2.0; it carries MakeHuman's mesh, rig and targets, CC0) makes people from words
 such as "muscle 0.7". Here adults are drawn, put into SMPL's T pose and described by their mean and
@@ -9,13 +7,13 @@ ten principal components, as SMPL describes the people it was made from (Loper e
 - Men and women in equal numbers, statures as in ANSUR II (Gordon et al., 2014), young to old.
 - MakeHuman's 31 bones become SMPL's 24 by adding up the weights of those that SMPL lacks.
 - Limb joints are MakeHuman's. Pelvis, spine, collars and the base of the fingers, whose places are
-  a matter of convention, go where the studio's skeletons have them (`posekit.data.anatomy`), scaled
+  a matter of convention, go where the studio's skeletons have them (`studio.motion.anatomy`), scaled
   to the trunk, and the trunk's weights cross over at the new joints of the spine.
 - The coarse mesh is regressed on the fine one's coefficients: the same person at both resolutions.
-- Regressors are fitted to bodies in the studio's poses, to where their own points then are.
+- Regressors are fitted to bodies in the studio's poses (`bake_regressors`).
 
-Baking twice on a machine gives the same bytes. Dimensions: N people, V vertices, B bones,
-S shape components, K points. Metres, x left, y up, z forward, the pelvis at the origin.
+Baking twice on a machine gives the same bytes. Dimensions: N people, V vertices, S shape components.
+Metres, x left, y up, z forward, the pelvis at the origin.
 """
 
 from pathlib import Path
@@ -28,16 +26,18 @@ from posekit.cli.bake_regressors import RIG, STUDIO_MARKERS, mirror, regressors
 from posekit.geometry import body_files
 from posekit.geometry.body import load
 from posekit.geometry.skeleton import H36M17, SMPL24, SPIN24
-from posekit.studio.motion.anatomy import body
+from posekit.studio.motion.anatomy import OUTWARD, J, body
+from posekit.studio.motion.rotations import rotate
 from posekit.studio.poses import SMPL_AXES
 
 FOLDER = Path(body_files.__file__).parent / "bodies"
-
 PEOPLE = 600
 SHAPES = 10
 TOPOLOGIES = {"free_full": "anny", "free": "notoes_collapse10pc"}
 STATURES = (1.756, 0.069), (1.629, 0.064)  # m, mean and SD of men and women, ANSUR II
 TO_SMPL = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # Anny: x left, y back, z up
+BLEND = 0.09  # m: MakeHuman's vertebrae pass 10 to 90% of the weight on in 2 x 6 cm
+LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist", "hand_base")
 
 # SMPL's joints, by the bones of MakeHuman's rig "cmu_mb" that turn into them; the first is the head
 _BONES = (
@@ -47,38 +47,34 @@ _BONES = (
     "RightHand RThumb RightFingerBase,LeftHandFinger1,RightHandFinger1"
 )
 BONES = [words.split() for words in _BONES.split(",")]
-J = {name: SMPL24.index(name) for name in SMPL24.joints}
-BLEND = 0.09  # m: MakeHuman's vertebrae pass 10 to 90% of the weight on in 2 x 6 cm
-LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 
 
-def main() -> None:
-    """Write both bodies beside this file and say how far they are from what they were made of."""
+def main(folder: Path = FOLDER) -> None:
+    """Write both resolutions of the body to `folder` and print their errors."""
     torch.set_num_threads(1)
     models = {
         name: anny.Anny(rig="cmu_mb", topology=topology) for name, topology in TOPOLOGIES.items()
     }
-    people = _people(models["free_full"], np.random.Generator(np.random.Philox(0)))
     full = models["free_full"]
-    weights = _weights(full)
-    vertices, joints = _t_pose(full, people, weights)
-    faces = full.get_triangular_faces().numpy()
-    scores = _scores(vertices, faces)
+    people = _people(full, np.random.Generator(np.random.Philox(0)))
+    vertices, joints = _t_pose(full, people, _weights(full))
+    scores = _scores(vertices, full.get_triangular_faces().numpy())
     points = _points(_linear(vertices, scores), _linear(joints, scores), full)
+    terms = np.concatenate([np.ones((PEOPLE, 1)), scores], axis=1)
     for name, model in models.items():
         weights = _weights(model)
         if name != "free_full":
             vertices, _ = _t_pose(model, people, weights)
         shapes = _linear(vertices, scores)
-        path = FOLDER / f"{name}.npz"
-        weights = _respread(weights, shapes[0], joints.mean(axis=0))
+        path = folder / f"{name}.npz"
+        weights = _spread_along_spine(weights, shapes[0], joints.mean(axis=0))
         arrays = _arrays(shapes, weights, model.get_triangular_faces().numpy(), points)
         np.savez_compressed(path, **arrays)
         arrays |= regressors(load(path), points)
         np.savez_compressed(path, **arrays)
-        drawn = np.einsum("ns,svc->nvc", _with_one(scores), shapes)
-        error = 1e3 * np.linalg.norm(drawn - vertices, axis=2)
-        lost = np.einsum("ns,svc->nvc", _with_one(scores), _shapes(arrays)) - drawn
+        rebuilt = np.einsum("ns,svc->nvc", terms, shapes)
+        error = 1e3 * np.linalg.norm(rebuilt - vertices, axis=2)
+        lost = np.einsum("ns,svc->nvc", terms, _stored_shapes(arrays)) - rebuilt
         print(
             f"{path.name}: {len(weights)} vertices, {path.stat().st_size / 1e3:.0f} kB; mm from "
             f"the people drawn: mean {error.mean():.2f}, 99% {np.quantile(error, 0.99):.2f}; lost "
@@ -87,7 +83,7 @@ def main() -> None:
 
 
 def _people(model: anny.Anny, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-    """Phenotypes of N adults; "height" is solved for so that statures are ANSUR II's."""
+    """Anny's phenotypes of N adults, with the "height" that gives ANSUR II's statures."""
     sex = np.arange(PEOPLE) % 2
     draw = {
         "gender": np.abs(sex - 0.3 * rng.uniform(size=PEOPLE)),  # 0 a man, 1 a woman
@@ -97,12 +93,8 @@ def _people(model: anny.Anny, rng: np.random.Generator) -> dict[str, torch.Tenso
         "proportions": rng.normal(0.5, 0.18, PEOPLE).clip(0, 1),
     }
     people = {key: torch.from_numpy(value) for key, value in draw.items()}
-    low, high = (
-        np.ptp(
-            _rest(model, people | {"height": torch.full((PEOPLE,), h).double()})[0][..., 1], axis=1
-        )
-        for h in (0.2, 0.6)
-    )
+    heights = ({"height": torch.full((PEOPLE,), height).double()} for height in (0.2, 0.6))
+    low, high = (np.ptp(_rest(model, people | h)[0][..., 1], axis=1) for h in heights)
     mean, deviation = np.array(STATURES)[sex].T
     stature = mean + deviation * rng.normal(size=PEOPLE).clip(-3, 3)
     height = 0.2 + 0.4 * (stature - low) / (high - low)  # stature is linear in it
@@ -110,7 +102,7 @@ def _people(model: anny.Anny, rng: np.random.Generator) -> dict[str, torch.Tenso
 
 
 def _rest(model: anny.Anny, people: dict[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (N, V, 3) and heads of Anny's 31 bones (N, 31, 3) as Anny has them at rest."""
+    """Vertices (N, V, 3) and heads of 31 bones (N, 31, 3) in Anny's rest pose."""
     vertices, heads = [], []
     for start in range(0, PEOPLE, 50):
         some = {key: value[start : start + 50] for key, value in people.items()}
@@ -121,7 +113,7 @@ def _rest(model: anny.Anny, people: dict[str, torch.Tensor]) -> tuple[np.ndarray
 
 
 def _weights(model: anny.Anny) -> np.ndarray:
-    """All weights, summed to SMPL's 24 joints and made alike left and right: (V, 24)."""
+    """Skinning weights (V, 24), summed to SMPL's joints and made symmetric."""
     raw = np.zeros((len(model.template_vertices), len(model.bone_labels)))
     rows = np.arange(len(raw))[:, None]
     np.add.at(raw, (rows, model.vertex_bone_indices.numpy()), model.vertex_bone_weights.numpy())
@@ -131,22 +123,22 @@ def _weights(model: anny.Anny) -> np.ndarray:
     return merged / merged.sum(axis=1, keepdims=True)
 
 
-def _respread(weights: np.ndarray, vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """The trunk's weights shared out anew along the spine: each joint takes over, as the vertex
-    lies higher, between `BLEND` below and above it."""
+def _spread_along_spine(
+    weights: np.ndarray, vertices: np.ndarray, joints: np.ndarray
+) -> np.ndarray:
+    """Weights (V, 24) whose trunk passes from joint to joint of the spine within `BLEND` of it."""
     spine = [J["pelvis"], J["smpl_spine1"], J["smpl_spine2"], J["smpl_spine3"]]
     above = ((vertices[:, None, 1] - joints[spine, 1]) / (2 * BLEND) + 0.5).clip(0, 1)
     above = above**2 * (3 - 2 * above)
     above[:, 0] = 1.0
+    shares = above - np.pad(above[:, 1:], ((0, 0), (0, 1)))
     spread = weights.copy()
-    spread[:, spine] = (above - np.pad(above[:, 1:], ((0, 0), (0, 1)))) * weights[:, spine].sum(
-        axis=1, keepdims=True
-    )
+    spread[:, spine] = shares * weights[:, spine].sum(axis=1, keepdims=True)
     return spread
 
 
 def _t_pose(model, people, weights) -> tuple[np.ndarray, np.ndarray]:
-    """Everyone in SMPL's T pose, the pelvis at the origin: (N, V, 3) and joints (N, 24, 3)."""
+    """Vertices (N, V, 3) and joints (N, 24, 3) in SMPL's T pose, the pelvis at the origin."""
     vertices, heads = _rest(model, people)
     labels = list(model.bone_labels)
     heads = heads[:, [labels.index(bones[0]) for bones in BONES]]
@@ -154,9 +146,8 @@ def _t_pose(model, people, weights) -> tuple[np.ndarray, np.ndarray]:
     placed = heads.copy()
     for joint, parent in enumerate(SMPL24.parents):
         if parent >= 0:
-            placed[:, joint] = placed[:, parent] + _apply(
-                turns[:, parent], heads[:, joint] - heads[:, parent]
-            )
+            bone = heads[:, joint] - heads[:, parent]
+            placed[:, joint] = placed[:, parent] + rotate(turns[:, parent], bone)
     moved = np.zeros_like(vertices)
     for joint in range(len(J)):
         near = weights[:, joint] > 0
@@ -167,15 +158,15 @@ def _t_pose(model, people, weights) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _turns(heads: np.ndarray) -> np.ndarray:
-    """The rotation that brings each bone from Anny's rest pose to the T: (N, 24, 3, 3).
+    """Rotations (N, 24, 3, 3) of the bones from Anny's rest pose to the T pose.
 
     Legs turn by the least angle, feet stay as they stand. Arms go out sideways with the elbow's
     hinge upright, so that it bends the forearm forward and the palm looks down, as SMPL's does.
     """
     turns = np.broadcast_to(np.eye(3), (*heads.shape[:2], 3, 3)).copy()
-    for side, out in (("left", 1.0), ("right", -1.0)):
-        at = {part: heads[:, J[f"{side}_{part}"]] for part in (*LIMBS, "hand_base")}
-        down = np.array([0.0, -1.0, 0.0])
+    down = np.array([0.0, -1.0, 0.0])
+    for side, out in OUTWARD.items():
+        at = {part: heads[:, J[f"{side}_{part}"]] for part in LIMBS}
         turns[:, J[f"{side}_hip"]] = _least(at["knee"] - at["hip"], down)
         turns[:, J[f"{side}_knee"]] = _least(at["ankle"] - at["knee"], down)
         upper, fore = at["elbow"] - at["shoulder"], at["wrist"] - at["elbow"]
@@ -185,13 +176,13 @@ def _turns(heads: np.ndarray) -> np.ndarray:
             goal = _frame(away[None], upright[None])
             turns[:, J[f"{side}_{part}"]] = goal @ _frame(bone, hinge).transpose(0, 2, 1)
         forearm = turns[:, J[f"{side}_elbow"]]
-        hand = _least(_apply(forearm, at["hand_base"] - at["wrist"]), away) @ forearm
+        hand = _least(rotate(forearm, at["hand_base"] - at["wrist"]), away) @ forearm
         turns[:, J[f"{side}_wrist"]] = turns[:, J[f"{side}_hand_base"]] = hand
     return turns
 
 
 def _conventional(placed: np.ndarray) -> np.ndarray:
-    """Joints with pelvis, spine, collars and hands where the studio's skeletons have them."""
+    """Joints (N, 24, 3) with pelvis, spine, collars and hands as in the studio's skeletons."""
     reference, up = _reference()
     joints = placed.copy()
     hips = placed[:, [J["left_hip"], J["right_hip"]]].mean(axis=1)
@@ -219,7 +210,7 @@ def _conventional(placed: np.ndarray) -> np.ndarray:
 
 
 def _reference() -> tuple[np.ndarray, float]:
-    """Joints of a studio actor about the pelvis, SMPL's axes, and the height of the neck there."""
+    """Joints (24, 3) of a studio actor about the pelvis, SMPL's axes, and the neck's height."""
     offsets = body("S9").offsets @ SMPL_AXES
     joints = offsets.copy()
     for joint, parent in enumerate(SMPL24.parents):
@@ -229,7 +220,7 @@ def _reference() -> tuple[np.ndarray, float]:
 
 
 def _scores(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Coefficients (N, S) of unit variance on the principal components, vertices by their area."""
+    """Coefficients (N, S) of unit variance on the principal components, vertices weighted by area."""
     mean = vertices.mean(axis=0)
     corners = mean[faces]
     area = np.linalg.norm(
@@ -245,20 +236,18 @@ def _scores(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return scores * np.sign(growth)  # positive: larger
 
 
-def _with_one(scores: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.ones((len(scores), 1)), scores], axis=1)
-
-
 def _linear(values: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Mean and components (1 + S, V, 3) of what everyone has (N, V, 3)."""
+    """Mean and components (1 + S, V, 3) of points (N, V, 3)."""
     mean = values.mean(axis=0)
     components = np.tensordot(scores, values - mean, axes=(0, 0)) / len(scores)
     return np.concatenate([mean[None], components])
 
 
 def _points(shapes, joints, model) -> dict[str, tuple[np.ndarray, int | None]]:
-    """Every named point of the regressors: mean and components (1 + S, 3), and the bone that moves
-    it, None for the middle of two others."""
+    """The regressors' points by name: mean and components (1 + S, 3), and the bone that moves it.
+
+    The bone is None for the middle of two other points.
+    """
     _, up = _reference()
     actor = body("S9")
     size = (joints[:, J["smpl_neck"], 1] - joints[:, 0, 1]) / up
@@ -283,7 +272,7 @@ def _points(shapes, joints, model) -> dict[str, tuple[np.ndarray, int | None]]:
 
 
 def _arrays(shapes, weights, faces, points) -> dict[str, np.ndarray]:
-    """SMPL's keys, in small types. The joint regressor is provisional: of least norm."""
+    """The body in SMPL's keys and small types; the joint regressor is provisional, of least norm."""
     arrays = {
         "v_template": (np.round(shapes[0] * 2**17) / 2**17).astype(np.float32),  # 8 um
         "shapedirs": np.moveaxis(shapes[1:], 0, 2).astype(np.float16),
@@ -292,20 +281,20 @@ def _arrays(shapes, weights, faces, points) -> dict[str, np.ndarray]:
         "kintree_table": np.array([SMPL24.parents, range(24)], dtype=np.int32),
     }
     goals = np.stack([points[name][0] for name in RIG], axis=1)  # (1 + S, 24, 3)
-    rows = _shapes(arrays).transpose(0, 2, 1).reshape(-1, len(weights))
+    rows = _stored_shapes(arrays).transpose(0, 2, 1).reshape(-1, len(weights))
     rows = np.concatenate([np.ones((1, len(weights))), rows])
     wanted = np.concatenate([np.ones((1, 24)), goals.transpose(0, 2, 1).reshape(-1, 24)])
     return arrays | {"J_regressor": np.linalg.lstsq(rows, wanted, rcond=None)[0].T}
 
 
-def _shapes(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """Mean and components (1 + S, V, 3) as they are stored."""
+def _stored_shapes(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Mean and components (1 + S, V, 3) after rounding."""
     directions = np.moveaxis(arrays["shapedirs"].astype(np.float64), 2, 0)
     return np.concatenate([arrays["v_template"][None].astype(np.float64), directions])
 
 
 def _rounded(weights: np.ndarray) -> np.ndarray:
-    """Weights in steps of 1/16384 that still add up to one."""
+    """Weights (V, 24) in steps of 1/16384 that still add up to one."""
     steps = np.round(weights * 2**14)
     rows = np.arange(len(steps))
     steps[rows, steps.argmax(axis=1)] += 2**14 - steps.sum(axis=1)
@@ -313,7 +302,7 @@ def _rounded(weights: np.ndarray) -> np.ndarray:
 
 
 def _frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Right-handed axes (N, 3, 3) in columns: along `first`, towards `second`, across."""
+    """Right-handed axes (N, 3, 3) as columns: along `first`, towards `second`, across."""
     a = first / np.linalg.norm(first, axis=1, keepdims=True)
     b = second - a * (a * second).sum(axis=1, keepdims=True)
     b /= np.linalg.norm(b, axis=1, keepdims=True)
@@ -321,17 +310,9 @@ def _frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _least(bone: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """The rotations (N, 3, 3) of least angle that turn `bone` into the direction `goal`."""
+    """Rotations (N, 3, 3) of least angle that turn `bone` into the direction `goal`."""
     a = bone / np.linalg.norm(bone, axis=1, keepdims=True)
     axis = np.cross(a, goal)
     cross = np.zeros((len(a), 3, 3))
     cross[:, [2, 0, 1], [1, 2, 0]], cross[:, [1, 2, 0], [2, 0, 1]] = axis, -axis
     return np.eye(3) + cross + cross @ cross / (1 + a @ goal)[:, None, None]
-
-
-def _apply(turns: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return np.einsum("nab,nb->na", turns, points)
-
-
-if __name__ == "__main__":
-    main()

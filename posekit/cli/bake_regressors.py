@@ -1,7 +1,7 @@
-"""The free body's regressors: which vertices tell where a joint is. A part of `bake`.
+"""The free body's regressors, rows (V,) that give a joint from the vertices; part of `bake_body`.
 
-Each row is a ridge regression on bodies in poses of the studio, half of them of random shape, half
-tailored to the actors, of where the point then is: on its own bone, or at the studio's marker.
+A row is a ridge regression on bodies in poses of the studio, half of them of random shape, half
+tailored to the actors. Its target is the point on its own bone, or at the studio's marker.
 
 Dimensions: N posed bodies, V vertices, M of them near a point, S shape components, K points. A
 point is its place at rest, mean and components (1 + S, 3), m, and the bone that moves it.
@@ -17,8 +17,7 @@ from posekit.geometry.body import MM, Body
 from posekit.geometry.body_files import REGRESSOR
 from posekit.geometry.skeleton import H36M17, SMPL24, SPIN24
 from posekit.studio import poses
-from posekit.studio.motion import anatomy
-from posekit.studio.motion.anatomy import body
+from posekit.studio.motion.anatomy import SUBJECTS, body
 from posekit.studio.poses import SMPL_AXES
 
 RIG = ("rig pelvis", *SMPL24.joints[1:])  # "pelvis" is the middle of the hips
@@ -26,7 +25,7 @@ STUDIO_MARKERS = ("pelvis", "spine", "thorax", "neck_nose", "head")
 
 
 def mirror(vertices: np.ndarray) -> np.ndarray:
-    """For each vertex (V, 3), m, the one on the other side; ValueError if the mesh is askew."""
+    """Indices (V,) of the mirrored vertices, from vertices (V, 3) in m; ValueError if askew."""
     distance, twin = cKDTree(vertices).query(vertices * (-1, 1, 1))
     if distance.max() > 1e-3 or (twin[twin] != np.arange(len(twin))).any():
         raise ValueError(f"the mesh is not symmetric: {distance.max():.4f} m off")
@@ -34,7 +33,7 @@ def mirror(vertices: np.ndarray) -> np.ndarray:
 
 
 def regressors(model: Body, points: dict) -> dict[str, np.ndarray]:
-    """J_regressor, which is exact at rest, and the regressors by skeleton: (K, V) each."""
+    """J_regressor (24, V), which is exact at rest, and the regressors (K, V) by skeleton."""
     names = [name for name, (_, bone) in points.items() if bone is not None]
     vertices, places = _posed(model, points, names)
     twin = mirror(model.template.numpy() / MM)
@@ -63,19 +62,17 @@ def regressors(model: Body, points: dict) -> dict[str, np.ndarray]:
 
 def _posed(model: Body, points: dict, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (N, V, 3) of bodies in poses of the studio, and the named points (N, K, 3), mm."""
-    dice = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     vertices, places = [], []
-    for subject, action in product(anatomy.SUBJECTS, poses.ACTIONS):
+    for subject, action in product(SUBJECTS, poses.ACTIONS):
         take = poses.performance(subject, action, 1, frames=300)
         rotations = torch.from_numpy(take.rotations[7::42]).float()
         count = len(rotations)
         shape, tailored = model.tailor(torch.from_numpy(take.offsets).float())
-        draw = torch.randn(count, model.shapes, generator=dice)
+        draw = torch.randn(count, model.shapes, generator=generator)
         for shapes, rest in ((draw, model.rest(draw)), (shape.expand(count, -1), tailored)):
             posed = model.pose(rest, rotations, torch.zeros(count, 3))
-            terms = torch.from_numpy(
-                np.pad(shapes.numpy(), ((0, 0), (1, 0)), constant_values=1)
-            ).float()
+            terms = torch.cat([torch.ones(count, 1), shapes], dim=1)
             shift = rest.joints - model.rest(shapes).joints  # by tailoring
             at = []
             for name in names:
@@ -92,8 +89,10 @@ def _posed(model: Body, points: dict, names: list[str]) -> tuple[np.ndarray, np.
 
 
 def _regress(model: Body, vertices, places, exact, noise=2.0, count=130) -> np.ndarray:
-    """A row (V,) over the vertices nearest to a point that finds it in the posed bodies, for
-    vertices that err by `noise` mm; `exact`, its place at rest for each shape, counts most."""
+    """A row (V,) over the `count` vertices nearest to a point that gives it in the posed bodies.
+
+    Vertices are assumed to err by `noise` mm; `exact`, the point at rest for each shape, counts most.
+    """
     mean = np.linalg.norm(vertices - places[:, None], axis=2).mean(axis=0)
     every = 1 + len(mean) // 5000  # of a fine mesh take fewer from farther around
     near = np.argsort(mean, kind="stable")[: count * every : every]
@@ -111,13 +110,13 @@ def _regress(model: Body, vertices, places, exact, noise=2.0, count=130) -> np.n
 
 
 def _at_rest(model: Body, near: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """How far vertices lie from a point at rest, for the mean and each shape: (3 + 3 S, M), mm."""
+    """Vertices less a point at rest, for the mean and the shapes: (3 + 3 S, M), mm."""
     shapes = torch.cat([model.template[None], model.shape_directions])[:, near].double().numpy()
     return (shapes - exact[:, None]).transpose(0, 2, 1).reshape(-1, len(near))
 
 
 def _exact(model: Body, row: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """The nearest row over the same vertices that finds a point at rest exactly."""
+    """The nearest row over the same vertices that gives a point at rest exactly."""
     near = np.flatnonzero(row)
     apart = np.concatenate([_at_rest(model, near, exact), np.full((1, len(near)), MM)])
     miss = apart @ row[near] - [*[0.0] * (len(apart) - 1), MM]  # the row's sum stays one

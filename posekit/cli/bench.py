@@ -1,6 +1,7 @@
-"""posekit's own speed, side by side with the usual way of doing the same.
+"""`posekit bench`: speed and memory of posekit beside the usual way to do the same.
 
-Each row is the median of interleaved rounds. Rates depend on the machine; the ratio travels.
+A rate is from the median of rounds in which the compared ways take turns. Rates depend on the
+machine; ratios carry over.
 """
 
 import resource
@@ -23,27 +24,35 @@ from posekit.studio.wild import Wild
 from posekit.training.augment import augment
 from posekit.training.augmentations import RECIPES
 
+ROUNDS, QUICK_ROUNDS = 5, 2
 
-def main() -> None:
-    """Print every benchmark."""
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    alignment()
-    frames()
-    threads = torch.get_num_threads()
+
+def main(quick: bool = False) -> None:
+    """Print every benchmark; `quick` takes smaller inputs and fewer rounds."""
+    duration = "1 to 2 minutes" if quick else "about 10 minutes (with --quick 1 to 2)"
+    threads, rounds = torch.get_num_threads(), QUICK_ROUNDS if quick else ROUNDS
+    print(f"torch {torch.__version__}, {threads} threads. This takes {duration} on a free machine.")
+    print("On a machine with other work, rates are too low and 2 threads look slower than 1.")
+    alignment(200_000, rounds)
+    frames(60 if quick else 600)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     print("one thread from here on")
-    raster()
-    pictures()
-    augmentations()
-    bench_soft_argmax.cpu()  # last: its volumes would be the peak memory of the others
-    torch.set_num_threads(threads)
-    print(f"{threads} threads again")
-    bench_soft_argmax.cpu()
+    bodies = [body.free()] if quick else [body.free(), body.free(full=True)]
+    raster(bodies, rounds)
+    pictures(bodies, 15 if quick else 100, rounds)
+    augmentations(16 if quick else 64, rounds)
+    batches = (4,) if quick else (4, 16)
+    soft_argmax = partial(bench_soft_argmax.cpu, batches, rounds, measure_memory=not quick)
+    soft_argmax()  # last: its volumes raise the peak memory
+    if threads > 1:
+        torch.set_num_threads(threads)
+        print(f"{threads} threads again")
+        soft_argmax()
     bench_soft_argmax.gpu()
 
 
-def alignment(poses: int = 200_000) -> None:
+def alignment(poses: int, rounds: int) -> None:
     """Similarity alignment of 17 joints: the closed form against a batched SVD."""
     torch.manual_seed(0)
     true = torch.randn(poses, 17, 3) * 300
@@ -52,7 +61,7 @@ def alignment(poses: int = 200_000) -> None:
         "align": lambda: align(pred, true, "similarity"),
         "batched SVD": lambda: _svd(pred, true),
     }
-    medians = median_seconds(ways)
+    medians = median_seconds(ways, rounds)
     error = (align(pred, true, "similarity") - _svd(pred.double(), true.double())).abs().max()
     for name, seconds in medians.items():
         ratio = medians["batched SVD"] / seconds
@@ -61,7 +70,7 @@ def alignment(poses: int = 200_000) -> None:
 
 
 def _svd(pred: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """The textbook way (Umeyama, 1991)."""
+    """`pred` aligned to `true` by a batched SVD (Umeyama, 1991)."""
     mean_pred, mean_true = pred.mean(1, keepdim=True), true.mean(1, keepdim=True)
     x, y = pred - mean_pred, true - mean_true
     u, s, vt = torch.linalg.svd(x.mT @ y)
@@ -71,8 +80,8 @@ def _svd(pred: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
     return scale[:, None, None] * x @ (u * sign[:, None]) @ vt + mean_true
 
 
-def frames(count: int = 600) -> None:
-    """The whole studio with its noisy detector, from nothing to tensors."""
+def frames(count: int) -> None:
+    """Generation of all of the studio's takes with its noisy detector."""
     start = time.perf_counter()
     poses = load(frames=count)
     seconds = time.perf_counter() - start
@@ -82,19 +91,17 @@ def frames(count: int = 600) -> None:
     )
 
 
-def raster(size: int = 256, batch: int = 8) -> None:
-    """The bare z-buffer of a person filling the picture, at both resolutions of the body."""
-    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-    for device in devices:
-        count = batch if device == "cpu" else 256
-        for model in (body.free(), body.free(full=True)):
+def raster(bodies: list[body.Body], rounds: int, size: int = 256) -> None:
+    """The z-buffer alone, of a person who fills the picture."""
+    for device, count in (("cpu", 8), ("cuda", 256))[: 1 + torch.cuda.is_available()]:
+        for model in bodies:
             points, faces = _standing(model, size, count, device)
 
             def draw(points=points, faces=faces, device=device):
                 keys = render.rasterise(points, faces, size, size).keys
                 return keys if device == "cpu" else torch.cuda.synchronize()
 
-            seconds = median_seconds({"": draw})[""]
+            seconds = median_seconds({"": draw}, rounds)[""]
             print(
                 f"raster, {len(model.faces):,} faces, {size} px, {device}: "
                 f"{count / seconds:,.0f} pictures/s"
@@ -104,7 +111,7 @@ def raster(size: int = 256, batch: int = 8) -> None:
 def _standing(
     model: body.Body, size: int, count: int, device: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Projected bodies in the T pose, nine tenths of the picture high."""
+    """Projected vertices (count, V, 3) in the T pose, nine tenths of the picture high, and faces."""
     turns = torch.eye(3).repeat(count, 24, 1, 1)
     turns[:, 0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # upright in camera axes
     place = torch.tensor([[0.0, 0.0, 2700.0]]).repeat(count, 1)
@@ -114,9 +121,9 @@ def _standing(
     return points.to(device), model.faces.to(device)
 
 
-def pictures(count: int = 100) -> None:
-    """Finished pictures with labels, 256 px: of the studio's frames, and of strangers anywhere."""
-    for model in (body.free(), body.free(full=True)):
+def pictures(bodies: list[body.Body], count: int, rounds: int) -> None:
+    """Generated pictures with labels, 256 px: of the studio's frames, and of strangers anywhere."""
+    for model in bodies:
         kinds = {
             "studio frames": StudioPictures(("S1",), frames=100, every=50, body=model),
             "strangers, one": Wild(body=model, people=1),
@@ -127,15 +134,15 @@ def pictures(count: int = 100) -> None:
             for index in range(count):
                 kind.sample(index)
 
-        rounds = {name: partial(draw, kind) for name, kind in kinds.items()}
-        for name, seconds in median_seconds(rounds).items():
+        ways = {name: partial(draw, kind) for name, kind in kinds.items()}
+        for name, seconds in median_seconds(ways, rounds).items():
             rate = count / seconds
             print(f"pictures, {name}, {len(model.weights):,} vertices: {rate:,.0f} pictures/s")
     print(f"pictures: peak memory of the process {_peak():.2f} GB")
 
 
-def augmentations(count: int = 64) -> None:
-    """The augmentations of each paper on finished pictures, labels included."""
+def augmentations(count: int, rounds: int) -> None:
+    """The augmentations of the papers on finished pictures with labels."""
     batch = Wild(people=1)[range(count)]
     things = shapes(np.random.default_rng(0), 50)
     ways = {
@@ -143,10 +150,10 @@ def augmentations(count: int = 64) -> None:
         for name, recipe in RECIPES.items()
         if not {",", ":"} & set(name)  # a paper's whole recipe as its code has it
     }
-    for name, seconds in median_seconds(ways).items():
+    for name, seconds in median_seconds(ways, rounds).items():
         print(f"augmentation, {name}: {count / seconds:,.0f} pictures/s")
 
 
 def _peak() -> float:
-    """Gigabytes of memory this process has held at most."""
+    """The most memory that this process has held, GB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

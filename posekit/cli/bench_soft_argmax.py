@@ -1,12 +1,13 @@
-"""Soft-argmax side by side with its plain definition: time, memory, digits.
+"""Speed, memory and rounding of soft-argmax beside its plain definition, a part of `posekit bench`.
 
 Volumes of 64^3, forward and backward, as a last convolution leaves them in either memory layout.
 """
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -35,28 +36,28 @@ print((held("VmHWM") - before) * 1024 / (logits.numel() * 4))
 """
 
 
-def cpu(batches: tuple[int, ...] = (4, 16), joints: int = 18) -> None:
+def cpu(batches: Sequence[int], rounds: int, *, joints: int = 18, measure_memory=True) -> None:
     """On the CPU in float32, with as many threads as torch is set to."""
     print(f"soft-argmax, CPU, forward and backward, {torch.get_num_threads()} threads")
-    for layout in LAYOUTS:
-        for batch in batches:
-            logits = volumes(batch, joints, layout)
-            medians = median_seconds(
-                {name: partial(step, way, logits) for name, way in WAYS.items()}
+    for layout, batch in product(LAYOUTS, batches):
+        logits = volumes(batch, joints, layout)
+        ways = {name: partial(step, way, logits) for name, way in WAYS.items()}
+        medians = median_seconds(ways, rounds)
+        for name, seconds in medians.items():
+            extra = "extra memory not measured (Linux only, not with --quick)"
+            if measure_memory and sys.platform.startswith("linux"):
+                extra = f"{memory(name, batch, joints, layout):.2f}x the logits in extra memory"
+            print(
+                f"soft-argmax, {batch} x {joints} x 64^3, {layout}, {name}: {seconds * 1e3:,.0f} "
+                f"ms, {medians['plain'] / seconds:.2f}x the plain definition's speed, {extra}"
             )
-            for name, seconds in medians.items():
-                print(
-                    f"soft-argmax, {batch} x {joints} x 64^3, {layout}, {name}: "
-                    f"{seconds * 1e3:,.0f} ms, {medians['plain'] / seconds:.2f}x the plain "
-                    f"definition's speed, {_memory_in_words(name, batch, joints, layout)}"
-                )
     logits = volumes(1, joints, "contiguous").detach()
     for name, way in WAYS.items():
         error = (way(logits) - plain(logits.double())).abs().max()
         print(f"soft-argmax, {name}: largest deviation from float64 {error:.1e} voxels")
 
 
-def gpu(batches: tuple[int, ...] = (16, 64), joints: int = 18) -> None:
+def gpu(batches: Sequence[int] = (16, 64), joints: int = 18) -> None:
     """On a GPU in float32 and bf16, also as a share of the speed at which memory is copied.
 
     Three transfers of the logits are counted, the fewest possible: read forward, read and written
@@ -66,29 +67,24 @@ def gpu(batches: tuple[int, ...] = (16, 64), joints: int = 18) -> None:
         print("soft-argmax, GPU: skipped, torch sees none here")
         return
     print(f"soft-argmax, {torch.cuda.get_device_name()}, forward and backward")
-    for kind in (torch.float32, torch.bfloat16):
-        for layout in LAYOUTS:
-            for batch in batches:
-                logits = volumes(batch, joints, layout, kind, "cuda")
-                copy, leaf = torch.empty_like(logits), logits.detach()
-                ways = {name: partial(step, way, logits) for name, way in WAYS.items()}
-                ways["copy"] = partial(copy.copy_, leaf)
-                medians = median_seconds(
-                    {name: partial(_waited, way) for name, way in ways.items()}
-                )
-                for name in WAYS:
-                    seconds = medians[name]
-                    print(
-                        f"soft-argmax, {batch} x {joints} x 64^3, {kind}, {layout}, {name}: "
-                        f"{seconds / STEPS * 1e3:.2f} ms, {medians['plain'] / seconds:.2f}x the "
-                        f"plain definition's speed, {1.5 * medians['copy'] / seconds:.0%} of the "
-                        f"copy bandwidth, {_memory_of_gpu(ways[name], leaf):.2f}x the logits in "
-                        "extra memory"
-                    )
+    for kind, layout, batch in product((torch.float32, torch.bfloat16), LAYOUTS, batches):
+        logits = volumes(batch, joints, layout, kind, "cuda")
+        copy, leaf = torch.empty_like(logits), logits.detach()
+        ways = {name: partial(step, way, logits) for name, way in WAYS.items()}
+        ways["copy"] = partial(copy.copy_, leaf)
+        medians = median_seconds({name: partial(_steps, way) for name, way in ways.items()})
+        for name in WAYS:
+            seconds = medians[name]
+            print(
+                f"soft-argmax, {batch} x {joints} x 64^3, {kind}, {layout}, {name}: "
+                f"{seconds / STEPS * 1e3:.2f} ms, {medians['plain'] / seconds:.2f}x the plain "
+                f"definition's speed, {1.5 * medians['copy'] / seconds:.0%} of the copy bandwidth, "
+                f"{_memory_of_gpu(ways[name], leaf):.2f}x the logits in extra memory"
+            )
 
 
 def plain(logits: Tensor) -> Tensor:
-    """The definition: softmax over the volume, three marginal sums, indices times those."""
+    """Soft-argmax (B, J, 3) by its definition: softmax over the volume, means of the marginals."""
     p = logits.flatten(2).softmax(2).view(logits.shape)
     means = []
     for axis, others in ((4, (2, 3)), (3, (2, 4)), (2, (3, 4))):
@@ -101,11 +97,7 @@ WAYS = {"plain": plain, "one pass": soft_argmax}
 
 
 def volumes(
-    batch: int,
-    joints: int,
-    layout: str,
-    kind: torch.dtype = torch.float32,
-    device: str = "cpu",
+    batch: int, joints: int, layout: str, kind: torch.dtype = torch.float32, device: str = "cpu"
 ) -> Tensor:
     """Random logits whose channels were split into joints and depth, after a convolution."""
     torch.manual_seed(0)
@@ -119,7 +111,7 @@ def step(way: Callable[[Tensor], Tensor], logits: Tensor) -> None:
     torch.autograd.grad(way(logits).sum(), logits)
 
 
-def _waited(way: Callable[[], object]) -> None:
+def _steps(way: Callable[[], object]) -> None:
     for _ in range(STEPS):
         way()
     torch.cuda.synchronize()
@@ -127,22 +119,13 @@ def _waited(way: Callable[[], object]) -> None:
 
 def memory(name: str, batch: int, joints: int, layout: str) -> float:
     """Peak memory of one pass on the CPU beyond the logits, in logits. Linux only."""
-    threads = str(torch.get_num_threads())
-    done = subprocess.run(
-        [sys.executable, "-c", MEMORY, name, str(batch), str(joints), layout, threads],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    return float(done.stdout)
-
-
-def _memory_in_words(name: str, batch: int, joints: int, layout: str) -> str:
-    if not sys.platform.startswith("linux"):
-        return "extra memory not measured (Linux only)"
-    return f"{memory(name, batch, joints, layout):.2f}x the logits in extra memory"
+    numbers = map(str, (batch, joints, layout, torch.get_num_threads()))
+    command = [sys.executable, "-c", MEMORY, name, *numbers]
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def _memory_of_gpu(way: Callable[[], object], logits: Tensor) -> float:
-    """Peak memory of one pass beyond what is held before, in logits."""
+    """Peak memory of one pass on the GPU beyond what is held before, in logits."""
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     way()

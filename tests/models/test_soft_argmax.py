@@ -278,7 +278,7 @@ def test_the_benchmark_prints_what_it_measured_and_what_not(way, capsys, monkeyp
         pytest.skip("prints both")
     monkeypatch.setattr(bench_soft_argmax, "memory", lambda *_: 1.0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    bench_soft_argmax.cpu(batches=(1,), joints=1)
+    bench_soft_argmax.cpu((1,), 1, joints=1)
     bench_soft_argmax.gpu()
     printed = capsys.readouterr().out
     assert all(f"{layout}, one pass: " in printed for layout in ("contiguous", "channels_last"))
