@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 import posekit
+from posekit.cli.maintain import app as maintain_app
 from posekit.training.runs import ROOT
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data_app = typer.Typer(no_args_is_help=True, help="Data sets on this machine.")
 app.add_typer(data_app, name="data")
+app.add_typer(maintain_app, name="maintain")
 
 RESULTS = ROOT / "results"
 SIZES = ("smoke", "small", "gpu", "paper")

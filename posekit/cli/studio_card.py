@@ -1,358 +1,226 @@
-"""Makes the data card of the picture studio: `python -m posekit.cli.studio_card [--real FOLDER]`.
+"""`posekit maintain studio-card`: measure the data card of the studio's pictures.
 
-A small network learns 2D joints from `Wild` pictures alone and is tested on people it has not seen:
-strangers in the poses of the studio's test actors, these actors in the studio's hall, and, where
-FOLDER has them (`mpii5/test_mpii.json` and `coco4/test_coco.json` beside their pictures), people of
-real photographs. Out come data/studio_card/record.json, from which `posekit.cli.studio_card_page`
-renders data/STUDIO.md, and pictures for it. Real photographs are never copied: their people are
-drawn as stick figures.
+A small stacked hourglass learns 2D joints from `Wild` pictures alone and is tested on people it has
+not seen: strangers in the poses of the studio's test actors, these actors in the studio's hall, and,
+where a folder has them (`mpii5/test_mpii.json` and `coco4/test_coco.json` beside their pictures),
+people of real photographs. Written are studio/card/record.json, the pictures beside it, and the
+measured parts of studio/STUDIO.md (`studio_card_page`).
 
-B persons, J joints of SPIN24, H x W pixels of a crop, h x w cells of a heatmap.
+B persons, J joints of SPIN24, px of crops of SIDE x SIDE px.
 """
 
-import argparse
-import copy
 import json
-import platform
-import subprocess
+import math
 import time
-from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-import posekit
 from posekit.cli import studio_card_page
-from posekit.cli.studio_card_people import (
-    LIMBS,
-    MEASURES,
-    SIDE,
-    People,
-    coco,
-    found,
-    from_batch,
-    mpii,
-    share,
-    together,
-)
-from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch
+from posekit.data import albums, coco, mpii
+from posekit.data.albums import Album
+from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch, join
+from posekit.data.mixture import as_skeleton
+from posekit.data.people import People, PeoplePictures
 from posekit.data.pictures import draw
-from posekit.geometry.skeleton import SPIN24
+from posekit.geometry.skeleton import LSP14, SPIN24
+from posekit.metrics.pckh import head_sizes
+from posekit.models.hourglass import StackedHourglass
 from posekit.models.profile import parameters
 from posekit.studio import poses
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.wild import Wild
 from posekit.system import keep_freed_memory, write_text
-from posekit.training.augment import augment
-from posekit.training.augmentations import Bell, Colour, Even, Warp
-from posekit.training.augmentations import Recipe as Augmentation
+from posekit.training.augment import Augmented
+from posekit.training.experiment import predict
+from posekit.training.heatmaps import joints, targets
 from posekit.training.loop import Recipe, train
-from posekit.training.runs import ROOT
+from posekit.training.losses import heatmap_loss
+from posekit.training.runs import provenance
 
-CELL = 4  # px of the crop to a cell of a heatmap
-REACH = 2  # cells, round the highest of a heatmap
-WIDTHS = (32, 64, 128, 192, 256)  # channels at 1/2, 1/4, ... 1/32 of the crop's resolution
-TWICE = 192  # channels from which on there are two blocks
-AUGMENTATION = Augmentation(
-    Warp(flip=0.5, turn=Bell(15, 2), turned=0.6, zoom=Bell(0.15, 1)), colour=Colour(Even(0.8, 1.2))
-)
-BATCH, RATE = 16, 2e-3
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the card is made with."""
-
-    minutes: float = 12.0  # of training
-    pictures: int = 12_000  # to learn from
-    tests: int = 1_000  # Wild pictures to be tested on
-    every: int = 100  # frames of a studio take between two pictures of the test
-    seed: int = 0
+SIDE = 128  # px of a crop
+LIMBS = [SPIN24.index(joint) for joint in LSP14.joints[:12]]  # labelled by every data set
+ENOUGH = 6  # of LIMBS, that a real person must have labelled
+MEASURES = {"PCK@0.2": 0.2, "PCK@0.1": 0.1, "PCKh@0.5": 0.5}  # share of the box, of the head size
+KINDS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "head_top", "neck", "nose", "eye",
+         "ear", "mid_shoulders", "pelvis")  # fmt: skip
+DRAWS = 2000  # of the bootstrap
+TESTS = 1_000  # Wild pictures
+EVERY = 100  # frames of a studio take between two pictures of the test
+NETWORK = {"stacks": 1, "modules": 1, "channels": 128}
+BATCH, RATE, AUGMENTATION = 16, 1e-3, "kim"
 
 
-class Residual(nn.Module):
-    """Two convolutions and a way round them (He et al., 2016)."""
+def main(settings: dict[str, int], real: Path | None, remark: str, out: Path) -> None:
+    """Measure the card and write its page, record and pictures into the studio's folder `out`.
 
-    def __init__(self, given: int, made: int, stride: int = 1):
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(given, made, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(made),
-            nn.ReLU(),
-            nn.Conv2d(made, made, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(made),
-        )
-        self.round = nn.Identity()
-        if (given, stride) != (made, 1):
-            self.round = nn.Sequential(
-                nn.Conv2d(given, made, 1, stride, bias=False), nn.BatchNorm2d(made)
-            )
-
-    def forward(self, x: Float[Tensor, "B _ _ _"]) -> Float[Tensor, "B _ _ _"]:
-        return functional.relu(self.round(x) + self.body(x))
-
-
-class Pointer(nn.Module):
-    """One heatmap a joint: down to 1/32 of the resolution, where a cell sees everything, and back
-    up to a quarter."""
-
-    def __init__(self):
-        super().__init__()
-        first, *rest = WIDTHS
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, first, 5, 2, 2, bias=False), nn.BatchNorm2d(first), nn.ReLU()
-        )
-        self.down = nn.ModuleList(
-            nn.Sequential(
-                Residual(given, made, 2),
-                Residual(made, made) if made >= TWICE else nn.Identity(),
-            )
-            for given, made in pairwise(WIDTHS)
-        )
-        back = list(pairwise(rest[::-1]))
-        self.narrow = nn.ModuleList(nn.Conv2d(given, made, 1) for given, made in back)
-        self.up = nn.ModuleList(Residual(made, made) for _, made in back)
-        self.maps = nn.Conv2d(rest[0], len(SPIN24), 1)
-
-    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B J h w"]:
-        """Logarithms of where each joint is, up to a constant."""
-        levels = [self.stem(images.float() / 127.5 - 1)]
-        for down in self.down:
-            levels.append(down(levels[-1]))
-        x = levels.pop()
-        for narrow, up in zip(self.narrow, self.up, strict=True):
-            x = up(levels.pop() + functional.interpolate(narrow(x), scale_factor=2.0))
-        return self.maps(x)
-
-
-def points(maps: Float[Tensor, "B J h w"]) -> Float[Tensor, "B J 2"]:
-    """The middle of the mass of each heatmap round its highest cell, px of the crop.
-
-    The middle of all of it (Sun et al., ECCV 2018) lies between two places where there is doubt.
+    `settings` has pictures (to learn from), epochs and seed.
     """
-    highest = maps.flatten(2).argmax(2)
-    across = _near(highest % maps.shape[3], maps.shape[3])
-    along = _near(highest // maps.shape[3], maps.shape[2])
-    mass = maps.float().flatten(2).softmax(dim=2).view(maps.shape)
-    mass = mass * along[..., None] * across[:, :, None]
-    mass = mass / mass.sum(dim=(2, 3), keepdim=True)
-    return torch.stack(
-        [mass.sum(2) @ _cells(maps.shape[3]), mass.sum(3) @ _cells(maps.shape[2])], 2
-    )
+    folder, page = out / studio_card_page.FOLDER, out / studio_card_page.PAGE
+    record = measure(folder, settings, real) | {"remark": remark, "note": ""}
+    text = studio_card_page.render(record, page.read_text(encoding="utf-8"))
+    write_text(folder / "record.json", json.dumps(record, indent=1) + "\n")
+    write_text(page, text)
 
 
-def _near(cell: Int64[Tensor, "B J"], count: int) -> Float[Tensor, "B J n"]:
-    """1 for the cells at most `REACH` from this one."""
-    return ((torch.arange(count) - cell[..., None]).abs() <= REACH).float()
+def measure(folder: Path, settings: dict[str, int], real: Path | None) -> dict:
+    """Draw, train and test; the record of the card, and its pictures in `folder`."""
+    started, seed = time.perf_counter(), settings["seed"]
+    training_set = Wild("train", settings["pictures"], size=SIDE, seed=seed)
+    album = albums.read(training_set, "training pictures")
+    drawn = time.perf_counter() - started
+    tests = {"Wild": draw(Wild("test", TESTS, size=SIDE, seed=seed), "Wild, test")}
+    for actor in poses.TEST:
+        hall = StudioPictures((actor,), every=EVERY, size=SIDE, skeleton=SPIN24)
+        tests[actor] = draw(hall, actor)
+    if real is not None:
+        tests |= real_people(real)
+    network, training = train_network(album, settings["epochs"], seed)
+    mean = mean_pose(album.batch)
+    pred = {name: joints(predict(network, b.images)[:, -1]) for name, b in tests.items()}
+    studio_card_page.draw_sheets(folder, seed)
+    studio_card_page.draw_people(folder, tests, pred)
+    about = provenance("cpu")
+    return {
+        "finished": datetime.now(UTC).strftime("%Y-%m-%d"),
+        **{key: about[key] for key in ("commit", "dirty", "device", "threads", "versions")},
+        "command": "posekit maintain studio-card",
+        "settings": settings,
+        "fingerprint": training_set.fingerprint(),
+        "training": training,
+        "seconds": {"drawing": round(drawn), "all": round(time.perf_counter() - started)},
+        "visible": visibility(album.batch),
+        "tests": {name: evaluate(b, pred[name], mean) for name, b in tests.items()},
+    }
 
 
-def loss(maps: Float[Tensor, "B J h w"], labels: Float[Tensor, "B J 3"]) -> Float[Tensor, ""]:
-    """Cross entropy of the heatmaps to a Gaussian of one cell round each label.
+def real_people(folder: Path) -> dict[str, Batch]:
+    """Crops of the persons of MPII and COCO with enough labelled limbs, and of both together.
 
-    `labels` are x, y (px) and 1 where the joint counts, else 0.
+    Errors as those of the readers; ValueError where nobody has enough labels.
     """
-    x, y, weight = labels.unbind(2)
-    chances = maps.float().flatten(2).log_softmax(dim=2).view(maps.shape)
-    along, across = _bell(y, maps.shape[2]), _bell(x, maps.shape[3])
-    surprise = -(along[:, :, None] @ chances @ across[..., None])[..., 0, 0]
-    return (surprise * weight).sum() / weight.sum()
+    batches = {
+        "MPII": _crops(mpii.read(folder / "mpii5/test_mpii.json"), folder / "mpii5"),
+        "COCO": _crops(coco.read(folder / "coco4/test_coco.json"), folder / "coco4"),
+    }
+    return batches | {" + ".join(batches): join(list(batches.values()))}
 
 
-def _cells(count: int) -> Float[Tensor, " n"]:
-    """Middles of the cells, px of the crop."""
-    return (torch.arange(count) + 0.5) * CELL - 0.5
+def _crops(people: People, folder: Path) -> Batch:
+    batch = PeoplePictures(people, folder, size=SIDE)[range(len(people))]
+    batch = as_skeleton(batch, SPIN24, stand_ins={})
+    batch = batch[(batch.visible[:, LIMBS] != UNKNOWN).sum(1) >= ENOUGH]
+    if not len(batch):
+        raise ValueError(f"{people.name}: nobody has {ENOUGH} of 12 joints of the limbs labelled")
+    return batch
 
 
-def _bell(at: Float[Tensor, "B J"], count: int) -> Float[Tensor, "B J n"]:
-    return (-0.5 * ((_cells(count) - at[..., None]) / CELL) ** 2).softmax(dim=2)
-
-
-class Lessons:
-    """Pictures to learn from, every epoch otherwise augmented: what `posekit.training.loop` asks for."""
-
-    def __init__(self, batch: Batch, seed: int):
-        self.batch, self.seed = batch, seed
-
-    def __len__(self) -> int:
-        return len(self.batch)
-
-    def lesson(self, indices: Int64[Tensor, " B"], epoch: int) -> tuple[Tensor, Tensor]:
-        augmented = augment(self.batch[indices], AUGMENTATION, seed=self.seed, epoch=epoch)
-        people = from_batch("", augmented)
-        counts = people.labelled[..., None].float()
-        images = people.images.contiguous(memory_format=torch.channels_last)
-        return images, torch.cat([people.joints, counts], dim=2)
-
-
-def learn(batch: Batch, settings: Settings, epochs: int | None = None) -> tuple[Pointer, dict]:
-    """A network that learned for about so many minutes, and what is to be told about it.
-
-    How many epochs fit is measured first, where their number isn't given; the weights follow from
-    seed, epochs and machine.
-    """
+def train_network(album: Album, epochs: int, seed: int) -> tuple[nn.Module, dict]:
+    """A network trained on the album, and the record of its training."""
     keep_freed_memory()
-    torch.manual_seed(settings.seed)
-    network = Pointer().to(memory_format=torch.channels_last)
-    recipe = Recipe(1, BATCH, RATE, precision="bfloat16")
-    if epochs is None:
-        epochs = _fitting(network, batch, recipe, settings)
-    drops = (round(0.7 * epochs), round(0.9 * epochs))
-    recipe = replace(recipe, epochs=epochs, drops=drops, factor=0.2)
-    lessons = Lessons(batch, settings.seed)
-    history = train(network, lessons, recipe, loss=loss, seed=settings.seed, label="training")
+    torch.manual_seed(seed)
+    network = StackedHourglass(len(SPIN24), **NETWORK).to(memory_format=torch.channels_last)
+    drops = [round(share * epochs) for share in (0.7, 0.9)]
+    recipe = Recipe(epochs, BATCH, RATE, drops, factor=0.2, precision="bfloat16")
+    data = Augmented(album, AUGMENTATION, targets, seed=seed)
+    history = train(network, data, recipe, loss=heatmap_loss, seed=seed)
     return network, {
-        "pictures": len(batch),
+        "network": "a stacked hourglass of {stacks} stack and {channels} channels, a heatmap for "
+        "each of 24 joints, read a quarter of a cell off its highest one".format(**NETWORK),
+        "pictures": len(album),
         "epochs": epochs,
         "parameters": parameters(network),
-        "loss": [round(value, 4) for value in history.losses],
+        "loss": [float(f"{value:.4g}") for value in history.losses],
         "minutes": round(history.seconds / 60, 2),
     }
 
 
-def _fitting(network: Pointer, batch: Batch, recipe: Recipe, settings: Settings) -> int:
-    """How many epochs fit into the minutes."""
-    some = torch.arange(min(len(batch), 32 * BATCH))
-    for _ in range(2):  # the first warms up
-        trial = Lessons(batch[some], settings.seed)
-        once = train(copy.deepcopy(network), trial, recipe, loss=loss, seed=settings.seed)
-    pace = once.samples / once.seconds
-    return max(1, round(settings.minutes * 60 * pace / len(batch)))
+def labelled(batch: Batch) -> Bool[Tensor, "B J"]:
+    """Which joints are known and lie within the crop."""
+    end = torch.tensor([batch.size[1] - 0.5, batch.size[0] - 0.5])
+    inside = ((batch.joints2d >= -0.5) & (batch.joints2d <= end)).all(-1)
+    return inside & (batch.visible != UNKNOWN)
 
 
-@torch.no_grad()
-def predict(network: Pointer, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B J 2"]:
-    """Where the network sees the joints, px of the crops; in float32, without mirroring."""
-    return torch.cat([points(network(part)) for part in images.split(BATCH)])
+def mean_pose(batch: Batch) -> Float[Tensor, "J 2"]:
+    """The mean place of each joint over the persons who have it labelled."""
+    weight = labelled(batch)[..., None].float()
+    return (batch.joints2d * weight).sum(0) / weight.sum(0)
 
 
-def judge(people: People, predicted: Float[Tensor, "B J 2"], mean: Float[Tensor, "J 2"]) -> dict:
-    """How many joints the network finds, and the mean pose of its lessons put in the box."""
-    limbs = [SPIN24.index(joint) for joint in LIMBS]
-    guesses = {"network": predicted, "mean pose": mean.expand_as(predicted)}
-    told: dict = {
-        "persons": len(people),
-        "joints": int(people.labelled[:, limbs].sum()),
-        "measures": {},
-        "joint": {},
-    }
+def visibility(batch: Batch) -> dict[str, float]:
+    """The joints in plain sight, covered, and outside the crop, in per cent."""
+    known, inside = (batch.visible != UNKNOWN).sum(), labelled(batch)
+    counts = {"seen": batch.visible == SEEN, "covered": batch.visible == HIDDEN}
+    shares = {name: float((mask & inside).sum() / known) for name, mask in counts.items()}
+    shares["outside"] = 1 - sum(shares.values())
+    return {name: _percent(share) for name, share in shares.items()}
+
+
+def evaluate(batch: Batch, pred: Float[Tensor, "B J 2"], mean: Float[Tensor, "J 2"]) -> dict:
+    """Shares of joints that the network and the mean pose place correctly, in per cent.
+
+    Of all limbs with 95 % intervals, and of each kind of joint by PCK@0.1.
+    """
+    known = labelled(batch)
+    measures, kinds = {}, {}
     for measure in MEASURES:
-        hits = {who: found(guess, people, measure) for who, guess in guesses.items()}
-        hits["gain"] = hits["network"] - hits["mean pose"]
-        if np.isfinite(hits["gain"][:, limbs]).any():
-            told["measures"][measure] = {
-                who: _percent(*share(rows[:, limbs])) for who, rows in hits.items()
-            }
-    hits = {who: found(guess, people, "PCK@0.1") for who, guess in guesses.items()}
-    for kind in studio_card_page.KINDS:
-        twins = (kind, f"left_{kind}", f"right_{kind}")
-        columns = [k for k, joint in enumerate(SPIN24.joints) if joint in twins]
-        if count := int(people.labelled[:, columns].sum()):
-            told["joint"][kind] = {"joints": count} | {
-                who: _percent(np.nanmean(rows[:, columns]))[0] for who, rows in hits.items()
-            }
-    return told
+        by_limb = {
+            who: rows[:, LIMBS] for who, rows in _correct(batch, pred, mean, measure).items()
+        }
+        if np.isfinite(by_limb["gain"]).any():
+            intervals = {who: pooled_share(rows) for who, rows in by_limb.items()}
+            measures[measure] = {who: [*map(_percent, row)] for who, row in intervals.items()}
+    shares = _correct(batch, pred, mean, "PCK@0.1")
+    for kind in KINDS:
+        names = (kind, f"left_{kind}", f"right_{kind}")
+        columns = [k for k, joint in enumerate(SPIN24.joints) if joint in names]
+        if count := int(known[:, columns].sum()):
+            values = {who: _percent(np.nanmean(rows[:, columns])) for who, rows in shares.items()}
+            kinds[kind] = {"joints": count, **values}
+    counted = int(known[:, LIMBS].sum())
+    return {"persons": len(batch), "joints": counted, "measures": measures, "joint": kinds}
 
 
-def _percent(*values: float) -> list[float]:
-    return [round(100 * value, 1) for value in values]
-
-
-def _mean_pose(batch: Batch) -> Float[Tensor, "J 2"]:
-    people = from_batch("", batch)
-    weight = people.labelled[..., None].float()
-    return (people.joints * weight).sum(0) / weight.sum(0)
-
-
-def _visible(batch: Batch) -> dict[str, float]:
-    """Where the joints of the lessons are, in per cent."""
-    people = from_batch("", batch)
-    known = int((batch.visible != UNKNOWN).sum())
-    counts = {"seen": (people.visible == SEEN).sum(), "covered": (people.visible == HIDDEN).sum()}
-    counts["outside"] = known - sum(counts.values())
-    return {name: _percent(int(count) / known)[0] for name, count in counts.items()}
-
-
-def make(folder: Path, settings: Settings, real: Path | None) -> dict:
-    """Draw, learn, test; the record, and its pictures in `folder`."""
-    started = time.perf_counter()
-    lessons = Wild("train", settings.pictures, size=SIDE, skeleton=SPIN24, seed=settings.seed)
-    batch = draw(lessons, "pictures to learn from")
-    drawn = time.perf_counter() - started
-    wild = Wild("test", settings.tests, size=SIDE, skeleton=SPIN24, seed=settings.seed)
-    people = [from_batch("Wild", draw(wild, "Wild, test"))]
-    for actor in poses.TEST:
-        hall = StudioPictures((actor,), every=settings.every, size=SIDE, skeleton=SPIN24)
-        people.append(from_batch(actor, draw(hall, actor)))
-    if real is not None:
-        own = [mpii(real / "mpii5/test_mpii.json"), coco(real / "coco4/test_coco.json")]
-        people += own
-    network, training = learn(batch, settings)
-    mean = _mean_pose(batch)
-    guesses = {each.name: predict(network, each.images) for each in people}
-    tests = {each.name: judge(each, guesses[each.name], mean) for each in people}
-    if real is not None:
-        both = together(own)
-        guess = torch.cat([guesses[each.name] for each in own])
-        tests[both.name] = judge(both, guess, mean)
-    studio_card_page.draw_sheets(folder, settings.seed)
-    studio_card_page.draw_people(folder, people, guesses)
-    return {
-        "finished": datetime.now(UTC).strftime("%Y-%m-%d"),
-        **_code(),
-        "settings": asdict(settings),
-        "fingerprint": lessons.fingerprint(),
-        "training": training,
-        "seconds": {"drawing": round(drawn), "all": round(time.perf_counter() - started)},
-        "visible": _visible(batch),
-        "tests": tests,
+def _correct(batch: Batch, pred: Tensor, mean: Tensor, measure: str) -> dict[str, np.ndarray]:
+    rows = {
+        "network": correct(batch, pred, measure),
+        "mean pose": correct(batch, mean.expand_as(pred), measure),
     }
+    return rows | {"gain": rows["network"] - rows["mean pose"]}
 
 
-def _code() -> dict:
-    """Which code and which machine."""
+def correct(batch: Batch, pred: Float[Tensor, "B J 2"], measure: str) -> Float[np.ndarray, "B J"]:
+    """1 where a joint is placed correctly, 0 where not, NaN where it does not count.
 
-    def git(*words: str) -> str:
-        try:
-            command = ["git", "-C", str(ROOT), *words]
-            return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        except (OSError, subprocess.CalledProcessError):
-            return ""  # not a clone
-
-    return {
-        "commit": git("rev-parse", "HEAD").strip(),
-        "changed": git("diff", "--name-only", "HEAD", "--", "posekit/*.py").split(),
-        "threads": torch.get_num_threads(),
-        "processor": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__}
-        | {"numpy": np.__version__, "posekit": posekit.__version__},
-    }
+    Correct is no farther from the label than 0.2 (0.1) times the longer side of the person's box
+    (PCK after Yang and Ramanan, 2013), or half the head size (PCKh, MPII). Only labelled joints
+    count, for PCKh only of people with a head size.
+    """
+    known = labelled(batch)
+    size = batch.boxes[:, 2:].amax(1)
+    if measure.startswith("PCKh"):
+        size = head_sizes(batch.joints2d, known, SPIN24)
+    near = (pred - batch.joints2d).norm(dim=2) <= MEASURES[measure] * size[:, None]
+    counts = known & size.isfinite()[:, None]
+    return near.double().where(counts, torch.tensor(math.nan, dtype=torch.float64)).numpy()
 
 
-def main(words: list[str] | None = None) -> None:
-    """The command line."""
-    default = Settings()
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name, value in asdict(default).items():
-        parser.add_argument(f"--{name}", type=type(value), default=value, help=f"[{value}]")
-    parser.add_argument("--real", type=Path, help="folder with mpii5 and coco4")
-    parser.add_argument("--remark", default="", help="what one sees in the pictures of this run")
-    parser.add_argument(
-        "--out", type=Path, default=studio_card_page.CARD.parent, help="folder of the card"
-    )
-    options = vars(parser.parse_args(words))
-    real, out, remark = (options.pop(name) for name in ("real", "out", "remark"))
-    if real is None:
-        print("no --real folder: the test on real photographs is skipped")
-    record = make(out / studio_card_page.FOLDER, Settings(**options), real) | {"remark": remark}
-    write_text(out / studio_card_page.FOLDER / "record.json", json.dumps(record, indent=1) + "\n")
-    write_text(out / studio_card_page.CARD.name, studio_card_page.render(record))
+def pooled_share(rows: Float[np.ndarray, "B K"]) -> tuple[float, float, float]:
+    """The mean of all numbers but NaN, and its 95 % percentile bootstrap interval over rows."""
+    sums, counts = np.nansum(rows, axis=1), np.isfinite(rows).sum(axis=1)
+    if not counts.sum():
+        return (math.nan,) * 3
+    drawn = np.random.default_rng(0).integers(0, len(rows), (DRAWS, len(rows)))
+    totals = counts[drawn].sum(axis=1)
+    means = sums[drawn].sum(axis=1)[totals > 0] / totals[totals > 0]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(sums.sum() / counts.sum()), float(low), float(high)
 
 
-if __name__ == "__main__":
-    main()
+def _percent(share: float) -> float:
+    return round(100 * float(share), 1)

@@ -113,7 +113,7 @@ class Job:
         fingerprints = self.identity["data"]
         record = {"id": self.id} | self.identity
         record |= {"data": next(iter(fingerprints), None), "tested_on": fingerprints[1:]}
-        record |= _provenance(self.device) | _cost(measured, started)
+        record |= provenance(self.device) | _cost(measured, started)
         return record | _results(measured, name)
 
 
@@ -260,7 +260,7 @@ def _cost(measured: Measured, started: float) -> dict:
     }
 
 
-def _provenance(device: str) -> dict:
+def provenance(device: str) -> dict:
     def git(*words: str) -> str:
         try:
             command = ["git", "-C", str(ROOT), *words]

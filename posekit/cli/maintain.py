@@ -1,0 +1,42 @@
+"""`posekit maintain ...`: make anew what posekit brings along; needs the extra `maintain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posekit.training.runs import ROOT
+
+app = typer.Typer(no_args_is_help=True, help="Make anew what posekit brings along.")
+
+
+@app.command("bake-body")
+def bake_body(
+    out: Annotated[Path, typer.Option(help="The folder for the two npz files.")] = (
+        ROOT / "posekit/geometry/bodies"
+    ),
+) -> None:
+    """Write the free body in both resolutions, from people made by Anny; a few minutes."""
+    try:
+        from posekit.cli import bake_body
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{error}: pip install 'posekit[maintain]' first") from error
+    bake_body.main(out)
+
+
+@app.command("studio-card")
+def studio_card(
+    real: Annotated[
+        Path | None, typer.Option(help="A folder with mpii5 and coco4, to test on photographs.")
+    ] = None,
+    pictures: Annotated[int, typer.Option(help="To learn from.", min=1)] = 12_000,
+    epochs: Annotated[int, typer.Option(min=1)] = 5,
+    seed: int = 0,
+    remark: Annotated[str, typer.Option(help="What one sees in the pictures of this run.")] = "",
+    out: Annotated[Path, typer.Option(help="The folder of STUDIO.md.")] = ROOT / "posekit/studio",
+) -> None:
+    """Train a small network on generated pictures, test it, and write the studio's data card."""
+    from posekit.cli import studio_card
+
+    settings = {"pictures": pictures, "epochs": epochs, "seed": seed}
+    studio_card.main(settings, real, remark, out)
