@@ -27,21 +27,12 @@ BAD = ("missing", "damaged", "wrong")
 
 
 @dataclass(frozen=True)
-class Item:
-    """One line of a report."""
-
-    what: str
-    state: str  # "ok", "note" or one of BAD
-    detail: str
-
-
-@dataclass(frozen=True)
 class Report:
     """All that a folder has and lacks of a data set; `str` makes a table of it."""
 
     name: str
     folder: Path
-    items: tuple[Item, ...]
+    items: tuple[Row, ...]
 
     @property
     def ok(self) -> bool:
@@ -63,7 +54,7 @@ def check(name: str, folder: Path | str) -> Report:
     if name not in CHECKS:
         raise ValueError(f"no data set {name!r}; those that can be checked are {sorted(CHECKS)}")
     folder = Path(folder)
-    return Report(name, folder, tuple(Item(*row) for row in CHECKS[name](folder)))
+    return Report(name, folder, tuple(Row(*row) for row in CHECKS[name](folder)))
 
 
 def check_human36m(folder: Path) -> Iterator[Row]:
@@ -71,9 +62,9 @@ def check_human36m(folder: Path) -> Iterator[Row]:
     try:
         preparation = human36m.find_preparation(folder)
     except (FileNotFoundError, ValueError) as error:
-        yield "preparation", "missing" if isinstance(error, OSError) else "wrong", str(error)
+        yield Row("preparation", "missing" if isinstance(error, OSError) else "wrong", str(error))
         return
-    yield "preparation", "ok", preparation
+    yield Row("preparation", "ok", preparation)
     whole = []
     for subjects in READ_TOGETHER[preparation]:
         for row in _check_subjects(folder, preparation, subjects):
@@ -90,7 +81,7 @@ def check_cmu(folder: Path) -> Iterator[Row]:
     try:
         performers = cmu.skeletons(folder)
     except (FileNotFoundError, ValueError) as error:
-        yield "skeletons", "missing" if isinstance(error, OSError) else "wrong", str(error)
+        yield Row("skeletons", "missing" if isinstance(error, OSError) else "wrong", str(error))
         return
     for performer, file in performers.items():
         try:
@@ -98,17 +89,17 @@ def check_cmu(folder: Path) -> Iterator[Row]:
             files = cmu.motion_files(file)
         except (FileNotFoundError, ValueError) as error:
             state = "missing" if isinstance(error, OSError) else "damaged"
-            yield f"performer {performer}", state, str(error)
+            yield Row(f"performer {performer}", state, str(error))
             continue
         lengths = []
         for file in files:
             try:
                 lengths.append(len(cmu.read_joints(file, skeleton)))
             except ValueError as error:
-                yield f"motion {file.stem}", "damaged", str(error)
+                yield Row(f"motion {file.stem}", "damaged", str(error))
         detail = f"{len(lengths)} motions, {sum(lengths):,} frames"
-        yield f"performer {performer}", "ok" if lengths else "damaged", detail
-    yield "acknowledge", "note", cmu.ACKNOWLEDGEMENT
+        yield Row(f"performer {performer}", "ok" if lengths else "damaged", detail)
+    yield Row("acknowledge", "note", cmu.ACKNOWLEDGEMENT)
 
 
 def _check_subjects(folder: Path, preparation: str, subjects: tuple[str, ...]) -> Iterator[Row]:
@@ -121,17 +112,19 @@ def _check_subjects(folder: Path, preparation: str, subjects: tuple[str, ...]) -
             keys.add(recording.key)
     except (FileNotFoundError, ModuleNotFoundError, ValueError) as error:
         state = "damaged" if isinstance(error, ValueError) else "missing"
-        yield " ".join(subjects), state, str(error)
+        yield Row(" ".join(subjects), state, str(error))
         return
     for subject in subjects:
         there = sum(key[0] == subject for key in keys)
         if not (missing := human36m.missing_takes(keys, [subject])):
-            yield subject, "ok", f"{there} recordings, {frames[subject]:,} frames"
+            yield Row(subject, "ok", f"{there} recordings, {frames[subject]:,} frames")
             continue
         names = ", ".join(" ".join(map(str, key[1:])) for key in missing[:3])
         more = ", ..." * (len(missing) > 3)
         whole = 2 * len(ACTIONS) * len(CAMERAS)
-        yield subject, "missing", f"{there} of {whole} recordings; missing {names}{more}; {SOURCE}"
+        yield Row(
+            subject, "missing", f"{there} of {whole} recordings; missing {names}{more}; {SOURCE}"
+        )
 
 
 def _check_detections(
@@ -140,15 +133,15 @@ def _check_detections(
     """A detector's poses of the subjects whose 3D poses are whole."""
     what = f"2D {detections}"
     if not subjects:
-        return what, "note", "not read: no subject is whole in 3D"
+        return Row(what, "note", "not read: no subject is whole in 3D")
     try:
         found = human36m.recordings(folder, preparation, detections, subjects)
         keys = {recording.key for recording in found}
     except (FileNotFoundError, ValueError) as error:
-        return what, "missing" if isinstance(error, OSError) else "damaged", str(error)
+        return Row(what, "missing" if isinstance(error, OSError) else "damaged", str(error))
     if missing := human36m.missing_takes(keys, subjects):
-        return what, "missing", f"{len(missing)} recordings, for example {missing[0]}"
-    return what, "ok", f"{len(keys)} recordings of {' '.join(subjects)}"
+        return Row(what, "missing", f"{len(missing)} recordings, for example {missing[0]}")
+    return Row(what, "ok", f"{len(keys)} recordings of {' '.join(subjects)}")
 
 
 def _detections(folder: Path) -> set[str]:

@@ -6,7 +6,6 @@ of the upper left one), centre and scale as the release has them, head sizes as 
 N persons; B persons of a batch.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def _people(form: str, persons: Iterable[Person]) -> People:
             if tuple(person.centre) != (-1, -1):
                 found.append(_labels(person))
             place = f"after {place}"
-    except (*DAMAGE, OSError, RuntimeError, zlib.error) as error:  # h5py's are RuntimeErrors
+    except DAMAGE as error:
         detail = error if type(error) is ValueError else repr(error)
         raise ValueError(f"{place}: {detail}") from error
     if not found:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,14 @@ MASKS = "upi-s1h"  # the folder of LSP's masks and part maps
 MASKS_SOURCE = "get upi-s1h.zip at files.is.tuebingen.mpg.de/classner/up (45 GB)"
 SPIN_MARGIN = 1.2  # SPIN's square crop over the longer side of the box round the joints
 Number = int | float
-Row = tuple[str, str, str]  # of a report: what, state, detail (see `posekit.data.check`)
+
+
+class Row(NamedTuple):
+    """One line of a report on a data set's folder."""
+
+    what: str
+    state: str  # "ok", "note", or bad: "missing", "damaged", "wrong"
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -328,7 +335,7 @@ def check_parts(parts: Iterable[Part], folder: Path, source: str) -> Iterator[Ro
     Labels are read; pictures and masks are looked for. One line where no part is there.
     """
     reports = [list(_check_part(part, folder, source)) for part in parts]
-    absent = [report for report in reports if report[0][1] == "missing"]
+    absent = [report for report in reports if report[0].state == "missing"]
     yield from chain(*(absent[:1] if len(absent) == len(reports) else reports))
 
 
@@ -336,17 +343,17 @@ def _check_part(part: Part, folder: Path, source: str) -> Iterator[Row]:
     try:
         pictures = part.load()
     except FileNotFoundError as error:
-        yield part.what, "note" if part.optional else "missing", str(error)
+        yield Row(part.what, "note" if part.optional else "missing", str(error))
         return
     except (ValueError, ModuleNotFoundError) as error:
-        yield part.what, "wrong", str(error)
+        yield Row(part.what, "wrong", str(error))
         return
     people, bodies = pictures.people, int(pictures.people.has_body.sum())
     detail = f"{len(people):,} persons, {people.version}"
     detail += f", {bodies:,} with a body" if bodies else ""
     whole = part.persons in (None, len(people))
     detail += "" if whole else f"; the whole part has {part.persons:,}"
-    yield part.what, "ok" if whole else "note", detail
+    yield Row(part.what, "ok" if whole else "note", detail)
     images = people.rows["image"].unique()
     yield _check_files(f"pictures of {part.what}", images, pictures.folder, source)
     if people.has_masks:
@@ -357,6 +364,6 @@ def _check_part(part: Part, folder: Path, source: str) -> Iterator[Row]:
 def _check_files(what: str, files: Iterable[str], folder: Path, source: str) -> Row:
     missing = [file for file in files if not (folder / file).is_file()]
     if not missing:
-        return what, "ok", f"{len(files):,}"
+        return Row(what, "ok", f"{len(files):,}")
     detail = f"{len(missing):,} of {len(files):,} not in {folder}, as {missing[0]}: {source}"
-    return what, "missing", detail
+    return Row(what, "missing", detail)
