@@ -22,7 +22,7 @@ from posekit.studio.poses import load
 from posekit.studio.scene.occluders import shapes
 from posekit.studio.wild import Wild
 from posekit.training.augment import augment
-from posekit.training.augmentations import RECIPES
+from posekit.training.augmentations import AUGMENTATIONS
 
 ROUNDS, QUICK_ROUNDS = 5, 2
 
@@ -147,7 +147,7 @@ def augmentations(count: int, rounds: int) -> None:
     things = shapes(np.random.default_rng(0), 50)
     ways = {
         name: partial(augment, batch, recipe, seed=0, occluders=things)
-        for name, recipe in RECIPES.items()
+        for name, recipe in AUGMENTATIONS.items()
         if not {",", ":"} & set(name)  # a paper's whole recipe as its code has it
     }
     for name, seconds in median_seconds(ways, rounds).items():

@@ -1,10 +1,9 @@
-"""The papers' augmentations of pictures, on whole batches, labels included.
+"""Apply the papers' augmentations to batches of pictures, labels included.
 
-`augment` draws from a recipe (`posekit.training.augmentations`, where the papers' own are) and `apply` does what
-was drawn, in this order: one warp (mirror, turn, zoom about the picture's centre; `posekit.warp`),
-things pasted over, an erased rectangle, colours. Where the papers paste or erase on the full frame
-before they crop, here it happens on the crop, after the warp: shares are those of the crop, and
-rectangles stay upright.
+What was drawn (`posekit.training.augmentations`) happens in this order: one warp (mirroring,
+rotation and zoom about the picture's centre; `posekit.training.warp`), things pasted over, an
+erased rectangle, colours. Where the papers paste or erase on the full frame before they crop, here
+it happens on the crop, after the warp: shares are those of the crop, and rectangles stay upright.
 
 B persons, J joints, H x W pixels of the pictures.
 """
@@ -21,10 +20,10 @@ from torch import Tensor
 
 from posekit.data.albums import Album
 from posekit.data.batch import HIDDEN, SEEN, Batch, join, unit_range
-from posekit.training.augmentations import RECIPES, Drawn, Placed, Recipe
-from posekit.training.warp import warp
+from posekit.training.augmentations import AUGMENTATIONS, Augmentation, Draw, Placed
+from posekit.training.warp import similarities, warp
 
-__all__ = ["RECIPES", "Drawn", "Placed", "Recipe", "apply", "augment", "paint"]
+Occluders = Sequence[UInt8[np.ndarray, "_ _ 4"]]  # RGB and opacity
 
 
 class Augmented:
@@ -45,7 +44,9 @@ class Augmented:
         only_3d: bool = False,
     ):
         self.batch, self.targets, self.only_3d = album.batch.to(device), targets, only_3d
-        self.augment = partial(augment, recipe=augmentation, seed=seed, occluders=album.occluders)
+        self.augment = partial(
+            augment, augmentation=augmentation, seed=seed, occluders=album.occluders
+        )
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -66,81 +67,65 @@ class Augmented:
 
 def augment(
     batch: Batch,
-    recipe: Recipe | str,
+    augmentation: Augmentation | str,
     *,
     seed: int,
     epoch: int = 0,
-    occluders: Sequence[UInt8[np.ndarray, "_ _ 4"]] = (),
+    occluders: Occluders = (),
 ) -> Batch:
-    """The batch after the recipe's dice of `seed` and `epoch`; see `Recipe.draw` and `apply`.
+    """The batch augmented as in `epoch` of a training with this `seed`.
 
-    ValueError for a name that is not in `RECIPES`, and those of both.
+    Raises ValueError for a name that is not in AUGMENTATIONS, and where the augmentation pastes
+    things and there are no `occluders`.
     """
-    if isinstance(recipe, str):
-        if recipe not in RECIPES:
-            names = ", ".join(f'"{name}"' for name in RECIPES)
-            raise ValueError(f'there is no recipe "{recipe}", there are {names}')
-        recipe = RECIPES[recipe]
-    return apply(batch, recipe.draw(batch.index, batch.size, seed=seed, epoch=epoch), occluders)
+    if isinstance(augmentation, str):
+        if augmentation not in AUGMENTATIONS:
+            names = ", ".join(f'"{name}"' for name in AUGMENTATIONS)
+            raise ValueError(f'no augmentation "{augmentation}", there are {names}')
+        augmentation = AUGMENTATIONS[augmentation]
+    samples = batch.index.tolist()
+    draws = [augmentation.draw(each, batch.size, seed=seed, epoch=epoch) for each in samples]
+    return apply(batch, draws, occluders)
 
 
-def apply(
-    batch: Batch,
-    drawn: Drawn,
-    occluders: Sequence[UInt8[np.ndarray, "_ _ 4"]] = (),
-    *,
-    hide: bool = True,
-) -> Batch:
-    """The batch after all that was drawn; the one given stays as it is.
+def apply(batch: Batch, draws: Sequence[Draw], occluders: Occluders = ()) -> Batch:
+    """The batch after what was drawn for each sample; the one passed in stays as it is.
 
-    `occluders` are RGB and opacity, as `posekit.data.voc` and `posekit.scene.occluders` make them.
-    With `hide`, joints SEEN become HIDDEN and masks and parts 0 where something covers them by half
-    or more. ValueError when samples and draws differ in number or there is nothing to paste.
+    Joints SEEN become HIDDEN, and masks and parts 0, where something covers them by half or more.
     """
-    _check(batch, drawn, occluders)
-    moved = warp(batch, drawn.matrices(batch.size).to(batch.images.device))
-    return paint(moved, drawn, occluders, hide=hide)
-
-
-def paint(
-    batch: Batch,
-    drawn: Drawn,
-    occluders: Sequence[UInt8[np.ndarray, "_ _ 4"]] = (),
-    *,
-    hide: bool = True,
-) -> Batch:
-    """As `apply`, all but the warp: for pictures that were taken already turned and zoomed."""
-    _check(batch, drawn, occluders)
-    batch = replace(batch, images=batch.images.clone())
+    if any(draw.placed for draw in draws) and not len(occluders):
+        raise ValueError(
+            "this augmentation pastes things over pictures and the album has no occluders; take "
+            "replace(album, occluders=...) with DataSets.occluders(seed) of posekit.training"
+        )
+    batch = warp(batch, matrices(draws, batch.size).to(batch.images.device))
     covered = torch.zeros_like(batch.images[:, 0], dtype=torch.bool)
-    for picture, cover, placed in zip(batch.images, covered, drawn.placed, strict=True):
-        for place in placed:
+    for picture, cover, draw in zip(batch.images, covered, draws, strict=True):
+        for place in draw.placed:
             _paste(picture, cover, occluders[int(place.which * len(occluders))], place)
-    for sample in drawn.erased[:, 2].nonzero()[:, 0].tolist():
-        left, top, width, height = drawn.erased[sample].tolist()
-        where = (..., slice(top, top + height), slice(left, left + width))
-        rng = np.random.Generator(np.random.Philox(int(drawn.noise[sample])))
-        noise = rng.integers(0, 256, (3, height, width), np.uint8)
-        batch.images[sample][where] = torch.from_numpy(noise).to(covered.device)
-        covered[sample][where] = True
-    if hide and covered.any():
+        left, top, width, height = draw.erased
+        if width:
+            where = (..., slice(top, top + height), slice(left, left + width))
+            rng = np.random.Generator(np.random.Philox(draw.noise))
+            noise = rng.integers(0, 256, (3, height, width), np.uint8)
+            picture[where] = torch.from_numpy(noise).to(covered.device)
+            cover[where] = True
+    if covered.any():
         batch = _hide(batch, covered)
-    if (drawn.colour != 1).any():
-        factors = drawn.colour[:, :, None, None].to(covered.device)
+    colour = torch.tensor([draw.colour for draw in draws])
+    if (colour != 1).any():
+        factors = colour[:, :, None, None].to(covered.device)
         # A few at a time: their float copies stay in the processor's cache.
         for pictures, factor in zip(batch.images.split(2), factors.split(2), strict=True):
             pictures.copy_((pictures * factor).round_().clamp_(0, 255))
     return batch
 
 
-def _check(batch: Batch, drawn: Drawn, occluders: Sequence[np.ndarray]) -> None:
-    if len(drawn.flip) != len(batch):
-        raise ValueError(f"{len(drawn.flip)} draws do not fit {len(batch)} samples")
-    if any(drawn.placed) and not len(occluders):
-        raise ValueError(
-            "the recipe pastes things over pictures: give occluders=occluders.shapes(rng, 50), of "
-            "posekit.scene.occluders, or occluders=voc.occluders(folder), of posekit.data.voc"
-        )
+def matrices(draws: Sequence[Draw], size: tuple[int, int]) -> Float[Tensor, "B 3 3"]:
+    """The similarities in pictures of `size` that mirror, rotate and zoom as was drawn."""
+    flip = torch.tensor([draw.flip for draw in draws])
+    turn, side = torch.tensor([(d.turn, d.side) for d in draws], dtype=torch.float64).unbind(1)
+    return similarities(size, flip, turn, 1 / side)
 
 
 def _paste(

@@ -1,9 +1,10 @@
-"""What may happen to a picture before a network sees it, and the dice that decide.
+"""The papers' augmentations of pictures: what is drawn at random for every sample.
 
-A `Recipe` says what may happen and how likely; `Recipe.draw` throws the dice, for each sample from
-the seed, the epoch and the sample's number alone, so that a sample meets the same fate in any batch
-and any worker. `posekit.augment` does what was drawn. `RECIPES` has those of four papers, by the
-names that posekit gives them; each with the code, on GitHub, that its numbers were read in:
+An `Augmentation` says what may happen to a picture and how likely; `draw` draws it for one sample,
+from the seed, the epoch and the sample's number alone, so that the sample's augmentation is the
+same in any batch and any worker. `posekit.training.augment` applies what was drawn.
+
+AUGMENTATIONS has those of four papers, each with the code, on GitHub, that its numbers are from:
 
 - kim: D. Kim, V. Novossyolov, Y. Nurambek, "Final Project Report - Human Pose Estimation";
   Naman-ntc/Pytorch-Human-Pose-Estimation, their reference [1] (their own code was not found).
@@ -14,33 +15,18 @@ names that posekit gives them; each with the code, on GitHub, that its numbers w
   2021; bae3559/2021summerintern and SPIN's code, nkolot/SPIN (Kolotouros et al., ICCV 2019).
 - choi2021: S. Choi, S. Choi, C. Kim, "MobileHumanPose: Toward real-time 3D human pose estimation in
   mobile devices"; SangbumChoi/MobileHumanPose.
-
-tran2022 is not among them: it lifts 2D poses, and augments no pictures.
-
-B samples.
 """
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Float64, Int64
-from torch import Tensor
-
-from posekit.training.warp import similarities
 
 Number = int | float
 
 
-def _check_probability(name: str, value: Number) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name}: {value} is no probability")
-
-
-@dataclass(frozen=True)
-class Bell:
-    """A normal distribution about 0, its tails set to the limit: spread * clip(N(0, 1), -c, c)."""
+class Normal(NamedTuple):
+    """A normal distribution about 0 with clipped tails: spread * clip(N(0, 1), -c, c)."""
 
     spread: Number
     clip: Number
@@ -50,76 +36,38 @@ class Bell:
         return float(self.spread * np.clip(rng.standard_normal(), -self.clip, self.clip))
 
 
-@dataclass(frozen=True)
-class Even:
-    """All numbers from `low` to `high` alike."""
+class Uniform(NamedTuple):
+    """The uniform distribution between two numbers."""
 
     low: Number
     high: Number
-
-    def __post_init__(self):
-        if not self.low <= self.high:
-            raise ValueError(f"no numbers lie between {self.low} and {self.high}")
 
     def draw(self, rng: np.random.Generator) -> float:
         """One number."""
         return rng.uniform(self.low, self.high)
 
 
-@dataclass(frozen=True)
-class Warp:
-    """Mirroring, turning and zooming about the picture's centre."""
-
-    flip: Number = 0  # probability
-    turn: Bell | Even = Even(0, 0)  # degrees
-    turned: Number = 1  # probability of a turn
-    zoom: Bell | Even = Even(0, 0)  # by how much the crop's side grows: things shrink
-    octaves: bool = False  # the side grows to 2 ** zoom, not to 1 + zoom
-
-    def __post_init__(self):
-        _check_probability("flip", self.flip)
-        _check_probability("turned", self.turned)
+NOTHING = Uniform(0, 0)
 
 
-@dataclass(frozen=True)
-class Colour:
-    """Each channel times a factor of its own, rounded, cut off at 0 and 255."""
-
-    factor: Even
-
-
-@dataclass(frozen=True)
-class Erase:
+class Erase(NamedTuple):
     """A rectangle of noise somewhere inside the picture (random erasing; Zhong et al., 2020)."""
 
     probability: Number
-    area: Even  # share of the picture
-    ratio: Even  # height by width
-
-    def __post_init__(self):
-        _check_probability("erase", self.probability)
-        if not 0 <= self.area.low <= self.area.high < 1 or not 0 < self.ratio.low:
-            raise ValueError(f"no rectangle has the share {self.area} and the ratio {self.ratio}")
-        if not self.ratio.low <= 1 <= self.ratio.high:
-            raise ValueError(f"the ratio {self.ratio} must allow 1, or large rectangles never fit")
+    area: Uniform  # share of the picture
+    ratio: Uniform  # height by width; has to allow 1, or large rectangles never fit
 
 
-@dataclass(frozen=True)
-class Paste:
+class Paste(NamedTuple):
     """Cut-outs of other things laid over the picture (Sárándi et al., 2018)."""
 
     probability: Number
     count: tuple[int, int]  # fewest and most
-    scale: Even  # in pictures whose shorter side is 256 px, and more in larger ones
-
-    def __post_init__(self):
-        _check_probability("paste", self.probability)
-        if not 0 <= self.count[0] <= self.count[1] or self.scale.low <= 0:
-            raise ValueError(f"cannot paste {self.count} things at the scale {self.scale}")
+    scale: Uniform  # in pictures whose shorter side is 256 px, and more in larger ones
 
 
 class Placed(NamedTuple):
-    """One cut-out, where it goes."""
+    """One cut-out, and where it goes."""
 
     which: float  # 0 to 1 through the list of cut-outs
     scale: Number
@@ -127,82 +75,64 @@ class Placed(NamedTuple):
     y: float
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What happens to each sample of a batch."""
+class Draw(NamedTuple):
+    """What happens to one sample; by default nothing."""
 
-    flip: Bool[Tensor, " B"]
-    turn: Float64[Tensor, " B"]  # degrees, clockwise as one sees it
-    side: Float64[Tensor, " B"]  # of the crop, times the old one
-    colour: Float[Tensor, "B 3"]
-    erased: Int64[Tensor, "B 4"]  # left, top, width, height, px; width 0: nothing
-    noise: Int64[Tensor, " B"]  # seeds of the noise in the rectangles
-    placed: tuple[tuple[Placed, ...], ...]  # of each sample
-
-    def matrices(self, size: tuple[int, int]) -> Float64[Tensor, "B 3 3"]:
-        """The warp in pictures of `size`; after a crop's matrix: `drawn.matrices(size) @ crop`."""
-        return similarities(size, self.flip, self.turn, 1 / self.side)
+    flip: bool = False
+    turn: float = 0.0  # degrees, clockwise as one sees it
+    side: float = 1.0  # of the crop, times the old one
+    colour: tuple[float, float, float] = (1.0, 1.0, 1.0)  # factors of the channels
+    erased: tuple[int, int, int, int] = (0, 0, 0, 0)  # left, top, width, height, px
+    noise: int = 0  # seed of the noise in the rectangle
+    placed: tuple[Placed, ...] = ()
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What may happen to a picture."""
+class Augmentation:
+    """What may happen to a picture before a network sees it."""
 
-    warp: Warp = Warp()
+    flip: Number = 0  # probability of mirroring
+    turn: Normal | Uniform = NOTHING  # rotation about the picture's centre, degrees
+    turned: Number = 1  # probability of a rotation
+    zoom: Normal | Uniform = NOTHING  # by how much the crop's side grows: things shrink
+    octaves: bool = False  # the side grows to 2 ** zoom, not to 1 + zoom
     paste: Paste | None = None
     erase: Erase | None = None
-    colour: Colour | None = None
+    colour: Uniform | None = None  # factor of each channel, then rounded and clipped
 
-    def draw(
-        self, index: Int64[Tensor, " B"], size: tuple[int, int], *, seed: int, epoch: int = 0
-    ) -> Drawn:
-        """What happens in this epoch to the samples `index`, pictures of `size` (height, width).
+    def draw(self, sample: int, size: tuple[int, int], *, seed: int, epoch: int = 0) -> Draw:
+        """What happens in this epoch to a sample, in pictures of `size` (height, width).
 
-        Every part of the recipe has dice of its own: another part more or less changes none of the
-        rest. ValueError for negative seeds, epochs or samples.
+        Every part has random numbers of its own: one part more or less changes none of the rest.
         """
-        if seed < 0 or epoch < 0 or (index < 0).any():
-            raise ValueError(f"seed {seed}, epoch {epoch} and samples must not be negative")
-        if not len(index):
-            raise ValueError("there are no samples to draw for")
-        samples = [self._sample(sample, size, seed, epoch) for sample in index.tolist()]
-        flip, turn, side, colour, erased, noise, placed = zip(*samples, strict=True)
-        return Drawn(
-            flip=torch.tensor(flip),
-            turn=torch.tensor(turn, dtype=torch.float64),
-            side=torch.tensor(side, dtype=torch.float64),
-            colour=torch.tensor(colour),
-            erased=torch.tensor(erased),
-            noise=torch.tensor(noise),
-            placed=placed,
-        )
 
-    def _sample(self, sample: int, size: tuple[int, int], seed: int, epoch: int) -> tuple:
-        def dice(part: int) -> np.random.Generator:
+        def generator(part: int) -> np.random.Generator:
             # The counter's upper words are free to tell samples apart; none of them ever meet.
             counter = [0, part, sample, epoch]
             return np.random.Generator(np.random.Philox(key=[seed, 0], counter=counter))
 
-        rng = dice(0)
-        flip = bool(rng.random() < self.warp.flip)
-        turned = rng.random() < self.warp.turned
-        turn, zoom = self.warp.turn.draw(rng) * turned, self.warp.zoom.draw(rng)
-        side = 2**zoom if self.warp.octaves else 1 + zoom
-        colour = [1.0] * 3
+        rng = generator(0)
+        flip = bool(rng.random() < self.flip)
+        turned = rng.random() < self.turned
+        turn, zoom = self.turn.draw(rng) * turned, self.zoom.draw(rng)
+        draw = Draw(flip, turn, 2**zoom if self.octaves else 1 + zoom)
         if self.colour:
-            rng = dice(1)
-            colour = [self.colour.factor.draw(rng) for _ in range(3)]
-        erased, noise = (0, 0, 0, 0), 0
-        if self.erase and (rng := dice(2)).random() < self.erase.probability:
-            erased, noise = _rectangle(self.erase, size, rng), int(rng.integers(2**62))
-        placed = ()
-        if self.paste and (rng := dice(3)).random() < self.paste.probability:
-            count = rng.integers(self.paste.count[0], self.paste.count[1] + 1)
-            placed = tuple(
-                Placed(rng.random(), self.paste.scale.draw(rng), rng.random(), rng.random())
+            rng = generator(1)
+            draw = draw._replace(colour=tuple(self.colour.draw(rng) for _ in range(3)))
+        if self.erase and (rng := generator(2)).random() < self.erase.probability:
+            erased = _rectangle(self.erase, size, rng)
+            draw = draw._replace(erased=erased, noise=int(rng.integers(2**62)))
+        if self.paste and (rng := generator(3)).random() < self.paste.probability:
+            count, scale = (
+                rng.integers(self.paste.count[0], self.paste.count[1] + 1),
+                self.paste.scale,
+            )
+            places = (
+                Placed(rng.random(), scale.draw(rng), rng.random(), rng.random())
                 for _ in range(count)
             )
-        return flip, turn, side, colour, erased, noise, placed
+            draw = draw._replace(placed=tuple(places))
+        return draw
 
 
 def _rectangle(erase: Erase, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, ...]:
@@ -216,45 +146,45 @@ def _rectangle(erase: Erase, size: tuple[int, int], rng: np.random.Generator) ->
             return int(left), int(top), int(width), int(height)
 
 
-_QUARTER = Bell(0.25, 1)
-_FLIP = Warp(flip=0.5)
-_BRIGHTER_OR_DARKER = Colour(Even(0.8, 1.2))
-_BOUCHIAT_PASTE = Paste(0.75, count=(1, 7), scale=Even(0.2, 1))
+# Of 3DMPPE_POSENET_RELEASE (Moon et al., ICCV 2019); SPIN's differs only in how often it rotates
+_MOON = Augmentation(flip=0.5, turn=Normal(30, 2), turned=0.6, zoom=Normal(0.25, 1))
+_BOUCHIAT = Augmentation(
+    flip=0.5, paste=Paste(0.75, count=(1, 7), scale=Uniform(0.2, 1)), colour=Uniform(0.8, 1.2)
+)
 
-# Of 3DMPPE_POSENET_RELEASE (Moon et al., ICCV 2019); SPIN's differs only in how often it turns
-_MOON_WARP = Warp(flip=0.5, turn=Bell(30, 2), turned=0.6, zoom=_QUARTER)
-
-RECIPES = {
-    "kim": Recipe(
-        Warp(flip=0.5, turn=Bell(30, 2), turned=0.4, zoom=Bell(0.25, 2), octaves=True),
-        colour=Colour(Even(0.6, 1)),
+AUGMENTATIONS = {
+    "kim": Augmentation(
+        flip=0.5,
+        turn=Normal(30, 2),
+        turned=0.4,
+        zoom=Normal(0.25, 2),
+        octaves=True,
+        colour=Uniform(0.6, 1),
     ),
-    "kim, report": Recipe(),
-    "bouchiat": Recipe(_FLIP, paste=_BOUCHIAT_PASTE, colour=_BRIGHTER_OR_DARKER),
-    "bouchiat, report": Recipe(
-        _FLIP, paste=replace(_BOUCHIAT_PASTE, count=(1, 8)), colour=_BRIGHTER_OR_DARKER
-    ),
-    "bouchiat: flip": Recipe(_FLIP),
-    "bouchiat: colour": Recipe(colour=_BRIGHTER_OR_DARKER),
-    "bouchiat: zoom": Recipe(Warp(zoom=_QUARTER)),
-    "bouchiat: zoom, report": Recipe(Warp(zoom=Even(-0.25, 0.25))),
-    "bouchiat: rotation": Recipe(Warp(turn=Bell(30, 2), turned=0.6)),
-    "bouchiat: rotation, report": Recipe(Warp(turn=Even(-30, 30), turned=0.6)),
-    "bouchiat: VOC": Recipe(paste=_BOUCHIAT_PASTE),
-    "bae": Recipe(replace(_MOON_WARP, turned=0.4), colour=Colour(Even(0.6, 1.4))),
-    "choi2021": Recipe(
-        _MOON_WARP, erase=Erase(0.5, Even(0, 0.7), Even(0.3, 1 / 0.3)), colour=_BRIGHTER_OR_DARKER
+    "kim, report": Augmentation(),
+    "bouchiat": _BOUCHIAT,
+    "bouchiat, report": replace(_BOUCHIAT, paste=_BOUCHIAT.paste._replace(count=(1, 8))),
+    "bouchiat: flip": Augmentation(flip=0.5),
+    "bouchiat: colour": Augmentation(colour=_BOUCHIAT.colour),
+    "bouchiat: zoom": Augmentation(zoom=Normal(0.25, 1)),
+    "bouchiat: zoom, report": Augmentation(zoom=Uniform(-0.25, 0.25)),
+    "bouchiat: rotation": Augmentation(turn=Normal(30, 2), turned=0.6),
+    "bouchiat: rotation, report": Augmentation(turn=Uniform(-30, 30), turned=0.6),
+    "bouchiat: VOC": Augmentation(paste=_BOUCHIAT.paste),
+    "bae": replace(_MOON, turned=0.4, colour=Uniform(0.6, 1.4)),
+    "choi2021": replace(
+        _MOON, erase=Erase(0.5, Uniform(0, 0.7), Uniform(0.3, 1 / 0.3)), colour=Uniform(0.8, 1.2)
     ),
 }
-"""By paper (titles at the top of this module). Where a paper's code and text differ, the name alone
-is what the code does; with ", report" added it is what the text says.
+"""By paper. Where a paper's code and text differ, the name alone is what the code does; with
+", report" added it is what the text says.
 
 - "kim": of the stacked hourglass code that the paper builds on; its text names no augmentation.
 - "bouchiat": the final model. Those with a colon are single augmentations, each tried on the
   paper's base model: the rows of its Table 2; Table 6 has zoom and rotation again. Only Human3.6M's
-  pictures are augmented, not MPII's. The text counts 1 to 8 things, the code 1 to 7; the text turns
-  by up to 30 degrees, the code by a normal distribution's up to 60; how turns and zooms are drawn
-  the text doesn't say: here evenly.
+  pictures are augmented, not MPII's. The text counts 1 to 8 things, the code 1 to 7; the text
+  rotates by up to 30 degrees, the code by a normal distribution's up to 60; how rotations and zooms
+  are distributed the text doesn't say: here uniformly.
 - "bae": of SPIN, whose data loader the paper's training code uses; its text names no augmentation.
 - "choi2021": its text says "synthetic occlusion"; its code erases a rectangle. On the full frame,
   where the code does it, the rectangle may also reach out of the crop.

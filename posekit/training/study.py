@@ -21,7 +21,7 @@ from posekit.claims.verdict import WORDS
 from posekit.figures import output
 from posekit.metrics.protocol import Row
 from posekit.system import pick_device
-from posekit.training.augmentations import RECIPES
+from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.data_sets import DataSets
 from posekit.training.experiment import Networks, Task, experiment
 from posekit.training.runs import job, noted, run_all
@@ -189,8 +189,8 @@ class Study:
                         raise ValueError(f"{name}: no run {start!r} to start from with seed {seed}")
                     config["start"] = starts[start, seed].record["id"]
                 data = [albums[chosen], *also, *(test for test, _ in tests)]
-                recipe = RECIPES.get(config.get("augmentation", ""))
-                if recipe and recipe.paste:
+                augmentation = AUGMENTATIONS.get(config.get("augmentation", ""))
+                if augmentation and augmentation.paste:
                     data[0] = replace(data[0], occluders=self.data.occluders(seed))
                 work = partial(experiment, task)
                 jobs[name, seed] = self._job(work, title.format(name), seed, data, config)

@@ -13,7 +13,7 @@ K' with a small entry left of its fy after a turn that is no multiple of 90 degr
 body is the body of mirrored rotations M R M, M = diag(-1, 1, 1), its sides exchanged; the shape is
 kept, as if bodies were symmetric.
 
-B persons, J joints, H x W pixels, h x w pixels after the warp.
+B persons, J joints, H x W pixels.
 """
 
 from dataclasses import replace
@@ -53,51 +53,37 @@ def similarities(
     return matrices
 
 
-def warp(
-    batch: Batch, matrices: Float64[Tensor, "B 3 3"], size: tuple[int, int] | None = None
-) -> Batch:
-    """The batch seen through one similarity a person, in pictures of `size` (height, width).
+def warp(batch: Batch, matrices: Float64[Tensor, "B 3 3"]) -> Batch:
+    """The batch seen through one similarity a person, in pictures of the same size.
 
     Pictures are resampled bilinearly, masks and parts by the nearest pixel, all 0 outside, and
-    without smoothing first (`posekit.crop.take` has it, for pictures that shrink by 2 or more).
-    Joints SEEN that leave the picture become HIDDEN; boxes become the upright box round the moved
-    one, not clipped. Pictures on a CPU are done by OpenCV, else by torch, and differ by at most a
-    few grey levels. ValueError when a matrix is no similarity.
+    without smoothing first (`posekit.geometry.crop.take` has it, for pictures that shrink by 2 or
+    more). Joints SEEN that leave the picture become HIDDEN; boxes become the upright box round the
+    moved one, not clipped. Pictures on a CPU are done by OpenCV, else by torch, and differ by at
+    most a few grey levels.
     """
-    size = size or batch.size
-    moved = move_labels(batch, matrices, size)
-    pixels = _opencv if batch.images.device.type == "cpu" else _torch
-    back = torch.linalg.inv(matrices)
-    maps = {
-        name: pixels(labels[:, None], back, size, smooth=False)[:, 0]
-        for name in ("masks", "parts")
-        if (labels := getattr(batch, name)) is not None
-    }
-    flipped = torch.linalg.det(matrices) < 0
-    if "parts" in maps and flipped.any():
-        twins = torch.arange(256, dtype=torch.uint8, device=flipped.device)
-        twins[: len(PART_TWINS)] = twins.new_tensor(PART_TWINS)
-        maps["parts"][flipped] = twins[maps["parts"][flipped].long()]
-    return replace(moved, images=pixels(batch.images, back, size, smooth=True), **maps)
-
-
-def move_labels(batch: Batch, matrices: Float64[Tensor, "B 3 3"], size: tuple[int, int]) -> Batch:
-    """As `warp`, but pictures, masks and parts stay as they are.
-
-    For pictures that were taken from their source by the same matrices, to a `size` (height,
-    width), while the labels are still the source's.
-    """
+    kind, back = batch.joints2d.dtype, torch.linalg.inv(matrices)
     orthogonal, flipped = _orthogonal_parts(matrices)
     order = _sides(flipped, batch.skeleton.mirror)
     joints2d = _place(matrices, batch.joints2d.take_along_dim(order[..., None], dim=1))
     joints3d = batch.joints3d.take_along_dim(order[..., None], dim=1).double() @ orthogonal.mT
     visible = batch.visible.take_along_dim(order, dim=1)
-    end = joints2d.new_tensor([size[1] - 0.5, size[0] - 0.5])
+    end = joints2d.new_tensor([batch.size[1] - 0.5, batch.size[0] - 0.5])
     inside = ((joints2d >= -0.5) & (joints2d <= end)).all(-1)
     turned = (orthogonal @ batch.translation.double()[..., None])[..., 0]
-    kind = batch.joints2d.dtype
+    pixels = _opencv if batch.images.device.type == "cpu" else _torch
+    maps = {
+        name: pixels(labels[:, None], back, smooth=False)[:, 0]
+        for name in ("masks", "parts")
+        if (labels := getattr(batch, name)) is not None
+    }
+    if "parts" in maps and flipped.any():
+        twins = torch.arange(256, dtype=torch.uint8, device=flipped.device)
+        twins[: len(PART_TWINS)] = twins.new_tensor(PART_TWINS)
+        maps["parts"][flipped] = twins[maps["parts"][flipped].long()]
     return replace(
         batch,
+        images=pixels(batch.images, back, smooth=True),
         joints2d=joints2d.to(kind),
         visible=visible.masked_fill((visible == SEEN) & ~inside, HIDDEN),
         intrinsics=(matrices @ batch.intrinsics.double() @ orthogonal.mT).to(kind),
@@ -105,6 +91,7 @@ def move_labels(batch: Batch, matrices: Float64[Tensor, "B 3 3"], size: tuple[in
         rotations=_turn_body(batch.rotations, orthogonal, flipped).to(kind),
         translation=turned.to(kind),
         boxes=_place_boxes(matrices, batch.boxes).to(kind),
+        **maps,
     )
 
 
@@ -142,21 +129,11 @@ def _turn_body(
 def _orthogonal_parts(
     matrices: Float64[Tensor, "B 3 3"],
 ) -> tuple[Float64[Tensor, "B 3 3"], Bool[Tensor, " B"]]:
-    """What the matrices do to camera space, and which of them mirror."""
+    """What the matrices do to camera space, a rotation or a mirroring, and which of them mirror."""
     linear = matrices[:, :2, :2]
     determinant = linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]
     orthogonal = torch.eye(3).to(matrices).repeat(len(matrices), 1, 1)
     orthogonal[:, :2, :2] = linear / determinant.abs().sqrt()[:, None, None]
-    last = matrices[:, 2] - matrices.new_tensor([0, 0, 1])
-    off = (orthogonal @ orthogonal.mT - torch.eye(3).to(matrices)).abs().amax((1, 2))
-    # Not "off > limit", so that NaN too is refused.
-    wrong = ~((off < 1e-6) & (last.abs() < 1e-9).all(-1) & matrices.isfinite().all(-1).all(-1))
-    if wrong.any():
-        sample = int(wrong.nonzero()[0])
-        raise ValueError(
-            f"matrix {sample} of the batch, {matrices[sample].tolist()}, is no similarity: a warp "
-            "may turn, mirror, move and scale, by one scale in both directions"
-        )
     return orthogonal, determinant < 0
 
 
@@ -167,38 +144,30 @@ def _sides(flipped: Bool[Tensor, " B"], mirror: tuple[int, ...]) -> Int64[Tensor
 
 
 def _opencv(
-    pictures: UInt8[Tensor, "B C H W"],
-    back: Float64[Tensor, "B 3 3"],
-    size: tuple[int, int],
-    *,
-    smooth: bool,
-) -> UInt8[Tensor, "B C h w"]:
-    """`pictures` where `back` says that the new pixels come from."""
-    height, width = size
+    pictures: UInt8[Tensor, "B C H W"], back: Float64[Tensor, "B 3 3"], *, smooth: bool
+) -> UInt8[Tensor, "B C H W"]:
+    """Resample pictures at the places from which `back` says that their new pixels come."""
     flags = (cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
-    moved = np.empty((*pictures.shape[:2], height, width), np.uint8)
+    moved = np.empty(pictures.shape, np.uint8)
+    size = pictures.shape[:1:-1]
     for source, matrix, target in zip(pictures.numpy(), back.numpy(), moved, strict=True):
         # Channels last, where OpenCV finds the weights of all three at once.
         picture = cv2.merge(list(np.ascontiguousarray(source)))
-        warped = cv2.warpAffine(picture, matrix[:2], (width, height), flags=flags)
+        warped = cv2.warpAffine(picture, matrix[:2], size, flags=flags)
         for plane, channel in zip(target, cv2.split(warped), strict=True):
             plane[...] = channel
     return torch.from_numpy(moved)
 
 
 def _torch(
-    pictures: UInt8[Tensor, "B C H W"],
-    back: Float64[Tensor, "B 3 3"],
-    size: tuple[int, int],
-    *,
-    smooth: bool,
-) -> UInt8[Tensor, "B C h w"]:
+    pictures: UInt8[Tensor, "B C H W"], back: Float64[Tensor, "B 3 3"], *, smooth: bool
+) -> UInt8[Tensor, "B C H W"]:
     """As `_opencv`, on any device."""
-    y, x = torch.meshgrid(*(torch.arange(n).to(back) for n in size), indexing="ij")
-    points = torch.stack([x, y, torch.ones_like(x)], dim=-1).flatten(0, 1) @ back[:, :2].mT
     height, width = pictures.shape[2:]
+    y, x = torch.meshgrid(*(torch.arange(n).to(back) for n in (height, width)), indexing="ij")
+    points = torch.stack([x, y, torch.ones_like(x)], dim=-1).flatten(0, 1) @ back[:, :2].mT
     grid = (2 * points + 1) / points.new_tensor([width, height]) - 1
-    grid = grid.unflatten(1, size).float()
+    grid = grid.unflatten(1, (height, width)).float()
     mode = "bilinear" if smooth else "nearest"
     moved = functional.grid_sample(pictures.float(), grid, mode=mode, align_corners=False)
     return moved.round().to(torch.uint8)

@@ -20,7 +20,7 @@ from posekit.papers import Counts, count_modules, published_settings
 from posekit.studio.pictures import StudioPictures
 from posekit.training import loop
 from posekit.training.augment import Augmented
-from posekit.training.augmentations import RECIPES
+from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.integral import targets
 from posekit.training.losses import joint_loss
 
@@ -150,26 +150,25 @@ def _soft_argmax_error() -> float:
 
 def augmentations() -> Counts:
     """Sections 3.2 and A.3, and the published code, where it differs: what each augmentation draws from."""
-    warp = {name: RECIPES[f"bouchiat: {name}"].warp for name in ("flip", "zoom", "rotation")}
-    recolour = RECIPES["bouchiat: colour"]
-    drawn = recolour.draw(torch.zeros(1, dtype=torch.int64), (64, 64), seed=0).colour  # (1, 3)
-    paste, paste_in_text = RECIPES["bouchiat: VOC"].paste, RECIPES["bouchiat, report"].paste
-    turn_in_text = RECIPES["bouchiat: rotation, report"].warp.turn
+    names = ("flip", "colour", "rotation", "zoom", "VOC")
+    flip, recolour, rotation, zoom, voc = (AUGMENTATIONS[f"bouchiat: {name}"] for name in names)
+    paste, paste_in_text = voc.paste, AUGMENTATIONS["bouchiat, report"].paste
+    turn_in_text = AUGMENTATIONS["bouchiat: rotation, report"].turn
     return {
-        "recipe_flip/r50-flip": warp["flip"].flip,
-        "recipe_colour_low/r50-colour": recolour.colour.factor.low,
-        "recipe_colour_high/r50-colour": recolour.colour.factor.high,
-        "recipe_colour_factors/r50-colour": drawn.shape[1],
+        "recipe_flip/r50-flip": flip.flip,
+        "recipe_colour_low/r50-colour": recolour.colour.low,
+        "recipe_colour_high/r50-colour": recolour.colour.high,
+        "recipe_colour_factors/r50-colour": len(recolour.draw(0, (64, 64), seed=0).colour),
         "recipe_pasted/r50-voc": paste.probability,
         "recipe_fewest/r50-voc": paste_in_text.count[0],
         "recipe_most/r50-voc": paste_in_text.count[1],
         "recipe_most/voc-code": paste.count[1],
         "recipe_scale_low/r50-voc": paste.scale.low,
         "recipe_scale_high/r50-voc": paste.scale.high,
-        "recipe_zoom/r50-zoom": 100 * warp["zoom"].zoom.spread,
-        "recipe_turned/r50-rotation": warp["rotation"].turned,
+        "recipe_zoom/r50-zoom": 100 * zoom.zoom.spread,
+        "recipe_turned/r50-rotation": rotation.turned,
         "recipe_turn/r50-rotation": turn_in_text.high,
-        "recipe_turn/rotation-code": warp["rotation"].turn.spread * warp["rotation"].turn.clip,
+        "recipe_turn/rotation-code": rotation.turn.spread * rotation.turn.clip,
     }
 
 

@@ -22,7 +22,7 @@ from posekit.papers.choi2021.flops import paper_flops
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.poses import TRAIN
 from posekit.training import loop
-from posekit.training.augmentations import RECIPES
+from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.integral import targets
 from posekit.training.losses import joint_loss
 
@@ -182,8 +182,8 @@ def loss() -> Counts:
 def recipe() -> Counts:
     """Sections 4.1 and 4.5: settings at size `paper`, the optimiser and the augmentation."""
     settings, default = published_settings("choi2021"), loop.Recipe(epochs=1, batch=1)
-    augmentation = RECIPES[settings["augmentation"]]
-    warp, factor = augmentation.warp, augmentation.colour.factor
+    augmentation = AUGMENTATIONS[settings["augmentation"]]
+    turn, factor = augmentation.turn, augmentation.colour
     return {
         "recipe_adam/large": int(loop.OPTIMISERS[default.optimiser] is torch.optim.Adam),
         "recipe_lr/large": settings["rate"],
@@ -192,9 +192,9 @@ def recipe() -> Counts:
         "recipe_milestone/large/second": settings["drops"][1],
         "recipe_epochs/large": settings["epochs"],
         "recipe_batch/large": settings["batch"],
-        "recipe_turned/large": warp.turned,
-        "recipe_turn/large": warp.turn.spread * warp.turn.clip,
-        "recipe_flip/large": warp.flip,
+        "recipe_turned/large": augmentation.turned,
+        "recipe_turn/large": turn.spread * turn.clip,
+        "recipe_flip/large": augmentation.flip,
         "recipe_colour_low/large": factor.low,
         "recipe_colour_high/large": factor.high,
         "recipe_erased/large": augmentation.erase.probability,
