@@ -16,8 +16,9 @@ Runs = dict[tuple[str, int], Run]  # by configuration and seed
 class Table:
     """A data frame as a notebook shows it.
 
-    The index is shown unless it only counts rows. Numbers have thousands separators and stand on the right, text on the left, and cells without a
-    value are empty. `digits` are the decimals of all floats; without it, as many as they need.
+    The index is shown unless it only counts rows. Numbers have thousands separators and stand on
+    the right, text on the left, and cells without a value are empty. `digits` are the decimals of
+    all floats; without it, as many as they need.
     """
 
     def __init__(self, frame: pd.DataFrame, caption: str = "", digits: int | None = None):
