@@ -88,3 +88,35 @@ def test_prose_stands_before_every_section(book):
     headings = [c.source for c in book.cells if c.cell_type == "markdown" and "## " in c.source]
     assert len(headings) >= 8
     assert all(len(text.split()) > 15 for text in headings)
+
+
+HEADINGS = ["Sizes", "The claims", "Data", "Networks", "Training", "Results", "Verdicts"]
+LAST = "What differs from the paper"
+
+
+def test_a_notebook_has_at_most_200_lines_of_code(book):
+    lines = [line.strip() for cell in code(book) for line in cell.source.splitlines()]
+    assert len([line for line in lines if line and not line.startswith("#")]) <= 200
+
+
+def test_all_notebooks_have_the_same_headings_in_the_same_order(book):
+    prose = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+    found = re.findall(r"^## (.+)$", prose, re.MULTILINE)
+    assert [heading for heading in found if heading in HEADINGS] == HEADINGS
+    assert found[-1].startswith(LAST)
+
+
+def test_cells_that_import_are_collapsed_and_import_only(book):
+    for cell in code(book):
+        imports = re.search(r"^(from|import) ", cell.source, re.MULTILINE)
+        if imports and "parameters" not in tags(cell):
+            assert cell.metadata.get("jupyter", {}).get("source_hidden"), cell.id
+
+
+def test_no_cell_ends_in_a_bare_number_or_only_fills_a_dictionary(book):
+    for cell in code(book):
+        last = ast.parse(cell.source).body[-1]
+        bare = isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)
+        name = getattr(last.value.func, "id", "") if bare else ""
+        assert name not in ("len", "sum", "int", "float"), cell.id
+        assert not (isinstance(last, ast.AugAssign) and isinstance(last.op, ast.BitOr)), cell.id

@@ -1,11 +1,12 @@
 """What the README and the pages beside it point at is there, and its Python can be run."""
 
-import ast
-import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
+
+from posekit.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "results/README.md", "results/studio.md", "posekit/studio/STUDIO.md"]
@@ -20,16 +21,27 @@ def test_links_lead_somewhere(page):
     assert not missing
 
 
-def test_the_python_in_the_readme_names_what_exists():
-    text = (ROOT / "README.md").read_text()
-    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        for node in ast.parse(code).body:
-            if isinstance(node, ast.ImportFrom):
-                module = importlib.import_module(node.module)
-                for name in node.names:
-                    if not hasattr(module, name.name):
-                        importlib.import_module(f"{node.module}.{name.name}")
-            elif isinstance(node, ast.Import):
-                for name in node.names:
-                    importlib.import_module(name.name)
-    assert "```python" in text
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def test_the_python_in_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(blocks("python")) == 2
+    for code in blocks("python"):
+        exec(compile(code, "README.md", "exec"), {})  # noqa: S102, our own README
+
+
+def test_the_commands_in_the_readme_are_commands(monkeypatch, capsys):
+    """Every `posekit COMMAND` has a help text that names the options it is called with."""
+    lines = [line.split("#")[0] for block in blocks("") for line in block.splitlines()]
+    called = [line.split("bin/posekit ")[1].split() for line in lines if "bin/posekit " in line]
+    assert len(called) > 6
+    for words in called:
+        names = [words[0]] + ([words[1]] if words[0] == "data" else [])
+        monkeypatch.setattr(sys, "argv", ["posekit", *names, "--help"])
+        with pytest.raises(SystemExit) as end:
+            main()
+        text = capsys.readouterr().out
+        assert end.value.code == 0
+        assert all(word in text for word in words if word.startswith("--")), words
