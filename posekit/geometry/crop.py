@@ -1,13 +1,15 @@
-"""From a picture on disk to the picture that a network sees: reading, boxes, crops.
+"""From a picture file to a network's input: reading, boxes, crops.
 
-A crop is a 3 x 3 matrix from pixels of the source to pixels of the crop. `take` cuts the picture,
-`posekit.warp` moves a batch; multiply with an augmentation's matrix first and pixels are resampled
-once. Integer coordinates are pixel centres: a picture of width W reaches from -0.5 to W - 0.5.
+A crop is a 3 x 3 matrix from pixels of the source to pixels of the crop. `take` cuts a picture,
+`posekit.training.warp` moves a batch; multiplied with an augmentation's matrix first, pixels are
+resampled once. Integer coordinates are pixel centres: width W reaches from -0.5 to W - 0.5.
 
 H, W pixels of the source; h, w pixels of the crop.
 """
 
 import math
+import struct
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,38 +17,63 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
+from PIL import Image
 from torch import Tensor
 
 MAX_PIXELS = 100_000_000
-"""No picture of the field has more; decoded, it takes 300 MB."""
+"""More than any picture of the field has; decoded, it takes 300 MB."""
 
 Number = int | float
 Box = tuple[Number, Number, Number, Number]  # left, top, width, height, px
 
 
 class Crop(NamedTuple):
-    """Where the pixels of a window of the source come to lie."""
+    """The place of a window of the source in a crop."""
 
     matrix: Float64[Tensor, "3 3"]  # source px to crop px
     window: tuple[int, int, int, int]  # left, top, right, bottom: source pixels outside are black
 
 
 def read_image(path: Path | str) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture of a JPEG or PNG file in RGB, grey ones in three equal channels.
+    """RGB pixels of a JPEG or PNG file, grey ones in three equal channels.
 
-    Pixels come as they are stored, whatever orientation EXIF asks for: data sets count stored
-    pixels. FileNotFoundError when there is no such file; ValueError, naming it, when it is no JPEG
-    or PNG, has more than `MAX_PIXELS` pixels, or is cut off or damaged.
+    Pixels are as stored, without EXIF's rotation: data sets count stored pixels. FileNotFoundError
+    when there is no such file; ValueError, naming it, when it is no JPEG or PNG of 8 bits, has more
+    than `MAX_PIXELS` pixels, or is truncated or damaged.
     """
-    return np.ascontiguousarray(_decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
+    return _read(path, grey=False)
 
 
 def read_labels(path: Path | str) -> UInt8[np.ndarray, "H W *C"]:
-    """The PNG as stored: (H, W) where it is grey, (H, W, 3) RGB where it has colours or a palette.
+    """A PNG's pixels as stored: (H, W) if it is grey, (H, W, 3) RGB if it has colours or a palette.
 
     Errors as `read_image`.
     """
-    return np.ascontiguousarray(_decode(path, cv2.IMREAD_UNCHANGED))
+    return _read(path, grey=True)
+
+
+def _read(path: Path | str, *, grey: bool) -> np.ndarray:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no picture {path}")
+    try:
+        with warnings.catch_warnings():  # of sizes that are checked here
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path, formats=("JPEG", "PNG"))
+        with image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError(f"{image.width} x {image.height} px")
+            if image.mode.startswith(("I", "F")):
+                raise ValueError(f"{path} is not of 8 bits")
+            return np.array(image.convert("L" if grey and image.mode in ("1", "L") else "RGB"))
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f"{path} has more than {MAX_PIXELS:,} pixels ({error}); make it smaller"
+        ) from error
+    except (OSError, SyntaxError, struct.error) as error:  # what Pillow raises for damaged files
+        raise ValueError(
+            f"{path} is no JPEG or PNG, or is damaged ({error}): get it again"
+        ) from error
 
 
 def crop_affine(
@@ -57,11 +84,11 @@ def crop_affine(
     picture: tuple[int, int] | None = None,
     name: str = "this sample",
 ) -> Float64[Tensor, "3 3"]:
-    """The matrix that brings `box`, widened, into the middle of a crop of `size` (height, width).
+    """The matrix that puts `box`, widened, in the middle of a crop of `size` (height, width).
 
     The box's shorter side grows until its shape is the crop's, then both grow by `context`: 1.25
-    as Moon et al. (ICCV 2019) and most after them. ValueError, naming the sample, for a box that is
-    not finite, has no area, or lies outside the `picture` (height, width).
+    as in Moon et al. (ICCV 2019) and most after them. ValueError, naming the sample, for a box that
+    is not finite, has no area, or lies outside the `picture` (height, width).
     """
     left, top, width, height = box
     if not all(math.isfinite(value) for value in box):
@@ -82,15 +109,15 @@ def kim_affine(
     picture: tuple[int, int],
     name: str = "this sample",
 ) -> Crop:
-    """The crop of Kim et al., section IV: 210 by 120 px times MPII's `scale` round its `centre`.
+    """The crop of Kim et al., section IV: 210 by 120 px times MPII's `scale` around its `centre`.
 
     D. Kim, V. Novossyolov, Y. Nurambek, "Final Project Report - Human Pose Estimation" (undated).
 
     top = y - 105 s, left = x - 60 s, bottom = top + 210 s, right = left + 120 s, clipped to the
-    `picture` (height, width), made a square with zeros and resized to `size`. Where the zeros go is
-    not said: here as many on either side. Edges are rounded to whole pixels. ValueError, naming the
-    sample, for a centre or scale that is not finite, a scale that is not positive, or a crop
-    outside the picture.
+    `picture` (height, width), padded with zeros to a square and resized to `size`. The report does
+    not say where the padding goes: here half on either side. Edges are rounded to whole pixels.
+    ValueError, naming the sample, for a centre or scale that is not finite, a scale that is not
+    positive, or a crop outside the picture.
     """
     x, y = centre
     if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(scale) and scale > 0):
@@ -115,9 +142,9 @@ def take(
 ) -> UInt8[Tensor, "3 h w"]:
     """The crop of `size` (height, width) that `matrix` makes of the picture, zeros outside.
 
-    Bilinear. Where the source is shrunk by 2 or more, it is averaged over whole blocks of pixels
-    first, so that no pixel is skipped. Outside the `window` (left, top, right, bottom) the source
-    counts as black. ValueError when the matrix has no inverse.
+    Bilinear. A source that shrinks by 2 or more is averaged over whole blocks of pixels first, so
+    that no pixel is skipped. Outside the `window` (left, top, right, bottom) the source counts as
+    black. ValueError when the matrix has no inverse.
     """
     taken = _take(image, matrix, size, window, cv2.INTER_LINEAR)
     return torch.from_numpy(np.ascontiguousarray(taken.transpose(2, 0, 1)))
@@ -129,7 +156,7 @@ def take_labels(
     size: tuple[int, int],
     window: tuple[int, int, int, int] | None = None,
 ) -> UInt8[Tensor, "h w"]:
-    """As `take` of a mask or a part map: the nearest label, 0 outside."""
+    """As `take`, for a mask or a part map: the nearest label, 0 outside."""
     return torch.from_numpy(_take(labels, matrix, size, window, cv2.INTER_NEAREST))
 
 
@@ -151,7 +178,7 @@ def _take(image, matrix, size, window, interpolation) -> np.ndarray:
 
 
 def _centred(middle: tuple[float, float], scale: float, size: tuple[int, int]) -> Tensor:
-    """Scaling that brings the point `middle` to the centre of a crop of `size`."""
+    """The scaling that moves the point `middle` to the centre of a crop of `size`."""
     x, y = (size[1] - 1) / 2 - scale * middle[0], (size[0] - 1) / 2 - scale * middle[1]
     return torch.tensor([[scale, 0, x], [0, scale, y], [0, 0, 1]], dtype=torch.float64)
 
@@ -163,45 +190,3 @@ def _touches(left, top, right, bottom, picture: tuple[int, int], name: str) -> N
             f"{name}: the box from ({left}, {top}) to ({right}, {bottom}) lies outside "
             f"its picture of {width} x {height} px"
         )
-
-
-def _decode(path: Path | str, flags: int) -> np.ndarray:
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no picture {path}")
-    data = path.read_bytes()
-    height, width = _size(data, path)
-    if height * width > MAX_PIXELS:
-        raise ValueError(
-            f"{path} has {width} x {height} px, more than {MAX_PIXELS:,}; make it smaller"
-        )
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-    if image is None or image.dtype != np.uint8 or image.shape[:2] != (height, width):
-        raise ValueError(f"{path} is damaged, or not of 8 bits: get it again")
-    return image if image.ndim == 2 else image[..., 2::-1]
-
-
-def _size(data: bytes, path: Path) -> tuple[int, int]:
-    """Height and width as the file's head says, before anything is decoded."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        # OpenCV fills what is cut off with grey and says nothing, so the end is looked for here.
-        if data[12:16] == b"IHDR" and b"IEND" in data[-64:]:
-            return int.from_bytes(data[20:24]), int.from_bytes(data[16:20])
-    elif data.startswith(b"\xff\xd8"):
-        size, at = None, 2
-        while at + 9 <= len(data) and data[at] == 0xFF:
-            marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
-            if marker == 0xFF:  # padding
-                at += 1
-                continue
-            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-                size = int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 7 : at + 9])
-            if marker == 0xDA and size and data.find(b"\xff\xd9", at) >= 0:
-                return size
-            at += 2 + length
-    else:
-        raise ValueError(f"{path} is neither a JPEG nor a PNG")
-    raise ValueError(f"{path} is cut off or damaged: get it again")

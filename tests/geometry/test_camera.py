@@ -55,13 +55,6 @@ def as_martinez(c: Camera) -> tuple:
     return (c.rotation.numpy(), *(part.numpy()[:, None] for part in parts), c.name)
 
 
-def as_mmpose(c: Camera) -> dict:
-    _, centre, focal, principal, radial, tangential, _ = as_martinez(c)
-    entry = {"R": c.rotation.mT.numpy(), "T": centre / 1000, "f": focal, "c": principal}
-    entry |= {"k": radial, "p": tangential, "w": c.size[0], "h": c.size[1]}
-    return entry | {"name": "camera1", "id": c.name}
-
-
 def as_3dmppe(c: Camera) -> dict:
     return {
         "R": c.rotation.tolist(),
@@ -71,7 +64,7 @@ def as_3dmppe(c: Camera) -> dict:
     }
 
 
-def test_the_four_notations_are_one_camera(human36m):
+def test_the_three_notations_are_one_camera(human36m):
     for subject in SUBJECTS:
         for lens, place in human36m[subject]:
             first = Camera.from_videopose3d(lens, place)
@@ -79,11 +72,7 @@ def test_the_four_notations_are_one_camera(human36m):
             moon = replace(moon, radial=first.radial, tangential=first.tangential)
             world = person()
             pixels = first.project(first.world_to_camera(world))
-            for other in (
-                Camera.from_martinez(as_martinez(first)),
-                Camera.from_mmpose(as_mmpose(first)),
-                moon,
-            ):
+            for other in (Camera.from_martinez(as_martinez(first)), moon):
                 assert (other.name, other.size) == (first.name, first.size)
                 assert largest(other.project(other.world_to_camera(world)), pixels) < 1e-8
                 assert largest(other.world_to_camera(world), first.world_to_camera(world)) < 1e-8
@@ -154,7 +143,6 @@ def test_a_point_on_the_axis_is_the_principal_point_and_one_beside_it_is_compute
     # x = 1, y = 0, r2 = 1: s = 1 + .5 + .25 + .125 + p2 = 2
     expected = [[500, 400], [1000 * (2 + 0.125) + 500, 2000 * 0.25 + 400]]
     assert camera.project(points).tolist() == expected
-    assert camera.project_pinhole(points).tolist() == [[500, 400], [1500, 400]]
 
 
 @pytest.mark.parametrize("radius", [200, 250])
@@ -177,34 +165,20 @@ def test_pinhole_and_other_lens_models_are_as_far_off_as_measured(name, radius):
     assert 0.04 < largest(swapped.project(points), pixels) < 0.36
 
 
-@pytest.mark.parametrize("name", HUMAN36M_INTRINSICS)
-def test_back_projection_undoes_projection_over_the_whole_picture_and_around_it(name):
-    camera = HUMAN36M_INTRINSICS[name].at(torch.eye(3), torch.zeros(3))
+def test_back_projection_undoes_projection_without_distortion(camera):
+    pinhole = replace(camera, radial=torch.zeros(3), tangential=torch.zeros(2))
     ticks = torch.arange(-500, 1501, 50).double()
     pixels = torch.cartesian_prod(ticks, ticks)
     depth = torch.linspace(1000, 9000, len(pixels)).double()
-    points = camera.back_project(pixels, depth)
+    points = pinhole.back_project_pinhole(pixels, depth)
     assert torch.equal(points[:, 2], depth)
-    assert largest(camera.project(points), pixels) < 1e-6
-    flat = camera.back_project_pinhole(pixels, depth)
-    assert largest(camera.project_pinhole(flat), pixels) < 1e-9
-    assert largest(flat, points) > 10
+    assert largest(pinhole.project(points), pixels) < 1e-9
+    assert largest(camera.project(points), pixels) > 10
 
 
-def test_where_no_ray_meets_a_pixel_there_is_nan_not_a_wrong_point():
-    # x (1 - x^2) never exceeds 0.385: the pixel at 0.6 focal lengths sees nothing.
-    lens = Intrinsics("fold", (1000.0, 1000.0), (0.0, 0.0), (-1.0, 0.0, 0.0))
-    lens = lens.at(torch.eye(3), torch.zeros(3))
-    pixels = torch.tensor([[300.0, 0.0], [600.0, 0.0], [torch.nan, 0.0]])
-    points = lens.back_project(pixels, torch.ones(3))
-    assert lens.project(points[0]).tolist() == pytest.approx([300, 0], abs=1e-4)
-    assert points[1:, :2].isnan().all()
-
-
-def test_world_and_camera_are_each_others_inverse_and_keep_distances(camera):
+def test_camera_coordinates_keep_distances_and_have_their_axes(camera):
     world = person()
     points = camera.world_to_camera(world)
-    assert largest(camera.camera_to_world(points), world) < 1e-9
     assert torch.allclose(torch.cdist(points, points), torch.cdist(world, world), atol=1e-6)
     assert camera.world_to_camera(camera.centre).abs().max() < 1e-9
     # x right, y down, z forward: a point above, right of and behind the middle of the room
@@ -218,9 +192,8 @@ def test_any_batch_shape_and_float_type_comes_back_as_it_went_in(camera):
         pixels = camera.project(points)
         assert pixels.dtype == torch.float32 and pixels.shape == (*shape[:-1], 2)
         assert largest(pixels.reshape(-1, 2), exact) < 1e-3
-        back = camera.back_project(pixels, points[..., 2])
+        back = camera.back_project_pinhole(pixels, points[..., 2])
         assert back.dtype == torch.float32 and back.shape == shape
-        assert largest(back.reshape(-1, 3), points.reshape(-1, 3)) < 1e-2
     assert camera.project(torch.tensor([0.0, 0.0, 1.0])).shape == (2,)
     assert camera.project(torch.zeros(0, 17, 3)).shape == (0, 17, 2)
 
@@ -233,8 +206,8 @@ def test_gradients_flow_through_the_lens(camera):
 def test_what_is_not_a_camera_is_refused_with_the_reason(camera):
     with pytest.raises(ValueError, match="camera mirror: .* is not a rotation"):
         replace(camera, name="mirror", rotation=torch.diag(torch.tensor([1.0, 1.0, -1.0])))
-    with pytest.raises(ValueError, match=r"lacks \['T', 'f'\]"):
-        Camera.from_mmpose({"R": 0, "c": 0, "k": 0, "p": 0})
+    with pytest.raises(ValueError, match=r"lacks \['t', 'f'\]"):
+        Camera.from_3dmppe({"R": 0, "c": 0}, "x")
     with pytest.raises(ValueError, match="not 3 things"):
         Camera.from_martinez((1, 2, 3))
     with pytest.raises(ValueError, match=r"expected \(3,\) numbers of a camera, got \(2,\)"):

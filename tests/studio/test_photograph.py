@@ -203,7 +203,8 @@ def test_light_from_above_darkens_the_floor_under_a_person_and_nothing_else():
     darker = floor & (with_person.image[..., 0].astype(int) < empty.image[..., 0].astype(int) - 20)
     y, x = np.nonzero(darker)
     rays = torch.from_numpy(np.stack([x, y], 1)).float()
-    world = eye.camera_to_world(eye.back_project(rays, torch.from_numpy(with_person.front[y, x])))
+    points = eye.back_project_pinhole(rays, torch.from_numpy(with_person.front[y, x]))
+    world = points @ eye.rotation.float() + eye.centre.float()
     surface = hovering.surface[:, :2]
     gap = torch.cdist(world[:, :2], surface).amin(1)
     assert len(y) > 100 and gap.max() < 90  # soft edges reach some pixels farther
@@ -226,7 +227,8 @@ def test_the_lens_bends_people_and_their_joints_alike():
     batch = labels.label(shot, 0, SMPL24, 0)
     expected = bent.project(bent.world_to_camera(shot.scene.people[0].joints)) * 0.16
     assert torch.allclose(batch.joints2d[0], expected, atol=1e-3)
-    pinhole = bent.project_pinhole(bent.world_to_camera(shot.scene.people[0].joints)) * 0.16
+    straight = replace(bent, radial=torch.zeros(3), tangential=torch.zeros(2))
+    pinhole = straight.project(straight.world_to_camera(shot.scene.people[0].joints)) * 0.16
     assert (pinhole - expected).abs().max() > 1  # or the test would not see a lens
     toe = shot.scene.people[0].surface[:, 2].argmin()
     x, y = (bent.project(bent.world_to_camera(shot.scene.people[0].surface[toe])) * 0.16).tolist()
