@@ -1,9 +1,9 @@
-"""Body files: reading them, with every check that an untrusted file needs, and naming their parts.
+"""Body files: reading them with the checks that an untrusted file needs, and labelling body parts.
 
 Files are npz with SMPL's keys, in metres: v_template (V, 3), shapedirs (V, 3, S), J_regressor
 (24, V), weights (V, 24), f (F, 3), kintree_table (2, 24) and, if the body has them, posedirs
 (V, 3, 207). Keys "regressor_NAME" hold regressors (K, V) under the name of a skeleton. The bundled
-files beside this module (see NOTICE) have the same form in smaller types.
+files in `bodies` (see its NOTICE) have the same form in smaller types.
 
 Dimensions: V vertices, F faces, S shape components, K joints of a regressor.
 """
@@ -27,50 +27,26 @@ PARTS = ("left arm", "right arm", "head", "left leg", "right leg", "torso")
 """The parts of LSP's and SPIN's evaluation, labelled 1 to 6. Hands are arms, feet are legs, the
 neck belongs to the head and the collars to the torso."""
 
-PARTS14 = (
-    "head",
-    "torso",
-    "left upper arm",
-    "right upper arm",
-    "left forearm",
-    "right forearm",
-    "left hand",
-    "right hand",
-    "left thigh",
-    "right thigh",
-    "left shank",
-    "right shank",
-    "left foot",
-    "right foot",
-)
-"""Fourteen finer parts, labelled 1 to 14; they unite to `PARTS`."""
-
-_FINE = dict.fromkeys(SMPL24.joints, "torso") | {"smpl_neck": "head", "smpl_head": "head"}
-for _side in ("left", "right"):
-    for _joint, _part in {
-        "shoulder": "upper arm",
-        "elbow": "forearm",
-        "wrist": "hand",
-        "hand_base": "hand",
-        "hip": "thigh",
-        "knee": "shank",
-        "ankle": "foot",
-        "foot_ball": "foot",
-    }.items():
-        _FINE[f"{_side}_{_joint}"] = f"{_side} {_part}"
-_COARSE = {"head": "head", "torso": "torso"} | {
-    f"{side} {fine}": f"{side} {limb}"
+_PIECES = [("head", ("smpl_neck", "smpl_head")), ("torso", ())] + [
+    (f"{side} {limb}", tuple(f"{side}_{joint}" for joint in joints))
+    for limb, joints in (
+        ("arm", ("shoulder",)),
+        ("arm", ("elbow",)),
+        ("arm", ("wrist", "hand_base")),
+        ("leg", ("hip",)),
+        ("leg", ("knee",)),
+        ("leg", ("ankle", "foot_ball")),
+    )
     for side in ("left", "right")
-    for limb, pieces in {
-        "arm": ("upper arm", "forearm", "hand"),
-        "leg": ("thigh", "shank", "foot"),
-    }.items()
-    for fine in pieces
-}
-BONES14 = tuple(PARTS14.index(_FINE[joint]) + 1 for joint in SMPL24.joints)
-"""The part of `PARTS14` that each joint of SMPL's rig moves."""
-UNITED = (0, *(PARTS.index(_COARSE[part]) + 1 for part in PARTS14))
-"""The part of `PARTS` for each label of `PARTS14`."""
+]
+"""The fourteen finer pieces in which `label` decides: the part that each belongs to, and the joints
+that move it (the torso has all others). Pieces are numbered from 1."""
+
+_PIECE_OF_JOINT = np.array([
+    next((k for k, (_, joints) in enumerate(_PIECES, 1) if joint in joints), 2)
+    for joint in SMPL24.joints
+])  # fmt: skip
+_PART_OF_PIECE = np.array([0, *(PARTS.index(part) + 1 for part, _ in _PIECES)], dtype=np.uint8)
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
@@ -83,7 +59,7 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     try:
         template = _finite(arrays, "v_template", (-1, 3))
         count = len(template)
-        read = {
+        checked = {
             "v_template": template,
             "shapedirs": _finite(arrays, "shapedirs", (count, 3, -1)),
             "J_regressor": _sums_to_one(arrays, "J_regressor", (len(SMPL24), count)),
@@ -98,13 +74,13 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
             if tuple(parents[1:]) != SMPL24.parents[1:]:
                 raise ValueError("kintree_table is not SMPL's tree of 24 joints")
         if "posedirs" in arrays:
-            read["posedirs"] = _finite(arrays, "posedirs", (count, 3, POSE_DIRECTIONS))
+            checked["posedirs"] = _finite(arrays, "posedirs", (count, 3, POSE_DIRECTIONS))
         for key in arrays:
             if key.startswith(REGRESSOR):
-                read[key] = _sums_to_one(arrays, key, (-1, count))
+                checked[key] = _sums_to_one(arrays, key, (-1, count))
     except ValueError as error:
         raise ValueError(f"{path}: {error}; {REMEDY}") from error
-    return read
+    return checked
 
 
 def read_regressor(path: str | Path, joints: int, vertices: int) -> np.ndarray:
@@ -120,34 +96,34 @@ def read_regressor(path: str | Path, joints: int, vertices: int) -> np.ndarray:
 
 
 def label(faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Which of `PARTS14` each face belongs to, 1 to 14: (F,) uint8.
+    """The part of `PARTS` of each face, 1 to 6: (F,) uint8, from skinning weights (V, 24).
 
-    The part whose bones have the largest sum of skinning weights at the face's three corners.
-    Patches cut off from the largest one of their part on the same piece of the mesh take the
-    label that most of their neighbours have, so that borders are clean.
+    A face belongs to the piece whose bones have the largest sum of weights at its three corners.
+    Patches that are cut off from the largest one of their piece, on the same component of the mesh,
+    take the label of most of their neighbours, so that borders are clean.
     """
-    shares = np.zeros((len(weights), len(PARTS14) + 1))
-    np.add.at(shares.T, np.array(BONES14), weights.T)
-    # Left and right tie on faces astride the middle of the body only as rounding has it
+    shares = np.zeros((len(weights), len(_PIECES) + 1))
+    np.add.at(shares.T, _PIECE_OF_JOINT, weights.T)
+    # Rounded, so that faces astride the middle of the body tie between left and right.
     labels = np.round(shares[faces].sum(axis=1), 6).argmax(axis=1)
     one, other = _neighbours(faces)
-    piece = _components(len(faces), one, other)
-    for _ in range(len(PARTS14)):
+    component = _components(len(faces), one, other)
+    for _ in _PIECES:
         inside = labels[one] == labels[other]
         patch = _components(len(faces), one[inside], other[inside])
         size = np.bincount(patch)
-        largest = np.zeros((piece.max() + 1, shares.shape[1]), dtype=np.int64)
-        np.maximum.at(largest, (piece, labels), size[patch])
-        stray = size[patch] < largest[piece, labels]
+        largest = np.zeros((component.max() + 1, shares.shape[1]), dtype=np.int64)
+        np.maximum.at(largest, (component, labels), size[patch])
+        stray = size[patch] < largest[component, labels]
         if not stray.any():
             break
         votes = np.zeros((patch.max() + 1, shares.shape[1]))
         for a, b in ((one, other), (other, one)):
             edge = (patch[a] != patch[b]) & ~stray[b]
             np.add.at(votes, (patch[a][edge], labels[b][edge]), 1)
-        heard = stray & (votes[patch].sum(axis=1) > 0)
-        labels[heard] = votes[patch[heard]].argmax(axis=1)
-    return labels.astype(np.uint8)
+        outvoted = stray & (votes[patch].sum(axis=1) > 0)
+        labels[outvoted] = votes[patch[outvoted]].argmax(axis=1)
+    return _PART_OF_PIECE[labels]
 
 
 def _neighbours(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,22 +143,21 @@ def _components(count: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def _load(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"no body file {path}; name an npz, or use the bundled free body")
+    arrays = {}
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
         if size > LARGEST:
             raise ValueError(f"it unpacks to {size / 2**30:.1f} GiB, no body is that large")
         with np.load(path, allow_pickle=False) as file:
-            return {key: _entry(file, key) for key in file.files}
+            for key in file.files:
+                try:
+                    arrays[key] = file[key]
+                except ValueError as error:  # object arrays, broken headers
+                    raise ValueError(f"{key}: {error}") from error
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError) as error:
         raise ValueError(f"{path} is not a readable body file ({error}); {REMEDY}") from error
-
-
-def _entry(file, key: str) -> np.ndarray:
-    try:
-        return file[key]
-    except ValueError as error:  # object arrays, broken headers
-        raise ValueError(f"{key}: {error}") from error
+    return arrays
 
 
 def _shaped(arrays: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float64, UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 MAX_PIXELS = 100_000_000
@@ -62,18 +62,16 @@ def _read(path: Path | str, *, grey: bool) -> np.ndarray:
             image = Image.open(path, formats=("JPEG", "PNG"))
         with image:
             if image.width * image.height > MAX_PIXELS:
-                raise Image.DecompressionBombError(f"{image.width} x {image.height} px")
+                raise Image.DecompressionBombError
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"{path} is not of 8 bits")
             return np.array(image.convert("L" if grey and image.mode in ("1", "L") else "RGB"))
     except Image.DecompressionBombError as error:
-        raise ValueError(
-            f"{path} has more than {MAX_PIXELS:,} pixels ({error}); make it smaller"
-        ) from error
+        raise ValueError(f"{path} has more than {MAX_PIXELS:,} pixels; make it smaller") from error
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path} is neither a JPEG nor a PNG") from error
     except (OSError, SyntaxError, struct.error) as error:  # what Pillow raises for damaged files
-        raise ValueError(
-            f"{path} is no JPEG or PNG, or is damaged ({error}): get it again"
-        ) from error
+        raise ValueError(f"{path} is cut off or damaged: get it again ({error})") from error
 
 
 def crop_affine(

@@ -1,19 +1,19 @@
 """Pictures of triangle meshes: a batched z-buffer in plain torch, on the CPU and on a GPU.
 
-`rasterise` says which triangle every pixel of every picture sees; a `Raster` turns that into depth,
-silhouettes, part labels, or any attribute of the vertices. The caller projects, with a lens
-(`Camera.project`) or without (`project`), and the picture follows; edges are straight between the
-projected vertices, so under a lens small triangles are the truth and large ones come near it.
-Several people are one mesh, their vertices and triangles concatenated; they hide each other.
+`rasterise` finds the triangle that every pixel of every picture sees; a `Raster` makes depth,
+silhouettes, part labels, or any attribute of the vertices of it. The caller projects vertices, with
+a lens (`Camera.project`) or without (`project`). Edges are straight between projected vertices: with
+a lens that is exact for small triangles only. Several people are one mesh, their vertices and
+triangles concatenated; they occlude each other.
 
 Pixels: integer coordinates are pixel centres, x right, y down. The front of a triangle is where
 its vertices run counter-clockwise, as in closed meshes whose normals point outwards.
 
-Pixels belong to one of two triangles that share an edge, never to both or none, and neither the
+A pixel belongs to one of two triangles that share an edge, never to both or none, and neither the
 rest of the batch nor the device changes a bit of the result: see zbuffer.py. Gradients do not flow.
 
-Time and memory: O(B F) to sort triangles out, then O(rows of triangles) and O(pixels painted,
-hidden ones too), about 100 bytes for each of these at the peak; 8 bytes a pixel stay.
+Time and memory: O(B F) to select triangles, then O(rows of triangles) and O(pixels painted,
+occluded ones too), about 100 bytes for each of these at the peak; 8 bytes per pixel stay.
 
 Dimensions: B pictures, V vertices, F triangles, H x W pixels, N covered pixels, C channels.
 """
@@ -37,12 +37,12 @@ from posekit.geometry.zbuffer import (
 )
 
 CACHED_TRIANGLES, CACHED_PIXELS = 1 << 13, 1 << 15
-"""How many are worked on at a time on a CPU, so that they stay in its cache."""
+"""Numbers processed at a time on a CPU, so that they stay in its cache."""
 
 
 @dataclass(frozen=True)
 class Covered:
-    """The pixels that see something, in the order of the pictures, for shading only those."""
+    """Only the pixels that see something, in the order of the pictures."""
 
     pixels: Int64[Tensor, " N"]  # flat, of B H W
     pictures: Int64[Tensor, " N"]
@@ -52,7 +52,7 @@ class Covered:
     faces: Int64[Tensor, "F 3"]
 
     def interpolate(self, attribute: Float[Tensor, "B V C"]) -> Float[Tensor, "N C"]:
-        """An attribute of the vertices (normals, colours, places) at each covered pixel."""
+        """An attribute of the vertices (normals, colours, places) at each of these pixels."""
         rows, offset = attribute.flatten(0, 1), self.pictures * attribute.shape[1]
         corners = [i.index_select(0, self.face) + offset for i in self.faces.unbind(1)]
         weights = self.weights.to(attribute.dtype).unbind(1)
@@ -67,7 +67,7 @@ class Covered:
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """What each pixel sees. With supersampling, H and W count samples: `average` goes back."""
+    """What each pixel sees. With supersampling, H and W count samples; `average` gives pixels."""
 
     faces: Int64[Tensor, "F 3"]
     supersample: int
@@ -80,23 +80,13 @@ class Raster:
         return self.keys > 0
 
     @cached_property
-    def face(self) -> Int64[Tensor, "B H W"]:
-        """The triangle seen, -1 for nothing."""
-        return self._look_up(self.keys, torch.arange(len(self.faces), device=self.keys.device), -1)
-
-    @cached_property
     def depth(self) -> Float32[Tensor, "B H W"]:
         """Millimetres along z, inf for nothing."""
         return depth_of(self.keys).float()
 
     @cached_property
-    def weights(self) -> Float32[Tensor, "B H W 3"]:
-        """Perspective-correct weights of the triangle's corners, 0 for nothing."""
-        return self.fill(self.covered.weights)
-
-    @cached_property
     def covered(self) -> Covered:
-        """Only the pixels that see something."""
+        """All pixels that see something."""
         return self.cover(self.keys.view(-1).nonzero().squeeze(1))
 
     def cover(self, pixels: Int64[Tensor, " N"]) -> Covered:
@@ -110,24 +100,17 @@ class Raster:
     def labels(
         self, face_labels: Shaped[Tensor, " F"], background: int = 0
     ) -> Shaped[Tensor, "B H W"]:
-        """Of each pixel (each sample, with supersampling) the label of its triangle."""
-        return self._look_up(self.keys, face_labels, background)
-
-    def pixel_labels(
-        self, face_labels: Shaped[Tensor, " F"], background: int = 0
-    ) -> Shaped[Tensor, "B h w"]:
-        """Of each pixel the label of its nearest sample; `background` where under half see any."""
-        pixels, samples, seen = self.nearest()
-        mostly = 2 * seen >= self.supersample**2
-        batch, high, wide = self.keys.shape
-        shape = (batch, high // self.supersample, wide // self.supersample)
-        keys = self.keys.new_zeros(shape)
-        keys.view(-1)[pixels[mostly]] = self.keys.view(-1).index_select(0, samples[mostly])
-        return self._look_up(keys, face_labels, background)
+        """The label of each pixel's triangle (each sample's, with supersampling)."""
+        values = face_labels.new_full(self.keys.shape, background)
+        places = self.keys.flatten().nonzero().squeeze(1)
+        triangle = triangle_of(self.keys.flatten().index_select(0, places))
+        face = self.triangles.face.index_select(0, triangle)
+        values.view(-1)[places] = face_labels.index_select(0, face)
+        return values
 
     def nearest(self) -> tuple[Int64[Tensor, " N"], Int64[Tensor, " N"], Int64[Tensor, " N"]]:
         """The pixels that see anything (flat, of B h w), the nearest sample of each (flat, of
-        B H W), and how many of its samples see anything; of equally near samples the first."""
+        B H W), and its number of samples that see anything; of equally near samples the first."""
         s, wide = self.supersample, self.keys.shape[2]
         best, *others = self._samples(self.keys)
         best = best.contiguous()
@@ -145,16 +128,10 @@ class Raster:
             seen += keys > 0
         return pixels, samples, seen
 
-    def interpolate(
-        self, attribute: Float[Tensor, "B V C"], background: float = 0.0
-    ) -> Float[Tensor, "B H W C"]:
-        """An attribute of the vertices at each pixel."""
-        return self.fill(self.covered.interpolate(attribute), background)
-
     def fill(
         self, values: Shaped[Tensor, "N C"], background: float = 0
     ) -> Shaped[Tensor, "B H W C"]:
-        """Values of the covered pixels in their places, `background` elsewhere."""
+        """Values of the `covered` pixels in their places, `background` elsewhere."""
         picture = values.new_full((*self.keys.shape, values.shape[1]), background)
         picture.view(-1, values.shape[1])[self.covered.pixels] = values
         return picture
@@ -169,23 +146,15 @@ class Raster:
 
     @property
     def coverage(self) -> Float32[Tensor, "B h w"]:
-        """Of each pixel the part of its samples that see something."""
+        """The share of each pixel's samples that see something."""
         return self.average(self.silhouette)
 
     def _samples(self, values: Tensor) -> list[Tensor]:
         s = self.supersample
         return [values[:, i::s, j::s] for i in range(s) for j in range(s)]
 
-    def _look_up(self, keys: Tensor, face_values: Tensor, background: int) -> Tensor:
-        values = keys.new_full(keys.shape, background, dtype=face_values.dtype)
-        places = keys.flatten().nonzero().squeeze(1)
-        triangle = triangle_of(keys.flatten().index_select(0, places))
-        face = self.triangles.face.index_select(0, triangle)
-        values.view(-1)[places] = face_values.index_select(0, face)
-        return values
-
     def _cover(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """The first fields of Covered, in their order."""
+        """The first five fields of Covered."""
         keys = self.keys.view(-1).index_select(0, pixels)
         triangle, depth = triangle_of(keys), depth_of(keys)
         picture = self.triangles.picture.index_select(0, triangle)
@@ -203,7 +172,7 @@ class Raster:
 def project(vertices: Float[Tensor, "B V 3"], K: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B V 3"]:
     """Camera points (mm) as (x px, y px, depth mm), without a lens's distortion.
 
-    x and y of points that are not in front of the camera are inf: nothing can be said of them.
+    x and y of points that are not in front of the camera are inf.
     """
     x, y, z = vertices.unbind(-1)
     k = K.to(vertices)[:, :2, :, None].unbind(1)
@@ -222,15 +191,15 @@ def rasterise(
     near: float = 10.0,
     supersample: int = 1,
 ) -> Raster:
-    """Which triangle each pixel of B pictures sees: the nearest, of equally near ones the first.
+    """The triangle that each pixel of B pictures sees: the nearest, of equally near ones the first.
 
-    `points` are (x px, y px, depth mm). `cull` leaves out triangles seen from that side. Left out
-    whole are triangles with a corner nearer than `near` mm, behind the camera or not finite: an
-    infinite depth takes a person out of a picture. Triangles without area paint nothing. With
-    `supersample` s the raster has s x s samples a pixel, in a regular grid about its centre.
+    `points` are (x px, y px, depth mm). `cull` leaves out triangles seen from that side. Triangles
+    with a corner nearer than `near` mm, behind the camera or not finite are left out whole: an
+    infinite depth removes a person from a picture. Triangles without area paint nothing. With
+    `supersample` s the raster has s x s samples per pixel, in a regular grid around its centre.
 
-    ValueError when a point has NaN (the batch index is named), a triangle a vertex that is not
-    there, or height, width, `near` or `supersample` are not positive.
+    ValueError when a point has NaN (the batch index is named), a triangle names a missing vertex, or
+    height, width, `near` or `supersample` are not positive.
     """
     if min(height, width, supersample) < 1 or not near > 0:
         raise ValueError(
@@ -264,10 +233,10 @@ def rasterise(
 def normals(
     vertices: Float[Tensor, "B V 3"], faces: Int64[Tensor, "F 3"]
 ) -> Float[Tensor, "B V 3"]:
-    """Unit normals of the vertices, their triangles' weighted by area; 0 where there is none.
+    """Unit normals of the vertices, means of their triangles' weighted by area; 0 without any.
 
     They point out of the front of the triangles. Summed as whole numbers, a picture's largest
-    triangle counting 2^40, because then no order of summation matters.
+    triangle as 2^40, so that the order of summation does not matter.
     """
     batch, count, _ = vertices.shape
     x, y, z = vertices.detach().double().reshape(-1, 3).T.contiguous()
@@ -295,14 +264,11 @@ def shaded(
     height: int,
     width: int,
     colours: Float[Tensor, "#B V 3"],
-    *,
-    background: float = 1.0,
-    supersample: int = 3,
 ) -> UInt8[Tensor, "B H W 3"]:
-    """Pictures for figures: matt `colours` (0 to 1) under one light beside the camera."""
-    raster = rasterise(project(vertices, K), faces, height, width, supersample=supersample)
+    """Pictures for figures: matt `colours` (0 to 1) under one light beside the camera, on white."""
+    raster = rasterise(project(vertices, K), faces, height, width, supersample=3)
     x, y, z = normals(vertices, faces).unbind(-1)
     # From the upper left, two thirds of the light; the rest comes from everywhere.
     lit = 1 / 3 + 2 / 3 * (-x / 3 - 2 * y / 3 - 2 * z / 3).clamp(min=0)
-    samples = raster.interpolate(colours * lit[..., None], background)
+    samples = raster.fill(raster.covered.interpolate(colours * lit[..., None]), 1.0)
     return (raster.average(samples).clamp(0, 1) * 255).round().to(torch.uint8)

@@ -70,15 +70,15 @@ def test_what_cannot_be_read_is_named(tmp_path, picture):
     broken = bytearray(png)
     broken[len(png) // 2] ^= 0xFF
     wrong = {
-        "text.jpg": (b"hello", "no JPEG or PNG"),
-        "empty.png": (b"", "no JPEG or PNG"),
+        "text.jpg": (b"hello", "neither a JPEG nor a PNG"),
+        "empty.png": (b"", "neither a JPEG nor a PNG"),
         "half.jpg": (jpeg[: len(jpeg) // 2], "damaged"),
         "half.png": (png[: len(png) // 2], "damaged"),
         "head.jpg": (jpeg[:30], "damaged"),
         "huge.png": (png_of(100_000, 100_000), "more than 100,000,000"),
         "liar.png": (png_of(30, 30, b"\0\0"), "damaged"),
         "broken.png": (bytes(broken), "damaged"),
-        "gif.png": (b"GIF89a" + bytes(50), "no JPEG or PNG"),
+        "gif.png": (b"GIF89a" + bytes(50), "neither a JPEG nor a PNG"),
     }
     for name, (data, message) in wrong.items():
         (tmp_path / name).write_bytes(data)
