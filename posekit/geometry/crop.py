@@ -69,7 +69,9 @@ def _read(path: Path | str, *, grey: bool) -> np.ndarray:
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} has more than {MAX_PIXELS:,} pixels; make it smaller") from error
     except UnidentifiedImageError as error:
-        raise ValueError(f"{path} is neither a JPEG nor a PNG") from error
+        raise ValueError(
+            f"{path} is neither a JPEG nor a PNG, or it is cut off or damaged: get it again"
+        ) from error
     except (OSError, SyntaxError, struct.error) as error:  # what Pillow raises for damaged files
         raise ValueError(f"{path} is cut off or damaged: get it again ({error})") from error
 

@@ -20,7 +20,6 @@ Dimensions: B pictures, V vertices, F triangles, H x W pixels, N covered pixels,
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
@@ -187,13 +186,13 @@ def rasterise(
     height: int,
     width: int,
     *,
-    cull: Literal["back", "front"] | None = "back",
+    cull: bool = True,
     near: float = 10.0,
     supersample: int = 1,
 ) -> Raster:
     """The triangle that each pixel of B pictures sees: the nearest, of equally near ones the first.
 
-    `points` are (x px, y px, depth mm). `cull` leaves out triangles seen from that side. Triangles
+    `points` are (x px, y px, depth mm). `cull` leaves out triangles seen from the back. Triangles
     with a corner nearer than `near` mm, behind the camera or not finite are left out whole: an
     infinite depth removes a person from a picture. Triangles without area paint nothing. With
     `supersample` s the raster has s x s samples per pixel, in a regular grid around its centre.
@@ -205,8 +204,6 @@ def rasterise(
         raise ValueError(
             f"height {height}, width {width}, near {near} and supersample {supersample} must be > 0"
         )
-    if cull not in ("back", "front", None):
-        raise ValueError(f"cull is 'back', 'front' or None, not {cull!r}")
     low, high = map(int, faces.aminmax()) if len(faces) else (0, -1)
     if not (low >= 0 and high < points.shape[1]):
         raise ValueError(f"faces name vertices {low} to {high}, but there are {points.shape[1]}")

@@ -1,8 +1,8 @@
 """The joint orders of the field, and conversion between them by joint name.
 
-One vocabulary: the same name is the same anatomical point in every skeleton here, so labels that
-mean different points get different names. Where the papers' code calls two names the same point,
-that is a rule of its own (`SAME_POINT`, `MOON_POINTS`, `SPIN_3DHP_POINTS`), never a shared name:
+The same name is the same anatomical point in every skeleton here, so labels that mean different
+points get different names. Where the papers' code takes two of them for the same point, that is a
+rule of its own (`SAME_POINT`, `MOON_POINTS`, `SPIN_3DHP_POINTS`), never a shared name:
 
 - "thorax" is Human3.6M's joint 13 (8 of 17), at the base of the neck. MPII's and Moon's "Thorax"
   lies between the shoulders and is "mid_shoulders" here; MPII's "upper neck" and LSP's "neck" are
@@ -33,7 +33,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Named joints in a data set's order, and the tree that connects them."""
+    """Named joints in a data set's order, and their tree."""
 
     name: str
     joints: tuple[str, ...]
@@ -54,18 +54,18 @@ class Skeleton:
 
     @cached_property
     def mirror(self) -> tuple[int, ...]:
-        """For each joint its twin of the other side, itself if it lies in the middle."""
+        """The index of each joint's twin on the other side, its own for joints in the middle."""
         return tuple(self.index(_other_side(joint)) for joint in self.joints)
 
     def index(self, joint: str) -> int:
-        """Where `joint` stands in the order; ValueError names the joints there are."""
+        """The index of `joint`; ValueError names the joints there are."""
         if joint not in self.joints:
             raise ValueError(f"{self.name} has no joint {joint!r}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
 
 
 class Conversion(NamedTuple):
-    """A pose in the target's order, NaN where a joint is missing, and which ones are."""
+    """A pose in the target's order, NaN for missing joints, and the names of these."""
 
     pose: Float[Tensor, "*batch K D"]
     missing: tuple[str, ...]
@@ -75,14 +75,14 @@ MIDPOINTS = {
     "pelvis": ("left_hip", "right_hip"),
     "mid_shoulders": ("left_shoulder", "right_shoulder"),
 }
-"""Joints that may be made from two others."""
+"""Joints that may be computed as the middle of two others."""
 
 SAME_POINT = {
     "thorax": ("neck", "neck_base"),
     "neck": ("thorax", "neck_base"),
     "neck_base": ("thorax", "neck"),
 }
-"""Which joints stand in, in this order, for one that the source lacks: the base of the neck."""
+"""Stand-ins for a joint that the source lacks, in this order: the base of the neck."""
 
 MOON_POINTS = {
     "thorax": ("neck",),
@@ -93,7 +93,7 @@ MOON_POINTS = {
     "head_top": ("head",),
     "neck_nose": ("nose",),
 }
-"""The stand-ins of Moon et al. (ICCV 2019), when they train on several data sets at once."""
+"""The stand-ins of Moon et al. (ICCV 2019), who train on several data sets at once."""
 
 SPIN_3DHP_POINTS = {"neck": ("neck_base",), "neck_nose": ("mid_head",), "head": ("head_top",)}
 """The stand-ins with which SPIN (Kolotouros et al., ICCV 2019) reads MPI-INF-3DHP."""
@@ -107,11 +107,11 @@ def convert(
     derive: bool = True,
     stand_ins: Mapping[str, tuple[str, ...]] = SAME_POINT,
 ) -> Conversion:
-    """`pose` in the order of `target`, joint by joint name, and the joints that it lacks.
+    """`pose` in the order of `target`, matched by joint name, and the missing joints.
 
     A joint that the source lacks is taken from a joint of `stand_ins`, else, if `derive`, from the
-    middle of two (`MIDPOINTS`); else it is NaN. Units stay. Raises ValueError when the pose does
-    not have the source's joints.
+    middle of two (`MIDPOINTS`); else it is NaN. Units stay. ValueError when the pose has another
+    number of joints than the source.
     """
     if pose.shape[-2] != len(source):
         raise ValueError(f"{source.name} has {len(source)} joints, the pose {pose.shape[-2]}")
@@ -130,7 +130,7 @@ def convert(
 def _origin(
     joint: str, source: Skeleton, derive: bool, stand_ins: Mapping[str, tuple[str, ...]]
 ) -> tuple[int, ...]:
-    """The source joints that make `joint`: one, two to take the middle of, or none."""
+    """The source joints for `joint`: one, two to take the middle of, or none."""
     for name in (joint, *stand_ins.get(joint, ())):
         if name in source.joints:
             return (source.joints.index(name),)
@@ -148,7 +148,7 @@ def _other_side(joint: str) -> str:
 
 
 def _skeleton(name: str, tree: str) -> Skeleton:
-    """A skeleton from words "joint<parent" in joint order; the root stands alone."""
+    """A skeleton from words "joint<parent" in joint order; the root has no "<parent"."""
     words = [word.partition("<") for word in tree.split()]
     joints = tuple(joint for joint, _, _ in words)
     parents = tuple(joints.index(parent) if parent else -1 for _, _, parent in words)
@@ -273,32 +273,10 @@ MPI_INF_3DHP28 = _skeleton(
 )
 """All joints of MPI-INF-3DHP (Mehta et al., 2017)."""
 
-_SPIN24 = _LSP12.format("pelvis", "mid_shoulders") + (
-    "neck<mid_shoulders head_top<neck pelvis mid_shoulders<spine spine<pelvis neck_nose<neck "
-    "head<neck_nose nose<neck left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye"
+SPIN24 = _skeleton(
+    "SPIN-24",
+    _LSP12.format("pelvis", "mid_shoulders")
+    + "neck<mid_shoulders head_top<neck pelvis mid_shoulders<spine spine<pelvis neck_nose<neck "
+    + "head<neck_nose nose<neck left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye",
 )
-
-SPIN24 = _skeleton("SPIN-24", _SPIN24)
 """SPIN's ground-truth joints: LSP's 14, MPII's pelvis and thorax, Human3.6M's, COCO's face."""
-
-_OPENPOSE25 = (
-    "openpose_nose<openpose_neck openpose_neck<openpose_mid_hip "
-    "right_openpose_shoulder<openpose_neck right_openpose_elbow<right_openpose_shoulder "
-    "right_openpose_wrist<right_openpose_elbow left_openpose_shoulder<openpose_neck "
-    "left_openpose_elbow<left_openpose_shoulder left_openpose_wrist<left_openpose_elbow "
-    "openpose_mid_hip<pelvis right_openpose_hip<openpose_mid_hip "
-    "right_openpose_knee<right_openpose_hip right_openpose_ankle<right_openpose_knee "
-    "left_openpose_hip<openpose_mid_hip left_openpose_knee<left_openpose_hip "
-    "left_openpose_ankle<left_openpose_knee right_openpose_eye<openpose_nose "
-    "left_openpose_eye<openpose_nose right_openpose_ear<right_openpose_eye "
-    "left_openpose_ear<left_openpose_eye left_openpose_big_toe<left_openpose_ankle "
-    "left_openpose_small_toe<left_openpose_big_toe left_openpose_heel<left_openpose_ankle "
-    "right_openpose_big_toe<right_openpose_ankle "
-    "right_openpose_small_toe<right_openpose_big_toe right_openpose_heel<right_openpose_ankle "
-)
-
-SPIN49 = _skeleton("SPIN-49", _OPENPOSE25 + _SPIN24)
-"""What SPIN's networks are trained on: OpenPose's 25 detections, then `SPIN24`.
-
-SPIN keeps a detected and an annotated joint apart, hence "openpose" in the names of the former.
-"""

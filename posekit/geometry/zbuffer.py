@@ -1,4 +1,4 @@
-"""Which triangle is seen where: spans of pixels, and the nearest of each pixel. See render.py.
+"""The z-buffer of render.py: spans of pixels of each triangle, and the nearest of each pixel.
 
 For each row of a triangle two edges give the first and the last pixel, and these spans are unrolled
 into exactly the pixels covered. Corners are rounded to 1/16384 px, and from there on all numbers
@@ -33,7 +33,7 @@ ALL_TRIANGLES = (1 << TRIANGLE_BITS) - 1
 def corners_of(
     points: Float[Tensor, "B V 3"], first: int, near: float, supersample: int
 ) -> Float64[Tensor, "3 B V"]:
-    """x and y of the samples in SUBPIXELS, and 1/z; NaN in x where a point is not to be used."""
+    """x and y of the samples in SUBPIXELS, and 1/z; x is NaN for points that are left out."""
     x, y, z = points.detach().double().unbind(-1)
     seen = (z >= near) & (z < torch.inf)
     bad = z.isnan() | (seen & (x.isnan() | y.isnan()))
@@ -48,7 +48,7 @@ def corners_of(
 
 @dataclass(frozen=True)
 class Triangles:
-    """T triangles of all pictures, to be painted: corners in SUBPIXELS, w = 1/z."""
+    """T triangles of all pictures to paint: corners in SUBPIXELS, w = 1/z."""
 
     picture: Int64[Tensor, " T"]
     face: Int64[Tensor, " T"]
@@ -64,8 +64,8 @@ class Triangles:
     area: Float64[Tensor, " T"]  # twice the signed area
 
     @classmethod
-    def facing(cls, corners: Tensor, faces: Tensor, first: int, cull: str | None) -> "Triangles":
-        """Those of pictures `first` and on whose side to the camera is not culled."""
+    def facing(cls, corners: Tensor, faces: Tensor, first: int, cull: bool) -> "Triangles":
+        """The triangles to paint in pictures `first` and on; with `cull` only front sides."""
         _, batch, count = corners.shape
         offsets = torch.arange(batch, device=faces.device)[:, None] * count
         vertices = [(i + offsets).view(-1) for i in faces.unbind(1)]
@@ -74,8 +74,7 @@ class Triangles:
         (x0, x1, x2), (y0, y1, y2) = ([c.index_select(0, i) for i in vertices] for c in flat[:2])
         area = cross(x1 - x0, y1 - y0, x2 - x0, y2 - y0)
         # The comparisons are false for the NaN of points not to be used.
-        front = area < 0 if cull == "back" else area > 0 if cull == "front" else area.abs() > 0
-        chosen = front.nonzero().squeeze(1)
+        chosen = (area < 0 if cull else area.abs() > 0).nonzero().squeeze(1)
         picture = chosen // max(len(faces), 1)
         vertices = [i.index_select(0, chosen) for i in vertices]
         return cls(
@@ -102,7 +101,7 @@ class Triangles:
         return x, y
 
     def plane(self) -> tuple[Tensor, Tensor, Tensor]:
-        """1/z at the sample (0, 0), and by how much it grows per sample to the right and down."""
+        """1/z at the sample (0, 0), and its increase per sample to the right and down."""
         ux, uy, uw = self.x1 - self.x0, self.y1 - self.y0, self.w1 - self.w0
         vx, vy, vw = self.x2 - self.x0, self.y2 - self.y0, self.w2 - self.w0
         right, down = cross(uw, uy, vw, vy) / self.area, cross(ux, uw, vx, vw) / self.area
@@ -128,7 +127,7 @@ class Triangles:
 
 
 def paint(triangles: Triangles, before: int, keys: Int64[Tensor, "B H W"]) -> None:
-    """Puts triangles into the pixels (0: nothing yet), into which `before` others went before."""
+    """Paint triangles into the pixels' keys (0: nothing yet), after `before` others."""
     _, height, width = keys.shape
     x, y = triangles.downwards()
     # The rows above the middle corner, then those below: two edges bound each of these halves.
@@ -176,7 +175,7 @@ def _crossing(
 def _unroll(
     begin: Int64[Tensor, " T"], count: Int64[Tensor, " T"]
 ) -> tuple[Int64[Tensor, " N"], Int64[Tensor, " N"]]:
-    """The whole numbers of ranges: of which range each is, and the number."""
+    """The integers of T ranges, one after the other: the range of each, and the integer."""
     source = torch.repeat_interleave(count)
     shift = begin - (count.cumsum(0) - count)
     number = torch.arange(len(source), device=count.device)
@@ -190,7 +189,7 @@ def cross(ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor) -> Tensor:
 
 
 def triangle_of(keys: Int64[Tensor, "*N"]) -> Int64[Tensor, "*N"]:
-    """Which of the Triangles a pixel sees."""
+    """The index among the Triangles that a pixel sees."""
     return ALL_TRIANGLES - (keys & ALL_TRIANGLES)
 
 

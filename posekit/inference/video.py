@@ -3,6 +3,7 @@
 H x W pixels. Times are in seconds.
 """
 
+import contextlib
 import hashlib
 import math
 import os
@@ -14,23 +15,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, ImageOps
 
 from posekit.geometry.crop import MAX_PIXELS, read_image
 
 RECORDING = "webcam.avi"
 ASSUMED_RATE = 25.0  # frames a second, where a video or webcam does not say
-ORIENTATION, MORE, FILM = 0x0112, 0x8769, 0xA405  # EXIF: how it is held; further tags; mm on film
-TURNS = {
-    2: np.fliplr,
-    3: lambda picture: np.rot90(picture, 2),
-    4: np.flipud,
-    5: lambda picture: picture.transpose(1, 0, 2),
-    6: lambda picture: np.rot90(picture, -1),
-    7: lambda picture: np.rot90(picture, 2).transpose(1, 0, 2),
-    8: np.rot90,
-}
-"""From stored pixels to shown ones, by EXIF's orientation."""
+MORE, FILM = 0x8769, 0xA405  # EXIF: further tags; focal length in mm on 35 mm film
 
 
 def is_picture(path: Path) -> bool:
@@ -46,14 +37,11 @@ def read_shown(path: Path) -> tuple[UInt8[np.ndarray, "H W 3"], float | None]:
 
     Errors as `read_image`; damaged EXIF counts as none.
     """
-    picture = read_image(path)
-    try:
-        with Image.open(path) as file:
-            exif = file.getexif()
-        turn, film = exif.get(ORIENTATION), float(exif.get_ifd(MORE).get(FILM, 0))
-    except Exception:  # noqa: BLE001, Pillow raises whatever the damage leads to
-        turn, film = None, 0.0
-    picture = np.ascontiguousarray(TURNS[turn](picture)) if turn in TURNS else picture
+    picture, film = read_image(path), 0.0
+    # Pillow raises whatever damaged EXIF leads to.
+    with contextlib.suppress(Exception), Image.open(path) as file:
+        shown = np.array(ImageOps.exif_transpose(file).convert("RGB"))
+        picture, film = shown, float(file.getexif().get_ifd(MORE).get(FILM, 0))
     return picture, film if math.isfinite(film) and film > 0 else None
 
 

@@ -111,7 +111,6 @@ def botnet(
     resnet: Encoder,
     size: tuple[int, int],
     *,
-    blocks: int = 3,
     heads: int = 4,
     head_channels: int = 128,
 ) -> Encoder:
@@ -128,8 +127,6 @@ def botnet(
     channels = resnet.channels
     shape = {"heads": heads, "head_channels": head_channels}
     first = Block(channels // 2, channels, (2 * height, 2 * width), halve=True, **shape)
-    others = (
-        Block(channels, channels, (height, width), halve=False, **shape) for _ in range(blocks - 1)
-    )
+    others = (Block(channels, channels, (height, width), halve=False, **shape) for _ in range(2))
     stages = dict(resnet.named_children()) | {"layer4": nn.Sequential(first, *others)}
     return Encoder(stages, channels)

@@ -12,9 +12,11 @@ are trained one after the other.
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils import parametrize
 
 JOINTS = 17  # Human3.6M
+LAYERS = 8  # fully connected, in each stream of Tran et al.
 
 
 def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
@@ -108,13 +110,11 @@ class Cascade(nn.Module):
 class GateStream(nn.Module):
     """The stream of Tran et al. that "takes the ideal from transformer": a gated MLP."""
 
-    def __init__(
-        self, outputs: int | None, *, channels: int, dropout: float, layers: int, gate: str
-    ):
+    def __init__(self, outputs: int | None, *, channels: int, dropout: float, gate: str):
         super().__init__()
         self.gate = gate
         self.embed = _layer(2 * JOINTS, channels, dropout)
-        self.layers = nn.Sequential(*(_layer(channels, channels, dropout) for _ in range(layers)))
+        self.layers = nn.Sequential(*(_layer(channels, channels, dropout) for _ in range(LAYERS)))
         self.head = nn.Linear(channels, outputs) if outputs else nn.Identity()
 
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
@@ -128,10 +128,10 @@ class GateStream(nn.Module):
 class LearnerStream(nn.Module):
     """The other stream: fully connected layers in residual blocks, as its base has them."""
 
-    def __init__(self, outputs: int | None, *, channels: int, dropout: float, layers: int):
+    def __init__(self, outputs: int | None, *, channels: int, dropout: float):
         super().__init__()
         self.embed = _layer(2 * JOINTS, channels, dropout)
-        self.blocks = nn.Sequential(*(Residual(channels, dropout) for _ in range(layers // 2)))
+        self.blocks = nn.Sequential(*(Residual(channels, dropout) for _ in range(LAYERS // 2)))
         self.head = nn.Linear(channels, outputs) if outputs else nn.Identity()
 
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
@@ -152,7 +152,8 @@ class GatedLifter(OneStage):
 
     gate: "product" sigmoid(h * e) as written; "input" e * sigmoid(h), the usual gate.
     join: "joints" adds the streams at 3 k as Fig. 2 draws it; "channels" adds them at C.
-    learner_layers: 8 in the second stream ("similar to the first stage"), or 4.
+
+    Both streams have 8 layers ("similar to the first stage").
 
     ValueError for any other reading.
     """
@@ -164,21 +165,17 @@ class GatedLifter(OneStage):
         dropout: float = 0.5,
         gate: str = "product",
         join: str = "joints",
-        gate_layers: int = 8,
-        learner_layers: int = 8,
     ):
         if gate not in ("product", "input"):
             raise ValueError(f"gate is 'product' or 'input', not {gate!r}")
         if join not in ("joints", "channels"):
             raise ValueError(f"join is 'joints' or 'channels', not {join!r}")
-        if learner_layers % 2:
-            raise ValueError(f"a residual block has 2 layers: {learner_layers=} is odd")
         super().__init__()
         outputs = 3 * (JOINTS - 1)
         wide = {"channels": channels, "dropout": dropout}
         head = outputs if join == "joints" else None
-        self.gate_stage = GateStream(head, layers=gate_layers, gate=gate, **wide)
-        self.learner_stage = LearnerStream(head, layers=learner_layers, **wide)
+        self.gate_stage = GateStream(head, gate=gate, **wide)
+        self.learner_stage = LearnerStream(head, **wide)
         self.final = nn.Linear(head or channels, outputs)
 
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
@@ -206,13 +203,10 @@ class Lifter(nn.Module):
         network: nn.Module,
         pose2d: Float[Tensor, "N J 2"],
         centred: Float[Tensor, "N J 3"],
-        *,
-        root: int = 0,
     ):
         super().__init__()
         self.network = network
-        self.body = [j for j in range(centred.shape[1]) if j != root]
-        for name, values in (("2d", pose2d.flatten(1)), ("3d", centred[:, self.body].flatten(1))):
+        for name, values in (("2d", pose2d.flatten(1)), ("3d", centred[:, 1:].flatten(1))):
             values = values.double()  # float32 sums of a million poses lose the third digit
             self.register_buffer(f"mean_{name}", values.mean(0).float())
             self.register_buffer(f"std_{name}", values.std(0).clamp(min=1e-6).float())
@@ -231,11 +225,9 @@ class Lifter(nn.Module):
 
     def targets(self, centred: Float[Tensor, "B J 3"]) -> Float[Tensor, "B D"]:
         """Standardised 3D poses, the network's target output."""
-        return (centred[:, self.body].flatten(1) - self.mean_3d) / self.std_3d
+        return (centred[:, 1:].flatten(1) - self.mean_3d) / self.std_3d
 
     def forward(self, pose2d: Float[Tensor, "B J 2"]) -> Float[Tensor, "B J 3"]:
         """3D poses relative to the root, mm, from pixels."""
         output = self.network(self.inputs(pose2d)).float() * self.std_3d + self.mean_3d
-        pose = output.new_zeros(len(output), len(self.body) + 1, 3)
-        pose[:, self.body] = output.unflatten(1, (-1, 3))
-        return pose
+        return functional.pad(output.unflatten(1, (-1, 3)), (0, 0, 1, 0))  # the root is 0

@@ -53,13 +53,15 @@ class OuterProduct(nn.Module):
     features. In the published code only.
     """
 
-    def __init__(self, channels: int, side: int, features: int = 1024):
+    features = 1024
+
+    def __init__(self, channels: int, side: int):
         super().__init__()
         self.side = side
         self.conv2 = nn.Conv2d(channels, NARROW, 1, bias=False)
         self.classifier2 = nn.Linear(NARROW * side**2, NARROW)
         self.classifier1 = nn.Linear(channels, NARROW)
-        self.conv3 = nn.Linear(NARROW**2, features)
+        self.conv3 = nn.Linear(NARROW**2, self.features)
         nn.init.kaiming_normal_(self.conv2.weight, mode="fan_out")
         for layer in (self.classifier1, self.classifier2, self.conv3):
             initialise_small(layer)
@@ -97,7 +99,7 @@ def mesh_encoder(
     network = _network(encoder, weights, width)
     if encoder == "my-mobilenetv2":
         outer = OuterProduct(network.last_channel, size // STRIDE)
-        return Encoder({"features": network.features, "outer": outer}, outer.conv3.out_features)
+        return Encoder({"features": network.features, "outer": outer}, outer.features)
     if encoder == "resnet50":
         stages = {name: m for name, m in network.named_children() if name != "fc"}
         return Encoder({**stages, "flatten": nn.Flatten()}, network.fc.in_features)

@@ -76,21 +76,22 @@ class Layout:
         return replace(self, stride=stride, groups=groups, taps=taps)
 
 
-# fmt: off
-ORIGINAL = Layout(
-    first=32, stride=2, taps=(6, 5, 3),
-    groups=((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
-            (6, 160, 3, 2), (6, 320, 1, 1)),
-)
-"""Sandler et al.'s Table 2. Choi et al. join nothing to it; `taps` are its maps of the same sizes."""
-
 MODIFIED = Layout(
-    first=48, stride=1, taps=(6, 5, 4),
-    groups=((1, 64, 1, 1), (6, 48, 2, 2), (6, 48, 3, 2), (6, 64, 4, 2), (6, 96, 3, 2),
-            (6, 160, 3, 2), (6, 320, 1, 1)),
+    first=48,
+    stride=1,
+    groups=(
+        (1, 64, 1, 1),
+        (6, 48, 2, 2),
+        (6, 48, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 2),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    ),
+    taps=(6, 5, 4),
 )
-"""Choi et al.'s: other channels at the start, and twice the resolution up to the fourth group."""
-# fmt: on
+"""Choi et al.'s: more channels than MobileNetV2 at the start, and twice the resolution up to the
+fourth group."""
 
 HALF = MODIFIED.with_strides(2, (2, 2, 2, 2, 2, 1, 1), taps=(5, 4, 3))
 """Their repository's layout after the paper (9ec923a): 4 x 4 cells at the narrowest."""

@@ -1,10 +1,11 @@
 """Pruning: masking small weights, as Bae's paper does, and removing whole channels.
 
 H. Bae, "Comparison of Various CNN Models for 3D Human Pose Estimation" (internship report, 2021),
-Tables I and V: 20 % of the convolutions' weights, the smallest of the whole network, as in the
-example that its repository names (L1, global, 20 %). ResNet-50 was pruned before the training; the
+Tables I and V: 20 % of the convolutions' weights. ResNet-50 was pruned before the training; the
 author's own network was trained, pruned and trained for 20 more epochs (P1), pruned again by 20 %
-of the rest and trained for 8 more (P2). The paper says no more, and its code isn't published.
+of the rest and trained for 8 more (P2). The paper says no more, and its code isn't published. Here
+each convolution loses its smallest weights; the example that its repository names (L1, global, 20 %)
+takes the smallest of the whole network.
 
 `mask` keeps weights at 0, which changes neither parameters nor operations nor time; `shrink`
 removes channels, and all three fall.
@@ -19,27 +20,19 @@ from torch.nn.utils import prune
 
 Number = int | float
 
-SCOPES = ("global", "layer")
 PAPER_ROUNDS = ((0.2, 20), (0.2, 8))
 """P1 + FT(20) and P2 + FT(8) of Table V: the share pruned, then epochs of further training."""
 
 
-def mask(network: nn.Module, share: Number = 0.2, *, scope: str = "global") -> None:
-    """Set the smallest `share` of the convolutions' weights to 0, in place, until `unmask`.
+def mask(network: nn.Module, share: Number = 0.2) -> None:
+    """Set the smallest `share` of each convolution's weights to 0, in place, until `unmask`.
 
-    The smallest of the whole network ("global") or of each convolution ("layer"). In a masked
-    network it is the share of the remaining weights. Parameters and operations stay as they are.
-    ValueError for another scope, a share that is not between 0 and 1, or no convolutions.
+    In a masked network it is the share of the remaining weights. Parameters and operations stay as
+    they are. ValueError for a share that is not between 0 and 1, or no convolutions.
     """
-    if scope not in SCOPES:
-        raise ValueError(f"no scope {scope!r}; there are {', '.join(SCOPES)}")
     _check(share)
-    weights = [(layer, "weight") for layer in _convolutions(network)]
-    if scope == "global":
-        prune.global_unstructured(weights, prune.L1Unstructured, amount=float(share))
-    else:
-        for layer, name in weights:
-            prune.l1_unstructured(layer, name, amount=float(share))
+    for layer in _convolutions(network):
+        prune.l1_unstructured(layer, "weight", amount=float(share))
 
 
 def unmask(network: nn.Module) -> None:

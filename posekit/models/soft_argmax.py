@@ -1,10 +1,12 @@
-"""Soft-argmax: the mean place of a softmax over a heatmap, as cheap as reading the heatmap.
+"""Soft-argmax: the mean place of a softmax over a volume, as cheap as reading the volume.
 
 The plain definition writes the probabilities and three marginal sums to memory and keeps them for
-the backward pass. Here only the gradient has a heatmap's size: volumes go through the processor's
+the backward pass. Here only the gradient has a volume's size: volumes go through the processor's
 cache a few at a time, and the backward pass computes their probabilities once more. On CUDA,
 kernels do the same where Triton is installed (soft_argmax_cuda says how far they were tested).
 `posekit bench` measures speed and memory beside the plain definition.
+
+D x h x w voxels, k volumes of a block.
 """
 
 import math
@@ -21,29 +23,26 @@ CACHED = 2**18  # voxels that one core works on at a time, 1 MiB of float32
 LAUNCHED = 2**24  # voxels at a time where every step is a launch
 
 
-def soft_argmax(logits: Float[Tensor, "..."], dims: int = 3) -> Float[Tensor, "... {dims}"]:
-    """The mean place under the softmax over the last `dims` axes: (x), (x, y) or (x, y, z).
+def soft_argmax(logits: Float[Tensor, "*batch D h w"]) -> Float[Tensor, "*batch 3"]:
+    """The mean place (x, y, z) under the softmax over each volume.
 
-    In voxels, counted from the middle of the first. x runs along the last axis of `logits`, y
-    along the one before, z along the third from the end; all axes before are batch. Logits of any
-    memory layout are read in place (the CUDA kernels copy those whose batch axes need more than two
-    strides); those of 16 bits are computed, and their places returned, in float32. -inf masks a
-    voxel. The gradient has the logits' type and layout; a second derivative raises RuntimeError.
+    In voxels, counted from the middle of the first; x runs along the last axis of `logits`. Logits
+    of any memory layout are read in place (the CUDA kernels copy those whose batch axes need more
+    than two strides); those of 16 bits are computed, and their places returned, in float32. -inf
+    masks a voxel. The gradient has the logits' type and layout; a second derivative raises
+    RuntimeError.
 
     A volume with NaN, +inf or nothing but -inf has no mean place: ValueError on the CPU; its places
-    are NaN on other devices, where a check would have to wait. ValueError for other `dims`, or
-    logits without voxels.
+    are NaN on other devices, where a check would have to wait. ValueError for logits without voxels.
     """
-    if dims not in (1, 2, 3):
-        raise ValueError(f"soft-argmax is over 1, 2 or 3 axes, not {dims}")
-    if logits.dim() < dims or 0 in logits.shape[-dims:]:
-        raise ValueError(f"logits of shape {tuple(logits.shape)} hold no {dims}D heatmap")
+    if logits.dim() < 3 or 0 in logits.shape[-3:]:
+        raise ValueError(f"logits of shape {tuple(logits.shape)} hold no volume")
     if logits.is_cuda and find_spec("triton"):
         # Triton comes with torch for CUDA only.
         from posekit.models.soft_argmax_cuda import InKernels
 
-        return InKernels.apply(logits, dims)
-    places = InCache.apply(logits, dims)
+        return InKernels.apply(logits)
+    places = InCache.apply(logits)
     if logits.device.type == "cpu":
         lost = (~places.isfinite().all(-1)).nonzero()
         if len(lost):
@@ -63,17 +62,15 @@ class InCache(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, logits, dims):
+    def forward(ctx, logits):
         kind = torch.promote_types(logits.dtype, torch.float32)
-        places = logits.new_empty((*logits.shape[:-dims], dims), dtype=kind)
-        rows = places.view(-1, dims)
-        order = axes(logits, dims)
-        room = _room(logits, dims, kind)
-        for start, (block,) in _blocks([logits], dims, order):
+        places = logits.new_empty((*logits.shape[:-3], 3), dtype=kind)
+        rows = places.view(-1, 3)
+        order, room = memory_order(logits), _room(logits, kind)
+        for start, (block,) in _blocks([logits], order):
             means = _means(_probabilities(block, _shaped(room, block)))
             for axis, mean in zip(order, means, strict=True):
-                rows[start : start + len(block), dims - 1 - axis] = mean
-        ctx.dims = dims
+                rows[start : start + len(block), 2 - axis] = mean
         ctx.save_for_backward(logits, places)
         return places
 
@@ -81,34 +78,34 @@ class InCache(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, slopes):
         logits, places = ctx.saved_tensors
-        dims, kind = ctx.dims, places.dtype
-        slopes, places = slopes.reshape(-1, dims), places.view(-1, dims)
+        kind = places.dtype
+        slopes, places = slopes.reshape(-1, 3), places.view(-1, 3)
         grad = torch.empty_like(logits)
-        order = axes(logits, dims)
-        columns = [dims - 1 - axis for axis in order]
-        rooms = [_room(logits, dims, kind) for _ in range(2)]
-        for start, (block, out) in _blocks([logits, grad], dims, order):
+        order = memory_order(logits)
+        columns = [2 - axis for axis in order]
+        rooms = [_room(logits, kind) for _ in range(2)]
+        for start, (block, out) in _blocks([logits, grad], order):
             field, spare = (_shaped(room, block) for room in rooms)
             direct = out.is_contiguous() and out.dtype == kind
             probabilities = _probabilities(block, out if direct else spare)
             rows = slice(start, start + len(block))
             _tilt(slopes[rows, columns], places[rows, columns], field)
             torch.mul(probabilities, field, out=out)
-        return grad, None
+        return grad
 
 
-def axes(logits: Tensor, dims: int) -> list[int]:
-    """The last `dims` axes, 0 the first of them, in the order of memory: the slowest first."""
-    return sorted(range(dims), key=lambda axis: -logits.stride(axis - dims))
+def memory_order(logits: Tensor) -> list[int]:
+    """The axes of a volume, 0 is D, in the order of memory: the slowest first."""
+    return sorted(range(3), key=lambda axis: -logits.stride(axis - 3))
 
 
-def first_even_axis(logits: Tensor, dims: int) -> int:
+def first_even_axis(logits: Tensor) -> int:
     """The batch axis from which on volumes lie at even distances, so that a view can join them.
 
     Mostly 0. Not so for channels_last logits whose channels were split into joints and depth: a
     reshape to one axis of volumes would copy them without a word.
     """
-    batch, size = logits.shape[:-dims], logits.shape[-dims:]
+    batch, size = logits.shape[:-3], logits.shape[-3:]
     for cut in range(len(batch) - 1):
         try:
             logits.view(*batch[:cut], math.prod(batch[cut:]), *size)
@@ -118,18 +115,16 @@ def first_even_axis(logits: Tensor, dims: int) -> int:
     return max(len(batch) - 1, 0)
 
 
-def _together(logits: Tensor, dims: int) -> int:
+def _together(logits: Tensor) -> int:
     """Number of volumes in a block."""
-    volume = math.prod(logits.shape[-dims:])
     on_cpu = logits.device.type == "cpu"
     cores, voxels = (torch.get_num_threads(), CACHED) if on_cpu else (1, LAUNCHED)
-    return cores * max(1, voxels // volume)
+    return cores * max(1, voxels // math.prod(logits.shape[-3:]))
 
 
-def _room(logits: Tensor, dims: int, kind: torch.dtype) -> Tensor:
+def _room(logits: Tensor, kind: torch.dtype) -> Tensor:
     """Uninitialised memory for one block."""
-    volume = math.prod(logits.shape[-dims:])
-    count = min(_together(logits, dims) * volume, logits.numel())
+    count = min(_together(logits) * math.prod(logits.shape[-3:]), logits.numel())
     return torch.empty(count, dtype=kind, device=logits.device)
 
 
@@ -137,13 +132,11 @@ def _shaped(room: Tensor, block: Tensor) -> Tensor:
     return room[: block.numel()].view(block.shape)
 
 
-def _blocks(
-    tensors: Sequence[Tensor], dims: int, order: Sequence[int]
-) -> Iterator[tuple[int, list[Tensor]]]:
+def _blocks(tensors: Sequence[Tensor], order: Sequence[int]) -> Iterator[tuple[int, list[Tensor]]]:
     """The first volume's number and views of a few volumes, their axes in memory's order."""
-    batch, size = tensors[0].shape[:-dims], tensors[0].shape[-dims:]
-    cut = max(first_even_axis(tensor, dims) for tensor in tensors)
-    volumes, step = math.prod(batch[cut:]), _together(tensors[0], dims)
+    batch, size = tensors[0].shape[:-3], tensors[0].shape[-3:]
+    cut = max(map(first_even_axis, tensors))
+    volumes, step = math.prod(batch[cut:]), _together(tensors[0])
     for outer, index in enumerate(product(*map(range, batch[:cut]))):
         stacks = [
             tensor[index].view(volumes, *size).permute(0, *(axis + 1 for axis in order))
@@ -153,7 +146,7 @@ def _blocks(
             yield outer * volumes + at, [stack[at : at + step] for stack in stacks]
 
 
-def _probabilities(block: Float[Tensor, "k ..."], into: Float[Tensor, "k ..."]) -> Tensor:
+def _probabilities(block: Float[Tensor, "k _ _ _"], into: Float[Tensor, "k _ _ _"]) -> Tensor:
     """The softmax of each volume, written to `into`."""
     flat = into.view(len(into), -1)
     if block.is_contiguous() and block.dtype == into.dtype:
@@ -163,13 +156,13 @@ def _probabilities(block: Float[Tensor, "k ..."], into: Float[Tensor, "k ..."]) 
     return into
 
 
-def _means(weights: Float[Tensor, "k ..."]) -> Iterator[Float[Tensor, " k"]]:
+def _means(weights: Float[Tensor, "k _ _ _"]) -> Iterator[Float[Tensor, " k"]]:
     """The mean index along each axis after the first.
 
     Weights are divided by their sum, which is only nearly 1, and indices count from the middle of
     the axis: both keep float32 weights to a millionth of a voxel.
     """
-    for _ in range(weights.dim() - 1):
+    for _ in range(3):
         marginal = weights[..., None].flatten(2).sum(2).double()
         middle = (marginal.shape[1] - 1) / 2
         steps = torch.arange(marginal.shape[1], device=marginal.device) - middle
@@ -177,12 +170,11 @@ def _means(weights: Float[Tensor, "k ..."]) -> Iterator[Float[Tensor, " k"]]:
         weights = weights.sum(1).double()
 
 
-def _tilt(slopes: Float[Tensor, "k dims"], places: Float[Tensor, "k dims"], field: Tensor) -> None:
+def _tilt(slopes: Float[Tensor, "k 3"], places: Float[Tensor, "k 3"], field: Tensor) -> None:
     """Write slope * (index - place), summed over the axes, of every voxel to `field`."""
     lines = []
     for axis, count in enumerate(field.shape[1:]):
         steps = torch.arange(count, dtype=field.dtype, device=field.device)
         line = slopes[:, axis, None] * (steps - places[:, axis, None])
-        lines.append(line.view(-1, *(count if axis == at else 1 for at in range(field.dim() - 1))))
-    first, *rest = lines
-    torch.add(first, sum(rest) if rest else 0, out=field)
+        lines.append(line.view(-1, *(count if axis == at else 1 for at in range(3))))
+    torch.add(lines[0], sum(lines[1:]), out=field)

@@ -23,7 +23,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from posekit.models.soft_argmax import axes, first_even_axis
+from posekit.models.soft_argmax import first_even_axis, memory_order
 
 TILE = 8192  # voxels a program, held in registers: 32 a thread
 WARPS = 8
@@ -35,27 +35,26 @@ class InKernels(torch.autograd.Function):
     """Soft-argmax by the kernels below, for CUDA tensors."""
 
     @staticmethod
-    def forward(ctx, logits, dims):
-        logits = _addressable(logits, dims)
-        columns = _columns(logits, dims)
+    def forward(ctx, logits):
+        logits = _addressable(logits)
+        order = memory_order(logits)
         kind = torch.promote_types(logits.dtype, torch.float32)
-        batch = logits.shape[:-dims]
+        batch = logits.shape[:-3]
         volumes = math.prod(batch)
-        sizes, tile, pieces = _tiling(logits, dims)
-        places = logits.new_empty((*batch, dims), dtype=kind)
+        sizes, tile, pieces = _tiling(logits, order)
+        places = logits.new_empty((*batch, 3), dtype=kind)
         scales = logits.new_empty((volumes, 2), dtype=kind)
         parts = logits.new_empty((volumes, pieces, PARTS.value), dtype=torch.float64)
         if volumes:
             with torch.cuda.device_of(logits):
                 _sums[(volumes * pieces,)](
-                    logits, parts, pieces, *_strides(logits, dims, axes(logits, dims)), *sizes,
+                    logits, parts, pieces, *_strides(logits, order), *sizes,
                     **tile, FLOAT64=kind == torch.float64, num_warps=WARPS,
                 )  # fmt: skip
                 _join[(volumes,)](
-                    parts, places, scales, pieces, *sizes,
-                    *columns, DIMS=dims, PIECES=triton.next_power_of_2(pieces),
+                    parts, places, scales, pieces, *sizes, *_columns(order),
+                    PIECES=triton.next_power_of_2(pieces),
                 )  # fmt: skip
-        ctx.dims, ctx.columns = dims, columns
         ctx.save_for_backward(logits, places, scales)
         return places
 
@@ -63,51 +62,48 @@ class InKernels(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, slopes):
         logits, places, scales = ctx.saved_tensors
-        dims = ctx.dims
         grad = torch.empty_like(logits)
-        order = axes(logits, dims)
-        sizes, tile, pieces = _tiling(logits, dims)
+        order = memory_order(logits)
+        sizes, tile, pieces = _tiling(logits, order)
         if len(scales):
             with torch.cuda.device_of(logits):
                 _gradient[(len(scales) * pieces,)](
                     logits, grad, slopes.contiguous(), places, scales, pieces,
-                    *_strides(logits, dims, order), *_strides(grad, dims, order), *sizes,
-                    *ctx.columns, DIMS=dims, **tile, FLOAT64=places.dtype == torch.float64,
-                    num_warps=WARPS,
+                    *_strides(logits, order), *_strides(grad, order), *sizes, *_columns(order),
+                    **tile, FLOAT64=places.dtype == torch.float64, num_warps=WARPS,
                 )  # fmt: skip
-        return grad, None
+        return grad
 
 
-def _addressable(logits: Tensor, dims: int) -> Tensor:
-    """The logits, copied only where their batch axes cannot be walked with two strides."""
+def _addressable(logits: Tensor) -> Tensor:
+    """The logits, copied only where their batch axes need more than two strides."""
     try:
         for tensor in (logits, torch.empty_like(logits, device="meta")):  # and the gradient
-            _strides(tensor, dims, axes(logits, dims))
+            _strides(tensor, memory_order(logits))
     except RuntimeError:
         return logits.contiguous()
     return logits
 
 
-def _strides(logits: Tensor, dims: int, order: list[int]) -> tuple[int, ...]:
+def _strides(logits: Tensor, order: list[int]) -> tuple[int, ...]:
     """The length of the inner batch axis, then the strides of both batch axes and of the volume's
-    three axes in `order`, the missing ones first.
+    three axes in `order`.
     """
-    batch, size = logits.shape[:-dims], logits.shape[-dims:]
-    cut = first_even_axis(logits, dims)
+    batch, size = logits.shape[:-3], logits.shape[-3:]
+    cut = first_even_axis(logits)
     inner = math.prod(batch[cut:])
     view = logits.view(math.prod(batch[:cut]), inner, *size)
-    missing = [0] * (3 - dims)
-    return inner, *view.stride()[:2], *missing, *(logits.stride(axis - dims) for axis in order)
+    return inner, *view.stride()[:2], *(logits.stride(axis - 3) for axis in order)
 
 
-def _columns(logits: Tensor, dims: int) -> list[int]:
-    """The coordinate of each of three axes in memory's order; `dims` for a missing axis."""
-    return [dims] * (3 - dims) + [dims - 1 - axis for axis in axes(logits, dims)]
+def _columns(order: list[int]) -> list[int]:
+    """The coordinate of each axis in `order`: x is the last axis of the volume."""
+    return [2 - axis for axis in order]
 
 
-def _tiling(logits: Tensor, dims: int) -> tuple[list[int], dict[str, int], int]:
+def _tiling(logits: Tensor, order: list[int]) -> tuple[list[int], dict[str, int], int]:
     """Sizes in memory's order, a tile's shape, and the number of tiles in a volume."""
-    sizes = [1] * (3 - dims) + [logits.shape[axis - dims] for axis in axes(logits, dims)]
+    sizes = [logits.shape[axis - 3] for axis in order]
     wide = min(WIDEST, triton.next_power_of_2(sizes[2]))
     rows = min(TILE // wide, triton.next_power_of_2(sizes[0] * sizes[1]))
     pieces = triton.cdiv(sizes[0] * sizes[1], rows) * triton.cdiv(sizes[2], wide)
@@ -171,8 +167,7 @@ def _sums(
 @no_type_check
 def _join(
     parts, places, scales, pieces, size0, size1, size2,
-    COLUMN0: tl.constexpr, COLUMN1: tl.constexpr, COLUMN2: tl.constexpr, DIMS: tl.constexpr,
-    PIECES: tl.constexpr,
+    COLUMN0: tl.constexpr, COLUMN1: tl.constexpr, COLUMN2: tl.constexpr, PIECES: tl.constexpr,
 ):  # fmt: skip
     """One volume from its tiles: the places, the maximum, and 1 / sum of exp(logit - maximum).
 
@@ -188,13 +183,11 @@ def _join(
     total = tl.sum(scale * tl.load(at + 1, mask=there, other=0.0))
     tl.store(scales + volume * 2, top)
     tl.store(scales + volume * 2 + 1, 1.0 / total)
-    out = places + volume * DIMS
-    if COLUMN0 < DIMS:
-        mean = tl.sum(scale * tl.load(at + 2, mask=there, other=0.0)) / total
-        tl.store(out + COLUMN0, mean + (size0 - 1) * 0.5)
-    if COLUMN1 < DIMS:
-        mean = tl.sum(scale * tl.load(at + 3, mask=there, other=0.0)) / total
-        tl.store(out + COLUMN1, mean + (size1 - 1) * 0.5)
+    out = places + volume * 3
+    mean = tl.sum(scale * tl.load(at + 2, mask=there, other=0.0)) / total
+    tl.store(out + COLUMN0, mean + (size0 - 1) * 0.5)
+    mean = tl.sum(scale * tl.load(at + 3, mask=there, other=0.0)) / total
+    tl.store(out + COLUMN1, mean + (size1 - 1) * 0.5)
     mean = tl.sum(scale * tl.load(at + 4, mask=there, other=0.0)) / total
     tl.store(out + COLUMN2, mean + (size2 - 1) * 0.5)
 
@@ -205,7 +198,7 @@ def _gradient(
     logits, grad, slopes, places, scales, pieces,
     inner, outer_stride, inner_stride, s0, s1, s2,
     out_inner, out_outer_stride, out_inner_stride, o0, o1, o2, size0, size1, size2,
-    COLUMN0: tl.constexpr, COLUMN1: tl.constexpr, COLUMN2: tl.constexpr, DIMS: tl.constexpr,
+    COLUMN0: tl.constexpr, COLUMN1: tl.constexpr, COLUMN2: tl.constexpr,
     ROWS: tl.constexpr, WIDE: tl.constexpr, FLOAT64: tl.constexpr,
 ):  # fmt: skip
     """Of one tile: its probabilities times the slopes' sum over (index - place)."""
@@ -215,13 +208,10 @@ def _gradient(
     i0, i1, i2, inside = _indices(piece, size0, size1, size2, ROWS, WIDE)
     at = _offsets(volume, inner, outer_stride, inner_stride, s0, s1, s2, i0, i1, i2)
     tile = tl.load(logits + at, mask=inside, other=-float("inf")).to(kind)
-    first = volume.to(tl.int64) * DIMS
+    first = volume.to(tl.int64) * 3
     slope, place = slopes + first, places + first
-    far = tl.zeros([ROWS], kind)
-    if COLUMN0 < DIMS:
-        far += tl.load(slope + COLUMN0) * (i0.to(kind) - tl.load(place + COLUMN0))
-    if COLUMN1 < DIMS:
-        far += tl.load(slope + COLUMN1) * (i1.to(kind) - tl.load(place + COLUMN1))
+    far = tl.load(slope + COLUMN0) * (i0.to(kind) - tl.load(place + COLUMN0))
+    far += tl.load(slope + COLUMN1) * (i1.to(kind) - tl.load(place + COLUMN1))
     near = tl.load(slope + COLUMN2) * (i2.to(kind) - tl.load(place + COLUMN2))
     scale = scales + volume.to(tl.int64) * 2
     value = tl.exp(tile - tl.load(scale)) * tl.load(scale + 1) * (far[:, None] + near[None, :])

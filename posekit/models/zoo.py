@@ -8,20 +8,15 @@ from functools import partial
 
 from torch import nn
 
-from posekit.models import mobilenet
 from posekit.models.botnet import botnet
 from posekit.models.encoders import STRIDE, resnet, small_resnet
 from posekit.models.integral import BINS, PPM, IntegralNet
 from posekit.models.mobile import EncoderDecoder, mobile_pose, part_pose
-from posekit.models.mobilenet import LIGHT, light_backbone
+from posekit.models.mobilenet import HALF, LIGHT, MODIFIED, light_backbone
 
 Number = int | float
 
-LAYOUTS = {
-    "original": mobilenet.ORIGINAL,
-    "modified": mobilenet.MODIFIED,
-    "half": mobilenet.HALF,
-}
+LAYOUTS = {"modified": MODIFIED, "half": HALF}
 
 
 def integral(
@@ -95,20 +90,17 @@ def backbone(
     backbone: str,
     joints: int = 17,
     depth: int = 64,
-    channels: int = 512,
     activation: str = "own",
     weights: str = "random",
 ) -> EncoderDecoder:
     """A backbone under the decoder of Choi et al.'s comparison (`part_pose`), for crops of `side` px.
 
-    `channels` and `activation` are those of light backbones, a ResNet has its own. Errors as
-    `light_backbone` and `resnet`, and ValueError for a side that the network can't take.
+    `activation` is that of light backbones, a ResNet has its own. Errors as `light_backbone` and
+    `resnet`, and ValueError for a side that the network can't take.
     """
     _check_side(side, STRIDE)
     if backbone in LIGHT:
-        encoder = light_backbone(
-            backbone, channels=channels, activation=activation, weights=weights
-        )
+        encoder = light_backbone(backbone, activation=activation, weights=weights)
     elif backbone.startswith("resnet"):
         encoder = resnet(int(backbone.removeprefix("resnet")), weights=weights)
     else:

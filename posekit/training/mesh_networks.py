@@ -85,5 +85,5 @@ def changed(network: HMR, stage: Mapping, side: int) -> HMR:
 def cover(network: HMR, share: Number) -> None:
     """Mask the smallest `share` of each convolution's weights, in place."""
     network.to(memory_format=torch.contiguous_format)  # torch can't sort weights laid otherwise
-    pruning.mask(network, share, scope="layer")
+    pruning.mask(network, share)
     network.to(memory_format=torch.channels_last)

@@ -19,7 +19,6 @@ from posekit.geometry.skeleton import (
     MUCO21,
     SMPL24,
     SPIN24,
-    SPIN49,
     SPIN_3DHP_POINTS,
     Skeleton,
     convert,
@@ -32,8 +31,6 @@ EVERY = pytest.mark.parametrize("skeleton", ALL, ids=lambda s: s.name)
 H36M_TO_J17 = [6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10, 0, 7, 9]
 J24_TO_J17 = [*range(13), 18, 14, 16, 17]
 J24_FLIP = [5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, *range(12, 20), 21, 20, 23, 22]
-J25_FLIP = [0, 1, 5, 6, 7, 2, 3, 4, 8, 12, 13, 14, 9, 10, 11, 16, 15, 18, 17]
-J25_FLIP += [22, 23, 24, 19, 20, 21]
 SMPL_FLIP = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
 J17_IN_J24 = [14, 3, 4, 5, 2, 1, 0, 16, 12, 17, 18, 9, 10, 11, 8, 7, 6]
 # 3d-pose-baseline, src/data_utils.py: the joints of 32 that move
@@ -76,7 +73,7 @@ def test_the_bones_are_a_tree_over_uniquely_named_joints(skeleton):
 def test_the_number_of_joints_is_in_the_name():
     names = [skeleton.name.split(",")[0] for skeleton in ALL]
     assert [int(name.split("-")[-1]) for name in names] == [len(s) for s in ALL]
-    assert len({s.name for s in ALL}) == len(ALL) == 13
+    assert len({s.name for s in ALL}) == len(ALL) == 12
 
 
 def test_an_unknown_joint_is_refused_by_naming_the_known_ones():
@@ -115,21 +112,8 @@ def test_mpi_inf_3dhps_tree_is_the_releases():
     assert [parent + 1 for parent in ours] == one_based
 
 
-def test_openposes_joints_come_first_in_spins_49():
-    labels = """Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle
-        LHip LKnee LAnkle REye LEye REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"""
-    sides = {"left": "L", "right": "R", "openpose": ""}
-    ours = [
-        "".join(sides.get(word, word.capitalize()) for word in joint.split("_"))
-        for joint in SPIN49.joints[:25]
-    ]
-    assert ours == labels.split()
-    assert SPIN49.joints[25:] == SPIN24.joints
-
-
 def test_mirrors_are_the_published_flips():
     assert list(SPIN24.mirror) == J24_FLIP
-    assert list(SPIN49.mirror) == J25_FLIP + [25 + i for i in J24_FLIP]
     assert list(SMPL24.mirror) == SMPL_FLIP
     pairs = [(1, 4), (2, 5), (3, 6), (14, 11), (15, 12), (16, 13)]  # Moon et al., Human36M.py
     assert all(MOON18.mirror[a] == b for a, b in pairs)
@@ -153,7 +137,6 @@ def test_spins_fourteenth_joint_is_human36ms_head_not_lsps_head_top():
 
 
 def test_spin_reads_the_data_sets_as_the_names_do():
-    assert taken(COCO17, SPIN49, derive=False)[:25] == [-1] * 25
     filled = taken(COCO17, SPIN24, derive=False)
     coco = [19, 20, 21, 22, 23, 9, 8, 10, 7, 11, 6, 3, 2, 4, 1, 5, 0]
     assert [filled.index(i) for i in range(17)] == coco

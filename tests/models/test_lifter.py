@@ -18,7 +18,6 @@ def parameters(network):
         (lambda: Cascade(3, 3), 19_190_928),
         (lambda: GatedLifter(), 17_002_896),
         (lambda: GatedLifter(join="channels"), 16_951_344),
-        (lambda: GatedLifter(learner_layers=4), 12_796_304),
         (lambda: GatedLifter(gate="input"), 17_002_896),
         (lambda: Martinez(), 4_293_680 - 2 * 1024),  # one joint fewer in
     ],
@@ -73,8 +72,6 @@ def test_martinez_does_not_look_at_the_joint_its_detector_lacks():
 def test_an_unknown_reading_is_refused():
     with pytest.raises(ValueError, match="gate is"):
         GatedLifter(gate="softmax")
-    with pytest.raises(ValueError, match="odd"):
-        GatedLifter(learner_layers=7)
 
 
 def test_the_mean_pose_is_the_mean_of_the_training_poses():

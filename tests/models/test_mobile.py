@@ -15,7 +15,7 @@ from posekit.models.mobile import (
     EncoderDecoder,
     mobile_pose,
 )
-from posekit.models.mobilenet import ACTIVATIONS, HALF, MODIFIED, ORIGINAL
+from posekit.models.mobilenet import ACTIVATIONS, HALF, MODIFIED
 from posekit.models.profile import macs, parameters
 from posekit.models.soft_argmax import soft_argmax
 from posekit.papers.choi2021.flops import paper_flops
@@ -133,7 +133,7 @@ def small(joints: int = 3, *, depth: int = 8, **arguments) -> EncoderDecoder:
     return mobile_pose(joints, **{"width": 0.25, "channels": 32, "depth": depth} | arguments)
 
 
-LAYOUTS = {"modified": MODIFIED, "half": HALF, "original": ORIGINAL}
+LAYOUTS = {"modified": MODIFIED, "half": HALF}
 
 
 @pytest.mark.parametrize("concatenation", CONCATENATIONS)

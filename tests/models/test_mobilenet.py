@@ -14,7 +14,6 @@ from posekit.models.mobilenet import (
     HALF,
     LIGHT,
     MODIFIED,
-    ORIGINAL,
     Layout,
     MobileNet,
     light_backbone,
@@ -25,6 +24,21 @@ from posekit.models.torchvision_compat import torchvision
 from posekit.papers.choi2021.flops import paper_flops
 
 models = torchvision.models
+
+ORIGINAL = Layout(  # Sandler et al., Table 2
+    first=32,
+    stride=2,
+    groups=(
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    ),
+    taps=(6, 5, 3),
+)
 
 
 @pytest.mark.parametrize("width", [0.5, 1])

@@ -47,7 +47,7 @@ def networks() -> dict[str, HMR]:
 def parameter_counts(built: dict[str, HMR]) -> Counts:
     """Tables V and VI: parameters; section I: those that are trained; II.A.2: corrections."""
     pruned = hmr("my-mobilenetv2")
-    mask(pruned, PAPER_ROUNDS[0][0], scope="layer")
+    mask(pruned, PAPER_ROUNDS[0][0])
     twice = ("params/my-mobilenetv2-pruned", "params/my-mobilenetv2-pruned-twice")
     optimiser = torch.optim.Adam(built["resnet50"].parameters())
     held = [p for group in optimiser.param_groups for p in group["params"]]
@@ -97,7 +97,7 @@ def training_memory() -> Counts:
         for name in ("resnet50", "resnet50-pruned"):
             network = hmr("resnet50")
             if name.endswith("-pruned"):
-                mask(network, PAPER_ROUNDS[0][0], scope="layer")
+                mask(network, PAPER_ROUNDS[0][0])
             masks = sum(b.numel() for key, b in network.named_buffers() if key.endswith("_mask"))
             held = 4 * (4 * parameters(network) + masks)
             counts[f"train_memory_mb/{name}"] = (held + activation_bytes(network, pictures)) / 1e6
