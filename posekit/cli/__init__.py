@@ -171,7 +171,10 @@ def predict(
         str, typer.Argument(help="A JPEG, PNG or video; webcam or webcam:1 for a camera here.")
     ],
     model: Annotated[
-        str, typer.Option(help="A finished run's id or folder, or an exported .onnx file.")
+        str,
+        typer.Option(
+            help="A finished run's id or folder, or an exported file (.onnx, .xml, .tflite)."
+        ),
     ],
     box: Annotated[
         list[str] | None, typer.Option(help="LEFT,TOP,WIDTH,HEIGHT in px, for each person.")
@@ -197,11 +200,11 @@ def predict(
     said, interrupted = predict_source(
         source,
         model,
-        box or [],
-        boxes,
-        detector,
-        device,
-        out,
+        box=box or [],
+        boxes=boxes,
+        detector=detector,
+        device=device,
+        out=out,
         focal=focal,
         least=least,
         most=frames,

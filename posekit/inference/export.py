@@ -1,10 +1,8 @@
-"""Networks written to files that run without torch: ONNX, OpenVINO, TFLite.
+"""Networks saved to files that run without torch: ONNX, OpenVINO, TFLite.
 
-    export.onnx(network, "net.onnx", torch.empty(1, 3, 256, 256))
+    export.save(network, "net.onnx", torch.empty(1, 3, 256, 256))
 
-What a file says is what the network says: joints in the cube where it draws volumes; or, with
-`inside=False`, the volumes themselves, and soft-argmax is left to whoever reads the file, as in
-Table 10 of Choi et al., "MobileHumanPose". `posekit.inference.runtimes` runs the files, and does that.
+`posekit.inference.runtimes` loads them.
 
 B samples, J joints, D x h x w voxels.
 """
@@ -30,9 +28,16 @@ from torch.export import Dim, ExportedProgram
 from posekit.models.profile import remove_parametrizations
 from posekit.system import write_whole
 
-OPENVINO = ("float32", "float16")
-TFLITE = ("float32", "float16", "int8")
-"""What weights can be written as. float16 is for size: what is computed stays float32."""
+FORMATS = {
+    ".onnx": ("float32",),
+    ".xml": ("float32", "float16"),
+    ".tflite": ("float32", "float16", "int8"),
+}
+"""Endings of files, and what their weights can be saved as. float16 saves space alone: the
+computation stays in float32. .xml is OpenVINO's, with the weights in a .bin beside it."""
+
+VOLUMES = "volumes"
+"""The name of the output where soft-argmax is left to whoever runs the file."""
 
 EXTRAS = {
     "onnx": "export",
@@ -43,6 +48,46 @@ EXTRAS = {
     "ai_edge_quantizer": "tflite",
     "ai_edge_litert": "tflite",
 }
+
+
+def save(
+    network: nn.Module,
+    path: str | Path,
+    example: Float[Tensor, "B ..."],
+    *,
+    soft_argmax: bool = True,
+    precision: str = "float32",
+    calibration: Float[Tensor, "N ..."] | None = None,
+) -> None:
+    """Save a network, in the format that the ending of `path` names, for inputs like `example`.
+
+    A network of volumes is saved with the joints in the cube as its output, or without its
+    `soft_argmax`, with the volumes: as in Table 10 of Choi et al., "MobileHumanPose". ONNX and
+    OpenVINO files take any number of inputs at a time, TFLite files one. `precision` is that of the
+    weights. int8 computes in 8 bits, too, all but soft-argmax, in scales found on the
+    `calibration`: inputs like those to come, a hundred or so.
+
+    Raises ValueError for an ending or precision not in FORMATS, and for int8 without a finite
+    calibration; ModuleNotFoundError naming the extra of posekit that is missing; OSError where the
+    file can't be written.
+    """
+    path = Path(path)
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path} has to end in one of {', '.join(FORMATS)}")
+    if precision not in FORMATS[path.suffix]:
+        there = ", ".join(FORMATS[path.suffix])
+        raise ValueError(f"{path.suffix} files have no precision {precision!r}; there are {there}")
+    if (precision == "int8") != (calibration is not None):
+        raise ValueError("int8 needs a calibration, inputs to find its scales on, and only int8")
+    if calibration is not None:
+        _check_calibration(calibration, example)
+    write = {".onnx": _onnx, ".xml": _openvino, ".tflite": _tflite}[path.suffix]
+    whole = Exported(network, soft_argmax=soft_argmax, expand_prelu=path.suffix == ".onnx")
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        made = Path(folder, "net").with_suffix(path.suffix)
+        write(whole, made, example, precision, calibration)
+        for file in sorted(made.parent.glob("net.*")):
+            write_whole(path.with_suffix(file.suffix), partial(shutil.copyfile, file))
 
 
 def package(name: str) -> ModuleType:
@@ -61,11 +106,11 @@ def package(name: str) -> ModuleType:
         ) from None
 
 
-class MeanPlace(nn.Module):
-    """Soft-argmax by its definition, in the cube: by operations that every format has.
+class SoftArgmax(nn.Module):
+    """Soft-argmax by its definition, in the cube: of operations that every format has.
 
-    The places that are summed are the cube's, about 0, and not voxels' numbers up to 64: float32
-    keeps more digits of them, and bfloat16 enough.
+    It sums places of the cube, about 0, and not numbers of voxels up to 64: float32 keeps more
+    digits of them, and bfloat16 enough.
     """
 
     def forward(self, logits: Float[Tensor, "B J D h w"]) -> Float[Tensor, "B J 3"]:
@@ -78,8 +123,11 @@ class MeanPlace(nn.Module):
         return torch.stack(means, -1)
 
 
-class SlopedReLU(nn.Module):
-    """PReLU as a x + (1 - a) max(0, x), which is the same for every slope a."""
+class ExpandedPReLU(nn.Module):
+    """PReLU as a x + (1 - a) max(0, x), which is the same for every slope a.
+
+    ONNX Runtime takes longer for its own.
+    """
 
     def __init__(self, prelu: nn.PReLU):
         super().__init__()
@@ -90,131 +138,67 @@ class SlopedReLU(nn.Module):
         return slopes * x + (1 - slopes) * x.relu()
 
 
-class Written(nn.Module):
-    """A copy of a network, on the CPU, as it is written to files. The network stays as it is.
+class Exported(nn.Module):
+    """A copy of a network, on the CPU, as it is saved; it returns {name of the output: output}."""
 
-    `inside` is for networks that have `volumes`: what comes out are joints, or those. `sloped` has
-    every PReLU as a `SlopedReLU`.
-    """
-
-    def __init__(self, network: nn.Module, *, inside: bool = True, sloped: bool = False):
+    def __init__(self, network: nn.Module, *, soft_argmax: bool = True, expand_prelu: bool = False):
         super().__init__()
-        # Weights in the usual layout: channels_last would be written as transpositions.
+        # Weights in the usual layout: channels_last would be saved as transpositions.
         self.network = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format)
         remove_parametrizations(self.network)
-        self.draws = hasattr(network, "volumes")
-        self.says = ("joints" if inside else "volumes") if self.draws else "output"
-        self.place = MeanPlace() if inside else nn.Identity()
-        if sloped:
-            for module in list(self.modules()):
-                for name, child in module.named_children():
-                    if isinstance(child, nn.PReLU):
-                        setattr(module, name, SlopedReLU(child))
+        self.output = "output"
+        if hasattr(network, "volumes"):
+            self.output = "joints" if soft_argmax else VOLUMES
+        self.soft_argmax = SoftArgmax()
+        for module in list(self.modules()) if expand_prelu else []:
+            for name, child in module.named_children():
+                if isinstance(child, nn.PReLU):
+                    setattr(module, name, ExpandedPReLU(child))
         self.eval()
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
-        """What the network says, by the name that it has in files."""
-        if not self.draws:
-            return {self.says: self.network(inputs)}
-        return {self.says: self.place(self.network.volumes(inputs))}
+        if self.output == "output":
+            return {self.output: self.network(inputs)}
+        volumes = self.network.volumes(inputs)
+        return {self.output: volumes if self.output == VOLUMES else self.soft_argmax(volumes)}
 
 
-def onnx(
-    network: nn.Module,
-    path: str | Path,
-    example: Float[Tensor, "B ..."],
-    *,
-    inside: bool = True,
-    sloped: bool = True,
-) -> None:
-    """Write an ONNX file, float32, for inputs like `example` and any number of them at a time.
+def traced(exported: Exported, example: Float[Tensor, "B ..."]) -> ExportedProgram:
+    """The operations of a network, for any number of inputs like those of `example`."""
+    pair = example[:1].cpu().expand(2, *example.shape[1:]).contiguous()  # one would be taken as all
+    with torch.no_grad():
+        return torch.export.export(exported, (pair,), dynamic_shapes=({0: Dim("batch")},))
 
-    PReLUs are written as `sloped` says: ONNX Runtime takes longer for its own. Errors:
-    ModuleNotFoundError without the extra `export`, OSError where the file can't be written.
-    """
+
+def _onnx(exported: Exported, path: Path, example: Tensor, *_) -> None:
     for name in ("onnx", "onnxscript"):
         package(name)
-    with _quiet():
-        whole = Written(network, inside=inside, sloped=sloped)
-        written = torch.onnx.export(
-            traced(whole, example), dynamo=True, verbose=False, output_names=[whole.says]
-        )
-        write_whole(Path(path), lambda part: written.save(part, external_data=False))
+    program = traced(exported, example)
+    written = torch.onnx.export(program, dynamo=True, verbose=False, output_names=[exported.output])
+    written.save(path, external_data=False)
 
 
-def openvino(
-    network: nn.Module,
-    path: str | Path,
-    example: Float[Tensor, "B ..."],
-    *,
-    inside: bool = True,
-    precision: str = "float32",
-) -> None:
-    """Write OpenVINO's pair of files, `path` and the weights as .bin beside it.
-
-    `path` ends in .xml. `precision` is that of the weights, one of OPENVINO; in which one it runs
-    is up to who runs it. Errors as `onnx`, and ValueError for another precision or ending.
-    """
-    path = Path(path)
-    _check(precision, OPENVINO, path, ".xml")
+def _openvino(exported: Exported, path: Path, example: Tensor, precision: str, _) -> None:
     library = package("openvino")
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
-        whole = Written(network, inside=inside)
-        model = library.convert_model(traced(whole, example))
-        model.outputs[0].get_tensor().set_names({whole.says})
-        # Sizes that the conversion has forgotten, all but the batch's.
-        model.reshape([-1, *example.shape[1:]])
-        made = Path(folder, "net.xml")
-        library.save_model(model, made, compress_to_fp16=precision == "float16")
-        for ending in (".bin", ".xml"):
-            source = made.with_suffix(ending)
-            write_whole(path.with_suffix(ending), partial(shutil.copyfile, source))
+    model = library.convert_model(traced(exported, example))
+    model.outputs[0].get_tensor().set_names({exported.output})
+    # Sizes that the conversion has forgotten, all but the batch's.
+    model.reshape([-1, *example.shape[1:]])
+    library.save_model(model, path, compress_to_fp16=precision == "float16")
 
 
-def tflite(
-    network: nn.Module,
-    path: str | Path,
-    example: Float[Tensor, "B ..."],
-    *,
-    inside: bool = True,
-    precision: str = "float32",
-    calibration: Float[Tensor, "N ..."] | None = None,
+def _tflite(
+    exported: Exported, path: Path, example: Tensor, precision: str, calibration: Tensor | None
 ) -> None:
-    """Write a TFLite file for one input like those of `example` at a time.
-
-    `precision` is one of TFLITE. int8 has weights and what is computed in 8 bits, all but
-    soft-argmax, in scales that are found on `calibration`: inputs like those to come, a hundred or
-    so. Inputs and outputs are float32 in each. Errors: ModuleNotFoundError without the extra
-    `tflite`, ValueError for another precision and for int8 without a calibration (or with one that
-    isn't finite), OSError where the file can't be written.
-    """
-    path = Path(path)
-    _check(precision, TFLITE, path, ".tflite")
-    if (precision == "int8") != (calibration is not None):
-        raise ValueError(
-            f"{precision} with{'out' if calibration is None else ''} a calibration; int8 needs "
-            "inputs to find its scales on, and no other precision does"
-        )
-    if calibration is not None:
-        _check_calibration(calibration, example)
-    converter = package("litert_torch")
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
-        whole = Written(network, inside=inside)
-        made = Path(folder, "net.tflite")
-        converter.convert(whole, (example[:1].contiguous(),)).export(str(made))
-        if precision != "float32":
-            made = _smaller(made, precision, calibration)
-        write_whole(path, partial(shutil.copyfile, made))
-
-
-def _smaller(file: Path, precision: str, calibration: Tensor | None) -> Path:
-    """A float32 TFLite file's weights, or all of it, in fewer bits, written beside it."""
+    converted = package("litert_torch").convert(exported, (example[:1].contiguous(),))
+    converted.export(str(path))
+    if precision == "float32":
+        return
     package("ai_edge_quantizer")
     from ai_edge_quantizer import qtyping, quantizer, recipe
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
-    every = qtyping.TFLOperationName
-    made = file.with_name(f"{precision}.tflite")
+    every, scales = qtyping.TFLOperationName, None
     if precision == "float16":
         halves = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
         kept = qtyping.OpQuantizationConfig(
@@ -222,39 +206,25 @@ def _smaller(file: Path, precision: str, calibration: Tensor | None) -> Path:
             compute_precision=qtyping.ComputePrecision.FLOAT,
             explicit_dequantize=True,
         )
-        tool = quantizer.Quantizer(str(file))
-        tool.update_quantization_recipe(
-            ".*", every.ALL_SUPPORTED, kept, algorithm_key=AlgorithmName.FLOAT_CASTING
-        )
-        tool.quantize().export_model(str(made))
-        return made
-    tool = quantizer.Quantizer(str(file), recipe.static_wi8_ai8())
-    untouched = AlgorithmName.NO_QUANTIZE
-    for name in (every.INPUT, every.OUTPUT):
-        tool.update_quantization_recipe(".*", name, algorithm_key=untouched)
-    for names in (f".*{MeanPlace.__name__}.*", ".*_output"):  # an 8th bit is 8 mm of the cube
-        tool.update_quantization_recipe(names, every.ALL_SUPPORTED, algorithm_key=untouched)
-    runner = package("ai_edge_litert.interpreter").Interpreter(str(file))
-    ((signature, ends),) = runner.get_signature_list().items()
-    (given,) = ends["inputs"]
-    samples = [{given: sample[None].contiguous().numpy()} for sample in calibration.float()]
-    scales = tool.calibrate({signature: samples}, num_threads=torch.get_num_threads())
-    tool.quantize(scales).export_model(str(made))
-    return made
-
-
-def traced(written: Written, example: Float[Tensor, "B ..."]) -> ExportedProgram:
-    """The operations of a network, for any number of inputs like those of `example`."""
-    pair = example[:1].cpu().expand(2, *example.shape[1:]).contiguous()  # one would be taken as all
-    with torch.no_grad():
-        return torch.export.export(written, (pair,), dynamic_shapes=({0: Dim("batch")},))
-
-
-def _check(precision: str, precisions: tuple[str, ...], path: Path, ending: str) -> None:
-    if precision not in precisions:
-        raise ValueError(f"no precision {precision!r}; there are {', '.join(precisions)}")
-    if path.suffix != ending:
-        raise ValueError(f"{path} has to end in {ending}")
+        tool = quantizer.Quantizer(str(path))
+        casting = AlgorithmName.FLOAT_CASTING
+        tool.update_quantization_recipe(".*", every.ALL_SUPPORTED, kept, algorithm_key=casting)
+    else:
+        tool = quantizer.Quantizer(str(path), recipe.static_wi8_ai8())
+        kept = [(".*", every.INPUT), (".*", every.OUTPUT), (".*_output", every.ALL_SUPPORTED)]
+        # An 8th bit of soft-argmax is 8 mm of the cube.
+        kept += [(f".*{SoftArgmax.__name__}.*", every.ALL_SUPPORTED)]
+        for names, operations in kept:
+            untouched = AlgorithmName.NO_QUANTIZE
+            tool.update_quantization_recipe(names, operations, algorithm_key=untouched)
+        runner = package("ai_edge_litert.interpreter").Interpreter(str(path))
+        ((signature, ends),) = runner.get_signature_list().items()
+        (name,) = ends["inputs"]
+        samples = [{name: sample[None].contiguous().numpy()} for sample in calibration.float()]
+        scales = tool.calibrate({signature: samples}, num_threads=torch.get_num_threads())
+    smaller = path.with_name("smaller.tflite")
+    tool.quantize(scales).export_model(str(smaller))
+    smaller.replace(path)
 
 
 def _check_calibration(calibration: Tensor, example: Tensor) -> None:

@@ -4,7 +4,7 @@ people.json has
 
     schema        1
     source        name, width, height
-    model         name, sha256 of its weights, side of the crops it is given (px)
+    model         name, sha256 of its weights, side of the crops that it takes (px)
     skeleton      name, joints (names, in the order of all joints below), parents (-1: the root)
     camera        focal (fx, fy), principal (cx, cy), px; from: how they are known
     detector      name, note, least: the score from which on somebody counts
@@ -25,17 +25,16 @@ interrupted goes on behind the last whole one.
 
 import contextlib
 import fcntl
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from posekit.geometry.camera import Camera
-from posekit.inference.detectors import Detector
-from posekit.inference.localise import Person
-from posekit.inference.trained import Trained
+from posekit.inference.localise import Finder, Person
+from posekit.inference.video import Video, Webcam
 
-SCHEMA = 1
 LENS = "the lens does not distort, and its axis goes through the middle of the picture"
 SIZE = (
     "a person's box, made square and widened by 1.25, shows 2000 mm x 2000 mm at the depth of the "
@@ -44,51 +43,50 @@ SIZE = (
 )
 
 
-def about(source: dict, trained: Trained, camera: Camera, detector: Detector, least: float) -> dict:
-    """What is the same for all people of a picture or video."""
-    skeleton = trained.skeleton
-    fx, fy = camera.focal.tolist()
+def source_of(video: Video | Webcam) -> dict:
+    """The entry `source` of a video."""
+    source = {"name": video.name, "width": video.width, "height": video.height}
+    return source if video.live else source | {"rate": video.rate, "sha256": digest(video.path)}
+
+
+def about(source: dict, finder: Finder, camera: Camera) -> dict:
+    """The entries that are the same for all people of a picture or video."""
+    network, detector, skeleton = finder.network, finder.detector, finder.network.skeleton
     assumptions = [f"focal length {camera.name}; every distance is proportional to it", LENS, SIZE]
     if detector.note:
         assumptions.append(f"people: {detector.name}; {detector.note}")
     return {
-        "schema": SCHEMA,
+        "schema": 1,
         "source": source,
-        "model": {"name": trained.name, "sha256": trained.digest, "side": trained.side},
+        "model": {"name": network.name, "sha256": digest(network.weights), "side": network.side},
         "skeleton": {"name": skeleton.name, "joints": skeleton.joints, "parents": skeleton.parents},
         "camera": {
-            "focal": [round(fx, 2), round(fy, 2)],
+            "focal": [round(length, 2) for length in camera.focal.tolist()],
             "principal": camera.principal.tolist(),
             "from": camera.name,
         },
-        "detector": {"name": detector.name, "note": detector.note, "least": least},
+        "detector": {"name": detector.name, "note": detector.note, "least": finder.least},
         "assumptions": assumptions,
     }
 
 
-def text_of(known: dict, people: Sequence[Person]) -> str:
-    """people.json, one person a line."""
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def people_json(known: dict, people: Sequence[Person]) -> str:
+    """The text of people.json, one person a line."""
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in known.items()]
     rows = ",\n".join(f"  {json.dumps(person.plain())}" for person in people)
     return "{\n" + ",\n".join([*lines, f' "people": [\n{rows}\n ]']) + "\n}\n"
 
 
 def read_log(path: Path) -> list[dict]:
-    """The whole lines of a log, without the first."""
+    """The whole lines of a people.jsonl, without the first."""
     with path.open("rb") as file:
         return [row for row, _ in _rows(file)][1:]
-
-
-def _rows(log: BinaryIO) -> Iterator[tuple[dict, int]]:
-    """Every whole line and its bytes, up to the first that is not whole or out of order."""
-    for number, line in enumerate(log):
-        try:
-            row = json.loads(line) if line.endswith(b"\n") else None
-        except ValueError:
-            return
-        if not isinstance(row, dict) or (number and row.get("frame") != number - 1):
-            return
-        yield row, len(line)
 
 
 @contextlib.contextmanager
@@ -119,3 +117,15 @@ def open_log(path: Path, head: dict) -> Iterator[tuple[BinaryIO, int]]:
             log.write(json.dumps(head).encode() + b"\n")
             log.flush()
         yield log, max(len(rows) - 1, 0)
+
+
+def _rows(log: BinaryIO) -> Iterator[tuple[dict, int]]:
+    """Every whole line and its bytes, up to the first that is not whole or out of order."""
+    for number, line in enumerate(log):
+        try:
+            row = json.loads(line) if line.endswith(b"\n") else None
+        except ValueError:
+            return
+        if not isinstance(row, dict) or (number and row.get("frame") != number - 1):
+            return
+        yield row, len(line)

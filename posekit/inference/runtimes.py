@@ -1,24 +1,31 @@
-"""Networks from files that posekit.export wrote, or others like them, as networks again.
+"""One way to run a trained network, whatever keeps it: a run's folder, ONNX, OpenVINO, TFLite.
 
-    network = deploy.load("net.xml", precision="bfloat16")
-    joints = network(pictures)
+    predictor = runtimes.load("net.xml", precision="bfloat16")
+    joints = predictor(pictures)
 
-Soft-argmax is done here where the file leaves it out. B samples, J joints, D x h x w voxels.
+Nothing in these files is executed. B samples, J joints, D x h x w voxels.
 """
 
+import json
 import os
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
-from posekit.inference.export import package
+from posekit.data.batch import unit_range
+from posekit.inference.export import VOLUMES, package
 from posekit.models.integral import from_voxels
 from posekit.models.soft_argmax import soft_argmax
+from posekit.models.zoo import NETWORKS
+from posekit.training.experiment import EVALUATED_TOGETHER, WEIGHTS
+from posekit.training.runs import cache_folder
 
 PRECISIONS = {
     ".onnx": {"float32": ""},
@@ -28,93 +35,145 @@ PRECISIONS = {
 """What each kind of file can be computed in, and OpenVINO's word for it. A TFLite file of int8
 computes in that all the same."""
 
-MB = 1e6
-"""Bytes, as file sizes are counted here."""
 
-Run = Callable[[np.ndarray], np.ndarray]
-VOLUMES = "volumes"  # what the output is called where soft-argmax is left out
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network that is ready to run."""
+
+    name: str  # for people
+    weights: Path  # the file that has them
+    shape: tuple[int, ...]  # of one input
+    run: Callable[[Float[Tensor, "B ..."]], Tensor]
+    volumes: bool  # whether `run` leaves soft-argmax out
+
+    def raw(self, inputs: Float[Tensor, "B ..."]) -> Tensor:
+        """The output of the file: volumes where it leaves soft-argmax out.
+
+        Raises ValueError for inputs of another shape.
+        """
+        if tuple(inputs.shape[1:]) != self.shape:
+            raise ValueError(
+                f"{self.name} can't be run on inputs of shape {tuple(inputs.shape)}: it takes "
+                f"(number, {', '.join(map(str, self.shape))})"
+            )
+        return self.run(inputs)
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Float[Tensor, "B ..."]) -> Tensor:
+        """The output of the network: joints in the cube where it draws volumes."""
+        made = self.raw(inputs)
+        return from_voxels(soft_argmax(made), made.shape[2:]) if self.volumes else made
+
+    def predict(self, pictures: UInt8[Tensor, "N 3 H W"]) -> Tensor:
+        """The output for pictures of any number, batch by batch."""
+        return torch.cat([self(unit_range(part)) for part in pictures.split(EVALUATED_TOGETHER)])
+
+
+def load(
+    model: str | Path, *, device: str = "cpu", threads: int = 0, precision: str = "float32"
+) -> Predictor:
+    """The network of an .onnx, .xml (OpenVINO) or .tflite file, or of a finished run.
+
+    A run is given by its id, its folder or the network.pt in it, and runs on `device`. Files run
+    on the CPU, on so many `threads` (0: one for each core), in one of the PRECISIONS of their kind.
+
+    Raises FileNotFoundError when there is none; ValueError for another precision, a damaged file,
+    and a run of another kind of network; ModuleNotFoundError naming the extra that is missing.
+    """
+    path = Path(model).expanduser()
+    if path.suffix in PRECISIONS:
+        return _of_file(path, threads or cores(), precision)
+    if path.name == WEIGHTS:
+        path = path.parent
+    if not path.is_dir():
+        if not re.fullmatch("[0-9a-f]{16}", str(model)):
+            raise FileNotFoundError(
+                f"the model {model} is neither a run's folder, nor a file that ends in "
+                f"{', '.join(PRECISIONS)}, nor a run's id (16 hexadecimal digits, as in the names "
+                "in results/runs)"
+            )
+        path = cache_folder() / str(model)
+    return _of_run(path, device)
 
 
 def cores() -> int:
     """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Deployed(nn.Module):
-    """A network in a file, on the CPU. It has no gradient, and its weights can't be reached."""
-
-    def __init__(self, path: Path, run: Run, *, draws: bool):
-        super().__init__()
-        self.path, self.run, self.draws = path, run, draws
-        # Who asks where the weights are, to bring inputs there, finds the CPU.
-        self.nowhere = nn.Parameter(torch.empty(0), requires_grad=False)
-
-    def raw(self, inputs: Float[Tensor, "B ..."]) -> Tensor:
-        """What the file says: volumes where it leaves soft-argmax out."""
-        given = inputs.detach().float().contiguous().numpy()
-        try:
-            return torch.from_numpy(np.array(self.run(given)))
-        except Exception as error:  # each library has its own
-            raise ValueError(
-                f"{self.path} can't be run on inputs of shape {tuple(inputs.shape)} ({error})"
-            ) from error
-
-    def forward(self, inputs: Float[Tensor, "B ..."]) -> Tensor:
-        found = self.raw(inputs)
-        return from_voxels(soft_argmax(found), found.shape[2:]) if self.draws else found
+def files_of(path: Path) -> list[Path]:
+    """A file, or both of OpenVINO's."""
+    return [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
 
 
-def load(path: str | Path, *, threads: int = 0, precision: str = "float32") -> Deployed:
-    """The network in an .onnx, .xml (OpenVINO) or .tflite file.
+def _of_run(folder: Path, device: str) -> Predictor:
+    record, weights = folder / "record.json", folder / WEIGHTS
+    for file in (record, weights):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"there is no {file}: a finished run that keeps a network has one; run its "
+                "notebook on this machine, or set POSEKIT_CACHE to where its runs are"
+            )
+    try:
+        config = json.loads(record.read_text(encoding="utf-8"))["config"]
+        network, side = NETWORKS[config["network"]](**config["shape"]), config["shape"]["side"]
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"{record} has no network that is known ({', '.join(NETWORKS)}), or not its shape: "
+            f"{error!r}"
+        ) from error
+    most = 2 * sum(tensor.nbytes for tensor in network.state_dict().values()) + 10_000_000
+    try:
+        if weights.stat().st_size > most:
+            raise ValueError(f"more than {most:,} bytes")
+        network.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
+    except Exception as error:  # torch has no common one for files that are not whole
+        raise ValueError(
+            f"{weights} is damaged or of another network; delete {folder}, run its notebook again"
+        ) from error
+    network = network.to(device, memory_format=torch.channels_last).eval()
+    name = f"{config.get('subject', config['network'])}, run {folder.name}"
+    run = lambda inputs: network(inputs.to(device)).float().cpu()
+    return Predictor(name, weights, (3, side, side), run, volumes=False)
 
-    It runs on so many `threads` (0: one for each core), in one of the PRECISIONS of its kind of
-    file. Errors: FileNotFoundError without the file, ValueError for another ending or precision
-    and for a damaged file, ModuleNotFoundError naming the extra of posekit that is missing.
-    """
-    path = Path(path)
-    if path.suffix not in PRECISIONS:
-        raise ValueError(f"{path} ends in none of {', '.join(PRECISIONS)}")
+
+def _of_file(path: Path, threads: int, precision: str) -> Predictor:
     if precision not in PRECISIONS[path.suffix]:
         there = ", ".join(PRECISIONS[path.suffix])
         raise ValueError(f"{path.suffix} files can't be run in {precision!r}, but in {there}")
-    for part in [path, *([path.with_suffix(".bin")] if path.suffix == ".xml" else [])]:
+    for part in files_of(path):
         if not part.is_file():
-            raise FileNotFoundError(f"no {part}; posekit.export writes such files")
-    name, opened = {
+            raise FileNotFoundError(
+                f"there is no {part}; posekit.inference.export writes such files"
+            )
+    package_name, opened = {
         ".onnx": ("onnxruntime", _onnxruntime),
         ".xml": ("openvino", partial(_openvino, precision=precision)),
         ".tflite": ("ai_edge_litert.interpreter", _litert),
     }[path.suffix]
-    library = package(name)
+    library = package(package_name)
     try:
-        run, said = opened(library, path, threads or cores())
+        shape, output, run = opened(library, path, threads)
+        shape = tuple(int(size) for size in shape[1:])
     except Exception as error:  # a damaged file can bring up almost any
         raise ValueError(
             f"{path} is damaged, or not of its kind ({error}); write it anew"
         ) from error
-    return Deployed(path, run, draws=said == VOLUMES)
+    in_torch = lambda inputs: torch.from_numpy(np.array(run(inputs.detach().contiguous().numpy())))
+    return Predictor(path.name, files_of(path)[-1], shape, in_torch, volumes=output == VOLUMES)
 
 
-def size_mb(path: str | Path) -> float:
-    """Of a file, or of both of OpenVINO's, in a million bytes."""
-    path = Path(path)
-    parts = [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
-    return sum(part.stat().st_size for part in parts) / MB
-
-
-def _onnxruntime(library, path: Path, threads: int) -> tuple[Run, str]:
+def _onnxruntime(library, path: Path, threads: int) -> tuple:
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
     # Threads that wait for more by spinning take the cores from who comes next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     session = library.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    (given,), (made,) = session.get_inputs(), session.get_outputs()
-    return lambda inputs: session.run(None, {given.name: inputs})[0], made.name
+    (taken,), (made,) = session.get_inputs(), session.get_outputs()
+    return taken.shape, made.name, lambda inputs: session.run(None, {taken.name: inputs})[0]
 
 
-def _openvino(library, path: Path, threads: int, *, precision: str) -> tuple[Run, str]:
+def _openvino(library, path: Path, threads: int, *, precision: str) -> tuple:
     options = {
         "INFERENCE_PRECISION_HINT": PRECISIONS[".xml"][precision],
         "INFERENCE_NUM_THREADS": threads,
@@ -122,21 +181,24 @@ def _openvino(library, path: Path, threads: int, *, precision: str) -> tuple[Run
     }
     compiled = library.Core().compile_model(path, "CPU", options)
     request = compiled.create_infer_request()
-    return lambda inputs: request.infer([inputs])[0], compiled.output(0).get_any_name()
+    sizes = [
+        size.get_length() if size.is_static else -1 for size in compiled.input(0).partial_shape
+    ]
+    return sizes, compiled.output(0).get_any_name(), lambda inputs: request.infer([inputs])[0]
 
 
-def _litert(library, path: Path, threads: int) -> tuple[Run, str]:
+def _litert(library, path: Path, threads: int) -> tuple:
     interpreter = library.Interpreter(str(path), num_threads=threads)
     ((_, ends),) = interpreter.get_signature_list().items()
     interpreter.allocate_tensors()
-    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (taken,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     def one(sample: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(given["index"], sample)
+        interpreter.set_tensor(taken["index"], sample)
         interpreter.invoke()
         return interpreter.get_tensor(made["index"])
 
     def run(inputs: np.ndarray) -> np.ndarray:
         return np.concatenate([one(inputs[at : at + 1]) for at in range(len(inputs))])
 
-    return run, ends["outputs"][0]
+    return taken["shape"], ends["outputs"][0], run

@@ -1,10 +1,9 @@
 """Where pictures of people come from: a JPEG or PNG, a video file, a webcam.
 
-H x W pixels. Times are in seconds.
+H x W pixels, RGB. Times are in seconds.
 """
 
 import contextlib
-import hashlib
 import math
 import os
 import time
@@ -21,7 +20,7 @@ from posekit.geometry.crop import MAX_PIXELS, read_image
 
 RECORDING = "webcam.avi"
 ASSUMED_RATE = 25.0  # frames a second, where a video or webcam does not say
-MORE, FILM = 0x8769, 0xA405  # EXIF: further tags; focal length in mm on 35 mm film
+CODECS = ("vp09", "mp4v")  # what browsers play, else what every OpenCV writes
 
 
 def is_picture(path: Path) -> bool:
@@ -32,16 +31,16 @@ def is_picture(path: Path) -> bool:
         return file.read(8).startswith((b"\xff\xd8", b"\x89PNG\r\n\x1a\n"))
 
 
-def read_shown(path: Path) -> tuple[UInt8[np.ndarray, "H W 3"], float | None]:
-    """A picture as people see it, and its focal length in mm on 35 mm film, if EXIF knows it.
+def read_upright(path: Path) -> tuple[UInt8[np.ndarray, "H W 3"], float | None]:
+    """A picture turned as EXIF says, and its focal length in mm on 35 mm film, if EXIF knows it.
 
     Errors as `read_image`; damaged EXIF counts as none.
     """
     picture, film = read_image(path), 0.0
     # Pillow raises whatever damaged EXIF leads to.
     with contextlib.suppress(Exception), Image.open(path) as file:
-        shown = np.array(ImageOps.exif_transpose(file).convert("RGB"))
-        picture, film = shown, float(file.getexif().get_ifd(MORE).get(FILM, 0))
+        picture = np.array(ImageOps.exif_transpose(file).convert("RGB"))
+        film = float(file.getexif().get_ifd(0x8769).get(0xA405, 0))
     return picture, film if math.isfinite(film) and film > 0 else None
 
 
@@ -50,7 +49,7 @@ class Frame(NamedTuple):
 
     number: int  # from 0
     time: float  # s
-    picture: UInt8[np.ndarray, "H W 3"]  # RGB
+    picture: UInt8[np.ndarray, "H W 3"]
 
 
 class Video:
@@ -73,28 +72,14 @@ class Video:
         self.count = int(promised) if 0 < promised < 1e9 else None  # as the file says
         capture.release()
 
-    @property
-    def source(self) -> dict:
-        """What a log says of it."""
-        size = {"width": self.width, "height": self.height}
-        return {"name": self.name} | size | {"rate": self.rate, "sha256": digest(self.path)}
-
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """All frames from this one on. ValueError when the first can't be decoded."""
         capture = _opened(str(self.path), f"{self.path} is gone")
-        try:
-            # Jumping to a frame is not exact with every codec; reading up to it is.
-            for number in range(start):
-                if not capture.grab():
-                    return
-            number = start
-            while (read := capture.read())[0]:
-                yield Frame(number, number / self.rate, cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
-                number += 1
-            if number == 0:
-                raise ValueError(f"{self.path} is damaged: none of its frames can be decoded")
-        finally:
-            capture.release()
+        number = start - 1
+        for number, picture in enumerate(_pictures(capture, start), start):
+            yield Frame(number, number / self.rate, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+        if number < 0:
+            raise ValueError(f"{self.path} is damaged: none of its frames can be decoded")
 
 
 class Webcam:
@@ -111,23 +96,40 @@ class Webcam:
             raise ValueError(f"there is a recording in {folder}: choose another --out")
         self._capture = _opened(index, f"there is no camera {index}, or another program has it")
         self.height, self.width, self.rate = _facts(self._capture, self.name)
-        self.source = {"name": self.name, "width": self.width, "height": self.height}
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """What it sees from now on."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         size = (self.width, self.height)
         record = cv2.VideoWriter(str(self.path), cv2.VideoWriter_fourcc(*"MJPG"), self.rate, size)
-        began, number = time.monotonic(), start
+        began = time.monotonic()
         try:
-            while (read := self._capture.read())[0]:
-                record.write(read[1])
+            for number, picture in enumerate(_pictures(self._capture), start):
+                record.write(picture)
                 seconds = time.monotonic() - began
-                yield Frame(number, seconds, cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
-                number += 1
+                yield Frame(number, seconds, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
         finally:
             record.release()
-            self._capture.release()
+
+
+def write_video(
+    path: Path, pictures: Iterator[UInt8[np.ndarray, "H W 3"]], size: tuple[int, int], rate: float
+) -> None:
+    """Write pictures of `size` (width, height) to an mp4; OSError where OpenCV writes none."""
+    made = path.with_name(f"{path.name}.mp4")  # OpenCV goes by a file's ending
+    try:
+        for codec in CODECS:
+            writer = cv2.VideoWriter(str(made), cv2.VideoWriter_fourcc(*codec), rate, size)
+            if writer.isOpened():
+                break
+        for picture in pictures:
+            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        writer.release()
+        if not made.is_file():
+            raise OSError("OpenCV can't write videos here")
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def _opened(source: str | int, complaint: str):
@@ -149,7 +151,12 @@ def _facts(capture, name: str) -> tuple[int, int, float]:
     return height, width, float(rate) if 0 < rate <= 1000 else ASSUMED_RATE
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _pictures(capture, skip: int = 0) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
+    """The pictures behind the first few, BGR; the capture is released behind the last."""
+    try:
+        # Jumping to a frame is not exact with every codec; reading up to it is.
+        if all(capture.grab() for _ in range(skip)):
+            while (read := capture.read())[0]:
+                yield read[1]
+    finally:
+        capture.release()

@@ -15,51 +15,42 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from builders.networks import finished_run
 from PIL import Image
-from test_cli import complaint, posekit  # noqa: F401, a fixture
 
 from posekit.geometry.skeleton import H36M17, MOON18
-from posekit.inference import predict, trained
+from posekit.inference import predict
 from posekit.inference import video as video_module
-from posekit.inference.boxes import Given
-from posekit.inference.detectors import Found, Whole
+from posekit.inference.boxes import given_boxes
+from posekit.inference.detectors import Detection, Detector, whole_picture
 from posekit.inference.drawing import draw, space
-from posekit.inference.localise import Person, camera_of, locate, root_depth
+from posekit.inference.localise import (
+    Finder,
+    Person,
+    PoseNetwork,
+    camera_of,
+    integral_network,
+    locate,
+    root_depth,
+)
 from posekit.inference.output import read_log
 from posekit.inference.predict import predict_picture, predict_video
-from posekit.inference.trained import Trained
-from posekit.inference.video import RECORDING, Video, Webcam, read_shown
-from posekit.models import zoo
-from posekit.models.integral import to_cube
+from posekit.inference.runtimes import Predictor
+from posekit.inference.video import RECORDING, Video, Webcam, read_upright
+from posekit.models.integral import from_cube, to_cube
 from posekit.studio.pictures import StudioPictures
 
-SHAPE = {"side": 64, "depth": 4, "channels": 8, "width": 4}
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def pointing(*cube, side=64):
-    """Stands for a network: everybody's joints are all at one place of the cube."""
-    place = torch.tensor(cube).float()
-
-    def forward(crops):
-        return place.expand(len(crops), 17, 3)
-
-    return Trained("pointing", "0" * 64, H36M17, side, forward)
+def pointing(*cube, side=64, joints=17) -> PoseNetwork:
+    """The use of a network that puts everybody's joints at one place of the cube."""
+    run = lambda pictures: torch.tensor(cube).float().expand(len(pictures), joints, 3)
+    shape = (3, side, side)
+    return integral_network(Predictor("pointing", Path(__file__), shape, run, volumes=False))
 
 
 MIDDLE = pointing(0.0, 0.0, 0.0)
-
-
-def kept(folder, network="resnet", **shape):
-    """A finished run's folder with an untaught network."""
-    torch.manual_seed(0)
-    config = {"subject": "ours", "network": network, "shape": shape or SHAPE}
-    built = zoo.NETWORKS[network](**config["shape"])
-    folder.mkdir(parents=True)
-    torch.save(built.state_dict(), folder / "network.pt")
-    record = {"id": folder.name, "config": config}
-    (folder / "record.json").write_text(json.dumps(record))
-    return built
 
 
 def movie(path, count=12, size=(96, 64)):
@@ -73,18 +64,20 @@ def movie(path, count=12, size=(96, 64)):
     return path
 
 
-class Bright:
-    """Finds the bright square of `movie`."""
+def bright(asked: list | None = None, before=lambda frame: None) -> Detector:
+    """Finds the bright square of `movie`; `asked` gets the numbers of the frames."""
 
-    name, note, remedy = "bright", "only squares", ""
-
-    def __init__(self):
-        self.asked = []
-
-    def find(self, picture, frame):
-        self.asked.append(frame)
+    def find(picture, frame):
+        before(frame)
+        if asked is not None:
+            asked.append(frame)
         (columns,) = np.nonzero(picture[30, :, 0] > 128)
-        return [Found((float(columns[0]), 20.0, 20.0, 20.0), 0.9)]
+        return [Detection((float(columns[0]), 20.0, 20.0, 20.0), 0.9)]
+
+    return Detector("bright", find, "only squares")
+
+
+SQUARES = Finder(MIDDLE, bright())
 
 
 # Geometry
@@ -96,7 +89,7 @@ def test_a_box_of_two_metres_is_as_far_away_as_the_pinhole_rule_says():
     assert root_depth(camera, 500.0**2) == pytest.approx(4000)
     # RootNet's own form: sqrt(fx fy A_real / A_box), here for a box of 320 x 200 px.
     picture = np.zeros((1000, 1000, 3), np.uint8)
-    (person,) = locate(picture, [Found((100, 100, 320, 200))], MIDDLE, camera, "here")
+    (person,) = locate(picture, [Detection((100, 100, 320, 200))], MIDDLE, camera, "here")
     extended = (320 * 1.25) ** 2  # square, and widened
     assert person.depth == pytest.approx(math.sqrt(1000 * 1000 * 2000 * 2000 / extended))
 
@@ -104,33 +97,33 @@ def test_a_box_of_two_metres_is_as_far_away_as_the_pinhole_rule_says():
 def test_the_middle_of_the_cube_is_the_middle_of_the_box_at_that_depth():
     picture = np.zeros((480, 640, 3), np.uint8)
     camera = camera_of((480, 640), focal=500.0)
-    (person,) = locate(picture, [Found((400, 100, 80, 120))], MIDDLE, camera, "here")
+    (person,) = locate(picture, [Detection((400, 100, 80, 120))], MIDDLE, camera, "here")
     middle = torch.tensor([400 - 0.5 + 40 + 0.5, 100 + 60.0])
     assert (person.joints2d - middle).abs().max() < 1e-3
     x = (440 - 319.5) / 500 * person.depth
     y = (160 - 239.5) / 500 * person.depth
     assert person.joints3d[0].tolist() == pytest.approx([x, y, person.depth], rel=1e-5)
     (deeper,) = locate(
-        picture, [Found((400, 100, 80, 120))], pointing(0.0, 0.0, 0.25), camera, "here"
+        picture, [Detection((400, 100, 80, 120))], pointing(0.0, 0.0, 0.25), camera, "here"
     )
     assert (deeper.joints3d[:, 2] - person.depth - 500).abs().max() < 1e-2  # a quarter of 2 m
 
 
 def test_true_joints_in_the_cube_come_back_as_the_studios_true_joints():
-    batch = StudioPictures(["S9"], every=300, size=128)[[3, 50]]
+    side = 64
+    batch = StudioPictures(["S9"], every=300, size=side)[[3, 50]]
     depths = batch.joints3d[..., 2]
-    cube = to_cube(batch.joints2d, depths - depths[:, :1], (128, 128))
+    cube = to_cube(batch.joints2d, depths - depths[:, :1], (side, side)).double()
     for number, image in enumerate(batch.images):
-        network = replace(MIDDLE, side=128, forward=lambda crops, n=number: cube[n : n + 1])
+        joints = from_cube(cube[number : number + 1], (side, side))
+        network = replace(MIDDLE, side=side, joints=lambda crops, joints=joints: joints)
         K = batch.intrinsics[number]
         # The crop is itself a picture, whose box takes 1 / 1.25 of its side.
-        margin = (128 - 128 / 1.25) / 2 - 0.5
-        box = (margin, margin, 128 / 1.25, 128 / 1.25)
-        camera = camera_of((128, 128), focal=K[0, 0].item())
-        offset = K[:2, 2].double()
-        camera = replace(camera, principal=offset)
+        margin = (side - side / 1.25) / 2 - 0.5
+        box = (margin, margin, side / 1.25, side / 1.25)
+        camera = replace(camera_of((side, side), K[0, 0].item()), principal=K[:2, 2].double())
         picture = image.permute(1, 2, 0).numpy()
-        (person,) = locate(picture, [Found(box)], network, camera, "here")
+        (person,) = locate(picture, [Detection(box)], network, camera, "here")
         true = batch.joints3d[number]
         assert (person.joints2d - batch.joints2d[number]).abs().max() < 1e-2
         assert person.depth == pytest.approx(true[0, 2].item(), rel=0.35)
@@ -153,7 +146,7 @@ def test_the_focal_length_is_given_or_exifs_or_the_diagonal():
 
 
 def test_a_box_outside_the_picture_names_the_person():
-    found = [Found((0, 0, 10, 10)), Found((300, 0, 10, 10))]
+    found = [Detection((0, 0, 10, 10)), Detection((300, 0, 10, 10))]
     with pytest.raises(ValueError, match="a.jpg, person 2: the box .* lies outside"):
         locate(np.zeros((60, 80, 3), np.uint8), found, MIDDLE, camera_of((60, 80)), "a.jpg")
 
@@ -181,7 +174,7 @@ def test_a_picture_is_seen_as_its_exif_wants(tmp_path, turn):
     exif.get_ifd(0x8769)[0xA405] = 28
     path = tmp_path / "turned.jpg"
     Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif, quality=100, subsampling=0)
-    picture, film = read_shown(path)
+    picture, film = read_upright(path)
     assert picture.shape == (40, 60, 3) and film == 28
     assert np.abs(picture.astype(int) - upright).mean() < 2
 
@@ -190,8 +183,8 @@ def test_a_picture_becomes_numbers_a_drawing_and_a_page(tmp_path):
     path = tmp_path / "two.png"
     grey = np.full((120, 200, 3), 90, np.uint8)
     cv2.imwrite(str(path), grey)
-    boxes = Given([Found((10, 10, 60, 100)), Found((120, 20, 50, 80), 0.7)], {})
-    people = predict_picture(path, MIDDLE, boxes, tmp_path / "out", focal=300.0)
+    boxes = given_boxes([Detection((10, 10, 60, 100)), Detection((120, 20, 50, 80), 0.7)])
+    people = predict_picture(path, Finder(MIDDLE, boxes, focal=300.0), tmp_path / "out")
     written = json.loads((tmp_path / "out" / "people.json").read_text())
     assert written["schema"] == 1
     assert written["source"] == {"name": "two.png", "width": 200, "height": 120}
@@ -215,11 +208,10 @@ def test_a_picture_becomes_numbers_a_drawing_and_a_page(tmp_path):
 
 def test_who_is_not_sure_enough_does_not_count_and_nobody_gets_no_page(tmp_path):
     cv2.imwrite(str(tmp_path / "one.png"), np.zeros((50, 50, 3), np.uint8))
-    boxes = Given([Found((5, 5, 30, 30), 0.4)], {})
+    boxes = given_boxes([Detection((5, 5, 30, 30), 0.4)])
     for least, count in ((0.5, 0), (0.4, 1)):
-        people = predict_picture(
-            tmp_path / "one.png", MIDDLE, boxes, tmp_path / f"{count}", least=least
-        )
+        finder = Finder(MIDDLE, boxes, least)
+        people = predict_picture(tmp_path / "one.png", finder, tmp_path / f"{count}")
         assert len(people) == count
         assert (tmp_path / f"{count}" / "space.html").exists() == bool(count)
     assert json.loads((tmp_path / "0" / "people.json").read_text())["people"] == []
@@ -236,20 +228,15 @@ def test_a_drawing_has_each_side_in_its_colour_where_the_joints_are():
     assert drawn[92, 50].max() > 200  # the box's lower edge
 
 
-def test_people_stand_in_space_as_far_away_as_they_are():
+def test_people_in_space_have_their_distance_above_them():
     near, far = torch.zeros(17, 3), torch.zeros(17, 3)
     near[:, 2], far[:, 2] = 3000.0, 7000.0
-    near[0, 1] = -500.0  # up
     people = [
         Person((0, 0, 1, 1), None, d, torch.zeros(17, 2), j) for d, j in ((3e3, near), (7e3, far))
     ]
-    figure = space([people], H36M17, title="two", rate=1.0)
-    bones = [trace for trace in figure.data if trace.mode != "text"]
-    y, z = (np.concatenate([trace[axis] for trace in bones]) for axis in "yz")
-    assert {*y[~np.isnan(y)]} == {3000.0, 7000.0} and np.nanmax(z) == 500
-    assert figure.data[-1].text == ("3.0 m", "7.0 m")
-    moving = space([people[:1], people, []], H36M17, title="three frames", rate=5.0)
-    assert len(moving.frames) == 3 and moving.frames[2].data[-1].text == ("", "")
+    figure = space([people[:1], people, []], H36M17, title="three frames", rate=5.0)
+    texts = [frame.data[-1].text for frame in figure.frames]
+    assert texts == [("3.0 m", ""), ("3.0 m", "7.0 m"), ("", "")]
     with pytest.raises(ValueError, match="nobody to draw"):
         space([[]], H36M17, title="none", rate=1.0)
 
@@ -259,7 +246,7 @@ def test_people_stand_in_space_as_far_away_as_they_are():
 
 def test_a_video_is_predicted_frame_by_frame_and_drawn(tmp_path):
     path = movie(tmp_path / "square.avi")
-    done = predict_video(Video(path), MIDDLE, Bright(), tmp_path / "out")
+    done = predict_video(Video(path), SQUARES, tmp_path / "out")
     assert done == (12, 12, False, 12)
     rows = read_log(tmp_path / "out" / "people.jsonl")
     assert [row["frame"] for row in rows] == list(range(12))
@@ -272,29 +259,25 @@ def test_a_video_is_predicted_frame_by_frame_and_drawn(tmp_path):
     assert "Play" in (tmp_path / "out" / "space.html").read_text()
 
 
-def test_an_interrupted_video_goes_on_behind_its_last_whole_line(tmp_path):
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Without the drawings, which another test looks at."""
+    monkeypatch.setattr(predict, "_draw_all", lambda *_: None)
+
+
+def test_an_interrupted_video_goes_on_behind_its_last_whole_line(tmp_path, undrawn):
     path, out = movie(tmp_path / "square.avi"), tmp_path / "out"
-    whole = predict_video(Video(path), MIDDLE, Bright(), tmp_path / "whole")
-    predict_video(Video(path), MIDDLE, Bright(), out, most=7)
+    whole = predict_video(Video(path), SQUARES, tmp_path / "whole")
+    predict_video(Video(path), SQUARES, out, most=7)
     log = out / "people.jsonl"
     lines = log.read_bytes().splitlines(keepends=True)
     assert len(lines) == 8
     log.write_bytes(b"".join(lines[:-1]) + lines[-1][:30])  # killed while writing frame 6
-    detector = Bright()
-    done = predict_video(Video(path), MIDDLE, detector, out)
-    assert done == whole and detector.asked == list(range(6, 12))
+    for frames in ([*range(6, 12)], []):
+        asked = []
+        done = predict_video(Video(path), replace(SQUARES, detector=bright(asked)), out)
+        assert done == whole and asked == frames
     assert log.read_bytes() == (tmp_path / "whole" / "people.jsonl").read_bytes()
-    again = Bright()
-    predict_video(Video(path), MIDDLE, again, out)
-    assert again.asked == []
-
-
-class Impatient(Bright):
-    def find(self, picture, frame):
-        if frame == 5:
-            os.kill(os.getpid(), self.signal)
-            time.sleep(5)
-        return super().find(picture, frame)
 
 
 @pytest.fixture
@@ -306,32 +289,39 @@ def terminal():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_is_done_is_kept_and_drawn_when_somebody_stops_it(tmp_path, number, terminal):
-    path, detector = movie(tmp_path / "square.avi"), Impatient()
-    detector.signal = number
+def test_frames_that_are_done_are_kept_and_drawn_when_somebody_stops_it(tmp_path, number, terminal):
+    def stop(frame):
+        if frame == 5:
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+
+    path = movie(tmp_path / "square.avi", count=8)
     before = signal.getsignal(signal.SIGTERM)
-    done = predict_video(Video(path), MIDDLE, detector, tmp_path / "out")
-    assert done == (5, 5, True, 12) and signal.getsignal(signal.SIGTERM) is before
+    impatient = replace(SQUARES, detector=bright(before=stop))
+    done = predict_video(Video(path), impatient, tmp_path / "out")
+    assert done == (5, 5, True, 8) and signal.getsignal(signal.SIGTERM) is before
     assert len(list(Video(tmp_path / "out" / "drawn.mp4").frames())) == 5
-    assert predict_video(Video(path), MIDDLE, Bright(), tmp_path / "out").frames == 12
+    assert predict_video(Video(path), SQUARES, tmp_path / "out").frames == 8
     assert not [*(tmp_path / "out").glob(".*")]
 
 
-def test_a_log_of_another_video_model_or_setting_is_not_gone_on_with(tmp_path):
-    path, out = movie(tmp_path / "square.avi"), tmp_path / "out"
-    predict_video(Video(path), MIDDLE, Bright(), out, most=2)
+def test_a_log_of_another_video_model_or_setting_is_not_gone_on_with(tmp_path, undrawn):
+    path, out = movie(tmp_path / "square.avi", count=3), tmp_path / "out"
+    predict_video(Video(path), SQUARES, out, most=2)
+    (tmp_path / "weights").touch()
+    model = replace(MIDDLE, weights=tmp_path / "weights")
     other = movie(tmp_path / "other.avi", count=5)
-    for video, model, more, says in (
-        (path, replace(MIDDLE, digest="1" * 64), {}, "another model"),
-        (path, MIDDLE, {"focal": 50.0}, "another camera and assumptions"),
-        (path, MIDDLE, {"least": 0.1}, "another detector"),
-        (other, MIDDLE, {}, "another source"),
+    for video, finder, says in (
+        (path, replace(SQUARES, network=model), "another model"),
+        (path, replace(SQUARES, focal=50.0), "another camera and assumptions"),
+        (path, replace(SQUARES, least=0.1), "another detector"),
+        (other, SQUARES, "another source"),
     ):
         with pytest.raises(ValueError, match=f"was made with {says}: choose another --out"):
-            predict_video(Video(video), model, Bright(), out, **more)
+            predict_video(Video(video), finder, out)
     (out / "people.jsonl").write_text("my own notes\n")
     with pytest.raises(ValueError, match="is no log of posekit's"):
-        predict_video(Video(path), MIDDLE, Bright(), out)
+        predict_video(Video(path), SQUARES, out)
     assert (out / "people.jsonl").read_text() == "my own notes\n"
 
 
@@ -364,7 +354,7 @@ def test_a_webcam_is_recorded_predicted_and_drawn(tmp_path, monkeypatch):
         Webcam(0, tmp_path / "out")
     for most, frames in ((3, 3), (None, 5)):
         out = tmp_path / f"out-{most}"
-        done = predict_video(Webcam(2, out), MIDDLE, Whole(), out, most=most)
+        done = predict_video(Webcam(2, out), Finder(MIDDLE, whole_picture()), out, most=most)
         assert done == (frames, frames, False, None)
         assert len(list(Video(out / "drawn.mp4").frames())) == frames
         times = [row["time"] for row in read_log(out / "people.jsonl")]
@@ -387,169 +377,90 @@ def test_what_is_no_video_is_named(tmp_path, name, content, says):
         Video(tmp_path / name)
 
 
-def test_a_video_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path, posekit):  # noqa: F811
+def test_a_video_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path, command):
     path = movie(tmp_path / "cut.avi", count=30)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    kept(tmp_path / "run")
+    finished_run(tmp_path / "run")
     words = ("predict", path, "--model", tmp_path / "run", "--out", tmp_path / "out")
-    status, said, _ = posekit(*words, "--detector", "whole")
+    status, printed, _ = command(*words, "--detector", "whole")
     count = len(read_log(tmp_path / "out" / "people.jsonl"))
-    assert status == 0 and 5 < count < 30 and f"frames: {count}, people in all" in said
-    assert Video(path).count in (None, count) or "is it whole?" in said
+    assert status == 0 and 5 < count < 30 and f"frames: {count}, people in all" in printed
+    assert Video(path).count in (None, count) or "is it whole?" in printed
 
 
 # Networks
 
 
-def test_the_network_of_a_run_says_what_it_says_in_training(tmp_path, monkeypatch):
-    network = kept(tmp_path / "0123456789abcdef").eval()
-    crops = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    with torch.no_grad():
-        true = network(crops.float() / 255)
-    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
-    for model in ("0123456789abcdef", tmp_path / "0123456789abcdef"):
-        for given in (str(model), str(tmp_path / "0123456789abcdef" / "network.pt")):
-            loaded = trained.load(given)
-            assert loaded.side == 64 and loaded.skeleton is H36M17
-            assert (loaded.joints(crops) - true).abs().max() < 1e-5
-
-
-def test_a_mobile_network_of_plain_data_is_the_one_of_its_module(tmp_path):
-    shape = {"side": 64, "joints": 18, "layout": "half", "width": 0.25, "channels": 16, "depth": 4}
-    kept(tmp_path / "run", "mobile", **shape)
-    loaded = trained.load(str(tmp_path / "run"))
-    assert loaded.skeleton is MOON18
-    assert loaded.joints(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)).shape == (1, 18, 3)
-
-
-def test_a_network_that_gives_no_numbers_is_not_believed():
-    with pytest.raises(ValueError, match="pointing gave .* not all finite"):
-        pointing(0.0, math.nan, 0.0).joints(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
-
-
-def _code(path):
-    class Evil:
-        def __reduce__(self):
-            return (Path.touch, (path.parent / "ran",))
-
-    torch.save({"weights": Evil()}, path)
-
-
-@pytest.mark.parametrize(
-    ("damage", "says"),
-    [
-        (lambda f: (f / "network.pt").unlink(), "no .*network.pt: a finished run"),
-        (lambda f: (f / "network.pt").write_bytes(b"PK"), "network.pt is damaged or of another"),
-        (lambda f: _code(f / "network.pt"), "network.pt is damaged or of another"),
-        (
-            lambda f: (f / "network.pt").write_bytes(bytes(11_000_000)),
-            "11,000,000 bytes, more than such a network needs",
-        ),
-        (lambda f: (f / "record.json").write_text("{"), "record.json does not say which network"),
-        (lambda f: (f / "record.json").write_text('{"config": {}}'), "does not say which network"),
-        (
-            lambda f: (f / "record.json").write_text(
-                '{"config": {"network": "original", "shape": {}}}'
-            ),
-            "run trained the network 'original'; joints in space are predicted by resnet, r152, bot",
-        ),
-        (
-            lambda f: (f / "record.json").write_text(
-                json.dumps({"config": {"network": "resnet", "shape": {"side": 64, "arms": 3}}})
-            ),
-            "record.json: no resnet network has the shape .*arms",
-        ),
-        (
-            lambda f: (f / "record.json").write_text(
-                json.dumps({"config": {"network": "resnet", "shape": SHAPE | {"depth": 8}}})
-            ),
-            "network.pt is damaged or of another",
-        ),
-    ],
-)
-def test_a_damaged_run_is_named_and_nothing_in_it_runs(tmp_path, damage, says):
-    kept(tmp_path / "run")
-    damage(tmp_path / "run")
-    with pytest.raises((ValueError, FileNotFoundError), match=says):
-        trained.load(str(tmp_path / "run"))
-    assert not (tmp_path / "run" / "ran").exists()
-
-
-def test_an_onnx_file_needs_onnx_runtime_and_gives_the_same_joints(tmp_path):
-    path = tmp_path / "network.onnx"
-    with pytest.raises(FileNotFoundError, match="there is no network .*network.onnx"):
-        trained.load(str(path))
-    path.write_bytes(b"no network")
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ModuleNotFoundError:
-        with pytest.raises(ModuleNotFoundError, match=r'pip install "posekit\[export\]"'):
-            trained.load(str(path))
-        pytest.skip("the extra export is not installed: only its absence is checked")
-    with pytest.raises(ValueError, match="is no network that ONNX Runtime reads"):
-        trained.load(str(path))
-    export = pytest.importorskip("posekit.export")
-    network = kept(tmp_path / "run").eval()
-    crops = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
-    own = trained.load(str(tmp_path / "run")).joints(crops)
-    for inside in (True, False):
-        export.onnx(network, path, torch.zeros(1, 3, 64, 64), inside=inside)
-        loaded = trained.load(str(path))
-        assert loaded.side == 64 and loaded.skeleton is H36M17
-        assert (loaded.joints(crops) - own).abs().max() < 1e-4
+def test_a_network_is_asked_for_its_skeleton_and_for_finite_numbers():
+    assert MIDDLE.skeleton is H36M17 and pointing(0.0, 0.0, 0.0, joints=18).skeleton is MOON18
+    crops = torch.zeros(70, 3, 64, 64, dtype=torch.uint8)
+    pixels, depths = MIDDLE.joints(crops)
+    assert pixels.shape == (70, 17, 2) and (pixels == 31.5).all() and (depths == 0).all()
+    with pytest.raises(ValueError, match="pointing predicts numbers that are not finite"):
+        pointing(0.0, math.nan, 0.0).joints(crops)
+    with pytest.raises(
+        ValueError, match=r"pointing makes \(1, 16, 3\) numbers .* 17, 18, 21 joints"
+    ):
+        pointing(0.0, 0.0, 0.0, joints=16)
 
 
 # The command line
 
 
-def test_the_command_predicts_a_picture_with_boxes_typed_by_hand(tmp_path, posekit):  # noqa: F811
-    kept(tmp_path / "run")
+def test_the_command_predicts_a_picture_with_boxes_typed_by_hand(tmp_path, command):
+    finished_run(tmp_path / "run")
     cv2.imwrite(str(tmp_path / "one.png"), np.zeros((80, 90, 3), np.uint8))
-    words = (
-        "predict",
-        tmp_path / "one.png",
-        "--model",
-        tmp_path / "run",
-        "--out",
-        tmp_path / "out",
-    )
+    out = tmp_path / "out"
+    words = ("predict", tmp_path / "one.png", "--model", tmp_path / "run", "--out", out)
     boxes = ("--box", "5,5,40,60", "--box", "40,8,40,60")
-    status, said, _ = posekit(*words, *boxes, "--focal", 120)
-    assert status == 0 and "people: 2\nfound by: given boxes" in said
-    assert json.loads((tmp_path / "out" / "people.json").read_text())["camera"]["focal"] == [
-        120,
-        120,
-    ]
-    assert re.search("not both", complaint(posekit(*words, *boxes, "--boxes", "a.csv")))
-    assert "left, top, width and height" in complaint(posekit(*words, "--box", "5,5,40"))
-    nowhere = complaint(posekit(*words[:2], "--model", "best", "--out", tmp_path / "out"))
-    assert re.search("--model best is neither a run's folder", nowhere)
-    assert "no device 'tpu'" in complaint(posekit(*words, "--device", "tpu"))
-    assert "no picture or video" in complaint(posekit("predict", "a.jpg", "--model", "best"))
+    status, printed, _ = command(*words, *boxes, "--focal", 120)
+    assert status == 0 and "people: 2\nfound by: given boxes" in printed
+    assert json.loads((out / "people.json").read_text())["camera"]["focal"] == [120, 120]
+    for mistaken, says in (
+        ((*words, *boxes, "--boxes", "a.csv"), "not both"),
+        ((*words, "--box", "5,5,40"), "left, top, width and height"),
+        ((*words[:2], "--model", "best", "--out", out), "the model best is neither a run's folder"),
+        ((*words, "--device", "tpu"), "no device 'tpu'"),
+        (("predict", "a.jpg", "--model", "best"), "no picture or video"),
+    ):
+        status, printed, error = command(*mistaken)
+        (line,) = error.splitlines()
+        assert status == 1 and not printed and re.search(says, line)
 
 
-def test_a_killed_command_goes_on_where_it_stopped(tmp_path):
-    path, out = movie(tmp_path / "square.avi", count=400), tmp_path / "out"
-    kept(tmp_path / "run")
+def test_the_command_takes_an_exported_network(tmp_path, command, exported):
+    network, path = exported("integral", ".xml")
+    picture = np.random.default_rng(0).integers(0, 255, (80, 90, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "one.png"), picture[..., ::-1])
+    words = ("--model", path, "--detector", "whole", "--out", tmp_path / "out")
+    assert command("predict", tmp_path / "one.png", *words)[0] == 0
+    (written,) = json.loads((tmp_path / "out" / "people.json").read_text())["people"]
+    in_torch = integral_network(Predictor("", path, (3, 64, 64), network, volumes=False))
+    whole = [Detection((0, 0, 90, 80))]
+    with torch.no_grad():
+        (person,) = locate(picture, whole, in_torch, camera_of((80, 90)), "here")
+    assert np.abs(np.subtract(written["joints3d"], person.joints3d)).max() < 0.2
+
+
+def test_a_killed_command_goes_on_where_it_stopped(tmp_path, command):
+    path, out = movie(tmp_path / "square.avi", count=80), tmp_path / "out"
+    finished_run(tmp_path / "run")
     words = ["predict", path, "--model", tmp_path / "run", "--detector", "whole", "--out", out]
     start = [sys.executable, "-c", "from posekit.cli import main; main()", *map(str, words)]
-    first = subprocess.Popen(start, cwd=ROOT)
+    killed = subprocess.Popen(start, cwd=ROOT)
     log = out / "people.jsonl"
     while not log.exists() or log.read_bytes().count(b"\n") < 4:
-        assert first.poll() is None
-        time.sleep(0.02)
-    first.kill()
-    first.wait()
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
     lines = log.read_bytes().splitlines(keepends=True)
-    assert 4 <= len(lines) < 401 and not (out / "drawn.mp4").exists()
-    limit = ["--frames", str(len(lines) + 3)]
-    done = subprocess.run(start + limit, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 4 <= len(lines) < 81 and not (out / "drawn.mp4").exists()
+    status, printed, _ = command(*words, "--frames", len(lines) + 3)
     after = log.read_bytes().splitlines(keepends=True)
     assert len(after) == len(lines) + 4 and after[: len(lines) - 1] == lines[:-1]
-    assert f"frames: {len(lines) + 3}" in done.stdout and (out / "drawn.mp4").exists()
+    assert status == 0 and f"frames: {len(lines) + 3}" in printed and (out / "drawn.mp4").exists()
 
 
 def test_the_files_that_are_documented_are_the_files_that_are_written():

@@ -1,0 +1,169 @@
+"""Networks loaded from files and runs give the output that they gave in torch."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from builders.networks import RUN_SHAPE, finished_run, skip_without
+
+from posekit.inference import export, runtimes
+
+ENDINGS = (".onnx", ".xml", ".tflite")
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "soft_argmax"),
+    [
+        ("mobile", ".onnx", True),
+        ("mobile", ".onnx", False),
+        ("hourglass", ".onnx", True),
+        ("mobile", ".xml", False),
+        ("integral", ".xml", True),
+        ("lifter", ".xml", True),
+        ("mobile", ".tflite", True),
+        ("integral", ".tflite", False),
+    ],
+)
+def test_a_file_gives_the_output_of_the_network(exported, kind, ending, soft_argmax):
+    options = {} if soft_argmax else {"soft_argmax": False}
+    network, path = exported(kind, ending, **options)
+    predictor = runtimes.load(path, threads=1)
+    for batch in (1, 3):
+        inputs = torch.rand(batch, *predictor.shape)
+        with torch.no_grad():
+            expected = network(inputs)
+        pred = predictor(inputs)
+        assert pred.shape == expected.shape
+        assert (pred - expected).abs().max() <= 1e-5 * expected.abs().max()
+        if not soft_argmax:
+            assert predictor.raw(inputs).shape == network.volumes(inputs).shape
+    other = torch.rand(1, *(size // 2 for size in predictor.shape))
+    with pytest.raises(
+        ValueError, match=rf"inputs of shape \(1, .*it takes \(number, {inputs.shape[1]}"
+    ):
+        predictor(other)
+
+
+def test_openvino_runs_in_bfloat16(exported, in_thread):
+    network, path = exported("mobile", ".xml", soft_argmax=False)
+    pictures = torch.rand(4, 3, 32, 32)
+    pred = in_thread(runtimes.load(path, precision="bfloat16"), pictures)
+    with torch.no_grad():
+        assert 1e-6 < (pred - network(pictures)).abs().max() < 2e-2
+
+
+@pytest.mark.parametrize(
+    ("package", "ending"),
+    [("onnxruntime", ".onnx"), ("openvino", ".xml"), ("ai_edge_litert", ".tflite")],
+)
+def test_a_missing_package_is_named_with_its_extra(package, ending, tmp_path, monkeypatch):
+    for suffix in {ending, ".bin"}:
+        (tmp_path / f"there{suffix}").touch()
+    for name in [name for name in sys.modules if name.startswith(f"{package}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    extra = export.EXTRAS[package]
+    with pytest.raises(ModuleNotFoundError, match=rf'{package}.*pip install "posekit\[{extra}\]"'):
+        runtimes.load(tmp_path / f"there{ending}")
+
+
+def test_a_missing_file_and_a_wrong_precision_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no .*net.onnx"):
+        runtimes.load(tmp_path / "net.onnx")
+    (tmp_path / "net.xml").touch()
+    with pytest.raises(FileNotFoundError, match="no .*net.bin"):
+        runtimes.load(tmp_path / "net.xml")
+    with pytest.raises(ValueError, match="can't be run in 'bfloat16', but in float32"):
+        runtimes.load(tmp_path / "net.onnx", precision="bfloat16")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_damaged_file_is_named(ending, tmp_path):
+    skip_without(ending)
+    path = tmp_path / f"net{ending}"
+    path.with_suffix(".bin").write_bytes(b"")
+    for content in (b"", b"not a network"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"{path.name} is damaged"):
+            runtimes.load(path)
+
+
+def test_onnx_files_can_t_read_outside_their_folder(tmp_path):
+    skip_without(".onnx")
+    from onnx import TensorProto, helper
+
+    (tmp_path / "secret").write_bytes(bytes(16))
+    folder = tmp_path / "nets"
+    folder.mkdir()
+    for place in ("../secret", str(tmp_path / "secret")):
+        outside = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4])
+        outside.data_location = TensorProto.EXTERNAL
+        outside.external_data.add(key="location", value=place)
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in "xy"]
+        graph = helper.make_graph(
+            [helper.make_node("Add", ["x", "w"], ["y"])], "g", ends[:1], ends[1:], [outside]
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        (folder / "net.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(ValueError, match="net.onnx is damaged"):
+            runtimes.load(folder / "net.onnx")
+
+
+def test_the_network_of_a_run_is_found_by_id_folder_and_file(tmp_path, monkeypatch):
+    network = finished_run(tmp_path / "0123456789abcdef")
+    pictures = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = network(pictures)
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
+    folder = tmp_path / "0123456789abcdef"
+    for model in ("0123456789abcdef", folder, folder / "network.pt"):
+        predictor = runtimes.load(model)
+        assert predictor.shape == (3, 64, 64) and predictor.name == "ours, run 0123456789abcdef"
+        assert (predictor(pictures) - expected).abs().max() < 1e-5
+    with pytest.raises(FileNotFoundError, match="the model best is neither a run's folder"):
+        runtimes.load("best")
+
+
+def test_a_mobile_network_of_plain_data_is_the_one_of_its_module(tmp_path):
+    shape = {"side": 64, "joints": 18, "layout": "half", "width": 0.25, "channels": 16, "depth": 4}
+    finished_run(tmp_path / "run", "mobile", **shape)
+    assert runtimes.load(tmp_path / "run")(torch.zeros(1, 3, 64, 64)).shape == (1, 18, 3)
+
+
+def _code(path: Path) -> None:
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (path.parent / "ran",))
+
+    torch.save({"weights": Evil()}, path)
+
+
+def _config(folder: Path, **config) -> None:
+    (folder / "record.json").write_text(json.dumps({"config": config}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda f: (f / "network.pt").unlink(), "no .*network.pt: a finished run"),
+        (lambda f: (f / "network.pt").write_bytes(b"PK"), "network.pt is damaged or of another"),
+        (lambda f: _code(f / "network.pt"), "network.pt is damaged or of another"),
+        (lambda f: (f / "network.pt").write_bytes(bytes(11_000_000)), "network.pt is damaged"),
+        (lambda f: (f / "record.json").write_text("{"), "record.json has no network that is known"),
+        (lambda f: _config(f), "record.json has no network .resnet, r152, bot.*'network'"),
+        (lambda f: _config(f, network="original", shape={}), "no network .resnet.*'original'"),
+        (lambda f: _config(f, network="resnet", shape={"side": 64, "arms": 3}), "no .*arms"),
+        (
+            lambda f: _config(f, network="resnet", shape=RUN_SHAPE | {"depth": 8}),
+            "network.pt is damaged or of another",
+        ),
+    ],
+)
+def test_a_damaged_run_is_named_and_nothing_in_it_runs(tmp_path, damage, says):
+    finished_run(tmp_path / "run")
+    damage(tmp_path / "run")
+    with pytest.raises((ValueError, FileNotFoundError), match=says):
+        runtimes.load(tmp_path / "run")
+    assert not (tmp_path / "run" / "ran").exists()
