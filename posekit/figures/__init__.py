@@ -1,24 +1,24 @@
-"""Every figure of the notebooks: matplotlib for curves and pictures, Plotly for 3D scenes."""
+"""Every figure of the notebooks: matplotlib for curves and pictures, Plotly for 3D scenes.
 
-from posekit.figures.curves import error_per_joint, forest, loss_curves, pareto
-from posekit.figures.mesh import mesh_3d, mesh_rows
-from posekit.figures.output import save, show
-from posekit.figures.overlay import from_above, sheet, volume_slices
-from posekit.figures.panel import heatmap_panel
-from posekit.figures.skeleton3d import skeleton_3d
+Functions are imported when they are first used: a command that draws one kind of figure does not
+wait for the libraries of all others.
+"""
 
-__all__ = [
-    "error_per_joint",
-    "forest",
-    "from_above",
-    "heatmap_panel",
-    "loss_curves",
-    "mesh_3d",
-    "mesh_rows",
-    "pareto",
-    "save",
-    "sheet",
-    "show",
-    "skeleton_3d",
-    "volume_slices",
-]
+import importlib
+
+MODULES = {
+    "curves": ("error_per_joint", "forest", "loss_curves", "pareto"),
+    "mesh": ("mesh_3d", "mesh_rows"),
+    "output": ("save", "show"),
+    "overlay": ("from_above", "sheet", "volume_slices"),
+    "panel": ("heatmap_panel",),
+    "skeleton3d": ("skeleton_3d",),
+}
+__all__ = [name for names in MODULES.values() for name in names]
+
+
+def __getattr__(name: str):
+    for module, names in MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

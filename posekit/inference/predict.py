@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import cv2
 
-from posekit.figures import save
+from posekit.figures.output import save
 from posekit.inference import detectors, runtimes
 from posekit.inference.boxes import box_of, given_boxes, read_boxes
 from posekit.inference.detectors import Detection, Detector
