@@ -19,7 +19,7 @@ from posekit.data.albums import Album
 from posekit.data.batch import unit_range
 from posekit.inference import export, runtimes
 from posekit.metrics.protocol import PoseProtocol
-from posekit.models.profile import interleaved
+from posekit.models.profile import median_seconds
 from posekit.system import keep_freed_memory
 from posekit.training import integral
 from posekit.training.experiment import predict
@@ -195,7 +195,7 @@ def clock(
                     run = runtimes.load(files[file], threads=threads, precision=precision).raw
                 calls[f"{way}-{label}"] = partial(run, inputs)
             with torch.inference_mode():
-                times |= interleaved(calls, rounds)
+                times |= median_seconds(calls, rounds)
     finally:
         torch.set_num_threads(before)
     return {way: 1e3 * seconds for way, seconds in times.items()}

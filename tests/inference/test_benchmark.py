@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders.networks import mobile, skip_without
+from builders.networks import NETWORKS, mobile, skip_without
 
+from posekit.data import albums
 from posekit.inference import benchmark
+from posekit.metrics.protocols import PROTOCOLS
+from posekit.studio.pictures import StudioPictures
+from posekit.training import integral
+from posekit.training.experiment import predict
 
 
 def rows(ways: list[str], files: list[str], folder: Path) -> dict[str, float]:
@@ -103,3 +108,17 @@ def test_int8_is_calibrated_on_pictures(pictures):
     with torch.no_grad():
         off = joints - mobile()(pictures.float() / 255)
     assert 2000 * off.norm(dim=-1).mean() < 30
+
+
+def test_errors_of_files_stand_beside_the_networks_own(monkeypatch):
+    pictures = StudioPictures(["S9"], frames=65, every=64, size=64)
+    album, network = albums.read(pictures, "test", step=40, workers=0), NETWORKS["integral"][0]()
+    protocol, joints = PROTOCOLS["h36m-moon-p2"], predict(network, album.batch.images)
+    moved = joints + torch.tensor([0.0, 0, 0.1])
+    moved[:, 0, 2] = joints[:, 0, 2]
+    monkeypatch.setattr(benchmark, "predictions", lambda *_: {"litert-int8": moved})
+    errors = benchmark.errors(network, ["litert-int8"], album, album, protocol)
+    for way, pred in {"torch-float32": joints, "litert-int8": moved}.items():
+        rows = integral.quantities("net", pred, album, [protocol], 0.0)
+        assert ("mpjpe/net", protocol.name, album.name, errors[way]) in rows
+    assert errors["litert-int8"] != errors["torch-float32"]
