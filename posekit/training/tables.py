@@ -10,6 +10,7 @@ from posekit.claims.statistics import t_interval
 from posekit.metrics.protocol import Row
 from posekit.training.runs import Run
 
+Number = int | float
 Runs = dict[tuple[str, int], Run]  # by configuration and seed
 
 
@@ -77,7 +78,7 @@ def from_rows(rows: Iterable[Row], seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame([_split(*row) | {"seed": seed} for row in rows])
 
 
-def _split(quantity: str, card: str, data: str, value: float) -> Mapping:
+def _split(quantity: str, card: str, data: str, value: Number) -> Mapping:
     metric, network, *part = quantity.split("/")
     about = {"network": network, "metric": metric, "slice": "/".join(part)}
     return about | {"card": card, "data": data, "value": value}

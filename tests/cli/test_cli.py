@@ -82,7 +82,7 @@ def test_a_damaged_record_is_named_with_the_remedy(posekit, tmp_path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "aa.json").write_text('{"id": "aa"')
     line = complaint(posekit("status", "--out", tmp_path))
-    assert re.search(r"aa.json is not a whole JSON file.*delete it", line)
+    assert re.search(r"aa.json: it is not a whole JSON file.*delete it", line)
 
 
 @pytest.mark.parametrize("words", ["reproduce --size smoke", "status", "why tran2022-034"])

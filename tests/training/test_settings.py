@@ -34,7 +34,7 @@ def test_values_are_plain_and_keep_their_kinds(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,1,2,x,4,m\n", "line 2, a, gpu: 'x' is not JSON; write 0.5"),
+        ("a,1,2,x,4,m\n", "line 2: a, gpu: 'x' is not JSON; write 0.5"),
         ("a,1,2,3,4,m\na,1,2,3,4,m\n", "line 3: a is there twice"),
         ("a,1,2,3\n", "line 2: 6 cells expected"),
     ],

@@ -123,7 +123,9 @@ def _layers(encoder: Encoder) -> int:
 def regression() -> Counts:
     """Section 2: soft-argmax (voxels) and loss beside their definitions, and what learns nothing."""
     tiny = NETWORKS["resnet"](side=64, depth=8, channels=8, width=8)
-    joints, true = tiny(torch.rand(4, 3, 64, 64)), torch.rand(4, 17, 3) - 0.5
+    random = torch.Generator().manual_seed(0)
+    pictures = torch.rand(4, 3, 64, 64, generator=random)
+    joints, true = tiny(pictures), torch.rand(4, 17, 3, generator=random) - 0.5
     known, has_depth = torch.ones(4, 17, dtype=torch.bool), torch.ones(4, dtype=torch.bool)
     loss = joint_loss(joints, true, known, has_depth)
     loss.backward()
