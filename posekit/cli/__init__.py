@@ -9,6 +9,7 @@ import typer
 import posekit
 from posekit.cli.maintain import app as maintain_app
 from posekit.training.runs import ROOT
+from posekit.training.settings import SIZES
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data_app = typer.Typer(no_args_is_help=True, help="Data sets on this machine.")
@@ -16,7 +17,6 @@ app.add_typer(data_app, name="data")
 app.add_typer(maintain_app, name="maintain")
 
 RESULTS = ROOT / "results"
-SIZES = ("smoke", "small", "gpu", "paper")
 Out = Annotated[Path, typer.Option(help="The folder results go to and are read from.")]
 
 

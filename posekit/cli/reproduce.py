@@ -17,14 +17,14 @@ import zmq
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
+from posekit.cli import RESULTS
 from posekit.data import folders
 from posekit.data.check import BAD, CHECKS
 from posekit.system import pick_device, write_text
 from posekit.training.runs import ROOT
+from posekit.training.settings import SIZES
 
 NOTEBOOKS = ROOT / "notebooks"
-RESULTS = ROOT / "results"
-SIZES = ("smoke", "small", "gpu", "paper")
 
 # A kernel warns at every start if what it says goes over the wire in the open.
 ENCRYPTION = {"transport_encryption": "auto" if zmq.has("curve") else "disabled"}

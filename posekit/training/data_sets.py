@@ -6,6 +6,7 @@ method, that reads it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -110,8 +111,13 @@ class DataSets:
     def occluders(self, seed: int) -> tuple[UInt8[np.ndarray, "_ _ 4"], ...]:
         """Cut-outs to paste over pictures: Pascal VOC's objects, else shapes of this seed."""
         if "voc" in self:
-            return tuple(pascal_voc.occluders(self.folders["voc"]))
+            return self._voc_objects
         return tuple(shapes(np.random.default_rng(seed), OCCLUDERS))
+
+    @cached_property
+    def _voc_objects(self) -> tuple[UInt8[np.ndarray, "_ _ 4"], ...]:
+        """Pascal VOC's objects, cut out once for all trainings."""
+        return tuple(pascal_voc.occluders(self.folders["voc"]))
 
     # ---- bodies
     def body(self) -> BodyModel:

@@ -165,6 +165,12 @@ def predict(
     return type(parts[0])(*(torch.cat(each).float().cpu() for each in zip(*parts, strict=True)))
 
 
+def best_median_worst(errors: Float[Tensor, " N"]) -> dict[str, int]:
+    """The samples with the lowest, the median and the highest error."""
+    order = errors.argsort().tolist()
+    return {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+
+
 def weights_path(folder: Path, subject: str = "") -> Path:
     """The file in a run's folder with the weights of its network, or of a later stage."""
     return folder / (f"{subject}.{WEIGHTS}" if subject else WEIGHTS)

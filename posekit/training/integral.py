@@ -20,7 +20,7 @@ from posekit.metrics.protocols import PROTOCOLS as POSE_PROTOCOLS
 from posekit.models.integral import VolumeNet, from_cube, from_voxels, to_cube
 from posekit.models.soft_argmax import soft_argmax
 from posekit.training.augment import Augmented
-from posekit.training.experiment import Session, Task, predict
+from posekit.training.experiment import Session, Task, best_median_worst, predict
 from posekit.training.losses import Z_OF_2D, joint_loss, volume_loss
 
 LOSSES = ("joints", "volumes", "both")
@@ -169,9 +169,8 @@ def cases(network: VolumeNet, test: Album, protocol: PoseProtocol) -> list[Case]
     placed = in_camera(pred, test, protocol, depth_ratio(test))
     pixels, _ = from_cube(pred, test.batch.size)
     errors, root = protocol.errors(placed, true), test.batch.skeleton.root
-    order, chosen = errors.argsort().tolist(), []
-    for name, row in zip(("best", "median", "worst"), (0, len(order) // 2, -1), strict=True):
-        row = order[row]
+    chosen = []
+    for name, row in best_median_worst(errors).items():
         poses = (joints[row] - joints[row, root] for joints in (placed, true))
         chosen.append(Case(name, row, errors[row].item(), pixels[row], *poses))
     return chosen

@@ -110,10 +110,3 @@ def true_bodies(tests: Iterable[tuple[Album, Sequence[str]]], body: Body) -> lis
         true = Estimate(test.batch.rotations, test.batch.shape, camera)
         rows += quantities("the truth", true, test, body, protocols)
     return rows
-
-
-def best_median_worst(errors: Float[Tensor, " B"]) -> dict[str, int]:
-    """The rows of the lowest, the median and the highest error (mm), named with it."""
-    order = errors.argsort().tolist()
-    cases = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-    return {f"{name}, {errors[row]:.0f} mm": row for name, row in cases.items()}

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from posekit.claims import measurements
 from posekit.claims.paper import FOLDER, read_table
 
-SIZES = ("smoke", "small", "gpu", "paper")
+SIZES = ("smoke", *measurements.SIZES)
 COLUMNS = ("setting", *SIZES, "meaning")
 
 

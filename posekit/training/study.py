@@ -17,7 +17,6 @@ from posekit import figures
 from posekit.claims import audit, contrasts, ledger
 from posekit.claims.measurements import load_records
 from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
-from posekit.claims.verdict import WORDS
 from posekit.figures import output
 from posekit.metrics.protocol import Row
 from posekit.system import pick_device
@@ -75,7 +74,7 @@ class Study:
         """The settings of all sizes, a column each."""
         return load_settings(self.slug)
 
-    @property
+    @cached_property
     def setting(self) -> dict:
         """The settings of this study's size, by name."""
         return self.sizes[self.size].to_dict()
@@ -108,9 +107,8 @@ class Study:
     def verdicts(self) -> Table:
         """How many claims got each verdict from the records in `out`; smoke runs never count."""
         records = load_records(f"{self.out}/runs") if self.out else []
-        counts = ledger.verdicts(self.paper, records)["verdict"].value_counts()
-        counts = counts.reindex([word for word in WORDS[::-1] if word in counts])
-        return Table(counts.rename_axis("verdict").to_frame("claims"))
+        counts = ledger.counts(ledger.verdicts(self.paper, records))[self.slug]
+        return Table(counts[counts > 0].rename_axis("verdict").to_frame("claims"))
 
     # ---- what is measured
     def count(self, quantities: Mapping[str, int | float]) -> Table:
