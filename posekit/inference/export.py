@@ -67,9 +67,9 @@ def save(
     weights. int8 computes in 8 bits, too, all but soft-argmax, in scales found on the
     `calibration`: inputs like those to come, a hundred or so.
 
-    Raises ValueError for an ending or precision not in FORMATS, and for int8 without a finite
-    calibration; ModuleNotFoundError naming the extra of posekit that is missing; OSError where the
-    file can't be written.
+    Raises ValueError for an ending or precision not in FORMATS, for int8 without a finite
+    calibration, and for volumes of a network with an offset (`VolumeNet`); ModuleNotFoundError
+    naming the extra of posekit that is missing; OSError where the file can't be written.
     """
     path = Path(path)
     if path.suffix not in FORMATS:
@@ -110,15 +110,20 @@ class SoftArgmax(nn.Module):
     """Soft-argmax by its definition, in the cube: of operations that every format has.
 
     It sums places of the cube, about 0, and not numbers of voxels up to 64: float32 keeps more
-    digits of them, and bfloat16 enough.
+    digits of them, and bfloat16 enough. `offset` is the network's (`VolumeNet`).
     """
+
+    def __init__(self, offset: tuple[float, float, float] = (0.0, 0.0, 0.0)):
+        super().__init__()
+        self.offset = offset
 
     def forward(self, logits: Float[Tensor, "B J D h w"]) -> Float[Tensor, "B J 3"]:
         sizes = logits.shape[2:]
         weights = logits.flatten(2).softmax(2).unflatten(2, sizes)
         means = []
-        for count, others in zip(reversed(sizes), ((2, 3), (2, 4), (3, 4)), strict=True):
-            middles = (torch.arange(count, device=logits.device) + 0.5) / count - 0.5
+        rows = zip(reversed(sizes), ((2, 3), (2, 4), (3, 4)), self.offset, strict=True)
+        for count, others, offset in rows:
+            middles = (torch.arange(count, device=logits.device) + 0.5) / count - 0.5 + offset
             means.append((weights.sum(others) * middles).sum(-1))
         return torch.stack(means, -1)
 
@@ -149,7 +154,12 @@ class Exported(nn.Module):
         self.output = "output"
         if hasattr(network, "volumes"):
             self.output = "joints" if soft_argmax else VOLUMES
-        self.soft_argmax = SoftArgmax()
+        offset = getattr(network, "offset", SoftArgmax().offset)
+        if any(offset) and not soft_argmax:
+            raise ValueError(
+                "volumes of published weights are read in another way: say soft_argmax"
+            )
+        self.soft_argmax = SoftArgmax(offset)
         for module in list(self.modules()) if expand_prelu else []:
             for name, child in module.named_children():
                 if isinstance(child, nn.PReLU):

@@ -1,4 +1,4 @@
-"""One way to run a trained network, whatever keeps it: a run's folder, ONNX, OpenVINO, TFLite.
+"""One way to run a trained network: of a checkpoint, a run's folder, ONNX, OpenVINO or TFLite.
 
     predictor = runtimes.load("net.xml", precision="bfloat16")
     joints = predictor(pictures)
@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from posekit.data.batch import unit_range
 from posekit.inference.export import VOLUMES, package
+from posekit.models import checkpoint
 from posekit.models.integral import from_voxels
+from posekit.models.lifter import JOINTS
 from posekit.models.soft_argmax import soft_argmax
 from posekit.models.zoo import NETWORKS
 from posekit.training.experiment import EVALUATED_TOGETHER, WEIGHTS
@@ -43,10 +45,10 @@ class Predictor:
     name: str  # for people
     weights: Path  # the file that has them
     shape: tuple[int, ...]  # of one input
-    run: Callable[[Float[Tensor, "B ..."]], Tensor]
+    run: Callable[[Float[Tensor, "B ..."]], Tensor | tuple]
     volumes: bool  # whether `run` leaves soft-argmax out
 
-    def raw(self, inputs: Float[Tensor, "B ..."]) -> Tensor:
+    def raw(self, inputs: Float[Tensor, "B ..."]) -> Tensor | tuple:
         """The output of the file: volumes where it leaves soft-argmax out.
 
         Raises ValueError for inputs of another shape.
@@ -59,8 +61,9 @@ class Predictor:
         return self.run(inputs)
 
     @torch.inference_mode()
-    def __call__(self, inputs: Float[Tensor, "B ..."]) -> Tensor:
-        """The output of the network: joints in the cube where it draws volumes."""
+    def __call__(self, inputs: Float[Tensor, "B ..."]) -> Tensor | tuple:
+        """The output of the network: joints in the cube where it draws volumes, a named tuple where
+        it regresses bodies."""
         made = self.raw(inputs)
         return from_voxels(soft_argmax(made), made.shape[2:]) if self.volumes else made
 
@@ -72,10 +75,11 @@ class Predictor:
 def load(
     model: str | Path, *, device: str = "cpu", threads: int = 0, precision: str = "float32"
 ) -> Predictor:
-    """The network of an .onnx, .xml (OpenVINO) or .tflite file, or of a finished run.
+    """The network of a checkpoint, of an .onnx, .xml (OpenVINO) or .tflite file, or of a run.
 
-    A run is given by its id, its folder or the network.pt in it, and runs on `device`. Files run
-    on the CPU, on so many `threads` (0: one for each core), in one of the PRECISIONS of their kind.
+    A checkpoint is a .safetensors file (`posekit.models.checkpoint`). A finished run is given by its
+    id, its folder or the network.pt in it. Both run on `device`. Other files run on the CPU, on so
+    many `threads` (0: one for each core), in one of the PRECISIONS of their kind.
 
     Raises FileNotFoundError when there is none; ValueError for another precision, a damaged file,
     and a run of another kind of network; ModuleNotFoundError naming the extra that is missing.
@@ -83,14 +87,16 @@ def load(
     path = Path(model).expanduser()
     if path.suffix in PRECISIONS:
         return _of_file(path, threads or cores(), precision)
+    if path.suffix == checkpoint.ENDING:
+        return _of_checkpoint(path, device)
     if path.name == WEIGHTS:
         path = path.parent
     if not path.is_dir():
         if not re.fullmatch("[0-9a-f]{16}", str(model)):
+            endings = ", ".join((checkpoint.ENDING, *PRECISIONS))
             raise FileNotFoundError(
-                f"the model {model} is neither a run's folder, nor a file that ends in "
-                f"{', '.join(PRECISIONS)}, nor a run's id (16 hexadecimal digits, as in the names "
-                "in results/runs)"
+                f"the model {model} is neither a run's folder, nor a file that ends in {endings}, "
+                "nor a run's id (16 hexadecimal digits, as in the names in results/runs)"
             )
         path = cache_folder() / str(model)
     return _of_run(path, device)
@@ -104,6 +110,25 @@ def cores() -> int:
 def files_of(path: Path) -> list[Path]:
     """A file, or both of OpenVINO's."""
     return [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
+
+
+def _of_checkpoint(path: Path, device: str) -> Predictor:
+    found = checkpoint.load(path)
+    shape = (JOINTS, 2) if found.kind == "lifting" else (3, found.side, found.side)
+    return Predictor(found.name, path, shape, _in_torch(found.network, device), volumes=False)
+
+
+def _in_torch(network: nn.Module, device: str) -> Callable:
+    """A torch network on a device, its output on the CPU in float32."""
+    network = network.to(device, memory_format=torch.channels_last).eval()
+
+    def run(inputs: Tensor):
+        made = network(inputs.to(device))
+        if isinstance(made, Tensor):
+            return made.float().cpu()
+        return type(made)(*(part.float().cpu() for part in made))
+
+    return run
 
 
 def _of_run(folder: Path, device: str) -> Predictor:
@@ -131,10 +156,8 @@ def _of_run(folder: Path, device: str) -> Predictor:
         raise ValueError(
             f"{weights} is damaged or of another network; delete {folder}, run its notebook again"
         ) from error
-    network = network.to(device, memory_format=torch.channels_last).eval()
     name = f"{config.get('subject', config['network'])}, run {folder.name}"
-    run = lambda inputs: network(inputs.to(device)).float().cpu()
-    return Predictor(name, weights, (3, side, side), run, volumes=False)
+    return Predictor(name, weights, (3, side, side), _in_torch(network, device), volumes=False)
 
 
 def _of_file(path: Path, threads: int, precision: str) -> Predictor:

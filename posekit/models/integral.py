@@ -148,7 +148,11 @@ class VolumeNet(nn.Module):
     """From RGB pictures in [0, 1] to joints in the cube, through a volume for each joint.
 
     Subclasses compute the volumes in `maps`. Sides of pictures are multiples of `multiple` px.
+    `offset` is added to the joints: not 0 for weights whose labels were at whole voxels
+    (`posekit.models.checkpoint`).
     """
+
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)  # in the cube
 
     def __init__(self, *, joints: int, depth: int, multiple: int = encoders.STRIDE):
         super().__init__()
@@ -171,7 +175,8 @@ class VolumeNet(nn.Module):
 
     def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J 3"]:
         logits = self.volumes(pictures)
-        return from_voxels(soft_argmax(logits), logits.shape[2:])
+        joints = from_voxels(soft_argmax(logits), logits.shape[2:])
+        return joints + joints.new_tensor(self.offset) if any(self.offset) else joints
 
 
 class IntegralNet(VolumeNet):

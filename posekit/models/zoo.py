@@ -24,6 +24,7 @@ def integral(
     side: int,
     depth: int,
     channels: int,
+    joints: int = 17,
     width: int | None = None,
     layers: int = 50,
     weights: str = "random",
@@ -41,7 +42,7 @@ def integral(
         narrow = {"head_channels": 2 * width} if width else {}
         encoder = botnet(encoder, (side, side), **narrow)
     bottleneck = PPM(encoder.channels, bins) if bins else None
-    return IntegralNet(encoder, bottleneck, depth=depth, channels=channels)
+    return IntegralNet(encoder, bottleneck, joints=joints, depth=depth, channels=channels)
 
 
 def mobile(

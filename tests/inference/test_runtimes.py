@@ -9,6 +9,7 @@ import torch
 from builders.networks import RUN_SHAPE, finished_run, skip_without
 
 from posekit.inference import export, runtimes
+from posekit.models import checkpoint
 
 ENDINGS = (".onnx", ".xml", ".tflite")
 
@@ -173,3 +174,40 @@ def test_a_damaged_run_is_named_and_nothing_in_it_runs(tmp_path, damage, says):
     with pytest.raises((ValueError, FileNotFoundError), match=says):
         runtimes.load(tmp_path / "run")
     assert not (tmp_path / "run" / "ran").exists()
+
+
+def test_a_checkpoint_runs_and_is_exported_with_its_offset(tmp_path):
+    shape = {"side": 64, "joints": 18, "layout": "half", "width": 0.25, "channels": 16, "depth": 4}
+    offset = checkpoint.published_offset(64, 8, 4)
+    about = checkpoint.About(
+        "integral", "mobile", "Moon-18", 64, "published", "here", shape, offset=offset
+    )
+    network = checkpoint.build(about)
+    path = tmp_path / "net.safetensors"
+    checkpoint.save(path, network, about)
+    pictures = torch.rand(2, 3, 64, 64)
+    predictor = runtimes.load(path)
+    with torch.no_grad():
+        expected = network(pictures)
+    assert predictor.name == "published" and predictor.shape == (3, 64, 64)
+    assert torch.allclose(predictor(pictures), expected, atol=1e-5)
+    plain = network.volumes(pictures).detach()
+    assert not torch.allclose(export.SoftArgmax()(plain), expected, atol=1e-3)
+    written = export.Exported(network)(pictures)["joints"]
+    assert torch.allclose(written, expected, atol=1e-5)
+    with pytest.raises(ValueError, match="volumes of published weights"):
+        export.Exported(network, soft_argmax=False)
+
+
+def test_bodies_and_heatmaps_of_checkpoints_come_as_they_are(tmp_path):
+    made = {}
+    for kind, name, shape in [
+        ("mesh", "hmr", {"encoder": "shufflenetv2", "width": 0.5, "size": 32}),
+        ("heatmaps", "hourglass", {"stacks": 1, "modules": 1, "depth": 1, "channels": 8}),
+    ]:
+        about = checkpoint.About(kind, name, "MPII-16", 32, "a net", "here", shape)
+        path = tmp_path / f"{kind}.safetensors"
+        checkpoint.save(path, checkpoint.build(about), about)
+        made[kind] = runtimes.load(path)(torch.rand(2, 3, 32, 32))
+    assert made["mesh"].rotations.shape == (2, 24, 3, 3)
+    assert made["heatmaps"].shape == (2, 1, 16, 8, 8)
