@@ -3,8 +3,8 @@
 The rule of Sárándi et al. (2018) and of all who use their code: of every segmented picture the
 objects that are no persons, not difficult and not truncated; the n-th object of the annotation is
 where the mask holds n, inside its box; masks below 500 px are dropped; opacity is 192 of 255 where
-an 8 x 8 ellipse erodes the mask; all is halved in size. The boxes' numbers, which count from 1, cut
-the picture as if they counted from 0, as in that code.
+an 8 x 8 ellipse erodes the mask; all is halved in size, to a whole number of pixels. The boxes'
+numbers, which count from 1, cut the picture as if they counted from 0, as in that code.
 
 The data: VOCtrainval_11-May-2012.tar, its folder VOCdevkit/VOC2012. Its pictures are Flickr's, under
 Flickr's terms.
@@ -128,7 +128,9 @@ def cut_out(picture: UInt8[np.ndarray, "H W 3"], mask: np.ndarray) -> UInt8[np.n
     core = cv2.erode(opacity, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (8, 8)))
     opacity[core < opacity] = BORDER
     whole = np.dstack([picture, opacity])
-    return cv2.resize(whole, None, fx=SHRINK, fy=SHRINK, interpolation=cv2.INTER_AREA)
+    # A size, not a factor: of an odd side, OpenCV would average the last pixels otherwise.
+    size = [max(1, round(length * SHRINK)) for length in mask.shape[::-1]]
+    return cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
 
 
 def read_numbers(file: Path, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:

@@ -30,22 +30,29 @@ def patch_targets(
     visible: Bool[Tensor, "B J"],
     size: tuple[int, int],
     stride: Number,
+    *,
+    whole: bool = False,
 ) -> Float[Tensor, "B J h w"]:
-    """A 7 x 7 Gaussian of height 1 around the cell of each visible joint, zeros elsewhere.
+    """A Gaussian of height 1 around the cell of each visible joint, zeros elsewhere.
 
     As Naman-ntc/Pytorch-Human-Pose-Estimation draws them (hmGauss 1), after Newell et al. (ECCV
-    2016): sigma is 1.75 cells, and the patch is cut at the heatmap's edge. `joints` are px of the
-    picture, `size` is (h, w).
+    2016): sigma is 1.75 cells, and the patch is cut at the heatmap's edge. Its table has 7 x 7
+    cells, of which its code leaves out the last row and the last column: 3 cells to the left of
+    the joint and above it, 2 to the right and below. `whole` draws all of them. `joints` are px of
+    the picture, `size` is (h, w).
     """
     x, y = torch.floor(cells(joints, stride) + 0.5).unbind(-1)
-    columns, rows = _gaussian(x, size[1]), _gaussian(y, size[0])
+    columns, rows = _gaussian(x, size[1], whole), _gaussian(y, size[0], whole)
     return rows[..., :, None] * columns[..., None, :] * visible[..., None, None]
 
 
-def _gaussian(centre: Float[Tensor, "B J"], count: int) -> Float[Tensor, "B J n"]:
+def _gaussian(centre: Float[Tensor, "B J"], count: int, whole: bool) -> Float[Tensor, "B J n"]:
     """The Gaussian along one axis, 0 beyond the patch."""
+    before = PATCH // 2
+    after = before if whole else before - 1
     offset = torch.arange(count, dtype=centre.dtype, device=centre.device) - centre[..., None]
-    return torch.exp(-0.5 * (offset / SIGMA) ** 2).masked_fill(offset.abs() > PATCH // 2, 0)
+    beyond = (offset < -before) | (offset > after)
+    return torch.exp(-0.5 * (offset / SIGMA) ** 2).masked_fill(beyond, 0)
 
 
 def highest(

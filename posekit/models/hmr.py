@@ -122,6 +122,15 @@ class MixedStep(nn.Module):
         ]
 
 
+def from_6d(columns: Float[Tensor, "B 24 3 2"]) -> Float[Tensor, "B 24 3 3"]:
+    """Rotations of which these are, but for scale and angle, the first two columns.
+
+    As SPIN's rot6d_to_rotmat, no length is taken for less than 1e-12: columns that are 0 or
+    parallel make no rotation, but a finite matrix.
+    """
+    return roma.special_gramschmidt(columns, epsilon=1e-12)
+
+
 class HMR(nn.Module):
     """From RGB pictures in [0, 1] to bodies.
 
@@ -153,7 +162,7 @@ class HMR(nn.Module):
             pose, shape, camera = self.step(features, body)
             body = [pose, body[1] if self.frozen_shape else shape, camera]
         pose, shape, camera = (part.float() for part in body)  # bfloat16 is too coarse for angles
-        return Estimate(roma.special_gramschmidt(pose.view(-1, 24, 3, 2)), shape, camera)
+        return Estimate(from_6d(pose.view(-1, 24, 3, 2)), shape, camera)
 
 
 def hmr(

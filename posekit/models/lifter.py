@@ -69,11 +69,19 @@ class _MaxNorm(nn.Module):
         return weight / weight.norm().clamp(min=1.0)
 
 
+def _kaiming(parameter: Tensor, fan_in: int) -> None:
+    deviation = (2 / fan_in) ** 0.5
+    nn.init.trunc_normal_(parameter, std=deviation, a=-2 * deviation, b=2 * deviation)
+
+
 class Martinez(OneStage):
     """The simple baseline as its authors trained it: 16 joints in, weights of norm 1 at most.
 
     Its detector (stacked hourglass) has no joint between neck and head, so joint `skip` of
-    Human3.6M-17 is ignored. Weights start from Kaiming's truncated normal.
+    Human3.6M-17 is ignored. The rest is as TensorFlow has it by default, and 3d-pose-baseline's
+    linear_model.py with it: weights and biases start from Kaiming's normal distribution, cut at two
+    deviations (a bias's own length is its fan-in there); batch norm adds 0.001 to variances, which
+    counts where max-norm keeps these small, and moves its averages by 0.01 a step.
     """
 
     def __init__(self, *, channels: int = 1024, dropout: float = 0.5, skip: int = 9):
@@ -82,9 +90,11 @@ class Martinez(OneStage):
         columns = torch.tensor([2 * j + axis for j in kept for axis in range(2)])
         self.register_buffer("columns", columns, persistent=False)
         self.net = DeepLearner(2 * (JOINTS - 1), channels=channels, blocks=2, dropout=dropout)
+        for norm in [m for m in self.net.modules() if isinstance(m, nn.BatchNorm1d)]:
+            norm.eps, norm.momentum = 1e-3, 0.01
         for linear in [m for m in self.net.modules() if isinstance(m, nn.Linear)]:
-            nn.init.trunc_normal_(linear.weight, std=(2 / linear.in_features) ** 0.5)
-            nn.init.zeros_(linear.bias)
+            _kaiming(linear.weight, linear.in_features)
+            _kaiming(linear.bias, linear.out_features)
             parametrize.register_parametrization(linear, "weight", _MaxNorm())
 
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:

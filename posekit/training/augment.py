@@ -1,9 +1,10 @@
 """Apply the papers' augmentations to batches of pictures, labels included.
 
 What was drawn (`posekit.training.augmentations`) happens in this order: one warp (mirroring,
-rotation and zoom about the picture's centre; `posekit.training.warp`), things pasted over, an
-erased rectangle, colours. Where the papers paste or erase on the full frame before they crop, here
-it happens on the crop, after the warp: shares are those of the crop, and rectangles stay upright.
+rotation and zoom about the picture's centre; `posekit.training.warp`), 3D joints scaled about the
+camera, so that their projections stay, things pasted over, an erased rectangle, colours. Where the
+papers paste or erase on the full frame before they crop, here it happens on the crop, after the
+warp: shares are those of the crop, and rectangles stay upright.
 
 B persons, J joints, H x W pixels of the pictures.
 """
@@ -99,6 +100,8 @@ def apply(batch: Batch, draws: Sequence[Draw], occluders: Occluders = ()) -> Bat
             "replace(album, occluders=...) with DataSets.occluders(seed) of posekit.training"
         )
     batch = warp(batch, matrices(draws, batch.size).to(batch.images.device))
+    depth = batch.joints3d.new_tensor([draw.depth for draw in draws])
+    batch = replace(batch, joints3d=batch.joints3d * depth[:, None, None])
     covered = torch.zeros_like(batch.images[:, 0], dtype=torch.bool)
     for picture, cover, draw in zip(batch.images, covered, draws, strict=True):
         for place in draw.placed:

@@ -81,6 +81,7 @@ class Draw(NamedTuple):
     flip: bool = False
     turn: float = 0.0  # degrees, clockwise as one sees it
     side: float = 1.0  # of the crop, times the old one
+    depth: float = 1.0  # of the 3D joints, times the old one
     colour: tuple[float, float, float] = (1.0, 1.0, 1.0)  # factors of the channels
     erased: tuple[int, int, int, int] = (0, 0, 0, 0)  # left, top, width, height, px
     noise: int = 0  # seed of the noise in the rectangle
@@ -96,6 +97,7 @@ class Augmentation:
     turned: Number = 1  # probability of a rotation
     zoom: Normal | Uniform = NOTHING  # by how much the crop's side grows: things shrink
     octaves: bool = False  # the side grows to 2 ** zoom, not to 1 + zoom
+    zoom_depth: bool = False  # 3D joints shrink as things in the picture do
     paste: Paste | None = None
     erase: Erase | None = None
     colour: Uniform | None = None  # factor of each channel, then rounded and clipped
@@ -115,7 +117,8 @@ class Augmentation:
         flip = bool(rng.random() < self.flip)
         turned = rng.random() < self.turned
         turn, zoom = self.turn.draw(rng) * turned, self.zoom.draw(rng)
-        draw = Draw(flip, turn, 2**zoom if self.octaves else 1 + zoom)
+        side = 2**zoom if self.octaves else 1 + zoom
+        draw = Draw(flip, turn, side, 1 / side if self.zoom_depth else 1.0)
         if self.colour:
             rng = generator(1)
             draw = draw._replace(colour=tuple(self.colour.draw(rng) for _ in range(3)))
@@ -166,8 +169,9 @@ AUGMENTATIONS = {
     "bouchiat, report": replace(_BOUCHIAT, paste=_BOUCHIAT.paste._replace(count=(1, 8))),
     "bouchiat: flip": Augmentation(flip=0.5),
     "bouchiat: colour": Augmentation(colour=_BOUCHIAT.colour),
-    "bouchiat: zoom": Augmentation(zoom=Normal(0.25, 1)),
-    "bouchiat: zoom, report": Augmentation(zoom=Uniform(-0.25, 0.25)),
+    "bouchiat: zoom": Augmentation(zoom=Normal(0.25, 1), zoom_depth=True),
+    "bouchiat: zoom, report": Augmentation(zoom=Uniform(-0.25, 0.25), zoom_depth=True),
+    "bouchiat: zoom, depths kept": Augmentation(zoom=Normal(0.25, 1)),
     "bouchiat: rotation": Augmentation(turn=Normal(30, 2), turned=0.6),
     "bouchiat: rotation, report": Augmentation(turn=Uniform(-30, 30), turned=0.6),
     "bouchiat: VOC": Augmentation(paste=_BOUCHIAT.paste),
@@ -184,7 +188,8 @@ AUGMENTATIONS = {
   paper's base model: the rows of its Table 2; Table 6 has zoom and rotation again. Only Human3.6M's
   pictures are augmented, not MPII's. The text counts 1 to 8 things, the code 1 to 7; the text
   rotates by up to 30 degrees, the code by a normal distribution's up to 60; how rotations and zooms
-  are distributed the text doesn't say: here uniformly.
+  are distributed the text doesn't say: here uniformly. The code divides depths by the zoom, too, as
+  if whoever looks smaller were smaller; "depths kept" leaves people their size.
 - "bae": of SPIN, whose data loader the paper's training code uses; its text names no augmentation.
 - "choi2021": its text says "synthetic occlusion"; its code erases a rectangle. On the full frame,
   where the code does it, the rectangle may also reach out of the crop.

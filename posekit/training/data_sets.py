@@ -92,9 +92,10 @@ class DataSets:
             pictures = StudioPictures(subjects, **about, **generated)
         return self.read(pictures, label, step=step)
 
-    def people(self, split: str, count: int, *, size: int) -> Album:
+    def people(self, split: str, count: int, *, size: int, rule: str = "kim") -> Album:
         """Single people of MPII ("train", "valid"), else `count` of the studio's strangers.
 
+        `rule` is that of MPII's crops, the studio's are a quarter larger than the person.
         The studio's, with a word of it, also where MPII's folder has annotations and no pictures.
         """
         images = self.folders.get("mpii", Path()) / "images"
@@ -102,7 +103,7 @@ class DataSets:
             print(f"there is no {images}: generated people take the place of MPII's")
         if "mpii" in self and images.is_dir():
             people = mpii.load(self.folders["mpii"], split)
-            pictures = mpii.MpiiPictures(people, images, size=size)
+            pictures = mpii.MpiiPictures(people, images, size=size, rule=rule)
         else:
             split = "train" if split == "train" else "test"
             pictures = Wild(split, count, size=size, skeleton=MPII16, people=1)

@@ -27,19 +27,22 @@ TRAIN_LOSS, TEST_LOSS = "kim-train-loss", "kim-test-loss"
 class Heatmaps(Task):
     """Train a network of stacked heatmaps and test it on other pictures.
 
-    The loss after `headline` epochs is the one recorded without an epoch in its name.
+    The loss after `headline` epochs is the one recorded without an epoch in its name; `whole` says
+    how much of a target is drawn (`patch_targets`).
     """
 
-    options: ClassVar = {"augmentation": "kim", "headline": 1}
+    options: ClassVar = {"augmentation": "kim", "headline": 1, "whole": False}
 
     def run(self, session: Session, train: Album, test: Album) -> list[Row]:
         config = session.config
         torch.manual_seed(session.seed)
         network = self.build(config)
+        draw = partial(targets, whole=config["whole"])
         data = Augmented(
-            train, config["augmentation"], targets, seed=session.seed, device=session.device
+            train, config["augmentation"], draw, seed=session.seed, device=session.device
         )
-        history = session.train(network, data, heatmap_loss, watch=partial(loss_on, album=test))
+        watch = partial(loss_on, album=test, whole=config["whole"])
+        history = session.train(network, data, heatmap_loss, watch=watch)
         session.series["test_loss"] = history.watched
         session.save(network)
         rows = _losses(config, TRAIN_LOSS, history.losses, test.name)
@@ -54,10 +57,10 @@ class Heatmaps(Task):
         return super().build(config).to(memory_format=torch.channels_last)
 
 
-def targets(batch: Batch) -> Float[Tensor, "B J h w"]:
+def targets(batch: Batch, *, whole: bool = False) -> Float[Tensor, "B J h w"]:
     """The target heatmaps of the labelled joints, as the base project of Kim et al. draws them."""
     size = batch.size[0] // STRIDE, batch.size[1] // STRIDE
-    return patch_targets(batch.joints2d, batch.visible != UNKNOWN, size, STRIDE)
+    return patch_targets(batch.joints2d, batch.visible != UNKNOWN, size, STRIDE, whole=whole)
 
 
 def _losses(config: dict, card: str, losses: Sequence[float], data: str) -> list[Row]:
@@ -68,12 +71,12 @@ def _losses(config: dict, card: str, losses: Sequence[float], data: str) -> list
 
 
 @torch.no_grad()
-def loss_on(network: nn.Module, album: Album) -> float:
+def loss_on(network: nn.Module, album: Album, *, whole: bool = False) -> float:
     """The mean loss of a network over pictures that are not augmented."""
     device, total = next(network.parameters()).device, 0.0
     for part in torch.arange(len(album)).split(EVALUATED_TOGETHER):
         batch = album.batch[part].to(device)
-        loss = heatmap_loss(network(unit_range(batch.images)), targets(batch))
+        loss = heatmap_loss(network(unit_range(batch.images)), targets(batch, whole=whole))
         total += loss.item() * len(part)
     return total / len(album)
 

@@ -21,26 +21,34 @@ from posekit.models.integral import VolumeNet, from_cube, from_voxels, to_cube
 from posekit.models.soft_argmax import soft_argmax
 from posekit.training.augment import Augmented
 from posekit.training.experiment import Session, Task, best_median_worst, predict
-from posekit.training.losses import Z_OF_2D, joint_loss, volume_loss
+from posekit.training.losses import MEANS, Z_OF_2D, joint_loss, volume_loss
 
 LOSSES = ("joints", "volumes", "both")
+OUTSIDE = ("taught", "ignored")
 PROTOCOLS = PICTURE_PROTOCOLS | POSE_PROTOCOLS
 
 
 class Integral(Task):
     """Train a network of volumes on an album and test it on another.
 
-    `loss` is one of LOSSES; `z_of_2d` says what becomes of depths that are not labelled
-    (`joint_loss`). Pictures without depths are never augmented, as Bouchiat et al. leave MPII's.
+    `loss` is one of LOSSES; `z_of_2d` says what becomes of depths that are not labelled, `mean_over`
+    what the loss is divided by (`joint_loss`), `outside` whether joints outside the cube are taught
+    (`targets`). Pictures without depths are never augmented, as Bouchiat et al. leave MPII's.
     """
 
-    options: ClassVar = {"augmentation": "kim, report", "loss": LOSSES[0], "z_of_2d": Z_OF_2D[0]}
+    options: ClassVar = {
+        "augmentation": "kim, report",
+        "loss": LOSSES[0],
+        "z_of_2d": Z_OF_2D[0],
+        "mean_over": MEANS[0],
+        "outside": OUTSIDE[0],
+    }
 
     def run(self, session: Session, train: Album, test: Album) -> list[Row]:
         config = session.config
         torch.manual_seed(session.seed)
         network = self.build(config)
-        fit(session, network, train, config["augmentation"], config["loss"], config["z_of_2d"])
+        fit(session, network, train, **{name: config[name] for name in self.options})
         session.save(network)
         pred, ratio = predict(network, test.batch.images), depth_ratio(train)
         protocols = [PROTOCOLS[name] for name in config["protocols"][test.name]]
@@ -48,8 +56,11 @@ class Integral(Task):
 
     def config(self, name: str, options: Mapping, setting: Mapping) -> dict:
         config = super().config(name, options, setting)
-        if config["loss"] not in LOSSES:
-            raise ValueError(f"{name}: no loss {config['loss']!r}; there are {', '.join(LOSSES)}")
+        words = {"loss": LOSSES, "z_of_2d": Z_OF_2D, "mean_over": MEANS, "outside": OUTSIDE}
+        for key, known in words.items():
+            if config[key] not in known:
+                there = ", ".join(known)
+                raise ValueError(f"{name}: no {key} {config[key]!r}; there are {there}")
         return config
 
     def build(self, config: Mapping) -> VolumeNet:
@@ -72,36 +83,56 @@ def fit(
     network: VolumeNet,
     train: Album,
     augmentation: str,
+    *,
     loss: str = LOSSES[0],
     z_of_2d: str = Z_OF_2D[0],
+    mean_over: str = MEANS[0],
+    outside: str = OUTSIDE[0],
 ) -> list[float]:
     """Train a network of volumes in place; returns its losses by epoch."""
     about = {"seed": session.seed, "device": session.device, "only_3d": True}
-    data = Augmented(train, augmentation, targets, **about)
-    return session.train(Volumes(network), data, partial(cube_loss, loss, z_of_2d)).losses
+    data = Augmented(train, augmentation, partial(targets, outside=outside), **about)
+    how = {"kind": loss, "z_of_2d": z_of_2d, "mean_over": mean_over}
+    return session.train(Volumes(network), data, partial(cube_loss, **how)).losses
 
 
-def targets(batch: Batch) -> Float[Tensor, "B J 5"]:
-    """x, y and z in the cube, 1 where a joint is known, 1 where its depth is."""
+def targets(batch: Batch, *, outside: str = OUTSIDE[0]) -> Float[Tensor, "B J 5"]:
+    """x, y and z in the cube, 1 where a joint is known, 1 where its depth is.
+
+    With `outside` "ignored", joints that lie outside the picture or, where depths are known, more
+    than 1 m before or behind the root count as unknown: so Choi et al. train (MobileHumanPose,
+    data/dataset.py), and Bouchiat et al. do not. ValueError for another word.
+    """
+    if outside not in OUTSIDE:
+        raise ValueError(f"no outside {outside!r}; there are {', '.join(OUTSIDE)}")
     depths = batch.joints3d[..., 2]
     depths = depths - depths[:, batch.skeleton.root, None]
     known = batch.visible != UNKNOWN
     deep = batch.has_joints3d[:, None].expand_as(known)
+    places = to_cube(batch.joints2d, depths, batch.size)
+    if outside == "ignored":
+        within = (places >= -0.5) & (places < 0.5)
+        known = known & within[..., :2].all(-1) & (within[..., 2] | ~deep)
     flags = torch.stack([known, deep], dim=-1).float()
-    return torch.cat([to_cube(batch.joints2d, depths, batch.size), flags], dim=-1)
+    return torch.cat([places, flags], dim=-1)
 
 
 def cube_loss(
-    kind: str, z_of_2d: str, logits: Float[Tensor, "B J D h w"], target: Float[Tensor, "B J 5"]
+    logits: Float[Tensor, "B J D h w"],
+    target: Float[Tensor, "B J 5"],
+    *,
+    kind: str = LOSSES[0],
+    z_of_2d: str = Z_OF_2D[0],
+    mean_over: str = MEANS[0],
 ) -> Float[Tensor, ""]:
     """The loss of the joints of some volumes, of the volumes themselves, or the mean of both."""
     true, known, deep = target[..., :3], target[..., 3] > 0, target[:, 0, 4] > 0
     losses = []
     if kind != "volumes":
         places = from_voxels(soft_argmax(logits), logits.shape[2:])
-        losses.append(joint_loss(places, true, known, deep, z_of_2d=z_of_2d))
+        losses.append(joint_loss(places, true, known, deep, z_of_2d=z_of_2d, mean_over=mean_over))
     if kind != "joints":
-        losses.append(volume_loss(logits, true, known, deep))
+        losses.append(volume_loss(logits, true, known, deep, mean_over=mean_over))
     return torch.stack(losses).mean()  # each weighs a half, as published
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 from posekit.models.integral import to_voxels
 
 Z_OF_2D = ("ignore", "zero")
+MEANS = ("joints", "known joints")
 Number = int | float
 
 
@@ -26,12 +27,19 @@ def joint_loss(
     has_depth: Bool[Tensor, " B"],
     *,
     z_of_2d: str = "ignore",
+    mean_over: str = MEANS[0],
 ) -> Float[Tensor, ""]:
-    """Sum of |x|, |y| and |z| apart over the known joints, by their number; mean of the pictures.
+    """Absolute differences of x, y and z, added up; unknown joints 0; mean of joints and pictures.
+
+    Bouchiat et al.'s code adds up the joints (l1jointregressionloss.py: J times this), Choi et al.'s
+    (MobileHumanPose, main/model.py) takes the mean of x, y and z, too (a third of this). With
+    `mean_over` "known joints" the sum of a picture is divided by the number of its known joints:
+    then pictures weigh alike, however many joints are labelled. A picture without a known joint
+    counts as 0 either way.
 
     `has_depth` says whose z is known. `z_of_2d` says what z of the other pictures is taught:
-    nothing ("ignore"), or 0, unless the whole batch is without depths ("zero": the published code's
-    mistake). A picture without a known joint counts as 0 (there it is NaN).
+    nothing ("ignore"), or 0, unless the whole batch is without depths ("zero": Bouchiat et al.'s
+    mistake). ValueError for another word.
     """
     if z_of_2d not in Z_OF_2D:
         raise ValueError(f"no z_of_2d {z_of_2d!r}; there are {', '.join(Z_OF_2D)}")
@@ -41,7 +49,7 @@ def joint_loss(
         unknown = joints[..., 2].float().abs() * has_depth.any()
     else:
         unknown = torch.zeros_like(z)
-    return _mean(x + y + torch.where(deep, z, unknown), known)
+    return _mean(x + y + torch.where(deep, z, unknown), known, mean_over)
 
 
 def volume_loss(
@@ -51,13 +59,15 @@ def volume_loss(
     has_depth: Bool[Tensor, " B"],
     *,
     sigma: Number = 1.0,
+    mean_over: str = MEANS[0],
 ) -> Float[Tensor, ""]:
     """Squared distance of a joint's probabilities from a Gaussian of `sigma` voxels about it.
 
-    Over the voxels the sum, over the known joints of a picture and over pictures the mean. Where
-    there are no depths, the probabilities added up along z are compared with a Gaussian in x and y.
-    The paper found its own kind harmful with MPII beside Human3.6M (section 2). As published, that
-    compares the logits themselves, and takes the cube's coordinates for voxels.
+    Over the voxels the sum, over joints and pictures the mean, with `mean_over` as in `joint_loss`.
+    Where there are no depths, the probabilities added up along z are compared with a Gaussian in x
+    and y. Bouchiat et al. found their own kind harmful with MPII beside Human3.6M (section 2). As
+    published (l2jointheatmaploss.py), that compares the logits themselves, takes the cube's
+    coordinates for voxels, and adds up joints and pictures: J B times a mean.
     """
     volume = logits.shape[2:]
     shares = logits.float().flatten(2).softmax(2).unflatten(2, volume)
@@ -69,7 +79,7 @@ def volume_loss(
     solid = torch.einsum("bjz,bjyx->bjzyx", z, flat)
     apart3d = (shares - solid).square().sum((2, 3, 4))
     apart2d = (shares.sum(2) - flat).square().sum((2, 3))
-    return _mean(torch.where(has_depth[:, None], apart3d, apart2d), known)
+    return _mean(torch.where(has_depth[:, None], apart3d, apart2d), known, mean_over)
 
 
 def _density(at: Float[Tensor, "B J"], count: int, sigma: Number) -> Float[Tensor, "B J n"]:
@@ -77,10 +87,14 @@ def _density(at: Float[Tensor, "B J"], count: int, sigma: Number) -> Float[Tenso
     return Normal(at[..., None], sigma, validate_args=False).log_prob(steps).exp()
 
 
-def _mean(apart: Float[Tensor, "B J"], known: Bool[Tensor, "B J"]) -> Float[Tensor, ""]:
-    """Over the known joints of each picture, then over all pictures."""
-    sums = apart.masked_fill(~known, 0).sum(1)
-    return (sums / known.sum(1).clamp(min=1)).mean()
+def _mean(apart: Float[Tensor, "B J"], known: Bool[Tensor, "B J"], over: str) -> Float[Tensor, ""]:
+    """Over the joints of each picture, the unknown ones 0 or left out, then over all pictures."""
+    if over not in MEANS:
+        raise ValueError(f"no mean_over {over!r}; there are {', '.join(MEANS)}")
+    apart = apart.masked_fill(~known, 0)
+    if over == "joints":
+        return apart.mean()
+    return (apart.sum(1) / known.sum(1).clamp(min=1)).mean()
 
 
 def heatmap_loss(

@@ -290,6 +290,24 @@ def test_the_usual_crop_is_250_px_times_the_scale_and_lower(pictures):
     assert heads.tolist() == pytest.approx([12.8] * 6, rel=1e-6)
 
 
+@pytest.mark.parametrize(("rule", "side"), [("moon", 250), ("bouchiat", 312.5)])
+def test_other_crops_are_squares_of_their_papers_side(pictures, rule, side):
+    """ETH's data/mpii.py: centre[1] += 15 scale; scale *= 1.25; centre -= 1; width = height = scale *
+    1.25 * 200."""
+    pictures = MpiiPictures(pictures.people, pictures.folder, size=128, rule=rule)
+    for index in (0, 3):
+        person, batch = MADE[index], pictures[index]
+        x, y = person.centre[0] - 1, person.centre[1] + 15 * person.scale - 1
+        half = side * person.scale / 2
+        edges = to_picture(torch.tensor([[[-0.5, -0.5], [127.5, 127.5]]]), batch)[0].flatten()
+        assert edges.tolist() == pytest.approx([x - half, y - half, x + half, y + half], abs=1e-3)
+        head = 128 / (side * person.scale) * 0.6 * person.diagonal
+        assert pictures.heads_in(batch).item() == pytest.approx(head, rel=1e-5)
+    assert pictures.version.endswith(f", {rule} crop")
+    with pytest.raises(ValueError, match="no rule 'sun' of MPII's crops; there are kim, moon, bo"):
+        MpiiPictures(pictures.people, pictures.folder, rule="sun")
+
+
 def test_joints_outside_the_crop_are_hidden(pictures):
     people = pictures.people
     for index in range(6):

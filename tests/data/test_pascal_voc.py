@@ -59,6 +59,25 @@ def test_opacity_is_192_where_an_ellipse_of_8_px_erodes_the_mask():
     assert row == column == [0] * 5 + [192] * 2 + [255] * 16 + [224, 192] + [0] * 5
 
 
+def areas(count, parts):
+    """The weights (parts, count) with which each of `parts` equal stretches averages `count` pixels."""
+    length = count / parts
+    edges = np.arange(count)
+    low = np.arange(parts)[:, None] * length
+    return np.clip(np.minimum(low + length, edges + 1) - np.maximum(low, edges), 0, None) / length
+
+
+@pytest.mark.parametrize(("height", "width"), [(21, 17), (40, 33), (41, 36), (7, 7)])
+def test_half_of_an_odd_side_is_an_average_over_equal_areas(height, width):
+    """As published: resized to a size, np.round of half the sides, whose pixels share all alike."""
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    found = pascal_voc.cut_out(picture, np.ones((height, width), bool))
+    rows, columns = (np.round(np.array([height, width]) * 0.5)).astype(int)
+    whole = areas(height, rows) @ picture.transpose(2, 0, 1) @ areas(width, columns).T
+    assert found.shape == (rows, columns, 4)
+    assert np.abs(found[..., :3] - whole.transpose(1, 2, 0)).max() <= 0.51
+
+
 @pytest.mark.parametrize(
     "left_out",
     [

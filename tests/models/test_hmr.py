@@ -17,6 +17,7 @@ from posekit.models.hmr import (
     Estimate,
     Start,
     Step,
+    from_6d,
     hmr,
     intrinsics,
     rest_start,
@@ -353,3 +354,39 @@ def test_bfloat16_leaves_rotations_rotations():
     R = estimate.rotations
     assert R.dtype == estimate.shape.dtype == estimate.translation.dtype == torch.float32
     torch.testing.assert_close(R.mT @ R, torch.eye(3).expand_as(R), atol=1e-5, rtol=0)
+
+
+AXES = torch.eye(3, dtype=torch.float64)
+COLUMNS = {
+    "two axes": (AXES[0], AXES[1]),
+    "long and slanted": (7 * AXES[1], AXES[0] - 3 * AXES[1]),
+    "the first is 0": (0 * AXES[0], 2 * AXES[2]),
+    "the second is 0": (AXES[2], 0 * AXES[0]),
+    "both are 0": (0 * AXES[0], 0 * AXES[0]),
+    "parallel": (AXES[1], 4 * AXES[1]),
+    "opposite": (AXES[1], -AXES[1]),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_columns_that_make_no_rotation_make_a_finite_matrix(kind):
+    """SPIN's rot6d_to_rotmat: b1 = a1 / max(|a1|, 1e-12); b2 likewise of a2 less its share along b1;
+    b3 = b1 x b2."""
+    first, second = (column.numpy() for column in COLUMNS[kind])
+    b1 = first / max(np.linalg.norm(first), 1e-12)
+    b2 = second - (b1 @ second) * b1
+    b2 = b2 / max(np.linalg.norm(b2), 1e-12)
+    columns = torch.stack(COLUMNS[kind], dim=-1).expand(1, 24, 3, 2).clone().requires_grad_()
+    matrix = from_6d(columns)
+    expected = torch.from_numpy(np.stack([b1, b2, np.cross(b1, b2)], axis=-1))
+    torch.testing.assert_close(matrix[0, 5], expected)
+    matrix.square().sum().backward()
+    assert matrix.isfinite().all() and columns.grad.isfinite().all()
+
+    start = Start(columns.detach()[0].float().flatten(), torch.zeros(10), torch.zeros(3))
+    network = HMR(
+        nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), Step(3, start), start
+    ).eval()
+    nn.init.zeros_(network.step.decpose.weight)
+    nn.init.zeros_(network.step.decpose.bias)
+    torch.testing.assert_close(network(torch.rand(1, 3, 8, 8)).rotations[0, 5], expected.float())

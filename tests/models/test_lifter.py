@@ -1,5 +1,7 @@
 """Lifters: parameter counts to the digit, shapes, gradients, and the standardisation."""
 
+import math
+
 import pytest
 import torch
 
@@ -59,6 +61,33 @@ def test_martinez_weights_keep_a_norm_of_one_at_most():
     linears = [m for m in network.modules() if isinstance(m, torch.nn.Linear)]
     assert len(linears) == 6
     assert all(m.weight.norm() <= 1 + 1e-6 for m in linears)
+
+
+def test_martinez_starts_and_normalises_as_in_tensorflow():
+    """tf.random.truncated_normal leaves out what is 2 deviations away or farther; kaiming() scales
+    it by sqrt(2 / shape[0]), of biases too. tf.layers.batch_normalization: epsilon 0.001, momentum
+    0.99 of the old averages."""
+    torch.manual_seed(0)
+    network = Martinez(channels=256)
+    linears = [m for m in network.modules() if isinstance(m, torch.nn.Linear)]
+    spread = 1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))  # variance
+    for linear in linears:
+        weight = linear.parametrizations.weight.original
+        for values, fan_in in ((weight, weight.shape[1]), (linear.bias, len(linear.bias))):
+            scaled = values.detach() / math.sqrt(2 / fan_in)
+            assert scaled.abs().max() <= 2 and scaled.abs().max() > 1.5
+            uncertain = 3 * spread**0.5 / math.sqrt(2 * scaled.numel())
+            assert scaled.std().item() == pytest.approx(spread**0.5, abs=uncertain)
+    layer = network.net[0]
+    x = torch.randn(64, 32)
+    layer.train()(x)
+    y = layer[0](x).detach()
+    torch.testing.assert_close(layer[1].running_mean, 0.01 * y.mean(0))
+    torch.testing.assert_close(layer[1].running_var, 0.99 + 0.01 * y.var(0))
+    layer.eval()
+    mean, variance = layer[1].running_mean, layer[1].running_var
+    normalised = (y - mean) / torch.sqrt(variance + 0.001)
+    torch.testing.assert_close(layer(x), normalised.clamp(min=0))
 
 
 def test_martinez_does_not_look_at_the_joint_its_detector_lacks():

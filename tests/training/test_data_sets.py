@@ -34,6 +34,8 @@ def test_mpii_takes_the_place_of_strangers(tmp_path, capsys):
     make_mpii.write_pictures(tmp_path / "images", made)
     people = real.people("valid", 2, size=32)
     assert people.name == "mpii" and people.heads is not None
+    wide = real.people("valid", 2, size=32, rule="bouchiat")
+    assert people.version.endswith(", kim crop") and wide.version.endswith(", bouchiat crop")
 
 
 def test_a_name_that_nobody_reads_is_refused(tmp_path):

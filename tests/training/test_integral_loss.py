@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,8 +19,9 @@ def some_joints() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tenso
     return joints, true, known.bool(), has_depth
 
 
+@pytest.mark.parametrize("mean_over", ["joints", "known joints"])
 @pytest.mark.parametrize("z_of_2d", ["ignore", "zero"])
-def test_the_loss_of_joints_is_its_formula(z_of_2d):
+def test_the_loss_of_joints_is_its_formula(z_of_2d, mean_over):
     joints, true, known, has_depth = some_joints()
     total = 0.0
     for b in range(4):
@@ -29,9 +31,27 @@ def test_the_loss_of_joints_is_its_formula(z_of_2d):
                 taught = axis < 2 or has_depth[b] or z_of_2d == "zero"
                 if known[b, j] and taught:
                     apart += abs(joints[b, j, axis].item() - true[b, j, axis].item())
-        total += apart / max(int(known[b].sum()), 1)
-    loss = joint_loss(joints, true, known, has_depth, z_of_2d=z_of_2d)
+        total += apart / (5 if mean_over == "joints" else max(int(known[b].sum()), 1))
+    how = {"z_of_2d": z_of_2d, "mean_over": mean_over}
+    loss = joint_loss(joints, true, known, has_depth, **how)
     assert loss.item() == pytest.approx(total / 4, rel=1e-5)
+
+
+def test_the_loss_of_joints_is_the_published_ones_but_for_a_constant():
+    """Of pictures with 5, 3, 0 and 3 known joints, as the two published codes weigh them.
+
+    ETH: |difference| times visibility, all of a picture's numbers added up; mean of the pictures.
+    MobileHumanPose: ((x + y + z has_depth) / 3) times visibility, mean of all joints and pictures.
+    """
+    joints, true, known, has_depth = some_joints()
+    apart, weights = (joints - true).abs().numpy(), known.numpy()
+    apart[:, :, 2] *= has_depth.numpy()[:, None]
+    eth = np.mean([(apart[b] * weights[b][:, None]).sum() for b in range(4)])
+    mobile = (apart.sum(2) / 3 * weights).mean()
+    loss = joint_loss(joints, true, known, has_depth).item()
+    assert loss == pytest.approx(eth / 5) == pytest.approx(3 * mobile)
+    with_equal_pictures = joint_loss(joints, true, known, has_depth, mean_over="known joints")
+    assert with_equal_pictures.item() > 1.2 * loss
 
 
 def test_depths_nobody_knows_teach_nothing_unless_the_mistake_is_asked_for():
@@ -47,7 +67,7 @@ def test_depths_nobody_knows_teach_nothing_unless_the_mistake_is_asked_for():
 
     assert taught(has_depth) == 0
     z = joints[1, 0, 2].item()
-    assert taught(has_depth, z_of_2d="zero") == pytest.approx(math.copysign(1 / 3 / 4, z))
+    assert taught(has_depth, z_of_2d="zero") == pytest.approx(math.copysign(1 / 5 / 4, z))
     # The published code notices a batch that has no depths at all.
     assert taught(torch.zeros(4, dtype=torch.bool), z_of_2d="zero") == 0
 
@@ -77,9 +97,10 @@ def test_the_loss_of_volumes_is_its_formula():
                             errors[b, j] += (shares[z, y, x] - flat * density(z, pz)) ** 2
                     else:
                         errors[b, j] += (shares[:, y, x].sum() - flat) ** 2
-    expected = (errors[0, 0] + errors[1].mean()) / 2
     loss = volume_loss(logits, true, known, has_depth, sigma=sigma)
-    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(loss, (errors[0, 0] + errors[1].sum()) / 4)
+    alike = volume_loss(logits, true, known, has_depth, sigma=sigma, mean_over="known joints")
+    torch.testing.assert_close(alike, (errors[0, 0] + errors[1].mean()) / 2)
 
 
 def test_the_loss_of_volumes_is_least_at_the_joint_and_blind_to_unknown_depths():
@@ -100,3 +121,5 @@ def test_an_unknown_switch_is_named():
     joints, true, known, has_depth = some_joints()
     with pytest.raises(ValueError, match="no z_of_2d 'guess'; there are ignore, zero"):
         joint_loss(joints, true, known, has_depth, z_of_2d="guess")
+    with pytest.raises(ValueError, match="no mean_over 'all'; there are joints, known joints"):
+        joint_loss(joints, true, known, has_depth, mean_over="all")

@@ -17,6 +17,7 @@ from posekit.studio.scene.occluders import shapes
 from posekit.studio.wild import Wild
 from posekit.training import integral
 from posekit.training.augment import Augmented
+from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.experiment import predict
 from posekit.training.study import Study
 from posekit.training.tables import measured
@@ -135,6 +136,26 @@ def test_pictures_are_pasted_over_and_mirrored_with_their_targets(people):
     assert (plain[1][:, pelvis, 2] == 0).all() and (plain[1][..., 3:] == 1).all()
 
 
+@pytest.mark.parametrize("name", ["bouchiat: zoom", "bouchiat: zoom, depths kept"])
+def test_bouchiats_zoom_divides_depths_too(people, name):
+    """get_single_patch_sample: width and height of the box times `scale`; joints[2] / (2000 * scale)
+    is the label of z. With depths kept, the label is joints[2] / 2000."""
+    learn, _ = people
+    some, middle = torch.arange(8), (learn.batch.size[0] - 1) / 2
+    samples = learn.batch.index[:8].tolist()
+    scale = [AUGMENTATIONS[name].draw(i, learn.batch.size, seed=0).side for i in samples]
+    scale = torch.tensor(scale)[:, None]
+    assert len(scale.unique()) > 4
+    z = learn.batch.joints3d[:8, :, 2]
+    z = z - z[:, [H36M17.root]]
+    _, target = augmented(learn, name).samples(some)
+    label = z / (2000 * scale) if name == "bouchiat: zoom" else z / 2000
+    torch.testing.assert_close(target[..., 2], label, atol=1e-6, rtol=1e-4)
+    joints2d = middle + (learn.batch.joints2d[:8] - middle) / scale[..., None]
+    places = (joints2d + 0.5) / learn.batch.size[0] - 0.5
+    torch.testing.assert_close(target[..., :2], places, atol=1e-5, rtol=1e-5)
+
+
 def test_pictures_without_depths_are_not_augmented_and_have_no_target_in_z(mixed):
     deep = int(mixed.batch.has_joints3d.sum())
     assert len(mixed) == deep + 8
@@ -149,6 +170,31 @@ def test_pictures_without_depths_are_not_augmented_and_have_no_target_in_z(mixed
     assert (plain[1][[0, 2], spine, 3] == 0).all() and (plain[1][[1, 3], spine, 3] == 1).all()
 
 
+def test_joints_outside_the_cube_are_left_out_where_choi_leaves_them_out(mixed):
+    """MobileHumanPose: joint_vis *= (0 <= x < 256) & (0 <= y < 256) & (0 <= z < 1), where x and y are
+    px of the crop from its left and upper edge and z is (depth / 1000 mm + 1) / 2."""
+    deep = int(mixed.batch.has_joints3d.sum())
+    batch, side = mixed.batch[deep - 2 : deep + 2], mixed.batch.size[0]
+    joints2d, joints3d, root = batch.joints2d.clone(), batch.joints3d.clone(), H36M17.root
+    joints2d[:, 3] = torch.tensor([[-0.6, 9], [9, side - 0.4], [side - 0.4, 9], [9, -0.6]])
+    joints2d[:, 6] = torch.tensor([[-0.4, 9], [9, side - 0.6], [side - 0.6, 9], [9, -0.4]])
+    joints3d[:, 10, 2] = joints3d[:, root, 2] + torch.tensor([-1001.0, 1001.0, 1001.0, -1001.0])
+    joints3d[:, 13, 2] = joints3d[:, root, 2] + torch.tensor([-999.0, 999.0, 999.0, -999.0])
+    batch = replace(batch, joints2d=joints2d, joints3d=joints3d)
+    taught, ignored = (integral.targets(batch, outside=word) for word in integral.OUTSIDE)
+    assert torch.equal(taught[..., [0, 1, 2, 4]], ignored[..., [0, 1, 2, 4]])
+    x, y, z = (batch.joints2d[..., 0] + 0.5, batch.joints2d[..., 1] + 0.5, joints3d[..., 2].clone())
+    z = ((z - z[:, [root]]) / 1000 + 1) / 2
+    z[2:] = 0.5  # MPII's: the depth of the root
+    inside = (0 <= x) & (x < side) & (0 <= y) & (y < side) & (0 <= z) & (z < 1)
+    known = taught[..., 3] > 0
+    assert torch.equal(ignored[..., 3] > 0, known & inside)
+    assert known[:, [3, 6]].all() and not ignored[:, 3, 3].any() and ignored[:, 6, 3].all()
+    assert ignored[:2, [10, 13], 3].tolist() == [[0, 1], [0, 1]]
+    with pytest.raises(ValueError, match="no outside 'kept'; there are taught, ignored"):
+        integral.targets(batch, outside="kept")
+
+
 def test_the_published_mistake_pulls_depths_to_the_root():
     logits = torch.zeros(2, 17, 4, 4, 4)
     logits[:, :, 3] = 5.0  # deep in the box
@@ -156,8 +202,8 @@ def test_the_published_mistake_pulls_depths_to_the_root():
     target[..., 3] = 1
     target[1, :, 4] = 1  # of the second picture the depth is known
     target[1, :, 2] = 0.375
-    ignored = integral.cube_loss("joints", "ignore", logits, target)
-    zero = integral.cube_loss("joints", "zero", logits, target)
+    ignored = integral.cube_loss(logits, target)
+    zero = integral.cube_loss(logits, target, z_of_2d="zero")
     assert zero - ignored == pytest.approx(0.37 / 2, abs=0.01)
 
 
