@@ -40,6 +40,7 @@ class PckhProtocol(Protocol):
     inclusive: bool = True  # a joint at the threshold itself is correct
     mean_over: str = "labels"  # or "joints": the mean of the joints' rates
     alone: bool = True  # a person counts with a single labelled joint
+    slant: float = 0.0  # of a joint's column that is added to its row
 
     def evaluate(
         self,
@@ -70,12 +71,30 @@ class PckhProtocol(Protocol):
     ) -> Float64[Tensor, "N 16"]:
         """100 where a joint is correct, 0 where not, NaN where it does not count."""
         _check(self.name, pred, true, known, head)
+        if self.slant:
+            pred, true, head = self._slanted(pred, true, known, head)
         errors = (pred.double() - true.double()).norm(dim=-1) / head.double()[:, None]
         near = errors <= THRESHOLD if self.inclusive else errors < THRESHOLD
         counts = known & head.isfinite()[:, None]
         if not self.alone:
             counts = counts & _two_places(true, known)[:, None]
         return (100.0 * near.double()).where(counts, math.nan)
+
+    def _slanted(self, pred: Tensor, true: Tensor, known: Tensor, head: Tensor) -> tuple:
+        """Poses whose rows have a share of their columns added, and head sizes in their pixels.
+
+        The published code converts head sizes by the first two labelled joints at different places:
+        by how far apart these are in its heatmaps and in the picture.
+        """
+        shear = torch.tensor([[1, self.slant], [0, 1]], dtype=torch.float64, device=true.device)
+        pred, slanted, true = pred.double() @ shear, true.double() @ shear, true.double()
+        rows = torch.arange(len(true), device=true.device)
+        first = known.int().argmax(dim=1)
+        apart = true - true[rows, first][:, None]
+        second = (known & (apart != 0).any(-1)).int().argmax(dim=1)  # 0 where there is none
+        before = apart[rows, second].norm(dim=-1)
+        after = (slanted[rows, second] - slanted[rows, first]).norm(dim=-1)
+        return pred, slanted, head.double() * (after / before).where(_two_places(true, known), 1.0)
 
 
 def _two_places(true: Float[Tensor, "N 16 2"], known: Bool[Tensor, "N 16"]) -> Bool[Tensor, " N"]:
@@ -139,13 +158,16 @@ PCKH_PROTOCOLS = {
             name="mpii-naman-pckh",
             rule="No farther than half the head size; share of all labelled joints but pelvis and "
             "thorax, of persons with joints at two places or more. In the published code truth and "
-            "predictions are maxima of heatmaps, whole pixels of 64 x 64, and a joint whose maximum "
-            "lies in the first row or column does not count: for that, give both as such.",
+            "predictions are maxima of heatmaps, whole cells of 64 x 64, whose rows it divides in "
+            "floating point, so that (32, 10) is (32, 10.5); a joint in the first column does not "
+            "count: for that, give both as cells. As there, a 64th of the column is added to the row "
+            "(not in runs before 29 November 2026).",
             source="Naman-ntc/Pytorch-Human-Pose-Estimation, metrics.py, PCKh; what Kim et al. built "
             "on, who print no PCKh",
             alone=False,
+            slant=1 / 64,
         ),
     )
 }
 """Weighted by labels, a mean of rates is the share of all labels: the second and the third rule
-differ in the persons they count, not in their mean."""
+differ in the persons they count and in the slant, not in their mean."""

@@ -68,6 +68,7 @@ class PoseProtocol(Protocol):
     metric: str = "mpjpe"  # or "pck", "auc"
     alignment: str = "none"
     aligned_on: tuple[str, ...] = ()  # empty: on the joints that count
+    beside: tuple[str, ...] = ()  # joints that a pose may have after those of the skeleton
     zero_columns: int = 0  # counted in the mean over joints, with an error of 0
     bones: tuple[tuple[str, str], ...] = ()  # (parent, child) that get their true lengths
     subjects: tuple[str, ...] = ()  # empty: all that are there
@@ -78,13 +79,14 @@ class PoseProtocol(Protocol):
     root_depth: str = "true"  # of networks that see pictures; or "size", see `metrics.pictures`
 
     def evaluate(
-        self, pred: Float[Tensor, "N J 3"], true: Float[Tensor, "N J 3"], frames: pd.DataFrame
+        self, pred: Float[Tensor, "N K 3"], true: Float[Tensor, "N J 3"], frames: pd.DataFrame
     ) -> dict[str, float]:
         """The numbers of these poses: "mpjpe", "mpjpe/Directions", ..., "mpjpe/S9", ...
 
-        Poses are in mm, relative to the root or not, with the joints of `skeleton`; `frames` has a
-        row (subject, action, take, camera, frame) for each. Raises ValueError when lengths differ,
-        the joints are others, or the protocol takes none of the frames.
+        Poses are in mm, relative to the root or not, with the joints of `skeleton` and perhaps
+        those `beside` it; `frames` has a row (subject, action, take, camera, frame) for each.
+        Raises ValueError when lengths differ, the joints are others, or the protocol takes none of
+        the frames.
         """
         if not len(pred) == len(true) == len(frames):
             raise ValueError(
@@ -96,13 +98,15 @@ class PoseProtocol(Protocol):
         return self.average(self.errors(pred[chosen], true[chosen]), frames[taken])
 
     def errors(
-        self, pred: Float[Tensor, "N J 3"], true: Float[Tensor, "N J 3"]
+        self, pred: Float[Tensor, "N K 3"], true: Float[Tensor, "N J 3"]
     ) -> Float[Tensor, " N"]:
         """MPJPE (mm), PCK or AUC (%, more is better) of each pose; poses as in `evaluate`."""
-        wanted = (len(pred), len(self.skeleton), 3)
-        if pred.shape != wanted or true.shape != wanted:
+        counts = {len(self.skeleton), len(self.skeleton) + len(self.beside)}
+        wanted = {(len(pred), count, 3) for count in counts}
+        if tuple(pred.shape) not in wanted or tuple(true.shape) not in wanted:
+            more = f", or these and {', '.join(self.beside)}," if self.beside else ""
             raise ValueError(
-                f"{self.name} wants {len(self.skeleton)} joints ({self.skeleton.name}) of 3 "
+                f"{self.name} wants {len(self.skeleton)} joints ({self.skeleton.name}){more} of 3 "
                 f"coordinates, as many predicted poses as true ones, not shapes "
                 f"{tuple(pred.shape)} and {tuple(true.shape)}"
             )
@@ -175,8 +179,8 @@ class PoseProtocol(Protocol):
         return float(groups.mean(skipna=False).mean(skipna=False))
 
     def _points(self, pose: Float[Tensor, "N J 3"], names: Sequence[str]) -> Float[Tensor, "N _ 3"]:
-        """The joints of these names, or the middles (`MIDPOINTS`) that the skeleton lacks."""
-        known = self.skeleton.joints
+        """The joints of these names, or the middles in the place of those that the pose lacks."""
+        known = (*self.skeleton.joints, *self.beside)[: pose.shape[1]]
         ends = [(name,) if name in known else MIDPOINTS[name] for name in names]
-        points = [pose[:, [self.skeleton.index(end) for end in both]].mean(1) for both in ends]
+        points = [pose[:, [known.index(end) for end in both]].mean(1) for both in ends]
         return torch.stack(points, dim=1)

@@ -58,6 +58,7 @@ _MOON = PoseProtocol(
     source="Moon et al., ICCV 2019; 3DMPPE_POSENET_RELEASE, data/Human36M/Human36M.py (its P2)",
     skeleton=H36M17,
     joints=H36M17.joints,
+    beside=("mid_shoulders",),  # of Moon et al.'s 18
     subjects=("S9", "S11"),
     every=64,
 )
@@ -153,7 +154,8 @@ PROTOCOLS = {
             name="h36m-moon-p1",
             rule="S11 alone, every 64th frame of every camera: mean distance of 17 joints from the "
             "truth after each prediction is aligned by a rotation and a translation, without "
-            "scale, on these and the middle of the shoulders; mean of all samples.",
+            "scale, on these and the middle of the shoulders, the network's own where it has such a "
+            "joint (18 of them); mean of all samples.",
             source=_MOON.source.replace("its P2", "its P1; common/utils/pose_utils.py"),
             alignment="rigid",
             aligned_on=(*H36M17.joints, "mid_shoulders"),

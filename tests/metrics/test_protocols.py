@@ -103,6 +103,36 @@ def test_moon_p1_aligns_on_the_middle_of_the_shoulders_too_but_does_not_count_it
     assert not torch.allclose(mpjpe(align(pred, true, "rigid"), true), expected, atol=1e-2)
 
 
+def test_moon_p1_aligns_on_the_networks_own_middle_of_the_shoulders(random):
+    """3DMPPE and MobileHumanPose, evaluate() and rigid_align(): the predicted 18 joints, relative to
+    the pelvis, are turned and moved onto the true 18, whose last is the middle of the shoulders
+    (add_thorax); the error is that of the first 17."""
+    true, pred = poses(5, random), torch.cat([poses(5, random), poses(5, random)[:, :1]], dim=1)
+    pred = pred + 40 * torch.randn(5, 18, 3, generator=random)
+    expected = []
+    for a, b in zip(pred.double().numpy(), true.double().numpy(), strict=True):
+        b = np.concatenate([b, (b[[11]] + b[[14]]) / 2])
+        a, b = a - a[0], b - b[0]
+        u, _, vt = np.linalg.svd((a - a.mean(0)).T @ (b - b.mean(0)))
+        turn = vt.T @ np.diag([1, 1, np.sign(np.linalg.det(vt.T @ u.T))]) @ u.T
+        aligned = (a - a.mean(0)) @ turn.T + b.mean(0)
+        expected.append(np.linalg.norm(aligned - b, axis=1)[:17].mean())
+    protocol = PROTOCOLS["h36m-moon-p1"]
+    assert protocol.errors(pred, true).tolist() == pytest.approx(expected, abs=1e-3)
+    eighteen = torch.cat([true, true[:, [11, 14]].mean(1, keepdim=True)], dim=1)
+    assert torch.allclose(protocol.errors(pred, eighteen), protocol.errors(pred, true))
+    own = (protocol.errors(pred[:, :17], true) - torch.tensor(expected)).abs()
+    assert own.max() > 1  # which of them it is matters
+    with pytest.raises(
+        ValueError, match="17 joints .Human3.6M-17., or these and mid_shoulders, of"
+    ):
+        protocol.errors(torch.cat([pred, pred[:, :1]], dim=1), true)
+    p2 = PROTOCOLS["h36m-moon-p2"]
+    assert torch.equal(p2.errors(pred, true), p2.errors(pred[:, :17], true))
+    with pytest.raises(ValueError, match="wants 17 joints .Human3.6M-17. of 3"):
+        PROTOCOLS["h36m-martinez-p2"].errors(pred, true)
+
+
 def test_evoskeleton_p2_is_sixteen_seventeenths_of_the_mean_over_the_joints_it_aligned(random):
     true, pred = poses(20, random), poses(20, random)
     sixteen = joint_errors(align(pred[:, 1:], true[:, 1:], "similarity"), true[:, 1:])
