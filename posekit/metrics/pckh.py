@@ -125,7 +125,8 @@ def _check(name: str, pred: Tensor, true: Tensor, known: Tensor, head: Tensor) -
 def head_sizes(
     joints: Float[Tensor, "N J 2"], known: Bool[Tensor, "N J"], skeleton: Skeleton = MPII16
 ) -> Float[Tensor, " N"]:
-    """MPII's head sizes from labelled joints, for data without head boxes; NaN without a label.
+    """MPII's head sizes from labelled joints, for data without head boxes; NaN where one is not
+    labelled or both are at one place.
 
     MPII's own is 0.6 of the head box's diagonal. For its validation persons this gives 0.992 to 1.007
     times that (1st and 99th percentile): upper neck and top of the head lie 0.8 diagonals apart.
@@ -133,7 +134,7 @@ def head_sizes(
     ends = [skeleton.index("neck"), skeleton.index("head_top")]
     neck, top = joints[:, ends].unbind(1)
     sizes = HEAD * (top - neck).norm(dim=1)
-    return sizes.where(known[:, ends].all(1), torch.tensor(math.nan))
+    return sizes.where(known[:, ends].all(1) & (sizes > 0), torch.tensor(math.nan))
 
 
 PCKH_PROTOCOLS = {
