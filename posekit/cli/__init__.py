@@ -1,6 +1,8 @@
 """`posekit ...`: reproduce papers, and ask what came out."""
 
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +19,8 @@ app.add_typer(data_app, name="data")
 app.add_typer(maintain_app, name="maintain")
 
 RESULTS = ROOT / "results"
+LONGEST = 300  # characters of a library's error
+DETECTORS = ("auto", "blazepose", "torchvision", "hog", "whole")
 Out = Annotated[Path, typer.Option(help="The folder results go to and are read from.")]
 
 
@@ -32,6 +36,9 @@ def options(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end."),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Print where in the code an error comes from.")
     ] = False,
 ) -> None:
     """3D human pose papers, reproduced number by number."""
@@ -144,14 +151,15 @@ def why(claim: str, out: Out = RESULTS) -> None:
 
 @app.command()
 def runs(paper: Annotated[str, typer.Argument(help="A paper or notebook; none means all.")] = ""):
-    """The finished runs in the cache: id, paper, size, seed, what was trained, when."""
+    """The networks that `predict --model` takes: those of the package, and of finished runs."""
     from posekit.cli.reproduce import paper_of
-    from posekit.training.runs import finished
+    from posekit.inference.trained import usable
 
-    for record in finished():
-        if not paper or record["paper"] == paper_of(paper):
-            about = " ".join(f"{record[k]:9}" for k in ("id", "paper", "size"))
-            print(f"{about} seed {record['seed']}  {record['finished'][:10]}  {record['job']}")
+    found = usable(paper_of(paper) if paper else "")
+    for row in found:
+        print(f"{row.model:16}  {row.kind:8}  {row.about}" + (f"; {row.note}" if row.note else ""))
+    if not found:
+        print("no trained network here: `posekit reproduce choi2021 --seeds 1` trains some")
 
 
 @app.command()
@@ -168,47 +176,51 @@ def render(out: Out = RESULTS) -> None:
 @app.command()
 def predict(
     source: Annotated[
-        str, typer.Argument(help="A JPEG, PNG or video; webcam or webcam:1 for a camera here.")
+        str,
+        typer.Argument(
+            help="A JPEG, PNG or video; webcam or webcam:1 for a camera here; a json or csv file of "
+            "2D joints, for a lifter; sample for the picture that comes with posekit."
+        ),
     ],
     model: Annotated[
         str,
         typer.Option(
-            help="A finished run's id or folder, or an exported file (.onnx, .xml, .tflite)."
+            help="A name or id that `posekit runs` lists, a run's folder, or a file (.safetensors, "
+            ".onnx, .xml, .tflite); empty takes the network that comes with posekit."
         ),
-    ],
+    ] = "",
     box: Annotated[
         list[str] | None, typer.Option(help="LEFT,TOP,WIDTH,HEIGHT in px, for each person.")
     ] = None,
     boxes: Annotated[Path | None, typer.Option(help="A json or csv file of boxes.")] = None,
-    detector: Annotated[str, typer.Option(help="auto, torchvision, hog, whole.")] = "auto",
+    detector: Annotated[str, typer.Option(help=", ".join(DETECTORS))] = "auto",
     least: Annotated[float, typer.Option(help="Score from which on somebody counts.")] = 0.5,
     focal: Annotated[
         float | None, typer.Option(help="Focal length, px; else EXIF's, else the diagonal.")
     ] = None,
     frames: Annotated[int | None, typer.Option(help="End after so many.", min=1)] = None,
+    smpl: Annotated[
+        Path | None,
+        typer.Option(help="Folder with SMPL's files, for networks that predict bodies."),
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="The picture that 2D joints are of.")] = None,
+    order: Annotated[str, typer.Option(help="coco or h36m: of 2D joints without names.")] = "",
     device: Annotated[str, typer.Option(help="cpu, cuda; empty takes the best there is.")] = "",
     out: Annotated[
         Path | None, typer.Option(help="The folder for the results; SOURCE-people if not given.")
     ] = None,
+    replace: Annotated[bool, typer.Option(help="Write into OUT whatever it has already.")] = False,
 ) -> None:
     """Where the people of a picture or video are, in pixels and in space.
 
     A video that was interrupted goes on where it stopped when the same command is given again.
     """
-    from posekit.inference.predict import predict_source
+    from posekit.inference.predict import Options, predict_source
 
-    said, interrupted = predict_source(
-        source,
-        model,
-        box=box or [],
-        boxes=boxes,
-        detector=detector,
-        device=device,
-        out=out,
-        focal=focal,
-        least=least,
-        most=frames,
-    )
+    given = {"box": box or (), "boxes": boxes, "detector": detector, "least": least}
+    given |= {"focal": focal, "most": frames, "smpl": smpl, "picture": picture, "order": order}
+    options = Options(model=model, device=device, out=out, replace=replace, **given)
+    said, interrupted = predict_source(source, options)
     print(said)
     if interrupted:
         raise typer.Exit(130)
@@ -289,9 +301,36 @@ def need_repository() -> None:
 
 
 def main() -> None:
-    """Run the command; errors that people can mend come as one line, without a traceback."""
+    """Run the command; an error comes as one line, its traceback only with --debug.
+
+    posekit's own errors name the thing and the remedy. Those of a library do not: the line names
+    the error and the files that the command was given.
+    """
+    debug = "--debug" in sys.argv  # wherever it stands
+    sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
         app()
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        print(f"posekit: {error}", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001, whatever a library raises
+        if debug:
+            traceback.print_exc()
+        print(f"posekit: {_in_one_line(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _in_one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    places = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    ours = bool(places) and places[-1].is_relative_to(Path(posekit.__file__).parent)
+    told = isinstance(error, OSError) and error.filename is not None  # the system names the file
+    if told or (ours and isinstance(error, ValueError | OSError | RuntimeError | ImportError)):
+        return text
+    words = [word.rpartition("=")[2] for word in sys.argv[2:]]
+    given = ", ".join(word for word in words if word and os.path.exists(word))
+    where = (
+        f" while working on {given}: is it whole, and of the form that is wanted? If so"
+        if given
+        else "; if nothing else is amiss"
+    )
+    return (
+        f"{type(error).__name__}: {text[:LONGEST]}{where}, posekit is at fault; --debug shows where"
+    )

@@ -6,96 +6,112 @@ Single RGB Image", ICCV 2019) takes k = sqrt(fx fy A_real / A_box): A_box the ar
 was made square and widened (`crop_affine`), A_real 2000 mm x 2000 mm. RootNet's network corrects k
 by what the person looks like; there is none here, so whoever sits or bends counts as far away.
 
-J joints, H x W pixels of the picture, S x S pixels of a crop. Camera: mm, x right, y down, z
-forward; the pixel in the upper left has its centre at (0, 0).
+B people, J joints, V vertices, H x W pixels of the picture, S x S pixels of a crop. Camera: mm, x
+right, y down, z forward; the pixel in the upper left has its centre at (0, 0).
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import roma
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
+from posekit.data.people import clip
+from posekit.geometry.body import Body
 from posekit.geometry.camera import Camera, Intrinsics
 from posekit.geometry.crop import Box, crop_affine, take
-from posekit.geometry.skeleton import H36M17, MOON18, MUCO21, Skeleton
+from posekit.geometry.skeleton import Skeleton
 from posekit.inference.detectors import Detection, Detector
-from posekit.inference.runtimes import Predictor
-from posekit.models.integral import from_cube
 
 BOX_SIDE = 2000.0  # mm: side of the square that a widened box is taken to show
 FILM_DIAGONAL = math.hypot(36, 24)  # mm: of the film of EXIF's equivalent focal length
 
-SKELETONS = {len(skeleton): skeleton for skeleton in (H36M17, MOON18, MUCO21)}
-"""By the number of joints that a network has: those that the papers' networks are trained on."""
-
 Crops = UInt8[Tensor, "B 3 S S"]
-CropJoints = tuple[
-    Float[Tensor, "B J 2"], Float[Tensor, "B J"]
-]  # px of the crop; mm behind the root
 
 
 @dataclass(frozen=True)
-class PoseNetwork:
-    """A network of some kind as `posekit predict` uses it: joints of the people in crops."""
+class BodyPose:
+    """A body in a picture: what poses the body model, and its surface."""
 
-    name: str  # for people
-    weights: Path  # the file that has them
-    skeleton: Skeleton
-    side: int  # of the crops, px
-    joints: Callable[[Crops], CropJoints]
-
-
-def integral_network(predictor: Predictor) -> PoseNetwork:
-    """A network that gives joints in the cube. ValueError when its output is none of a pose."""
-    side = predictor.shape[-1]
-    joints = predictor(torch.zeros(1, *predictor.shape)).shape
-    if predictor.shape != (3, side, side) or len(joints) != 3 or joints[1] not in SKELETONS:
-        raise ValueError(
-            f"{predictor.name} makes {tuple(joints)} numbers of a picture of {predictor.shape}; "
-            f"square pictures and {', '.join(map(str, SKELETONS))} joints in space are known"
-        )
-
-    def in_crops(crops: Crops) -> CropJoints:
-        cube = predictor.predict(crops).double()
-        if not cube.isfinite().all():
-            raise ValueError(
-                f"{predictor.name} predicts numbers that are not finite: was it trained to the end?"
-            )
-        return from_cube(cube, (side, side))
-
-    return PoseNetwork(predictor.name, predictor.weights, SKELETONS[joints[1]], side, in_crops)
+    shape: Float[Tensor, " S"]
+    rotations: Float[Tensor, "24 3 3"]  # to the parent joint, the root's to the camera
+    vertices: Float[Tensor, "V 3"]  # mm, camera
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in a picture, and in space."""
+    """Somebody in a picture, and in space. None: the network does not say it."""
 
-    box: Box  # px
+    box: Box  # px, as it was found or given
     score: float | None  # the detector's
-    depth: float  # mm, by the pinhole rule
+    depth: float | None  # mm, of the root
     joints2d: Float[Tensor, "J 2"]  # px
-    joints3d: Float[Tensor, "J 3"]  # mm, camera
+    joints3d: Float[Tensor, "J 3"] | None = None  # mm, camera
+    scores: Float[Tensor, " J"] | None = None  # of the joints: the highest values of the heatmaps
+    body: BodyPose | None = None
 
     def plain(self) -> dict:
-        """As JSON has it: px to the hundredth, mm to the tenth."""
+        """As JSON has it: px to the hundredth, mm to the tenth; vertices are left out."""
+        body = self.body and {
+            "shape": _rounded(self.body.shape, 4),
+            "pose": _rounded(roma.rotmat_to_rotvec(self.body.rotations), 4),
+        }
         return {
             "box": [round(value, 2) for value in self.box],
             "score": None if self.score is None else round(self.score, 4),
-            "depth": round(self.depth, 1),
-            "joints2d": np.round(self.joints2d.double().numpy(), 2).tolist(),
-            "joints3d": np.round(self.joints3d.double().numpy(), 1).tolist(),
+            "depth": None if self.depth is None else round(self.depth, 1),
+            "joints2d": _rounded(self.joints2d, 2),
+            "scores": _rounded(self.scores, 4),
+            "joints3d": _rounded(self.joints3d, 1),
+            "body": body,
         }
 
     @classmethod
     def read(cls, row: Mapping) -> "Person":
-        """A person from what `plain` made."""
-        joints = {key: torch.tensor(row[key]) for key in ("joints2d", "joints3d")}
+        """A person from what `plain` made, without the body."""
+        names = ("joints2d", "joints3d", "scores")
+        joints = {key: torch.tensor(row[key]) for key in names if row[key] is not None}
         return cls(tuple(row["box"]), row["score"], row["depth"], **joints)
+
+
+def _rounded(values: Tensor | None, digits: int) -> list | None:
+    return None if values is None else np.round(values.double().numpy(), digits).tolist()
+
+
+class Window(NamedTuple):
+    """Where a crop of S x S px is in its picture, and who was found there."""
+
+    found: Detection
+    matrix: Float64[Tensor, "3 3"]  # px of the picture to px of the crop
+    side: float  # px of the picture
+
+    def in_picture(self, pixels: Float[Tensor, "J 2"]) -> Float[Tensor, "J 2"]:
+        """Pixels of the picture of pixels of the crop."""
+        return (pixels - self.matrix[:2, 2]) / self.matrix[0, 0]
+
+
+@dataclass(frozen=True)
+class PoseNetwork:
+    """A network of some kind as `posekit predict` uses it: the people of crops.
+
+    `posekit.inference.adapters` makes them; another kind needs another `people` alone.
+    """
+
+    name: str  # for people
+    kind: str  # of posekit.models.checkpoint.NETWORKS
+    weights: Path  # the file that has them
+    skeleton: Skeleton
+    side: int  # of the crops, px
+    people: Callable[[Crops, Sequence[Window], Camera], list[Person]]
+    assumptions: tuple[str, ...] = ()  # sentences, beside those of all networks
+    note: str = ""  # what one should know before trusting it
+    body: Body | None = None  # whose vertices are predicted
 
 
 def camera_of(
@@ -158,20 +174,26 @@ def locate(
     """All detected people, in pixels and in space. ValueError for a box outside the picture."""
     if not detections:
         return []
-    size = (network.side, network.side)
-    matrices = [
-        crop_affine(found.box, size, picture=picture.shape[:2], name=f"{name}, person {number}")
+    windows = [
+        window(found, network.side, picture.shape[:2], f"{name}, person {number}")
         for number, found in enumerate(detections, start=1)
     ]
-    crops = torch.stack([take(picture, matrix, size) for matrix in matrices])
-    people = []
-    for found, matrix, place, behind in zip(
-        detections, matrices, *network.joints(crops), strict=True
-    ):
-        scale, shift = matrix[0, 0], matrix[:2, 2]
-        pixels = (place - shift) / scale
-        depth = root_depth(camera, (network.side / scale.item()) ** 2)
-        joints3d = camera.back_project_pinhole(pixels, behind + depth).float()
-        box = tuple(map(float, found.box))
-        people.append(Person(box, found.score, depth, pixels.float(), joints3d))
-    return people
+    size = (network.side, network.side)
+    crops = torch.stack([take(picture, each.matrix, size) for each in windows])
+    return network.people(crops, windows, camera)
+
+
+def window(found: Detection, side: int, picture: tuple[int, int], name: str) -> Window:
+    """The square crop of `side` px for a box in a picture of this height and width.
+
+    As the published data code does it, the box is cut at the picture's edges (`clip`) before it
+    becomes a square. ValueError, naming the person, for a box that has no area in the picture.
+    """
+    size = (side, side)
+    crop_affine(found.box, size, picture=picture, name=name)  # refuses what is no box here
+    sizes = torch.tensor([picture[::-1]]).double()
+    (box,) = clip(torch.tensor([found.box]).double(), sizes).tolist()
+    if min(box[2:]) <= 0:
+        raise ValueError(f"{name}: less than two pixels of the box {found.box} are in the picture")
+    matrix = crop_affine(tuple(box), size, name=name)
+    return Window(found, matrix, side / matrix[0, 0].item())

@@ -1,26 +1,17 @@
 """The numbers that `posekit predict` writes: people.json of a picture, people.jsonl of a video.
 
-people.json has
-
-    schema        1
-    source        name, width, height
-    model         name, sha256 of its weights, side of the crops that it takes (px)
-    skeleton      name, joints (names, in the order of all joints below), parents (-1: the root)
-    camera        focal (fx, fy), principal (cx, cy), px; from: how they are known
-    detector      name, note, least: the score from which on somebody counts
-    assumptions   sentences
-    people        for each: box (left, top, width, height, px), score (null: a given box), depth
-                  (mm, of the root by the pinhole rule), joints2d (x, y, px), joints3d (x right,
-                  y down, z forward, mm, camera at 0)
-
-Pixels count from 0 at the centre of the upper left one, of the picture as it is shown (EXIF's
-orientation applied).
+people.json has the entries of ENTRIES, its people those of PERSON; README.md documents both. What a
+network does not say is null. Pixels count from 0 at the centre of the upper left one, of the picture
+as it is shown (EXIF's orientation applied).
 
 people.jsonl has a line with what is the same for all frames: the above without people, and in
 source the rate (frames a second) and sha256, too. Then comes a line a frame: frame (from 0), time
 (s; its number / rate in a file), people (as above). Nobody is followed from frame to frame: people
 come in the order of the detector. A line is written whole or counts as none, so that what was
 interrupted goes on behind the last whole one.
+
+bodies.npz has, of a network that predicts bodies, vertices (people, V, 3; mm, camera) and faces
+(F, 3), in the order of people.json.
 """
 
 import contextlib
@@ -31,16 +22,41 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
+from posekit.geometry.body import Body
 from posekit.geometry.camera import Camera
-from posekit.inference.localise import Finder, Person
+from posekit.geometry.skeleton import COCO17, H36M17, Skeleton
+from posekit.inference import lifting
+from posekit.inference.localise import Finder, Person, PoseNetwork
+from posekit.inference.predictor import Predictor
 from posekit.inference.video import Video, Webcam
+from posekit.system import write_whole
+
+SCHEMA = 2
+ENTRIES = {
+    "schema": "2; another number is another form",
+    "source": "name, width, height (px) of the picture",
+    "model": "name, kind, sha256 of its weights, side of the crops that it takes (px; null: a lifter)",
+    "skeleton": "name; joints: names, in the order of all joints below; parents (-1: the root)",
+    "camera": "focal (fx, fy), principal (cx, cy), px; from: how they are known",
+    "detector": "name, note, least: the score from which on somebody counts",
+    "assumptions": "sentences",
+    "vertices": "the file beside it that has the vertices of all bodies, or null",
+    "people": "a list, as follows",
+}
+PERSON = {
+    "box": "left, top, width, height, px, as found or given",
+    "score": "of the detector, 0 to 1; null: a given box",
+    "depth": "mm, of the root joint; null: not predicted",
+    "joints2d": "x, y of each joint, px of the picture",
+    "scores": "of each joint, the highest value of its heatmap; null: not predicted",
+    "joints3d": "x (right), y (down), z (forward) of each joint, mm, camera at 0; null: not predicted",
+    "body": "shape (10), pose (24 rotation vectors as SMPL's, the root's to the camera); null: not "
+    "predicted",
+}
 
 LENS = "the lens does not distort, and its axis goes through the middle of the picture"
-SIZE = (
-    "a person's box, made square and widened by 1.25, shows 2000 mm x 2000 mm at the depth of the "
-    "root (RootNet's pinhole rule, without its network): who sits, bends or is seen in part comes "
-    "out too far away"
-)
 
 
 def source_of(video: Video | Webcam) -> dict:
@@ -51,23 +67,62 @@ def source_of(video: Video | Webcam) -> dict:
 
 def about(source: dict, finder: Finder, camera: Camera) -> dict:
     """The entries that are the same for all people of a picture or video."""
-    network, detector, skeleton = finder.network, finder.detector, finder.network.skeleton
-    assumptions = [f"focal length {camera.name}; every distance is proportional to it", LENS, SIZE]
+    network, detector = finder.network, finder.detector
+    sentences = [*network.assumptions]
     if detector.note:
-        assumptions.append(f"people: {detector.name}; {detector.note}")
+        sentences.append(f"people: {detector.name}; {detector.note}")
+    known = {"name": detector.name, "note": detector.note, "least": finder.least}
+    return _about(source, network, network.side, network.skeleton, camera, known, sentences)
+
+
+def about_joints(source: dict, lifter: Predictor, given: Skeleton, camera: Camera) -> dict:
+    """The entries that are the same for all people whose 2D joints, of this skeleton, were given."""
+    sentences = [*lifting.ASSUMPTIONS] + ([lifting.COCO_RULE] if given == COCO17 else [])
+    known = {"name": "given joints", "note": f"2D joints of {given.name}", "least": None}
+    return _about(source, lifter, None, H36M17, camera, known, sentences)
+
+
+def _about(
+    source: dict,
+    network: PoseNetwork | Predictor,
+    side: int | None,
+    skeleton: Skeleton,
+    camera: Camera,
+    detector: dict,
+    sentences: Sequence[str],
+) -> dict:
+    note = [f"network: {network.note}"] if network.note else []
+    focal = f"focal length {camera.name}; every distance is proportional to it"
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "source": source,
-        "model": {"name": network.name, "sha256": digest(network.weights), "side": network.side},
+        "model": {
+            "name": network.name,
+            "kind": network.kind,
+            "sha256": digest(network.weights),
+            "side": side,
+        },
         "skeleton": {"name": skeleton.name, "joints": skeleton.joints, "parents": skeleton.parents},
         "camera": {
             "focal": [round(length, 2) for length in camera.focal.tolist()],
             "principal": camera.principal.tolist(),
             "from": camera.name,
         },
-        "detector": {"name": detector.name, "note": detector.note, "least": finder.least},
-        "assumptions": assumptions,
+        "detector": detector,
+        "assumptions": [focal, LENS, *sentences, *note],
+        "vertices": None,
     }
+
+
+def same_head(path: Path, known: dict) -> bool:
+    """Whether a people.json was made of the same source, by the same network and settings."""
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    wanted = json.loads(json.dumps(known))
+    keys = ("source", "model", "camera", "detector")
+    return isinstance(written, dict) and all(written.get(key) == wanted[key] for key in keys)
 
 
 def digest(path: Path) -> str:
@@ -81,6 +136,18 @@ def people_json(known: dict, people: Sequence[Person]) -> str:
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in known.items()]
     rows = ",\n".join(f"  {json.dumps(person.plain())}" for person in people)
     return "{\n" + ",\n".join([*lines, f' "people": [\n{rows}\n ]']) + "\n}\n"
+
+
+def write_bodies(path: Path, people: Sequence[Person], body: Body) -> None:
+    """Write the vertices of everybody and the faces of the body model, as the module says."""
+    vertices = np.stack([person.body.vertices.numpy() for person in people])
+    arrays = {"vertices": vertices.astype(np.float32), "faces": body.faces.numpy()}
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    write_whole(path, write)
 
 
 def read_log(path: Path) -> list[dict]:

@@ -1,10 +1,12 @@
-"""`posekit predict`: the people of a picture, a video or before a webcam.
+"""`posekit predict`: the people of a picture, a video or before a webcam, or of a file of 2D joints.
 
 What is written into a folder:
 
     people.json   the numbers of a picture; people.jsonl of a video (`posekit.inference.output`)
+    bodies.npz    of a picture, the vertices of bodies, where the network predicts bodies
     drawn.jpg     the picture with boxes, skeletons and distances; drawn.mp4 of a video
-    space.html    everybody in space, to turn (beside it plotly.min.js; space.png without scripts)
+    space.html    everybody in space, to turn (beside it plotly.min.js; space.png without scripts),
+                  where the network says where
     webcam.avi    of a webcam: what it saw
 
 A video's numbers are written frame by frame, and what can be watched is made of them at the end,
@@ -17,23 +19,44 @@ import math
 import re
 import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import numpy as np
+from jaxtyping import UInt8
 
 from posekit.figures.output import save
-from posekit.inference import detectors, runtimes
+from posekit.geometry.body import Body
+from posekit.geometry.camera import Camera
+from posekit.geometry.skeleton import H36M17, Skeleton
+from posekit.inference import detectors, lifting, runtimes, trained
+from posekit.inference.adapters import pose_network
 from posekit.inference.boxes import box_of, given_boxes, read_boxes
 from posekit.inference.detectors import Detection, Detector
-from posekit.inference.drawing import draw, space
-from posekit.inference.localise import Finder, Person, camera_of, integral_network
-from posekit.inference.output import about, open_log, people_json, read_log, source_of
+from posekit.inference.drawing import draw, draw_bodies, space
+from posekit.inference.localise import Finder, Person, camera_of
+from posekit.inference.output import (
+    about,
+    about_joints,
+    open_log,
+    people_json,
+    read_log,
+    same_head,
+    source_of,
+    write_bodies,
+)
+from posekit.inference.predictor import Predictor
 from posekit.inference.video import Video, Webcam, is_picture, read_upright, write_video
 from posekit.system import pick_device, progress, write_text, write_whole
+from posekit.training import spin_evaluation
 
-PEOPLE, LOG, SPACE = "people.json", "people.jsonl", "space"
+PEOPLE, LOG, SPACE, BODIES = "people.json", "people.jsonl", "space", "bodies.npz"
+SAMPLE = "sample"  # as a source: the picture that comes with the package
+PICTURE_KINDS = ("integral", "mesh", "heatmaps")  # of networks that see pictures, the best first
 STILL, FILM = "drawn.jpg", "drawn.mp4"
 
 
@@ -46,71 +69,167 @@ class Done(NamedTuple):
     promised: int | None  # frames that the file says it has
 
 
-def predict_source(
-    source: str,
-    model: str,
-    *,
-    box: Sequence[str],
-    boxes: Path | None,
-    detector: str,
-    device: str,
-    out: Path | None,
-    focal: float | None,
-    least: float,
-    most: int | None,
-) -> tuple[str, bool]:
-    """Run the command line's options; return a report, and whether it was interrupted."""
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line can say beside the source."""
+
+    model: str = ""  # empty: the network that comes with the package
+    box: Sequence[str] = ()
+    boxes: Path | None = None
+    detector: str = "auto"
+    least: float = 0.5
+    focal: float | None = None
+    most: int | None = None  # frames
+    device: str = ""
+    out: Path | None = None
+    smpl: Path | None = None  # the folder with SMPL's files
+    picture: Path | None = None  # that 2D joints are of
+    order: str = ""  # of 2D joints
+    replace: bool = False  # what is in the folder already
+
+
+def predict_source(source: str, options: Options) -> tuple[str, bool]:
+    """Do what the command line says; return a report, and whether it was interrupted."""
     camera = re.fullmatch(r"webcam(?::(\d+))?", source)
-    path = Path(source).expanduser()
-    out = out or Path(f"{source.replace(':', '-') if camera else path.stem}-people")
-    picture = not camera and is_picture(path)
-    device = str(pick_device(device))
-    network = integral_network(runtimes.load(model, device=device))
-    if box and boxes:
+    path = sample() if source == SAMPLE else Path(source).expanduser()
+    out = options.out or Path(f"{source.replace(':', '-') if camera else path.stem}-people")
+    joints = not camera and path.suffix.lower() in (".json", ".csv")
+    picture = not camera and not joints and is_picture(path)
+    if joints and not path.is_file():
+        raise FileNotFoundError(f"there is no file of 2D joints {path}")
+    device = str(pick_device(options.device))
+    model = options.model or trained.default(*(["lifting"] if joints else PICTURE_KINDS))
+    predictor = runtimes.load(model, device=device)
+    if joints:
+        people, left_out = predict_joints(path, predictor, options, out)
+        said = f"people: {len(people)}"
+        said += f"; {left_out} more lack joints that a lifter needs" if left_out else ""
+        return _report(said, predictor.note, None, out), False
+    body = spin_evaluation.smpl(options.smpl) if options.smpl else None
+    network = pose_network(predictor, body)
+    if options.box and options.boxes:
         raise ValueError("give --box or --boxes, not both")
-    if box:
-        found = given_boxes([Detection(box_of(text.split(","), f"--box {text}")) for text in box])
+    if options.box:
+        typed = [box_of(text.split(","), f"--box {text}") for text in options.box]
+        found = given_boxes([Detection(box) for box in typed])
+    elif options.boxes:
+        found = read_boxes(options.boxes, path.name)
     else:
-        found = read_boxes(boxes, path.name) if boxes else detectors.choose(detector, device)
-    finder = Finder(network, found, least, focal)
+        found = detectors.choose(options.detector, device)
+    finder = Finder(network, found, options.least, options.focal)
     if picture:
-        people = predict_picture(path, finder, out)
-        return _report(f"people: {len(people)}", found, out), False
+        people = predict_picture(path, finder, out, replace=options.replace)
+        return _report(f"people: {len(people)}", network.note, found, out), False
     video = Webcam(int(camera[1] or 0), out) if camera else Video(path)
-    done = predict_video(video, finder, out, most=most)
-    report = _report(f"frames: {done.frames}, people in all of them: {done.people}", found, out)
+    done = predict_video(video, finder, out, most=options.most)
+    said = f"frames: {done.frames}, people in all of them: {done.people}"
+    report = _report(said, network.note, found, out)
     if done.interrupted:
         report += "\ninterrupted; the same command goes on from here"
-    elif done.promised and most is None and done.frames < done.promised:
+    elif done.promised and options.most is None and done.frames < done.promised:
         report += (
             f"\n{path} promises {done.promised} frames; the rest could not be read: is it whole?"
         )
     return report, done.interrupted and not camera
 
 
-def _report(counts: str, detector: Detector, out: Path) -> str:
-    by = f"found by: {detector.name}" + (f"; {detector.note}" if detector.note else "")
-    return "\n".join(filter(None, [counts, by, detector.remedy, f"results: {out}"]))
+def sample() -> Path:
+    """The picture that comes with the package: generated people, free to use."""
+    return Path(str(resources.files("posekit.inference"))) / "sample.jpg"
 
 
-def predict_picture(path: Path, finder: Finder, out: Path) -> list[Person]:
+def _report(counts: str, note: str, detector: Detector | None, out: Path) -> str:
+    lines = [counts, f"network: {note}" if note else ""]
+    if detector:
+        lines += [f"found by: {detector.name}" + (f"; {detector.note}" if detector.note else "")]
+        lines += [detector.remedy]
+    return "\n".join(filter(None, [*lines, f"results: {out}"]))
+
+
+def check_free(out: Path, known: dict, *, replace: bool = False, going_on: str = "") -> None:
+    """ValueError when `out` has files that are not of this source, network and settings.
+
+    A folder in which posekit wrote the same before may be written anew, one that has the file
+    `going_on` be gone on with.
+    """
+    if replace or not out.exists():
+        return
+    if not out.is_dir():
+        raise NotADirectoryError(f"{out} is a file, not a folder: choose another --out")
+    others = sorted(path.name for path in out.iterdir())
+    if not others or going_on in others or (PEOPLE in others and same_head(out / PEOPLE, known)):
+        return
+    raise ValueError(
+        f"{out} has other content already ({', '.join(others[:3])}{', ...' * (len(others) > 3)}): "
+        "choose another --out" + ("" if going_on else ", or say --replace")
+    )
+
+
+def predict_picture(
+    path: Path, finder: Finder, out: Path, *, replace: bool = False
+) -> list[Person]:
     """Find everybody in a picture and write the files; no page where nobody was found.
 
-    Errors as `read_image` and `Finder.people`; nothing is written then.
+    Errors as `read_image`, `Finder.people` and `check_free`; nothing is written then.
     """
     picture, film = read_upright(path)
     height, width = picture.shape[:2]
     camera = camera_of((height, width), finder.focal, film)
-    people = finder.people(picture, 0, camera, path.name)
     known = about({"name": path.name, "width": width, "height": height}, finder, camera)
-    drawing = cv2.cvtColor(draw(picture, people, finder.network.skeleton), cv2.COLOR_RGB2BGR)
-    _, coded = cv2.imencode(".jpg", drawing, [cv2.IMWRITE_JPEG_QUALITY, 95])
-    write_text(out / PEOPLE, people_json(known, people))
-    write_whole(out / STILL, lambda part: part.write_bytes(coded.tobytes()))
-    if people:
-        title = f"{path.name}, by {finder.network.name}"
-        save(space([people], finder.network.skeleton, title=title, rate=1.0), out, SPACE)
+    check_free(out, known, replace=replace)
+    people = finder.people(picture, 0, camera, path.name)
+    body = finder.network.body
+    _write(out, known, people, picture, camera, finder.network.skeleton, body)
     return people
+
+
+def predict_joints(
+    path: Path, predictor: Predictor, options: Options, out: Path
+) -> tuple[list[Person], int]:
+    """Lift everybody of a file of 2D joints and write the files; return, too, how many were left out
+    because joints are missing. Errors as `lifting.read_joints`, `lifting.lift` and `check_free`."""
+    given = lifting.read_joints(
+        path, options.order, options.picture.name if options.picture else ""
+    )
+    picture, film, size = None, None, given.size
+    if options.picture:
+        picture, film = read_upright(options.picture)
+        size = picture.shape[1], picture.shape[0]
+    if size is None:
+        raise ValueError(f"{path} does not say how large its picture is: name it with --picture")
+    camera = camera_of(size[::-1], options.focal, film)
+    pixels = lifting.as_human36m(given)
+    whole = pixels.isfinite().flatten(1).all(1)
+    source = {"name": path.name, "width": size[0], "height": size[1]}
+    known = about_joints(source, predictor, given.skeleton, camera)
+    check_free(out, known, replace=options.replace)
+    people = lifting.lift(predictor, pixels[whole], camera) if whole.any() else []
+    _write(out, known, people, picture, camera, H36M17)
+    return people, int((~whole).sum())
+
+
+def _write(
+    out: Path,
+    known: dict,
+    people: Sequence[Person],
+    picture: UInt8[np.ndarray, "H W 3"] | None,
+    camera: Camera,
+    skeleton: Skeleton,
+    body: Body | None = None,
+) -> None:
+    """The files of one picture, or of its 2D joints alone."""
+    if picture is not None:
+        drawing = draw_bodies(picture, people, body, camera) if body else picture
+        drawing = cv2.cvtColor(draw(drawing, people, skeleton), cv2.COLOR_RGB2BGR)
+        _, coded = cv2.imencode(".jpg", drawing, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        write_whole(out / STILL, lambda part: part.write_bytes(coded.tobytes()))
+    if body and people:
+        write_bodies(out / BODIES, people, body)
+        known = known | {"vertices": BODIES}
+    if any(person.joints3d is not None for person in people):
+        title = f"{known['source']['name']}, by {known['model']['name']}"
+        save(space([people], skeleton, title=title, rate=1.0), out, SPACE)
+    write_text(out / PEOPLE, people_json(known, people))
 
 
 def predict_video(
@@ -123,6 +242,7 @@ def predict_video(
     """
     camera = camera_of((video.height, video.width), finder.focal)
     interrupted = False
+    check_free(out, {}, going_on=LOG)
     with open_log(out / LOG, about(source_of(video), finder, camera)) as (log, done):
         if video.live and done:
             raise ValueError(f"a webcam can't go on with {out / LOG}: choose another --out")
@@ -157,7 +277,7 @@ def _draw_all(video: Video | Webcam, finder: Finder, rows: list[dict], out: Path
     drawn = (draw(frame.picture, people, skeleton) for frame, people in pairs)
     size = (video.width, video.height)
     write_whole(out / FILM, lambda part: write_video(part, drawn, size, rate))
-    if any(frames):
+    if any(person.joints3d is not None for people in frames for person in people):
         title = f"{video.name}, {len(rows)} frames, by {finder.network.name}"
         save(space(frames, skeleton, title=title, rate=rate), out, SPACE)
 

@@ -9,6 +9,8 @@ the root. `Lifter` wraps one, from pixels to millimetres. `stages` are the parts
 are trained one after the other.
 """
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -199,6 +201,19 @@ class MeanPose(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
         return x.new_zeros(len(x), 3 * (JOINTS - 1))
+
+
+LIFTERS = {
+    "mean-pose": MeanPose,
+    "martinez": Martinez,
+    "evoskeleton-1x2": partial(Cascade, 1, 2),
+    "evoskeleton-2x2": partial(Cascade, 2, 2),
+    "evoskeleton-3x3": partial(Cascade, 3, 3),
+    "ours": GatedLifter,
+    "ours-gate": partial(GatedLifter, gate="input"),
+    "ours-width": partial(GatedLifter, join="channels"),
+}
+"""The networks compared, by name; those called `ours` are three readings of the paper's text."""
 
 
 class Lifter(nn.Module):

@@ -66,9 +66,13 @@ def cache_folder() -> Path:
 
 
 def finished() -> Iterator[dict]:
-    """The records of the finished runs in the cache, the latest first."""
-    records = filter(None, (_read(path) for path in cache_folder().glob("*/record.json")))
-    yield from sorted(records, key=lambda record: record["finished"], reverse=True)
+    """The records of the finished runs in the cache with their `folder`, the latest first.
+
+    Files that hold no record are left out; entries of others may be missing.
+    """
+    found = [(_read(path), path.parent) for path in cache_folder().glob("*/record.json")]
+    records = [r | {"folder": str(folder)} for r, folder in found if isinstance(r, dict)]
+    yield from sorted(records, key=lambda r: str(r.get("finished", "")), reverse=True)
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,7 @@ def _read(path: Path) -> dict | None:
     """The record at `path`; None for a damaged one, which is made again."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):  # also bytes that are no UTF-8
         return None
 
 

@@ -24,20 +24,21 @@ from posekit.inference import video as video_module
 from posekit.inference.boxes import given_boxes
 from posekit.inference.detectors import Detection, Detector, whole_picture
 from posekit.inference.drawing import draw, space
+from posekit.inference.adapters import pose_network
 from posekit.inference.localise import (
     Finder,
     Person,
     PoseNetwork,
     camera_of,
-    integral_network,
     locate,
     root_depth,
+    window,
 )
 from posekit.inference.output import read_log
 from posekit.inference.predict import predict_picture, predict_video
-from posekit.inference.runtimes import Predictor
+from posekit.inference.predictor import Predictor
 from posekit.inference.video import RECORDING, Video, Webcam, read_upright
-from posekit.models.integral import from_cube, to_cube
+from posekit.models.integral import to_cube
 from posekit.studio.pictures import StudioPictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,7 @@ def pointing(*cube, side=64, joints=17) -> PoseNetwork:
     """The use of a network that puts everybody's joints at one place of the cube."""
     run = lambda pictures: torch.tensor(cube).float().expand(len(pictures), joints, 3)
     shape = (3, side, side)
-    return integral_network(Predictor("pointing", Path(__file__), shape, run, volumes=False))
+    return pose_network(Predictor("pointing", Path(__file__), "integral", shape, run))
 
 
 MIDDLE = pointing(0.0, 0.0, 0.0)
@@ -87,10 +88,11 @@ def test_a_box_of_two_metres_is_as_far_away_as_the_pinhole_rule_says():
     camera = camera_of((1000, 1000), focal=1000.0)
     # 2000 mm at 4000 mm are 500 px of a focal length of 1000 px.
     assert root_depth(camera, 500.0**2) == pytest.approx(4000)
-    # RootNet's own form: sqrt(fx fy A_real / A_box), here for a box of 320 x 200 px.
+    # RootNet's own form: sqrt(fx fy A_real / A_box), here for a box of 320 x 200 px: its first to
+    # last pixel, as Moon et al.'s process_bbox counts, are 319 px apart.
     picture = np.zeros((1000, 1000, 3), np.uint8)
     (person,) = locate(picture, [Detection((100, 100, 320, 200))], MIDDLE, camera, "here")
-    extended = (320 * 1.25) ** 2  # square, and widened
+    extended = (319 * 1.25) ** 2  # square, and widened
     assert person.depth == pytest.approx(math.sqrt(1000 * 1000 * 2000 * 2000 / extended))
 
 
@@ -98,10 +100,10 @@ def test_the_middle_of_the_cube_is_the_middle_of_the_box_at_that_depth():
     picture = np.zeros((480, 640, 3), np.uint8)
     camera = camera_of((480, 640), focal=500.0)
     (person,) = locate(picture, [Detection((400, 100, 80, 120))], MIDDLE, camera, "here")
-    middle = torch.tensor([400 - 0.5 + 40 + 0.5, 100 + 60.0])
+    middle = torch.tensor([400 + 79 / 2, 100 + 119 / 2])  # of its first and last pixel
     assert (person.joints2d - middle).abs().max() < 1e-3
-    x = (440 - 319.5) / 500 * person.depth
-    y = (160 - 239.5) / 500 * person.depth
+    x = (439.5 - 319.5) / 500 * person.depth
+    y = (159.5 - 239.5) / 500 * person.depth
     assert person.joints3d[0].tolist() == pytest.approx([x, y, person.depth], rel=1e-5)
     (deeper,) = locate(
         picture, [Detection((400, 100, 80, 120))], pointing(0.0, 0.0, 0.25), camera, "here"
@@ -115,12 +117,13 @@ def test_true_joints_in_the_cube_come_back_as_the_studios_true_joints():
     depths = batch.joints3d[..., 2]
     cube = to_cube(batch.joints2d, depths - depths[:, :1], (side, side)).double()
     for number, image in enumerate(batch.images):
-        joints = from_cube(cube[number : number + 1], (side, side))
-        network = replace(MIDDLE, side=side, joints=lambda crops, joints=joints: joints)
+        run = lambda crops, own=cube[number : number + 1]: own.expand(len(crops), -1, -1)
+        shape = (3, side, side)
+        network = pose_network(Predictor("true", Path(__file__), "integral", shape, run))
         K = batch.intrinsics[number]
-        # The crop is itself a picture, whose box takes 1 / 1.25 of its side.
+        # The crop is itself a picture, whose box takes 1 / 1.25 of its side, and a pixel more.
         margin = (side - side / 1.25) / 2 - 0.5
-        box = (margin, margin, side / 1.25, side / 1.25)
+        box = (margin, margin, side / 1.25 + 1, side / 1.25 + 1)
         camera = replace(camera_of((side, side), K[0, 0].item()), principal=K[:2, 2].double())
         picture = image.permute(1, 2, 0).numpy()
         (person,) = locate(picture, [Detection(box)], network, camera, "here")
@@ -186,7 +189,7 @@ def test_a_picture_becomes_numbers_a_drawing_and_a_page(tmp_path):
     boxes = given_boxes([Detection((10, 10, 60, 100)), Detection((120, 20, 50, 80), 0.7)])
     people = predict_picture(path, Finder(MIDDLE, boxes, focal=300.0), tmp_path / "out")
     written = json.loads((tmp_path / "out" / "people.json").read_text())
-    assert written["schema"] == 1
+    assert written["schema"] == 2
     assert written["source"] == {"name": "two.png", "width": 200, "height": 120}
     assert written["camera"]["focal"] == [300, 300] and written["camera"]["from"].startswith(
         "given"
@@ -395,13 +398,13 @@ def test_a_video_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path, command):
 def test_a_network_is_asked_for_its_skeleton_and_for_finite_numbers():
     assert MIDDLE.skeleton is H36M17 and pointing(0.0, 0.0, 0.0, joints=18).skeleton is MOON18
     crops = torch.zeros(70, 3, 64, 64, dtype=torch.uint8)
-    pixels, depths = MIDDLE.joints(crops)
-    assert pixels.shape == (70, 17, 2) and (pixels == 31.5).all() and (depths == 0).all()
+    camera, box = camera_of((64, 64)), Detection((0, 0, 65, 65))
+    windows = [window(box, 64, (66, 66), "here")] * 70
+    people = MIDDLE.people(crops, windows, camera)
+    assert len(people) == 70 and {person.depth for person in people} == {people[0].depth}
     with pytest.raises(ValueError, match="pointing predicts numbers that are not finite"):
-        pointing(0.0, math.nan, 0.0).joints(crops)
-    with pytest.raises(
-        ValueError, match=r"pointing makes \(1, 16, 3\) numbers .* 17, 18, 21 joints"
-    ):
+        pointing(0.0, math.nan, 0.0).people(crops, windows, camera)
+    with pytest.raises(ValueError, match=r"pointing has 16 joints; 17 \(Human3.6M-17\), 18 .*, 21"):
         pointing(0.0, 0.0, 0.0, joints=16)
 
 
@@ -436,7 +439,7 @@ def test_the_command_takes_an_exported_network(tmp_path, command, exported):
     words = ("--model", path, "--detector", "whole", "--out", tmp_path / "out")
     assert command("predict", tmp_path / "one.png", *words)[0] == 0
     (written,) = json.loads((tmp_path / "out" / "people.json").read_text())["people"]
-    in_torch = integral_network(Predictor("", path, (3, 64, 64), network, volumes=False))
+    in_torch = pose_network(Predictor("", path, "integral", (3, 64, 64), network))
     whole = [Detection((0, 0, 90, 80))]
     with torch.no_grad():
         (person,) = locate(picture, whole, in_torch, camera_of((80, 90)), "here")
@@ -465,5 +468,5 @@ def test_a_killed_command_goes_on_where_it_stopped(tmp_path, command):
 
 
 def test_the_files_that_are_documented_are_the_files_that_are_written():
-    for name in (predict.PEOPLE, predict.LOG, predict.STILL, predict.FILM, RECORDING):
+    for name in (predict.PEOPLE, predict.LOG, predict.STILL, predict.FILM, predict.BODIES, RECORDING):
         assert name in predict.__doc__

@@ -153,10 +153,10 @@ def _config(folder: Path, **config) -> None:
         (lambda f: _code(f / "network.pt"), "network.pt is damaged or of another"),
         (lambda f: (f / "network.pt").write_bytes(bytes(11_000_000)), "network.pt is damaged"),
         (lambda f: (f / "record.json").write_text("{"), "record.json has no network that is known"),
-        (lambda f: _config(f), r"is known \(resnet, r152, bot.*'network'"),
+        (lambda f: _config(f), r"is known \(resnet, r152, bot.*KeyError"),
         (
-            lambda f: _config(f, network="original", shape={}),
-            "record.json has no network .*'original'",
+            lambda f: _config(f, network="unheard-of", shape={}),
+            "record.json has no network .*KeyError",
         ),
         (
             lambda f: _config(f, network="resnet", shape={"side": 64, "arms": 3}),

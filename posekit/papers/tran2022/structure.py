@@ -3,29 +3,16 @@
 Keys are quantities of printed.csv: metric/network, and where it has several a part of it.
 """
 
-from functools import partial
-
 import torch
 from torch import nn
 
 from posekit.metrics.protocols import PROTOCOLS
-from posekit.models.lifter import Cascade, GatedLifter, Martinez, MeanPose
+from posekit.models.lifter import LIFTERS as NETWORKS
+from posekit.models.lifter import GatedLifter
 from posekit.models.profile import operations, parameters
 from posekit.papers import Counts, published_settings
 from posekit.studio.poses import TRAIN
 from posekit.training import loop
-
-NETWORKS = {
-    "mean-pose": MeanPose,
-    "martinez": Martinez,
-    "evoskeleton-1x2": partial(Cascade, 1, 2),
-    "evoskeleton-2x2": partial(Cascade, 2, 2),
-    "evoskeleton-3x3": partial(Cascade, 3, 3),
-    "ours": GatedLifter,
-    "ours-gate": partial(GatedLifter, gate="input"),
-    "ours-width": partial(GatedLifter, join="channels"),
-}
-"""The networks compared, by name; those called `ours` are three readings of the paper's text."""
 
 
 def structure() -> Counts:
