@@ -202,6 +202,14 @@ def as_human36m(given: Joints2d) -> Float[Tensor, "N 17 2"]:
     return pose
 
 
+def check_lifter(predictor: Predictor) -> None:
+    """ValueError for a network that is no lifter."""
+    if predictor.kind != "lifting":
+        raise ValueError(
+            f"{predictor.name} sees pictures (kind {predictor.kind!r}); 2D joints are for a lifter"
+        )
+
+
 def lift(
     predictor: Predictor, pixels: Float[Tensor, "N 17 2"], camera: Camera, side: int = 1000
 ) -> list[Person]:
@@ -210,10 +218,7 @@ def lift(
     `side` is that of the pictures that the lifter learned from, px. ValueError for a network that is
     no lifter, numbers that are not finite, and joints that coincide.
     """
-    if predictor.kind != "lifting":
-        raise ValueError(
-            f"{predictor.name} sees pictures (kind {predictor.kind!r}); 2D joints are for a lifter"
-        )
+    check_lifter(predictor)
     low, high = pixels.amin(1), pixels.amax(1)
     extent = (high - low).amax(1)
     if not (extent > 0).all():

@@ -101,6 +101,7 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
     model = options.model or trained.default(*(["lifting"] if joints else PICTURE_KINDS))
     predictor = runtimes.load(model, device=device)
     if joints:
+        lifting.check_lifter(predictor)
         people, left_out = predict_joints(path, predictor, options, out)
         said = f"people: {len(people)}"
         said += f"; {left_out} more lack joints that a lifter needs" if left_out else ""

@@ -90,7 +90,7 @@ def usable(paper: str = "") -> list[Usable]:
         if not kind or not weights_path(folder).is_file() or paper not in ("", record.get("paper")):
             continue
         words = [str(record.get(key, "")) for key in ("paper", "job", "size", "seed", "finished")]
-        words[-2:] = f"seed {words[-2]}", words[-1][:10]
+        words[-2:] = f"seed {words[-2]}" if words[-2] else "", words[-1][:10]
         about = ", ".join(filter(None, words))
         rows.append(Usable(folder.name, kind, about, standing(record, baselines)))
     return rows

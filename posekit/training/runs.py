@@ -71,7 +71,7 @@ def finished() -> Iterator[dict]:
     Files that hold no record are left out; entries of others may be missing.
     """
     found = [(_read(path), path.parent) for path in cache_folder().glob("*/record.json")]
-    records = [r | {"folder": str(folder)} for r, folder in found if isinstance(r, dict)]
+    records = [record | {"folder": str(folder)} for record, folder in found if record]
     yield from sorted(records, key=lambda r: str(r.get("finished", "")), reverse=True)
 
 
@@ -212,7 +212,8 @@ def _locked(path: Path, job: str) -> contextlib.AbstractContextManager:
 def _read(path: Path) -> dict | None:
     """The record at `path`; None for a damaged one, which is made again."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return record if isinstance(record, dict) else None
     except (FileNotFoundError, ValueError):  # also bytes that are no UTF-8
         return None
 

@@ -15,6 +15,7 @@ from test_cmu import motion_text, write
 import posekit as package
 from posekit.cli import main, reproduce
 from posekit.cli.reproduce import NOTEBOOKS
+from posekit.inference import trained
 from posekit.training.runs import ROOT
 
 
@@ -155,16 +156,71 @@ def test_without_the_repository_a_command_says_so(posekit, tmp_path, monkeypatch
         assert "needs posekit's repository" in complaint(posekit(*words))
 
 
-def test_runs_lists_what_is_finished(posekit, tmp_path, monkeypatch):
+def test_runs_lists_what_predict_can_use_and_what_it_is(posekit, tmp_path, monkeypatch):
     monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
-    record = {"id": "ab" * 8, "paper": "kim", "job": "adam", "size": "small", "seed": 2}
-    (tmp_path / "ab").mkdir()
-    (tmp_path / "ab" / "record.json").write_text(
-        json.dumps(record | {"finished": "2026-11-28T10:00:00Z"})
+    monkeypatch.setattr(trained, "bundled", list)
+    assert "no trained network here: `posekit reproduce" in posekit("runs")[1]
+
+    def row(error, subject="large", card="h36m-moon-p2"):
+        return {"quantity": f"mpjpe/{subject}", "card": card, "data": "studio", "value": error}
+
+    about = {"paper": "choi2021", "size": "small", "seed": 2, "finished": "2026-11-28T10:00:00Z"}
+    large = {"subject": "large", "network": "mobile", "shape": {}}
+    runs = {
+        "mean": about | {"quantities": [row(250.0, "mean-pose")]},  # has no weights
+        "good": about | {"job": "good", "config": large, "quantities": [row(120.0)]},
+        "near": about | {"job": "near", "config": large, "quantities": [row(245.0)]},
+        "worse": about | {"job": "worse", "config": large, "quantities": [row(460.0)]},
+        "other": about | {"job": "other", "config": large, "quantities": [row(1.0, card="x")]},
+        "kim": {"config": {"network": "original"}, "paper": "kim", "size": "smoke"},
+        **{f"odd{k}": odd for k, odd in enumerate([[], 3, {}, {"config": 3}, {"config": {}}])},
+    }
+    for name, record in runs.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").write_text(json.dumps(record))
+        if name != "mean":
+            (tmp_path / name / "network.pt").touch()
+    (tmp_path / "odd3" / "record.json").write_bytes(b"\xff{")
+    status, said, complained = posekit("runs")
+    assert not complained
+    lines = {line.split()[0]: line for line in said.splitlines()}
+    assert status == 0 and lines.keys() == {"good", "near", "worse", "other", "kim"}
+    assert re.search(
+        r"integral +choi2021, good, small, seed 2, 2026-11-28; 120 mm by", lines["good"]
     )
-    status, said, _ = posekit("runs", "hourglass")
-    assert status == 0 and re.search(r"abababab.*kim.*small.*seed 2.*2026-11-28.*adam", said)
-    assert posekit("runs", "bae")[1] == ""
+    assert (
+        "near the mean pose: 245 mm by h36m-moon-p2, where the mean pose has 250" in lines["near"]
+    )
+    assert "worse than the mean pose: 460 mm" in lines["worse"]
+    assert lines["other"].endswith("2026-11-28")
+    assert "heatmaps  kim, smoke; size smoke: hardly trained" in lines["kim"]
+    assert [line.split()[0] for line in posekit("runs", "hourglass")[1].splitlines()] == ["kim"]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_error_of_a_library_is_one_line_that_names_the_file(
+    posekit, monkeypatch, tmp_path, debug
+):
+    (tmp_path / "a.json").touch()
+
+    def broken(*_):
+        return {}["ab\ncd"]
+
+    monkeypatch.setattr("posekit.inference.predict.predict_source", broken)
+    status, said, complained = posekit("predict", tmp_path / "a.json", *["--debug"] * debug)
+    *where, line = complained.splitlines()
+    assert status == 1 and not said and bool(where) == debug
+    assert line.startswith(
+        f"posekit: KeyError: 'ab\\ncd' while working on {tmp_path}/a.json: is it"
+    )
+    if debug:
+        assert where[0].startswith("Traceback")
+
+
+def test_a_library_s_value_error_is_told_from_posekits_own(posekit, monkeypatch):
+    monkeypatch.setattr("posekit.inference.predict.predict_source", lambda *_: json.loads("{"))
+    line = complaint(posekit("predict", "nowhere"))
+    assert line.startswith("posekit: JSONDecodeError: Expecting") and "--debug shows where" in line
 
 
 def test_the_main_command_from_notebook_to_verdicts(tmp_path, monkeypatch):

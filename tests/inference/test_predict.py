@@ -21,10 +21,10 @@ from PIL import Image
 from posekit.geometry.skeleton import H36M17, MOON18
 from posekit.inference import predict
 from posekit.inference import video as video_module
+from posekit.inference.adapters import pose_network
 from posekit.inference.boxes import given_boxes
 from posekit.inference.detectors import Detection, Detector, whole_picture
 from posekit.inference.drawing import draw, space
-from posekit.inference.adapters import pose_network
 from posekit.inference.localise import (
     Finder,
     Person,
@@ -468,5 +468,12 @@ def test_a_killed_command_goes_on_where_it_stopped(tmp_path, command):
 
 
 def test_the_files_that_are_documented_are_the_files_that_are_written():
-    for name in (predict.PEOPLE, predict.LOG, predict.STILL, predict.FILM, predict.BODIES, RECORDING):
+    for name in (
+        predict.PEOPLE,
+        predict.LOG,
+        predict.STILL,
+        predict.FILM,
+        predict.BODIES,
+        RECORDING,
+    ):
         assert name in predict.__doc__
