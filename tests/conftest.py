@@ -3,13 +3,42 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
 
-# Notebooks' kernels inherit these: they too are checked, and leave the user's cache alone.
-os.environ.setdefault("POSEKIT_CHECK_SHAPES", "1")
+CHECKS = install_import_hook("posekit", "beartype.beartype").hook
+
+
+class CheckedModules(MetaPathFinder):
+    """Modules of posekit whose functions check the shapes that their signatures promise.
+
+    jaxtyping's own finder gives the checks. It also renames the bytecode files of all libraries
+    that a module of posekit imports, so that each process would compile them: not done here.
+    Processes that tests start (kernels, commands, workers) do not check, so they start faster.
+    """
+
+    def find_spec(self, name, path=None, target=None):
+        spec = CHECKS.find_spec(name, path, target)
+        if spec:
+            spec.loader.exec_module = self.execute
+        return spec
+
+    def execute(self, module):
+        loader = module.__spec__.loader
+        code = loader.source_to_code(loader.get_data(loader.path), loader.path)
+        exec(code, vars(module))
+
+
+sys.meta_path[sys.meta_path.index(CHECKS)] = CheckedModules()
+
+# Kernels of notebooks inherit these: they leave the user's cache alone, and threads of tests that
+# run beside each other do not wait for the same cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["POSEKIT_CACHE"] = tempfile.mkdtemp(prefix="posekit-tests-")
 atexit.register(shutil.rmtree, os.environ["POSEKIT_CACHE"], ignore_errors=True)
 

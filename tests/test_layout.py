@@ -1,10 +1,14 @@
-"""The layout that CONTRIBUTING and the README describe: floors, sizes of files, mirrored tests."""
+"""The layout of the package: floors, sizes of files, mirrored tests, signatures that hold."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from jaxtyping import TypeCheckError
+
+from posekit.metrics.errors import mpjpe
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "posekit"
@@ -40,3 +44,10 @@ def test_few_modules_have_under_60_lines():
 def test_folders_of_tests_are_named_after_packages(folder):
     packages = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
     assert folder.name in packages | {"builders", "__pycache__"}
+
+
+def test_shapes_that_signatures_promise_are_checked():
+    pose = torch.zeros(2, 17, 3)
+    assert mpjpe(pose, pose).tolist() == [0, 0]
+    with pytest.raises(TypeCheckError, match="J=17"):
+        mpjpe(pose, torch.zeros(2, 16, 3))

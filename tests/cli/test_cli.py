@@ -225,7 +225,6 @@ def test_a_library_s_value_error_is_told_from_posekits_own(posekit, monkeypatch)
 
 def test_the_main_command_from_notebook_to_verdicts(tmp_path, monkeypatch):
     monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("POSEKIT_CHECK_SHAPES", raising=False)  # as people run it: faster
     start = [sys.executable, "-c", "from posekit.cli import main; main()", "reproduce"]
     out = tmp_path / "out"
     words = ["tran2022", "--size", "smoke", "--seeds", "1", "--out", str(out)]

@@ -40,7 +40,7 @@ def test_another_papers_notebook_and_test_run_as_they_are(tmp_path):
     for path in written:
         assert "_template" not in path.read_text(encoding="utf-8"), path
     options = {"cwd": tmp_path, "capture_output": True, "text": True}
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "POSEKIT_CHECK_SHAPES": ""}
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     run = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider"]
     done = subprocess.run([*run, "tests", "notebooks"], check=False, env=environment, **options)
     assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr

@@ -39,8 +39,7 @@ def test_bytes_depend_on_the_index_alone(strangers):
     assert not torch.equal(alone[0].images, alone[1].images)
 
 
-def test_bytes_do_not_depend_on_workers(strangers, monkeypatch):
-    monkeypatch.delenv("POSEKIT_CHECK_SHAPES", raising=False)  # workers then start faster
+def test_bytes_do_not_depend_on_workers(strangers):
     batches = [[0, 1, 2], [9, 4], [20]]
     loaded = list(loader(strangers, batches, workers=1))
     assert [batch.index.tolist() for batch in loaded] == batches

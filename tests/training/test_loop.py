@@ -183,10 +183,7 @@ def test_kill_9_and_a_second_start_end_in_the_same_numbers(tmp_path):
     script.write_text(textwrap.dedent(SCRIPT).format(tests=os.path.dirname(__file__)))
 
     def start(cache):
-        environment = os.environ | {
-            "POSEKIT_CACHE": str(tmp_path / cache),
-            "POSEKIT_CHECK_SHAPES": "",
-        }
+        environment = os.environ | {"POSEKIT_CACHE": str(tmp_path / cache)}
         command = [sys.executable, str(script)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 

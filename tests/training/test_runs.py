@@ -104,13 +104,7 @@ def values(run_):
     return {q["quantity"]: q["value"] for q in run_.record["quantities"]}
 
 
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Worker processes that start quickly, for they check no shapes."""
-    monkeypatch.setenv("POSEKIT_CHECK_SHAPES", "")
-
-
-def test_many_jobs_run_beside_each_other_on_one_thread_each(tmp_path, unchecked):
+def test_many_jobs_run_beside_each_other_on_one_thread_each(tmp_path):
     jobs = {seed: runs.job(where, seed=seed, out=tmp_path, **JOB) for seed in range(3)}
     done = runs.run_all(jobs, workers=2)
     assert list(done) == [0, 1, 2]
@@ -121,7 +115,7 @@ def test_many_jobs_run_beside_each_other_on_one_thread_each(tmp_path, unchecked)
     assert [values(r) for r in again.values()] == [values(r) for r in done.values()]
 
 
-def test_one_failing_job_of_many_is_told(unchecked):
+def test_one_failing_job_of_many_is_told():
     jobs = {seed: runs.job(fail, seed=seed, **JOB) for seed in range(2)}
     with pytest.raises(ValueError, match="seed 1 is bad|another"):
         runs.run_all(jobs, workers=2)
