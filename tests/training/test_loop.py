@@ -1,11 +1,9 @@
 """Training: it learns, it resumes after `kill -9` with the same numbers, it says what is wrong."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from dataclasses import replace
 
@@ -16,6 +14,7 @@ from torch.utils.data import TensorDataset
 
 from posekit.system import pick_device
 from posekit.training.loop import OPTIMISERS, Recipe, train
+from posekit.training.runs import Measured, job
 
 RECIPE = Recipe(epochs=4, batch=16, rate=1e-2, drops=(2,))
 
@@ -153,50 +152,41 @@ def test_an_interruption_inside_an_epoch_changes_nothing(tmp_path):
     assert same(weights(whole), weights(parts))
 
 
-SCRIPT = """
-import json, sys, time
-from pathlib import Path
-import torch
-sys.path.insert(0, {tests!r})
-from test_loop import network, problem
-from posekit.training.runs import Measured, job
-from posekit.training.loop import Recipe, train
-
 def slow(*args):
     time.sleep(0.002)
-    return torch.nn.functional.mse_loss(*args)
+    return nn.functional.mse_loss(*args)
+
 
 def work(config, seed, folder, data):
-    net = network()
-    history = train(net, problem(), Recipe(epochs=config["epochs"], batch=16), loss=slow, seed=seed,
-                    checkpoint=folder / "state.pt", checkpoint_seconds=0.05)
+    net, often = network(), {"checkpoint": folder / "state.pt", "checkpoint_seconds": 0.05}
+    recipe = Recipe(epochs=config["epochs"], batch=16)
+    history = train(net, problem(), recipe, loss=slow, seed=seed, **often)
     total = sum(float(v.double().sum()) for v in net.state_dict().values())
-    return Measured([("sum/net", "", "", total)], {{"loss": history.losses}}, history.samples, history.carried)
-
-record = job(work, paper="test", job="kill", size="small", config={{"epochs": 40}}, seed=5).run().record
-print(json.dumps([record["quantities"], record["series"]]))
-"""
+    found = [("sum/net", "", "", total)]
+    return Measured(found, {"loss": history.losses}, history.samples, history.carried)
 
 
-def test_kill_9_and_a_second_start_end_in_the_same_numbers(tmp_path):
-    script = tmp_path / "job.py"
-    script.write_text(textwrap.dedent(SCRIPT).format(tests=os.path.dirname(__file__)))
+def killed_job():
+    return job(work, paper="test", job="kill", size="small", config={"epochs": 40}, seed=5)
 
-    def start(cache):
-        environment = os.environ | {"POSEKIT_CACHE": str(tmp_path / cache)}
-        command = [sys.executable, str(script)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
-    whole = json.loads(start("whole").communicate(timeout=120)[0])
-    victim = start("killed")
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "killed").glob("*/state.pt")) and time.monotonic() < deadline:
+def test_kill_9_and_a_second_start_end_in_the_same_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "whole"))
+    whole = killed_job().run().record
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "killed"))
+    folder = killed_job().folder
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_loop as t; t.killed_job().run()"
+    )
+    victim = subprocess.Popen([sys.executable, "-c", script, os.path.dirname(__file__)])
+    while not (folder / "state.pt").exists() and victim.poll() is None:
         time.sleep(0.01)
-    time.sleep(0.2)
+    time.sleep(0.1)
     victim.send_signal(signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL
-    assert not list((tmp_path / "killed").glob("*/record.json")), "killed too late to show anything"
-    assert json.loads(start("killed").communicate(timeout=120)[0]) == whole
+    assert not (folder / "record.json").exists(), "killed too late to show anything"
+    again = killed_job().run().record
+    assert [again["quantities"], again["series"]] == [whole["quantities"], whole["series"]]
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

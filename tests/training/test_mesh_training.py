@@ -1,7 +1,5 @@
 """Experiments on body networks: taught, pruned, taught on, judged, interrupted, restored."""
 
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -23,6 +21,7 @@ from posekit.models.hmr import Estimate, hmr, start_from
 from posekit.models.mesh_encoders import mesh_encoder
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.wild import Wild
+from posekit.training import experiment as experiment_module
 from posekit.training.experiment import experiment, predict
 from posekit.training.mesh import Mesh
 from posekit.training.mesh_evaluation import BodyModel, compare, quantities
@@ -297,33 +296,30 @@ def test_shrunk_networks_come_back_from_their_weights(lessons, hall, model):
 KILLED = """
 import sys, torch
 sys.path.insert(0, sys.argv[1])
-from test_mesh_training import CONFIG, work
-from posekit.geometry import body
-from posekit.training import experiment
-from posekit.training.mesh_evaluation import BodyModel
+from test_mesh_training import CONFIG, BodyModel, body, checkpoint_always, work
+checkpoint_always()
 lessons, hall = torch.load(sys.argv[2], weights_only=False)
-from functools import partial
-experiment.train = partial(experiment.train, checkpoint_seconds=0.0)
-run = work(CONFIG, lessons, BodyModel(body.free()), hall).run()
-print(run.folder)
+work(CONFIG, lessons, BodyModel(body.free()), hall).run()
 """
 
 
-def test_a_run_that_was_killed_ends_with_the_same_numbers(lessons, hall, model, tmp_path):
+def checkpoint_always(set_=setattr):
+    set_(experiment_module, "train", partial(experiment_module.train, checkpoint_seconds=0.0))
+
+
+def test_a_run_that_was_killed_ends_with_the_same_numbers(
+    lessons, hall, model, tmp_path, monkeypatch
+):
+    whole = work(CONFIG, lessons, model, hall).run().record
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "killed"))
+    start = work(CONFIG, lessons, model, hall)
     torch.save((lessons, hall), tmp_path / "data.pt")
-    here = str(Path(__file__).parent)
-    told = [sys.executable, "-c", KILLED, here, str(tmp_path / "data.pt")]
-    found = []
-    for name, kill in (("whole", False), ("killed", True)):
-        cache = tmp_path / name
-        env = os.environ | {"POSEKIT_CACHE": str(cache), "PYTHONPATH": os.pathsep.join(sys.path)}
-        if kill:
-            process = subprocess.Popen(told, env=env, stdout=subprocess.DEVNULL)
-            while not list(cache.glob("*/once.checkpoint.pt")) and process.poll() is None:
-                time.sleep(0.02)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        subprocess.run(told, env=env, check=True, stdout=subprocess.DEVNULL)
-        (record,) = cache.glob("*/record.json")
-        found.append(json.loads(record.read_text())["quantities"])
-    assert found[0] == found[1]
+    words = [sys.executable, "-c", KILLED, Path(__file__).parent, tmp_path / "data.pt"]
+    victim = subprocess.Popen(words)
+    while not (start.folder / "once.checkpoint.pt").exists() and victim.poll() is None:
+        time.sleep(0.02)
+    victim.send_signal(signal.SIGKILL)
+    assert victim.wait() == -signal.SIGKILL
+    assert not (start.folder / "record.json").exists()
+    checkpoint_always(monkeypatch.setattr)
+    assert start.run().record["quantities"] == whole["quantities"]
