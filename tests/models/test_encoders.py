@@ -8,7 +8,6 @@ import subprocess
 import sys
 from email.message import Message
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 import torch
@@ -68,20 +67,6 @@ def test_a_narrow_one_learns_with_all_its_parameters():
     assert feature_map.shape == (2, 64, 2, 3) and encoder.channels == 64
     feature_map.square().mean().backward()
     assert all(p.grad.abs().sum() > 0 for p in encoder.parameters())
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch) -> Path:
-    """torch.hub's folder of weights, empty, and no web."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-
-    def nowhere(*_, **__):
-        raise URLError("no web here")
-
-    monkeypatch.setattr("torch.hub.urlopen", nowhere)
-    folder = tmp_path / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    return folder
 
 
 R18 = "resnet18-f37072fd.pth"

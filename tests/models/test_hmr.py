@@ -1,7 +1,5 @@
 """HMR: the paper's counts to the digit, its formulas in plain code, its mistake, its cameras."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -273,16 +271,6 @@ def test_what_there_is_not_is_named():
             hmr(**how)
     with pytest.raises(ValueError, match=r"maps of 2 x 2 cells .* made for pictures of 96 px"):
         OuterProduct(8, 3)(torch.zeros(1, 8, 2, 2))
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch) -> Path:
-    """torch.hub's folder of weights, to be filled; there is no web."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.urlopen", lambda *_, **__: (_ for _ in ()).throw(OSError("web")))
-    folder = tmp_path / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    return folder
 
 
 def test_densenets_weights_are_read_by_the_names_of_an_older_torch(hub):
