@@ -51,6 +51,7 @@ from posekit.studio.motion.rig import solve
 from posekit.studio.motion.signals import RATE
 
 VERSION = "1"
+FRAMES = 600  # of a take, unless told otherwise
 ACTIONS = tuple(PROGRAMS)
 TRAIN = ("S1", "S5", "S6", "S7", "S8")
 TEST = ("S9", "S11")
@@ -83,7 +84,7 @@ class Performance:
 
 
 def performance(
-    subject: str, action: str, take: int, frames: int = 600, seed: int = 0
+    subject: str, action: str, take: int, frames: int = FRAMES, seed: int = 0
 ) -> Performance:
     """One take of so many frames; ValueError names the subjects, actions and takes there are."""
     _check_name("action", action, ACTIONS)
@@ -115,7 +116,7 @@ def performance(
 
 
 def performances(
-    subjects: Iterable[str] = SUBJECTS, frames: int = 600, seed: int = 0
+    subjects: Iterable[str] = SUBJECTS, frames: int = FRAMES, seed: int = 0
 ) -> Iterator[Performance]:
     """All takes of these subjects, action by action."""
     for subject, action, take in product(subjects, ACTIONS, (1, 2)):
@@ -161,7 +162,7 @@ def noisy_detector(seed: int = 0) -> Callable[[Tensor, Motion, Camera], Tensor]:
 
 
 def load(
-    frames: int = 600,
+    frames: int = FRAMES,
     every: int = 1,
     detector: str = "noisy",
     subjects: Sequence[str] | None = None,

@@ -13,6 +13,7 @@ World: mm, z up, floor at 0. Pictures: px.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from posekit.geometry.body import Body, free
 from posekit.geometry.camera import Camera, Intrinsics
 from posekit.geometry.crop import crop_affine, take
 from posekit.geometry.skeleton import SPIN24, Skeleton
-from posekit.studio.poses import TEST, TRAIN, VERSION, camera_rotation, performances
+from posekit.studio.poses import ACTIONS, FRAMES, TEST, TRAIN, VERSION, camera_rotation, performance
 from posekit.studio.scene import lens, wardrobe
 from posekit.studio.scene.backgrounds import Background, pictures_in
 from posekit.studio.scene.cast import Person, dress
@@ -92,7 +93,7 @@ class Wild(Pictures):
         self.body = free() if body is None else body
         self.people, self.occluders, self.seed = people, tuple(occluders), seed
         self.backgrounds = None if backgrounds is None else pictures_in(backgrounds)
-        self.poses = _poses(split)  # sent to workers with the data set, so they need not make them
+        self.poses = Moments(SPLITS[split])
 
     def __len__(self) -> int:
         return self.count
@@ -167,14 +168,31 @@ def _place(seed: int, split: str, reach: int, number: int) -> Stage:
     return stage(rng, clear=[(0.0, 0.0, ROOM)], reach=reach * 1000.0)
 
 
+class Moments:
+    """Joint rotations (24, 3, 3) of the subjects, in every `EVERY`-th frame of all their takes.
+
+    A take is made when one of its moments is first asked for: few pictures need few takes.
+    """
+
+    def __init__(self, subjects: Sequence[str]):
+        self.takes = list(product(subjects, ACTIONS, (1, 2)))
+        self.each = len(range(0, FRAMES, EVERY))
+
+    def __len__(self) -> int:
+        return len(self.takes) * self.each
+
+    def __getitem__(self, index: int) -> Float[Tensor, "24 3 3"]:
+        number, moment = divmod(int(index), self.each)
+        return _moments(*self.takes[number])[moment]
+
+
 @cache
-def _poses(split: str) -> Float[Tensor, "M 24 3 3"]:
-    """Joint rotations of the split's actors, from every `EVERY`-th frame of all takes."""
-    takes = [take.rotations[::EVERY] for take in performances(SPLITS[split])]
-    return torch.from_numpy(np.concatenate(takes)).float()
+def _moments(subject: str, action: str, take: int) -> Float[Tensor, "M 24 3 3"]:
+    """Joint rotations in every `EVERY`-th frame of one take."""
+    return torch.from_numpy(performance(subject, action, take).rotations[::EVERY]).float()
 
 
-def _person(rng: np.random.Generator, body: Body, poses: Tensor) -> Person:
+def _person(rng: np.random.Generator, body: Body, poses: Moments) -> Person:
     """A person of random shape, clothes, pose and direction, in the middle."""
     shape = torch.from_numpy(rng.normal(0, 0.9, body.shapes).clip(-2.2, 2.2)).float()
     rest, look = body.rest(shape[None]), wardrobe.draw(rng)

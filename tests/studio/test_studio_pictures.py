@@ -10,7 +10,7 @@ from posekit.data.pictures import loader
 from posekit.geometry.skeleton import COCO17, H36M17, MPII16, SMPL24, SPIN24
 from posekit.studio import wild
 from posekit.studio.pictures import StudioPictures
-from posekit.studio.poses import TEST, TRAIN, load
+from posekit.studio.poses import ACTIONS, TEST, TRAIN, load, performance
 from posekit.studio.wild import Wild
 
 SIZE = 96
@@ -86,13 +86,15 @@ def test_a_photograph_holds_everybody(strangers):
         assert sorted(picture.size) == [480, 640]
 
 
-def test_the_splits_share_no_actor_and_no_pose(strangers, monkeypatch):
+def test_the_splits_share_no_actor_and_no_pose(strangers):
     assert len(strangers.poses) == len(TEST) * 15 * 2 * 60
     assert wild.SPLITS == {"train": TRAIN, "test": TEST} and not set(TRAIN) & set(TEST)
-    monkeypatch.setattr(wild, "SPLITS", {"train": TRAIN[:1]})
-    train = wild._poses.__wrapped__("train")
-    gap = torch.cdist(train[::20].flatten(1), strangers.poses[::20].flatten(1))
+    poses = wild.Moments(TRAIN[:1]), strangers.poses
+    train, test = (torch.stack([each[k] for k in range(0, len(each), 20)]) for each in poses)
+    gap = torch.cdist(train.flatten(1), test.flatten(1))
     assert gap.min() > 0.01
+    take = torch.from_numpy(performance("S1", ACTIONS[0], 2).rotations).float()
+    assert torch.equal(wild.Moments(TRAIN)[60 + 7], take[70])
 
 
 def test_studio_pictures_are_the_studios_frames(actors):
