@@ -182,7 +182,7 @@ class Moments:
         return len(self.takes) * self.each
 
     def __getitem__(self, index: int) -> Float[Tensor, "24 3 3"]:
-        number, moment = divmod(int(index), self.each)
+        number, moment = divmod(index, self.each)
         return _moments(*self.takes[number])[moment]
 
 
@@ -197,7 +197,7 @@ def _person(rng: np.random.Generator, body: Body, poses: Moments) -> Person:
     shape = torch.from_numpy(rng.normal(0, 0.9, body.shapes).clip(-2.2, 2.2)).float()
     rest, look = body.rest(shape[None]), wardrobe.draw(rng)
     noise = torch.from_numpy(np.radians(JOINT_NOISE) * rng.standard_normal((24, 3))).float()
-    rotations = poses[rng.integers(len(poses))] @ roma.rotvec_to_rotmat(noise)
+    rotations = poses[int(rng.integers(len(poses)))] @ roma.rotvec_to_rotmat(noise)
     if rng.random() < TURNED_OVER:
         quaternion = rng.standard_normal(4)
         quaternion = torch.from_numpy(quaternion / np.linalg.norm(quaternion)).float()

@@ -6,11 +6,11 @@ convolutions alone. Today's ptflops counts PReLU twice.
 
 from collections.abc import Callable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from posekit.models.integral import VolumeNet
+from posekit.models.profile import evaluating, without_batch_norm
 
 
 def _per_output(layer: nn.Module, x: Tensor, output: Tensor) -> int:
@@ -49,10 +49,8 @@ def paper_flops(network: VolumeNet, picture: Float[Tensor, "1 3 H W"]) -> int:
         total += COUNTERS[type(layer)](layer, inputs[0], output)
 
     hooks = [m.register_forward_hook(count) for m in network.modules() if type(m) in COUNTERS]
-    training = network.training
-    with torch.no_grad():
-        network.eval().volumes(picture)
-    network.train(training)
+    with evaluating(network), without_batch_norm():
+        network.volumes(picture)
     for hook in hooks:
         hook.remove()
     return total
