@@ -275,6 +275,24 @@ def data_convert_smpl(
     print(convert(file, out))
 
 
+@data_app.command("convert-checkpoint")
+def data_convert_checkpoint(
+    file: Annotated[
+        Path, typer.Argument(help="A published network: .pth.tar, .pt, .pth, .th, .onnx.")
+    ],
+    layout: Annotated[
+        str, typer.Option(help="What it is, such as spin or eth-ppm, where its names do not say.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; beside FILE, if not given.")
+    ] = None,
+) -> None:
+    """Turn a published network into a checkpoint of posekit's; nothing inside FILE is run."""
+    from posekit.inference.published import convert
+
+    print(convert(file, layout, out))
+
+
 def _absolute(text: str) -> str:
     """NAME=FOLDER with the folder made absolute: the notebook runs in another one."""
     name, folder = _pair(text, "NAME=FOLDER")

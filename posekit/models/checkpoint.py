@@ -161,7 +161,7 @@ def save(path: str | Path, network: nn.Module, about: About, *, precision: str =
         expected = build(about)
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     about = _with_scale(about, network)
-    _compare(expected, {name: tuple(value.shape) for name, value in state.items()})
+    compare(expected, {name: tuple(value.shape) for name, value in state.items()})
     kind = PRECISIONS[precision]
     stored = {
         name: value.to(kind if value.dim() > 1 else torch.float32).contiguous()
@@ -190,7 +190,7 @@ def load(path: str | Path) -> Checkpoint:
             with torch.device("meta"):
                 expected = build(about)
             names = file.keys()
-            _compare(expected, {name: tuple(file.get_slice(name).get_shape()) for name in names})
+            compare(expected, {name: tuple(file.get_slice(name).get_shape()) for name in names})
             state = {name: file.get_tensor(name) for name in names}
         _check_finite(state)
         network = build(about)
@@ -302,7 +302,7 @@ def _read(metadata: Mapping[str, str]) -> About:
     return About(**known | triples)
 
 
-def _compare(expected: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def compare(expected: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """ValueError unless the tensors are those of the network, which was built without memory."""
     wanted = {name: tuple(value.shape) for name, value in expected.state_dict().items()}
     if sum(map(math.prod, wanted.values())) > MOST_NUMBERS:

@@ -96,6 +96,9 @@ fourth group."""
 HALF = MODIFIED.with_strides(2, (2, 2, 2, 2, 2, 1, 1), taps=(5, 4, 3))
 """Their repository's layout after the paper (9ec923a): 4 x 4 cells at the narrowest."""
 
+LARGE = MODIFIED.with_strides(1, (2, 2, 2, 2, 2, 1, 1), taps=(5, 4, 3))
+"""That of its branch `large` (259e674): HALF with the paper's resolution."""
+
 
 def scaled(channels: int, width: Number) -> int:
     """`channels` times `width`, to the nearest multiple of 8 that is at least 90 % of it."""

@@ -10,13 +10,13 @@ from torch import nn
 
 from posekit.models.botnet import botnet
 from posekit.models.encoders import STRIDE, resnet, small_resnet
-from posekit.models.integral import BINS, PPM, IntegralNet
+from posekit.models.integral import ASPP, BINS, PPM, IntegralNet
 from posekit.models.mobile import EncoderDecoder, mobile_pose, part_pose
-from posekit.models.mobilenet import HALF, LIGHT, MODIFIED, light_backbone
+from posekit.models.mobilenet import HALF, LARGE, LIGHT, MODIFIED, light_backbone
 
 Number = int | float
 
-LAYOUTS = {"modified": MODIFIED, "half": HALF}
+LAYOUTS = {"modified": MODIFIED, "half": HALF, "large": LARGE}
 
 
 def integral(
@@ -29,19 +29,25 @@ def integral(
     layers: int = 50,
     weights: str = "random",
     bins: Sequence[int] = (),
+    dilations: Sequence[int] = (),
+    widen: float = 1.0,
+    pooled: bool = True,
     attention: bool = False,
 ) -> IntegralNet:
     """An integral network for pictures of `side` px: the paper's, or a narrow one for CPUs.
 
     The encoder is `small_resnet(width)` where there is a `width`, else `resnet(layers)` with
-    "random" or "imagenet" `weights`. `bins` are those of a PPM. `attention` makes the encoder a
-    BoTNet, whose heads are narrower by as much as the rest.
+    "random" or "imagenet" `weights`. `bins` are those of a PPM; `dilations`, `widen` and `pooled`
+    the arguments of an ASPP, where there are dilations. `attention` makes the encoder a BoTNet,
+    whose heads are narrower by as much as the rest.
     """
     encoder = small_resnet(width) if width else resnet(layers, weights=weights)
     if attention:
         narrow = {"head_channels": 2 * width} if width else {}
         encoder = botnet(encoder, (side, side), **narrow)
     bottleneck = PPM(encoder.channels, bins) if bins else None
+    if dilations:
+        bottleneck = ASPP(encoder.channels, dilations, widen=widen, pooled=pooled)
     return IntegralNet(encoder, bottleneck, joints=joints, depth=depth, channels=channels)
 
 
