@@ -65,7 +65,7 @@ def test_a_file_of_voxels_is_refused_until_it_is_converted(tmp_path):
 
     path = write(tmp_path / "baseline.onnx")
     with pytest.raises(
-        ValueError, match="baseline.onnx gives joints, but not as posekit .*--layout"
+        ValueError, match="baseline.onnx makes .* not written by posekit.*convert-checkpoint"
     ):
         runtimes.load(path)
     said = convert(path, "mobilehumanpose")
