@@ -240,7 +240,7 @@ class Measurements:
             return "E2" if data else "E1"
         if data.startswith("studio"):
             return "E3"
-        said = self.paper.training_sets
+        said = self.paper.training_sets(part.home)
         learnt = {name for name, yes in said.items() if yes} or {part.home}
         others = {name for name, yes in said.items() if not yes}
         trained = [set(r.trained_on.split("+")) for r in records if r.trained_on]

@@ -30,7 +30,7 @@ _CLAIMS = ("id", "where", "statement", "kind", "left", "relation", "right")
 _CLAIMS += ("by", "tolerance", "card", "needs", "note")
 _ALIASES = ("printed", "measured", "other", "why")
 _METRICS = ("metric", "slice", "better", "margin", "unit", "reason")
-_LEARNT = "recipe_trained_on/all/"  # followed by a data set; its value is 1 or 0
+_LEARNT = "recipe_trained_on"  # /test set or all/training set; its value is 1 or 0
 
 K, V = TypeVar("K"), TypeVar("V")
 
@@ -145,11 +145,16 @@ class Paper:
             subject = self.aliases[subject].measured
         return "/".join([metric, subject, *rest])
 
-    @property
-    def training_sets(self) -> dict[str, bool]:
-        """Data sets that all its networks learn from, True, or do not, False, where it says so."""
-        said = (e for e in self.printed.values() if e.value and e.quantity.startswith(_LEARNT))
-        return {e.quantity.removeprefix(_LEARNT): e.value.value == 1 for e in said}
+    def training_sets(self, test: str) -> dict[str, bool]:
+        """Data sets that its networks for a test set learn from, True, or do not, False.
+
+        Of those that the paper says it of, for this test set or for all.
+        """
+        return {
+            split(entry.quantity)[2]: entry.value.value == 1
+            for entry in self.printed.values()
+            if entry.value and split(entry.quantity)[:2] in ((_LEARNT, "all"), (_LEARNT, test))
+        }
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from posekit.data import (
     spin,
     threedpw,
 )
+from posekit.data.formats import smpl
 from posekit.data.human36m.files import ACTIONS, CAMERAS, SOURCE, SUBJECTS
 from posekit.data.human36m.frames import SOURCES
 from posekit.data.human36m.pictures import check_pictures
@@ -102,6 +103,21 @@ def check_cmu(folder: Path) -> Iterator[Row]:
     yield Row("acknowledge", "note", cmu.ACKNOWLEDGEMENT)
 
 
+def check_smpl(folder: Path) -> Iterator[Row]:
+    """SMPL's body of each gender; only 3DPW needs the male and the female one."""
+    for gender in smpl.GENDERS:
+        try:
+            body = smpl.load(folder, gender)
+        except FileNotFoundError as error:
+            state = "missing" if gender == smpl.GENDERS[0] else "note"
+            yield Row(gender.lower(), state, f"{error}: {smpl.SOURCE}")
+        except ValueError as error:
+            yield Row(gender.lower(), "wrong", str(error))
+        else:
+            detail = f"{len(body.template):,} vertices, {body.shapes} shape coefficients"
+            yield Row(gender.lower(), "ok", detail)
+
+
 def _check_subjects(folder: Path, preparation: str, subjects: tuple[str, ...]) -> Iterator[Row]:
     """The subjects that share a file: all their takes in 3D, with the true 2D poses."""
     frames: Counter[str] = Counter()
@@ -164,7 +180,8 @@ CHECKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "mpi_inf_3dhp": mpi_inf_3dhp.check,
     "mupots": mupots.check,
     "lsp": lsp.check,
-    "3dpw": threedpw.check,
+    "threedpw": threedpw.check,
+    "smpl": check_smpl,
     "spin": spin.check,
     "voc": pascal_voc.check,
 }

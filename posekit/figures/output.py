@@ -38,6 +38,28 @@ def show(figure: go.Figure | Picture, still: Picture | None = None) -> None:
     display(bundle, raw=True)
 
 
+def add_to_title(figure: go.Figure | Picture, words: str) -> None:
+    """Add words to a figure's title, unless one of its titles has them already.
+
+    A picture without a title of its own, such as a sheet of pictures with one each, gets the words
+    as its title.
+    """
+    if isinstance(figure, go.Figure):
+        title = figure.layout.title.text or ""
+        if words not in title:
+            figure.update_layout(title_text=", ".join(filter(None, (title, words))))
+        return
+    titled, own = figure.get_suptitle(), [axes.get_title() for axes in figure.axes]
+    if any(words in title for title in (titled, *own)):
+        return
+    if titled or len(own) != 1:
+        figure.suptitle(", ".join(filter(None, (titled, words))), fontsize=11)
+    else:
+        first, *more = own[0].split("\n")
+        first = ", ".join(filter(None, (first, words)))
+        figure.axes[0].title.set_text("\n".join([first, *more]))
+
+
 def save(
     figure: go.Figure | Picture, folder: Path | str, name: str, still: Picture | None = None
 ) -> Path:

@@ -156,3 +156,7 @@ def _protocols() -> Iterator[SceneProtocol]:
 
 
 MUPOTS_PROTOCOLS = {protocol.name: protocol for protocol in _protocols()}
+
+RELATIVE = tuple(name for name in MUPOTS_PROTOCOLS if "-rel" in name)
+"""Those for predictions that were given the true depths of the pelvises: absolute ones would not
+show that it was given."""

@@ -5,28 +5,32 @@ method, that reads it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
-from posekit.data import albums, cmu, folders, human36m, mpii, pascal_voc, spin
+from posekit.data import albums, cmu, coco, folders, human36m, mpii, muco, mupots, pascal_voc, spin
 from posekit.data.albums import Album
+from posekit.data.formats import smpl
 from posekit.data.human36m.pictures import Human36mPictures
+from posekit.data.mixture import as_skeleton
 from posekit.data.pictures import Pictures
 from posekit.data.poses import PoseSet, project_motions
 from posekit.geometry import body
-from posekit.geometry.skeleton import MPII16
+from posekit.geometry.skeleton import MOON_POINTS, MPII16
 from posekit.studio import poses as studio
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.scene.occluders import shapes
 from posekit.studio.wild import Wild
 from posekit.training import spin_evaluation
+from posekit.training.integral import SceneAlbum
 from posekit.training.mesh_evaluation import BodyModel
 
-NAMES = ("human36m", "cmu", "mpii", "voc", "smpl", "spin")
+NAMES = ("human36m", "cmu", "mpii", "voc", "muco", "coco", "mupots", "smpl", "spin")
+NAMES += ("mpi_inf_3dhp", "threedpw", "lsp")
 OCCLUDERS = 50  # generated shapes, in the place of Pascal VOC's objects
 
 
@@ -109,6 +113,31 @@ class DataSets:
             pictures = Wild(split, count, size=size, skeleton=MPII16, people=1)
         return self.read(pictures, "people")
 
+    def muco(self, strangers: Album, *, size: int, step: int) -> Album | None:
+        """Every `step`-th person of MuCo-3DHP with COCO's people in 2D; None without MuCo-3DHP.
+
+        `strangers` take COCO's place. As Moon et al. do, the middle of the shoulders stands for
+        the base of the neck that pictures with 2D joints lack.
+        """
+        if "muco" not in self:
+            return None
+        album = self.read(muco.load(self.folders["muco"], size=size), "MuCo-3DHP", step=step)
+        if "coco" in self:
+            people = coco.load(self.folders["coco"], "train2017", size=size)
+            strangers = self.read(people, "COCO", step=step)
+        flat = as_skeleton(strangers.batch, MPII16, {})
+        flat = as_skeleton(flat, album.batch.skeleton, MOON_POINTS)
+        return albums.mix(album, replace(strangers, batch=flat), withhold_3d=True)
+
+    def mupots(self, *, size: int, step: int) -> SceneAlbum | None:
+        """Every `step`-th annotated person of MuPoTS-3D, to test on; None without."""
+        if "mupots" not in self:
+            return None
+        pictures = mupots.load(self.folders["mupots"], size=size)
+        album = self.read(pictures, "MuPoTS-3D", step=step)
+        about = album.name, album.version, album.batch, album.frames
+        return SceneAlbum(*about, people=pictures.people[::step])
+
     def occluders(self, seed: int) -> tuple[UInt8[np.ndarray, "_ _ 4"], ...]:
         """Cut-outs to paste over pictures: Pascal VOC's objects, else shapes of this seed."""
         if "voc" in self:
@@ -123,19 +152,16 @@ class DataSets:
     # ---- bodies
     def body(self) -> BodyModel:
         """SMPL, else the free body."""
-        if "smpl" in self:
-            return BodyModel(spin_evaluation.smpl(self.folders["smpl"]))
-        return BodyModel(body.free())
+        return BodyModel(smpl.load(self.folders["smpl"]) if "smpl" in self else body.free())
 
     def spin_mixture(self, *, size: int) -> Album | None:
-        """SPIN's mixture of training sets; None without."""
+        """SPIN's mixture of training sets; None without. ValueError without SMPL."""
         if "spin" not in self:
             return None
+        if "smpl" not in self:
+            raise ValueError("data: spin needs smpl, too: the bodies in SPIN's files are SMPL's")
         return self.read(spin.mixture(self.folders["spin"], size=size), "SPIN's mixture")
 
-    def spin_tests(self, *, size: int) -> list[tuple[Album, tuple[str, ...]]]:
-        """SPIN's test sets that are there with their protocols; needs SMPL, too."""
-        if not {"spin", "smpl"} <= set(self.folders):
-            return []
-        places = self.folders["spin"], self.folders["smpl"]
-        return spin_evaluation.tests(*places, size=size, workers=self.workers)
+    def body_tests(self, *, size: int, step: int) -> list[tuple[Album, tuple[str, ...]]]:
+        """The test sets of body regression that are there, with their pose protocols."""
+        return spin_evaluation.tests(self.folders, size=size, step=step, workers=self.workers)

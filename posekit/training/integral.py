@@ -5,6 +5,7 @@ also defines the cube that joints lie in). B pictures, J joints of Human3.6M's 1
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, NamedTuple
 
@@ -14,6 +15,9 @@ from torch import Tensor, nn
 
 from posekit.data.albums import Album
 from posekit.data.batch import UNKNOWN, Batch
+from posekit.data.people import People
+from posekit.geometry.skeleton import SAME_POINT, SPIN_3DHP_POINTS, Skeleton, convert
+from posekit.metrics.mupots import MUPOTS_PROTOCOLS, scenes
 from posekit.metrics.pictures import PICTURE_PROTOCOLS, camera_points, depth_per_focal
 from posekit.metrics.protocol import PoseProtocol, Row, measure
 from posekit.metrics.protocols import PROTOCOLS as POSE_PROTOCOLS
@@ -25,11 +29,20 @@ from posekit.training.losses import MEANS, Z_OF_2D, joint_loss, volume_loss
 
 LOSSES = ("joints", "volumes", "both")
 OUTSIDE = ("taught", "ignored")
-PROTOCOLS = PICTURE_PROTOCOLS | POSE_PROTOCOLS
+PROTOCOLS = PICTURE_PROTOCOLS | POSE_PROTOCOLS | MUPOTS_PROTOCOLS
+STAND_INS = SAME_POINT | SPIN_3DHP_POINTS | {"head_top": ("head",), "mid_head": ("neck_nose",)}
+"""Joints that a network predicts, in the place of joints that only the test set has."""
+
+
+@dataclass(frozen=True)
+class SceneAlbum(Album):
+    """Crops of the annotated `people` of MuPoTS-3D, who are evaluated picture by picture."""
+
+    people: People | None = None
 
 
 class Integral(Task):
-    """Train a network of volumes on an album and test it on another.
+    """Train a network of volumes on an album and test it on others, of any skeleton.
 
     `loss` is one of LOSSES; `z_of_2d` says what becomes of depths that are not labelled, `mean_over`
     what the loss is divided by (`joint_loss`), `outside` whether joints outside the cube are taught
@@ -44,15 +57,19 @@ class Integral(Task):
         "outside": OUTSIDE[0],
     }
 
-    def run(self, session: Session, train: Album, test: Album) -> list[Row]:
+    def run(self, session: Session, train: Album, *tests: Album) -> list[Row]:
         config = session.config
         torch.manual_seed(session.seed)
         network = self.build(config)
         fit(session, network, train, **{name: config[name] for name in self.options})
         session.save(network)
-        pred, ratio = predict(network, test.batch.images), depth_ratio(train)
-        protocols = [PROTOCOLS[name] for name in config["protocols"][test.name]]
-        return quantities(config["subject"], pred, test, protocols, ratio)
+        rows, ratio = [], depth_ratio(train)
+        for test in tests:
+            pred = predict(network, test.batch.images)
+            pred = with_joints_of(test.batch.skeleton, pred, train.batch.skeleton)
+            protocols = [PROTOCOLS[name] for name in config["protocols"][test.name]]
+            rows += quantities(config["subject"], pred, test, protocols, ratio)
+        return rows
 
     def config(self, name: str, options: Mapping, setting: Mapping) -> dict:
         config = super().config(name, options, setting)
@@ -142,6 +159,22 @@ def depth_ratio(album: Album) -> float:
     return depth_per_focal(deep.joints3d[:, deep.skeleton.root, 2], deep.intrinsics)
 
 
+def with_joints_of(
+    target: Skeleton, pred: Float[Tensor, "B J 3"], source: Skeleton
+) -> Float[Tensor, "B K 3"]:
+    """Joints of the skeleton `source` in the cube as those of `target`, by name and by STAND_INS.
+
+    Depths stay relative to the root of `source`. ValueError names joints that there are none for.
+    """
+    if source == target:
+        return pred
+    converted, missing = convert(pred, source, target, stand_ins=STAND_INS)
+    if missing:
+        lacking = ", ".join(missing)
+        raise ValueError(f"a network of {source.name} predicts no {lacking} of {target.name}")
+    return converted
+
+
 def quantities(
     subject: str,
     pred: Float[Tensor, "B J 3"],
@@ -153,10 +186,12 @@ def quantities(
 
     `ratio` is the `depth_ratio` of the training pictures.
     """
-    rows, true = [], test.batch.joints3d
+    rows = []
     for protocol in protocols:
-        placed = in_camera(pred, test, protocol, ratio)
-        rows += measure(subject, [protocol], test.name, placed, true, test.frames)
+        compared = (in_camera(pred, test, protocol, ratio), test.batch.joints3d, test.frames)
+        if isinstance(test, SceneAlbum):
+            compared = (scenes(test.people, compared[0]),)
+        rows += measure(subject, [protocol], test.name, *compared)
     return rows
 
 

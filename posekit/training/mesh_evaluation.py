@@ -13,6 +13,7 @@ from torch import Tensor
 
 from posekit.data.albums import Album
 from posekit.data.batch import Batch
+from posekit.data.people import PeoplePictures, uncrop
 from posekit.geometry.body import Body
 from posekit.metrics import masks, mesh
 from posekit.metrics.protocol import Row, measure
@@ -20,6 +21,17 @@ from posekit.metrics.protocols import PROTOCOLS
 from posekit.models.hmr import Estimate, intrinsics
 
 COMPARED_TOGETHER = 16  # pictures whose meshes are in memory at a time
+RENDERED = 224  # px, the side of a crop in which SPIN draws a body for the masks of whole pictures
+
+
+@dataclass(frozen=True)
+class MaskAlbum(Album):
+    """An album of Leeds Sports Pose, whose bodies are compared with masks of whole pictures.
+
+    `whole` makes crops of RENDERED px of the same people; the batch's own masks are not counted.
+    """
+
+    whole: PeoplePictures | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,27 @@ def _compare(pred: Estimate, batch: Batch, body: Body) -> tuple:
     return mesh.joints(body, posed.vertices), *far, counts
 
 
+@torch.no_grad()
+def whole_counts(pred: Estimate, test: MaskAlbum, body: Body) -> dict[str, masks.Counts]:
+    """The pixels of the whole pictures by mask protocol, as eval.py of SPIN counts them.
+
+    Each body is drawn in a crop of RENDERED px, and its parts put back into the picture.
+    """
+    found: dict[str, list[masks.Counts]] = {name: [] for name in masks.MASK_PROTOCOLS}
+    size = (RENDERED, RENDERED)
+    for rows in torch.arange(len(test)).split(COMPARED_TOGETHER):
+        part = Estimate(*(values[rows] for values in pred))
+        vertices = body(part.rotations, part.shape, part.translation).vertices
+        drawn = masks.part_maps(body, vertices, intrinsics(len(rows), size), *size)
+        for row, labels in zip(rows.tolist(), drawn, strict=True):
+            maps = dict(zip(found, test.whole.mask_and_parts(row), strict=True))
+            for name, true in maps.items():
+                matrix = test.whole.crop(row, tuple(true.shape))[0].matrix
+                back = uncrop(labels, matrix, tuple(true.shape))
+                found[name].append(masks.MASK_PROTOCOLS[name].count(back[None], true[None]))
+    return {name: masks.Counts.join(counts) for name, counts in found.items()}
+
+
 def quantities(
     subject: str, pred: Estimate, test: Album, body: Body, protocols: Sequence[str]
 ) -> list[Row]:
@@ -89,6 +122,10 @@ def quantities(
     The metric of each pose protocol; accuracy and F1 by the mask protocols where the album has
     masks; surface and shape, of no protocol, where all true bodies are known (`Comparison`, mm).
     """
+    if isinstance(test, MaskAlbum):
+        counts = whole_counts(pred, test, body)
+        cards = masks.MASK_PROTOCOLS
+        return [row for n in counts for row in measure(subject, [cards[n]], test.name, counts[n])]
     compared, true, rows = compare(pred, test, body), test.batch.joints3d, []
     for protocol in (PROTOCOLS[name] for name in protocols):
         value = protocol.evaluate(compared.joints, true, test.frames)[protocol.metric]
@@ -103,9 +140,14 @@ def quantities(
 
 
 def true_bodies(tests: Iterable[tuple[Album, Sequence[str]]], body: Body) -> list[Row]:
-    """The errors of the labelled bodies of some albums, as rows of the method "the truth"."""
+    """The errors of the labelled bodies of some albums, as rows of the method "the truth".
+
+    Albums without bodies are left out.
+    """
     rows = []
     for test, protocols in tests:
+        if not test.batch.has_body.all():
+            continue
         camera = torch.tensor([[0.9, 0.0, 0.0]]).expand(len(test), 3)
         true = Estimate(test.batch.rotations, test.batch.shape, camera)
         rows += quantities("the truth", true, test, body, protocols)

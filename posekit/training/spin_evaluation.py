@@ -1,12 +1,13 @@
-"""SPIN's test sets: Human3.6M, MPI-INF-3DHP and 3DPW, where a user has them.
+"""Test sets of body regression, from SPIN's label files or the data sets' own, where a user has them.
 
 As eval.py of nkolot/SPIN does (Kolotouros et al., ICCV 2019): Human3.6M and MPI-INF-3DHP bring their
-own joints, 3DPW's are regressed from the SMPL bodies of the persons' genders. `posekit data check
-spin FOLDER` says what is there. Pictures are kept in memory, 150 kB each at 224 px: Human3.6M's
-110,000 take 17 GB. LSP's masks are read by `posekit.data.spin`; SPIN compares them at the size of
-the whole picture, not of a crop.
+own joints, 3DPW's are regressed from the SMPL bodies of the persons' genders, and Leeds Sports Pose
+has masks and parts of whole pictures. `posekit data check NAME FOLDER` says what of a data set is
+there. Crops are kept in memory, 150 kB each at 224 px: Human3.6M's 110,000 take 17 GB.
 """
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,59 +15,96 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from posekit.data import albums, spin, threedpw
+from posekit.data import albums, lsp, mpi_inf_3dhp, spin, threedpw
 from posekit.data.albums import Album
 from posekit.data.batch import UNKNOWN
-from posekit.data.people import People, PeoplePictures
-from posekit.geometry import body
-from posekit.geometry.body import Body
-from posekit.geometry.skeleton import H36M17, H36M17_LEFT_FIRST
+from posekit.data.formats import smpl
+from posekit.data.people import MASKS_SOURCE, People, PeoplePictures, spin_crops, squares_round
+from posekit.geometry.skeleton import H36M17
 from posekit.metrics import mesh
+from posekit.training.mesh_evaluation import RENDERED, MaskAlbum
 
-PROTOCOLS = {
-    "h36m-p1": "h36m",
-    "mpi-inf-3dhp-test": "3dhp",
-    "3dpw": "3dpw",
-}
-"""Of `spin.SETS`, the sets with poses, and how the names of their protocols begin."""
+PROTOCOLS = {"human36m": "h36m", "mpi_inf_3dhp": "3dhp", "threedpw": "3dpw", "lsp": "lsp"}
+"""Data sets, and how the names of their protocols begin."""
+
+SPIN_SETS = ("h36m-p1", "mpi-inf-3dhp-test", "3dpw", "lsp")
+"""The test sets of `spin.SETS`: the frames of Human3.6M's second protocol are among the first's."""
 
 GENDERS = {"m": "MALE", "f": "FEMALE"}
 FRAME = ("subject", "action", "take", "camera", "frame", "valid", "inside")
 
-
-def smpl(folder: Path | str, gender: str = "NEUTRAL") -> Body:
-    """SMPL_NEUTRAL.npz, or that of another gender, as `posekit data convert-smpl` makes them, with
-    J_regressor_extra.npy and J_regressor_h36m.npy beside it. Errors as `body.load`."""
-    folder = Path(folder)
-    joints = {H36M17_LEFT_FIRST: folder / "J_regressor_h36m.npy"}
-    return body.load(folder / f"SMPL_{gender}.npz", joints, folder / "J_regressor_extra.npy")
+Tests = list[tuple[Album, tuple[str, ...]]]  # each with the names of its pose protocols
 
 
 def tests(
-    folder: Path | str, bodies: Path | str, *, size: int = 224, workers: int | None = None
-) -> list[tuple[Album, tuple[str, ...]]]:
-    """Each test set whose label file is in SPIN's `folder`, with its protocols.
+    folders: Mapping[str, Path], *, size: int = 224, step: int = 1, workers: int | None = None
+) -> Tests:
+    """Every `step`-th person of each test set in the `folders`, by data set, with its protocols.
 
-    SMPL lies in `bodies`. Errors as `spin.load`, and for 3DPW as `smpl`; FileNotFoundError where
-    there is no test set.
+    `folders` may name spin (SPIN's label files, which go before a data set's own), mpi_inf_3dhp,
+    threedpw and lsp; with SMPL's (smpl) 3DPW and SPIN's sets are read, which need it. Errors as
+    the readers'; FileNotFoundError where SPIN's folder has no test set or LSP no masks;
+    ValueError for 3DPW without SMPL.
     """
-    found = []
-    for name, start in PROTOCOLS.items():
-        try:
-            pictures = spin.load(folder, name, size=size)
-        except FileNotFoundError:
+    if "threedpw" in folders and "smpl" not in folders:
+        raise ValueError("data: threedpw needs smpl, too: its truth are bodies of SMPL")
+    found: dict[str, tuple[Album, tuple[str, ...]]] = {}
+    for name, crops in _there(folders, size):
+        if name in found:
             continue
-        protocols = tuple(name for name in mesh.SPIN_PROTOCOLS if name.startswith(start))
-        found.append((_album(pictures, _truth(pictures.people, bodies), workers), protocols))
-    if not found:
-        raise FileNotFoundError(f"no test set of SPIN's in {folder}: {spin.SOURCE}")
-    return found
+        people = crops.people[::step]
+        pictures = PeoplePictures(people, crops.folder, size=size, context=1, masks=crops.masks)
+        start = PROTOCOLS[name]
+        protocols = tuple(each for each in mesh.SPIN_PROTOCOLS if each.startswith(start))
+        if name == "lsp":
+            album = _with_masks(pictures, workers)
+        else:
+            truth = _truth(people, folders.get("smpl"))
+            album = _with_joints(albums.read(pictures, name, workers=workers), people, truth)
+        found[name] = album, protocols
+    return list(found.values())
 
 
-def _truth(people: People, bodies: Path | str) -> Float[Tensor, "N 17 3"]:
+def _there(folders: Mapping[str, Path], size: int) -> Iterator[tuple[str, PeoplePictures]]:
+    """The data sets in the folders with SPIN's crops of their test persons, SPIN's files first."""
+    if {"spin", "smpl"} <= set(folders):
+        found = False
+        for key in SPIN_SETS:
+            with suppress(FileNotFoundError):
+                pictures = spin.load(folders["spin"], key, size=size)
+                if key != "lsp" or pictures.masks:
+                    found = True
+                    yield spin.SETS[key].data, pictures
+        if not found:
+            raise FileNotFoundError(f"no test set of SPIN's in {folders['spin']}: {spin.SOURCE}")
+    if "mpi_inf_3dhp" in folders:
+        pictures = mpi_inf_3dhp.load(folders["mpi_inf_3dhp"], "test", size=size)
+        yield "mpi_inf_3dhp", _in_spins_crops(pictures, size)
+    if "threedpw" in folders:
+        yield "threedpw", threedpw.load(folders["threedpw"], size=size)
+    if "lsp" in folders:
+        pictures = lsp.load(folders["lsp"], size=size)
+        if not pictures.masks:
+            raise FileNotFoundError(
+                f"data: lsp={folders['lsp']}: it has no folder upi-s1h with the masks that bodies "
+                f"are compared with: {MASKS_SOURCE}"
+            )
+        yield "lsp", pictures
+
+
+def _in_spins_crops(pictures: PeoplePictures, size: int) -> PeoplePictures:
+    """MPI-INF-3DHP's persons who are wholly in the picture, in the crops that SPIN makes of them."""
+    people = pictures.people[pictures.people.rows["inside"].to_numpy()]
+    everywhere = torch.ones(people.joints2d.shape[:2], dtype=torch.bool)
+    people = replace(people, boxes=squares_round(people.joints2d, everywhere))
+    return spin_crops(people, pictures.folder, pictures.folder, size=size)
+
+
+def _truth(people: People, bodies: Path | None) -> Float[Tensor, "N 17 3"]:
     """Human3.6M's joints of everybody, mm from the root."""
     if people.name == "threedpw":
-        return threedpw.truth(people, {sex: smpl(bodies, name) for sex, name in GENDERS.items()})
+        genders = {sex: smpl.load(bodies, name) for sex, name in GENDERS.items()}
+        return threedpw.truth(people, genders)
     known = people.joints3d.masked_fill(~people.known3d[..., None], torch.nan)
     joints = mesh.as_spin(known.float(), people.skeleton)
     if joints.isnan().any():
@@ -74,10 +112,9 @@ def _truth(people: People, bodies: Path | str) -> Float[Tensor, "N 17 3"]:
     return joints
 
 
-def _album(pictures: PeoplePictures, joints: Float[Tensor, "N 17 3"], workers: int | None) -> Album:
-    """The pictures with these joints as their only people."""
-    album = albums.read(pictures, pictures.name, workers=workers)
-    batch, count, rows = album.batch, len(album), pictures.people.rows
+def _with_joints(album: Album, people: People, joints: Float[Tensor, "N 17 3"]) -> Album:
+    """The album with these joints as all that is known of the people in 3D."""
+    batch, count, rows = album.batch, len(album), people.rows
     batch = replace(
         batch,
         skeleton=H36M17,
@@ -91,3 +128,11 @@ def _album(pictures: PeoplePictures, joints: Float[Tensor, "N 17 3"], workers: i
     )
     frames = rows[[name for name in FRAME if name in rows]].reset_index(drop=True)
     return replace(album, batch=batch, frames=frames)
+
+
+def _with_masks(pictures: PeoplePictures, workers: int | None) -> MaskAlbum:
+    """The pictures with the masks and parts of the whole pictures that they were cut from."""
+    album = albums.read(pictures, pictures.name, workers=workers, masks=True)
+    place = pictures.people, pictures.folder
+    whole = PeoplePictures(*place, size=RENDERED, context=1, masks=pictures.masks)
+    return MaskAlbum(album.name, album.version, album.batch, album.frames, whole=whole)

@@ -225,6 +225,7 @@ class Study:
         `runs` or what `measured` made of them; `baselines` are rows of further methods. `rows` and
         `columns` are two of network, card (the protocol), slice and data; `only` chooses among the
         others, as in `card="h36m-moon-p2"`. Slices, such as actions, are left out unless shown.
+        Columns are of one data set each: where several share one, their names say which.
         """
         values = runs if isinstance(runs, pd.DataFrame) else measured(runs)
         if baselines:
@@ -234,6 +235,8 @@ class Study:
         for name, value in ({"metric": metric} | only).items():
             values = values[values[name] == value]
         values = values.replace({"slice": {"": "all"}})
+        if (values.groupby([rows, columns])["data"].nunique() > 1).any():
+            values = values.assign(**{columns: values[columns] + " on " + values["data"]})
         table = values.pivot_table(index=rows, columns=columns, values="value", sort=False)
         known = load_metrics().get((metric, False))
         about = [metric, known.unit if known else "", *only.values()]
@@ -265,8 +268,7 @@ class Study:
         `printed_on` says which data the paper's numbers are of.
         """
         marks, marked = changes["printed"].to_dict(), f"printed by the paper ({printed_on})"
-        about = {"title": f"{title}, size {self.size}", "unit": unit, "marked": marked}
-        self.show(figures.forest(changes, marks, **about), name)
+        self.show(figures.forest(changes, marks, title=title, unit=unit, marked=marked), name)
 
     def losses(self, runs: Runs, names: Iterable[str] = (), series: str = "loss") -> dict:
         """The losses of some configurations, all seeds of each, for `figures.curves.loss_curves`.
@@ -280,10 +282,13 @@ class Study:
         }
 
     def show(self, figure, name: str = "", still=None) -> None:
-        """Show a figure; save it, under the paper's slug and this name, where there is `out`.
+        """Show a figure with this study's size in its title; save it where there is `out`.
 
-        `still` is the picture that stands for a 3D figure with more than lines in it.
+        Its file has the paper's slug and this `name`; without a name it is shown only. `still` is
+        the picture that stands for a 3D figure with more than lines in it.
         """
+        for drawing in filter(None, (figure, still)):
+            output.add_to_title(drawing, f"size {self.size}")
         output.show(figure, still)
         if self.out and name:
             output.save(figure, f"{self.out}/figures", f"{self.slug}-{name}", still=still)

@@ -132,7 +132,6 @@ def test_the_report_is_a_table_with_one_line_for_each_item(tmp_path):
 
 def test_an_unknown_data_set_is_refused_with_the_known_ones(tmp_path):
     known = [
-        "3dpw",
         "cmu",
         "coco",
         "human36m",
@@ -141,7 +140,9 @@ def test_an_unknown_data_set_is_refused_with_the_known_ones(tmp_path):
         "mpii",
         "muco",
         "mupots",
+        "smpl",
         "spin",
+        "threedpw",
         "voc",
     ]
     with pytest.raises(ValueError, match=f"no data set 'h36m'.*{re.escape(str(known))}"):

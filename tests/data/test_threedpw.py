@@ -282,16 +282,16 @@ def test_other_files_are_refused_and_nothing_in_them_is_run(tmp_path):
 
 
 def test_a_folder_is_checked(tmp_path, monkeypatch):
-    assert "virtualhumans" in str(check("3dpw", tmp_path))
+    assert "virtualhumans" in str(check("threedpw", tmp_path))
     write(tmp_path, sequence())
-    report = check("3dpw", tmp_path)
+    report = check("threedpw", tmp_path)
     assert (
         report.ok
         and "9 persons, valid cameras, 9 with a body; the whole part has 35,515" in str(report)
     )
     monkeypatch.setattr(threedpw, "TEST_PERSONS", 9)
-    assert {item.what: item.state for item in check("3dpw", tmp_path).items}["test"] == "ok"
+    assert {item.what: item.state for item in check("threedpw", tmp_path).items}["test"] == "ok"
     (tmp_path / "imageFiles" / "downtown_bar_00" / "image_00001.jpg").unlink()
-    assert "1 of 5 not in" in str(check("3dpw", tmp_path))
+    assert "1 of 5 not in" in str(check("threedpw", tmp_path))
     write(tmp_path, sequence("x_00"), pictures=False).write_bytes(b"x")
-    assert "x_00.pkl: ValueError: no pickle of data begins with" in str(check("3dpw", tmp_path))
+    assert "x_00.pkl: ValueError: no pickle of data begins with" in str(check("threedpw", tmp_path))

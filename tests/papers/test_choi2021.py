@@ -1,6 +1,7 @@
 """The numbers of choi2021 are those of the paper, its mistakes are found, runs decide the rest."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -352,6 +353,21 @@ def test_no_studio_error_and_no_other_device_decides_a_printed_number():
     assert set(cells["verdict"]) == {"quoted", "needs data", "needs hardware", "not run"} | {
         "not derivable"
     }
+
+
+def test_table_9_is_judged_by_networks_trained_on_muco_and_coco():
+    """The rows that mobile.ipynb records with muco=, coco= and mupots= decide; others do not."""
+
+    def verdict(value, trained_on, name="pck/large", number=43, size="paper"):
+        made = measured({name: value}, MUPOTS, "mupots", size)
+        return judged(number, [replace(each, trained_on=trained_on) for each in made]).verdict
+
+    assert verdict(79.5, "muco+coco") == "reproduced"
+    assert verdict(75.0, "muco+coco") == "contradicted"
+    assert verdict(68.1, "coco+muco", "pck/large/TS13", 411) == "reproduced"
+    for trained_on in ("muco+studio-wild", "human36m+mpii", "studio-pictures+studio-wild"):
+        assert verdict(79.5, trained_on) == "needs data"
+    assert verdict(79.5, "muco+coco", size="small") == "not run"
 
 
 def test_no_difference_in_time_is_one_within_the_spread_of_table_10(listed):

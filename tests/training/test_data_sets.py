@@ -1,9 +1,23 @@
 """The data sets of the notebooks: real ones where a folder is named, else generated ones."""
 
 import pytest
+import torch
 from builders import mpii as make_mpii
+from builders import muco as make_muco
+from builders import mupots as make_mupots
+from test_coco import person
+from test_coco import written as write_coco
 
-from posekit.training.data_sets import DataSets
+from posekit.data import mupots
+from posekit.data.batch import UNKNOWN
+from posekit.data.check import CHECKS
+from posekit.geometry.skeleton import MUCO21
+from posekit.metrics.mupots import RELATIVE
+from posekit.models.integral import BOX
+from posekit.models.zoo import NETWORKS
+from posekit.training import integral
+from posekit.training.data_sets import NAMES, DataSets
+from posekit.training.study import Study
 
 HERE = DataSets({}, workers=0)
 
@@ -14,7 +28,8 @@ def test_without_folders_everything_is_generated():
     actors = HERE.actors(("S9",), size=32, every=10, step=30, generated={"frames": 10})
     assert actors.name == "studio-pictures" and set(actors.frames["subject"]) == {"S9"}
     assert HERE.cmu(every=1, detector="truth") is None
-    assert HERE.spin_mixture(size=32) is None and HERE.spin_tests(size=32) == []
+    assert HERE.spin_mixture(size=32) is None and HERE.body_tests(size=32, step=1) == []
+    assert HERE.muco(people, size=32, step=1) is None and HERE.mupots(size=32, step=1) is None
     assert HERE.poses(frames=2, every=1, detector="truth").name == "studio"
     assert HERE.body().name.startswith("body-")
 
@@ -41,3 +56,102 @@ def test_mpii_takes_the_place_of_strangers(tmp_path, capsys):
 def test_a_name_that_nobody_reads_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is not NAME=FOLDER with a name of human36m"):
         DataSets.named(f"mnist={tmp_path}")
+
+
+def test_every_data_set_that_a_notebook_can_be_given_can_be_checked():
+    assert set(NAMES) == set(CHECKS)
+
+
+def test_spin_s_labels_need_smpl(tmp_path):
+    with pytest.raises(ValueError, match="spin needs smpl, too"):
+        DataSets.named(f"spin={tmp_path}").spin_mixture(size=32)
+
+
+# ---- MuCo-3DHP and MuPoTS-3D
+
+
+@pytest.fixture
+def muco(tmp_path):
+    """MuCo's folder: two pictures, three people who are trained on."""
+    near, far, aside = make_muco.NEAR, make_muco.FAR, make_muco.ASIDE
+    make_muco.written(tmp_path / "muco", [[near, aside], [far]])
+    return tmp_path / "muco"
+
+
+@pytest.fixture
+def crowds(tmp_path, monkeypatch):
+    """MuPoTS's folder, of two of its takes with three people each."""
+    sizes = {name: mupots.SIZES[name] for name in ("TS1", "TS6")}
+    monkeypatch.setattr(mupots, "SIZES", sizes)
+    for take in sizes:
+        make_mupots.write_take(tmp_path / "mupots", take)
+    return tmp_path / "mupots"
+
+
+def test_muco_is_mixed_with_people_who_have_no_depths(muco, tmp_path):
+    strangers = HERE.people("valid", 2, size=32)
+    mixed = DataSets.named(f"muco={muco}", workers=0).muco(strangers, size=32, step=1)
+    assert (mixed.name, len(mixed)) == ("muco+studio-wild", 5)
+    write_coco(tmp_path / "coco", [person(1), person(2, picture=2)], "train2017")
+    both = DataSets.named(f"muco={muco},coco={tmp_path / 'coco'}", workers=0)
+    mixed = both.muco(strangers, size=32, step=1)
+    batch = mixed.batch
+    assert mixed.name == "muco+coco" and batch.skeleton == MUCO21
+    assert batch.has_joints3d.tolist() == [True] * 3 + [False] * 2
+
+    def place(joint):
+        return batch.joints2d[3:, MUCO21.index(joint)]
+
+    # Moon et al. add a thorax and a pelvis to COCO's joints: the middles of shoulders and hips.
+    for middle, end in (("neck_base", "shoulder"), ("pelvis", "hip")):
+        ends = (place(f"left_{end}") + place(f"right_{end}")) / 2
+        assert torch.allclose(place(middle), ends, atol=1e-4)
+    unknown = {MUCO21.joints[i] for i in (batch.visible[3] == UNKNOWN).nonzero().flatten()}
+    hands_and_toes = {f"{side}_{end}" for side in ("left", "right") for end in ("hand", "toe")}
+    assert unknown == {"head_top", "spine", "mid_head"} | hands_and_toes
+
+
+def test_exact_joints_are_all_correct_on_mupots(crowds):
+    test = DataSets.named(f"mupots={crowds}", workers=0).mupots(size=32, step=1)
+    exact = integral.targets(test.batch)[..., :3]
+    protocols = [integral.PROTOCOLS[name] for name in RELATIVE if "3dpck" in name]
+    rows = integral.quantities("exact", exact, test, protocols, 1.0)
+    assert {row[0] for row in rows} == {"pck/exact", "pck/exact/TS1", "pck/exact/TS6"}
+    assert {row[2] for row in rows} == {"mupots"} and {row[3] for row in rows} == {100.0}
+    # A wrist half a metre too deep: its bone gets the true length, and points elsewhere.
+    wrong = exact.clone()
+    wrong[:, MUCO21.index("left_wrist"), 2] += 500 / BOX
+    rows = integral.quantities("wrong", wrong, test, protocols, 1.0)
+    assert 100 * 13 / 14 <= rows[0][3] < 100
+
+
+def test_networks_of_both_skeletons_are_tested_on_mupots(muco, crowds, tmp_path, monkeypatch):
+    """As mobile.ipynb does it: 21 joints trained on MuCo, else Human3.6M's 17."""
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
+    study = Study("choi2021", data=f"muco={muco},mupots={crowds}", device="cpu")
+    side = study.setting["side"]
+    strangers = study.data.people("valid", 4, size=side)
+    mixed, test = (
+        study.data.muco(strangers, size=side, step=1),
+        study.data.mupots(size=side, step=2),
+    )
+    assert len(test) == 3 and len(test.people) == 3
+    shape = {"side": side, "width": 0.125, "channels": 64, "depth": 8}
+    own = {"large": {"network": "mobile", "shape": shape | {"joints": len(MUCO21)}}}
+    how = {"augmentation": "choi2021", "recipe": {"batch": 4, "epochs": 1}}
+    runs = study.train(integral.Integral(NETWORKS), own, mixed, [(test, RELATIVE)], **how)
+    record = runs["large", 0].record
+    assert record["data"]["name"] == "muco+studio-wild"
+    rows = {(row["quantity"], row["card"], row["data"]) for row in record["quantities"]}
+    assert ("pck/large", "mupots-3dpck-rel", "mupots") in rows  # as choi2021-043 asks for it
+    assert ("pck/large/TS6", "mupots-3dpck-rel", "mupots") in rows
+    actors = study.data.actors(("S9",), size=side, every=10, step=30, generated={"frames": 10})
+    runs = study.train(
+        integral.Integral(NETWORKS),
+        {"large": {"network": "mobile", "shape": shape}},
+        actors,
+        [(actors, ["h36m-moon-p2"]), (test, RELATIVE[:1])],
+        **how,
+    )
+    scores = study.results(runs, metric="pck").frame
+    assert scores.columns.tolist() == [RELATIVE[0]]

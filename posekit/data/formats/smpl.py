@@ -19,8 +19,15 @@ import scipy.sparse
 
 from posekit.data.formats import pickles
 from posekit.data.formats.pickles import Refused, Stub
+from posekit.geometry import body
+from posekit.geometry.skeleton import H36M17_LEFT_FIRST
 from posekit.system import write_whole
 
+SOURCE = (
+    "get SMPL at smpl.is.tue.mpg.de, licence to accept, and run `posekit data convert-smpl FILE.pkl`; "
+    "J_regressor_extra.npy and J_regressor_h36m.npy come with fetch_data.sh of nkolot/SPIN"
+)
+GENDERS = ("NEUTRAL", "MALE", "FEMALE")
 JOINTS = 24
 MAX_BYTES = 2 * 1024**3  # of a model file; the one with 300 shape components has a quarter
 MAX_CELLS = 32_000_000  # of a sparse matrix made dense; SMPL's has 165,360
@@ -89,6 +96,16 @@ def convert(path: Path | str, out: Path | str | None = None) -> Converted:
         )
     sizes = _sizes(model)
     return Converted(out, sizes["V"], sizes["F"], JOINTS, sizes["S"], fresh)
+
+
+def load(folder: Path | str, gender: str = "NEUTRAL") -> body.Body:
+    """The body of SMPL_NEUTRAL.npz, or of another of GENDERS, as `convert` makes such files.
+
+    J_regressor_extra.npy and J_regressor_h36m.npy lie beside it. Errors as `body.load`.
+    """
+    folder = Path(folder)
+    joints = {H36M17_LEFT_FIRST: folder / "J_regressor_h36m.npy"}
+    return body.load(folder / f"SMPL_{gender}.npz", joints, folder / "J_regressor_extra.npy")
 
 
 def read(path: Path | str) -> dict[str, np.ndarray]:
