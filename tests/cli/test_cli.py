@@ -13,8 +13,10 @@ import pytest
 from test_cmu import motion_text, write
 
 import posekit as package
+from posekit.claims.paper import load_paper, slugs
 from posekit.cli import main, reproduce
 from posekit.cli.reproduce import NOTEBOOKS
+from posekit.data.check import CHECKS
 from posekit.inference import trained
 from posekit.training.runs import ROOT
 
@@ -92,6 +94,29 @@ def test_a_results_folder_that_is_a_file_is_named(posekit, tmp_path, words):
     status, _, complained = posekit(*words.split(), "--out", tmp_path / "out")
     assert status == 1 and len(complained.splitlines()) == 1
     assert f"{tmp_path / 'out'}" in complained and "choose another --out" in complained
+
+
+def test_every_data_set_that_is_documented_can_be_given_and_checked(posekit, tmp_path):
+    """Every NAME of --data that README, a notebook's text or its metadata give."""
+    text, read = (ROOT / "README.md").read_text(), {}
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        book = nbformat.read(path, 4)
+        text += "\n".join(cell.source for cell in book.cells)
+        read |= dict.fromkeys(book.metadata["posekit"]["data"], path.stem)
+    named = set(re.findall(r"\b([a-z]\w+)=FOLDER", text))
+    assert named == read.keys() == set(CHECKS)
+    for name, notebook in read.items():
+        words = ("reproduce", notebook, "--dry-run", "--data", f"{name}={tmp_path}")
+        line = complaint(posekit(*words))
+        assert re.search(rf"data: {name}=\S+: .* missing: ", line), line
+        status, said, _ = posekit("data", "check", name, tmp_path)
+        assert status == 1 and "not complete" in said and " missing " in said
+
+
+def test_every_data_set_that_claims_name_can_be_checked():
+    homes = {printed.data for slug in slugs() for printed in load_paper(slug).printed.values()}
+    kept_back = {"eth-leaderboard", "industrial"}  # nobody but its owners has them
+    assert homes - {"", "reference"} - kept_back <= set(CHECKS)
 
 
 @pytest.mark.parametrize(("name", "source"), [("cmu", "mocap.cs.cmu.edu"), ("human36m", "")])

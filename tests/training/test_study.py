@@ -2,8 +2,10 @@
 
 import json
 
+import plotly.graph_objects as go
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 from torch.nn.utils import parametrizations
 from torch.utils.data import TensorDataset
@@ -13,7 +15,7 @@ from posekit.figures.curves import loss_curves
 from posekit.training.experiment import Task
 from posekit.training.settings import load_settings
 from posekit.training.study import Study
-from posekit.training.tables import measured
+from posekit.training.tables import from_rows, measured
 
 
 def large():
@@ -196,6 +198,35 @@ def test_a_figure_is_shown_and_saved_under_the_papers_name(study, tmp_path, caps
     study.show(curve, "training-loss")
     assert (tmp_path / "out" / "figures" / "tran2022-training-loss.png").is_file()
     Study("tran2022").show(curve, "training-loss")
+
+
+def test_a_figure_names_the_size_once(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "posekit.figures.output.show", lambda figure, still=None: shown.append(figure)
+    )
+    study = Study("tran2022", size="small")
+    named = loss_curves({"a": [[1.0, 0.5]]}, title="Loss at size small")
+    sheet = Figure()
+    for axes, title in zip(sheet.subplots(1, 2), ("best", "worst"), strict=True):
+        axes.set_title(title)
+    scene = go.Figure().update_layout(title_text="A body")
+    for figure in (loss_curves({"a": [[1.0, 0.5]]}), named, sheet, scene):
+        for _ in range(2):
+            study.show(figure)
+    titles = [figure.axes[0].get_title().split("\n")[0] for figure in shown[:4:2]]
+    assert titles == ["Training loss, size small", "Loss at size small"]
+    assert sheet.get_suptitle() == "size small" and sheet.axes[0].get_title() == "best"
+    assert scene.layout.title.text == "A body, size small"
+    sheet.suptitle("Two cases")
+    study.show(sheet, still=Figure())
+    assert sheet.get_suptitle() == "Two cases, size small"
+
+
+def test_one_protocol_on_two_data_sets_makes_two_columns(study):
+    rows = [("mpjpe/a", "cmu-p1", "studio", 10.0), ("mpjpe/a", "cmu-p1", "cmu", 30.0)]
+    frame = study.results(from_rows(rows)).frame
+    assert frame.loc["a"].to_dict() == {"cmu-p1 on studio": 10.0, "cmu-p1 on cmu": 30.0}
 
 
 def test_verdicts_are_counted_from_the_records(study):
