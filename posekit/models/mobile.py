@@ -8,6 +8,13 @@ A MobileNetV2 backbone, a decoder that doubles the resolution until it is the he
 convolution to the volumes, soft-argmax. Joints are in the cube of posekit.models.integral.
 `part_pose` has the decoder with which the paper compares backbones (Table 2).
 
+Two conventions of its repository, and of 3DMPPE_POSENET_RELEASE before it, are others; weights from
+there need them, and networks trained here do not. Its labels have pixel 4 v at voxel v of x and y,
+and v / D of the box of depths at voxel v of z, where here a voxel is at its middle (half a voxel, as
+in posekit.models.integral). Its pictures have 0 to 255 where ImageNet's mean and deviation are those
+of 0 to 1, so that the network sees about -2 to 1,130: the same as an encoder whose mean and
+deviation are divided by 255.
+
 B pictures, J joints, C channels, H x W pixels, D x h x w voxels.
 """
 

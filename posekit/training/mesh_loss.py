@@ -3,7 +3,8 @@
 H. Bae, "Comparison of Various CNN Models for 3D Human Pose Estimation" (internship report, 2021;
 train/train_add_smpl_loss4/trainer.py), after Kolotouros et al., SPIN (ICCV 2019), without its
 fitting. Each term is a mean over the persons whose labels it needs, and 0 where there are none.
-SPIN's per-vertex term has no weight there, and isn't here.
+SPIN's per-vertex term has no weight there, and isn't here. Its 2D labels are cut to whole pixels of
+the crop, then 1 is added: they lie half a pixel to the lower right on average. Here they are exact.
 
 B persons, J joints of the batch's skeleton.
 """
