@@ -25,9 +25,15 @@ from posekit.models.integral import VolumeNet, from_cube, from_voxels, to_cube
 from posekit.models.soft_argmax import soft_argmax
 from posekit.training.augment import Augmented
 from posekit.training.experiment import Session, Task, best_median_worst, predict
-from posekit.training.losses import MEANS, Z_OF_2D, joint_loss, volume_loss
+from posekit.training.losses import (
+    MEANS,
+    Z_OF_2D,
+    joint_loss,
+    published_volume_loss,
+    volume_loss,
+)
 
-LOSSES = ("joints", "volumes", "both")
+LOSSES = ("joints", "volumes", "both", "both, published")
 OUTSIDE = ("taught", "ignored")
 PROTOCOLS = PICTURE_PROTOCOLS | POSE_PROTOCOLS | MUPOTS_PROTOCOLS
 STAND_INS = SAME_POINT | SPIN_3DHP_POINTS | {"head_top": ("head",), "mid_head": ("neck_nose",)}
@@ -142,13 +148,18 @@ def cube_loss(
     z_of_2d: str = Z_OF_2D[0],
     mean_over: str = MEANS[0],
 ) -> Float[Tensor, ""]:
-    """The loss of the joints of some volumes, of the volumes themselves, or the mean of both."""
+    """The loss of the joints of some volumes, of the volumes themselves, or the mean of both.
+
+    With "both, published" that of the volumes is Bouchiat et al.'s (`published_volume_loss`).
+    """
     true, known, deep = target[..., :3], target[..., 3] > 0, target[:, 0, 4] > 0
     losses = []
     if kind != "volumes":
         places = from_voxels(soft_argmax(logits), logits.shape[2:])
         losses.append(joint_loss(places, true, known, deep, z_of_2d=z_of_2d, mean_over=mean_over))
-    if kind != "joints":
+    if kind == "both, published":
+        losses.append(published_volume_loss(logits, true, known, deep))
+    elif kind != "joints":
         losses.append(volume_loss(logits, true, known, deep, mean_over=mean_over))
     return torch.stack(losses).mean()  # each weighs a half, as published
 

@@ -65,9 +65,7 @@ def volume_loss(
 
     Over the voxels the sum, over joints and pictures the mean, with `mean_over` as in `joint_loss`.
     Where there are no depths, the probabilities added up along z are compared with a Gaussian in x
-    and y. Bouchiat et al. found their own kind harmful with MPII beside Human3.6M (section 2). As
-    published (l2jointheatmaploss.py), that compares the logits themselves, takes the cube's
-    coordinates for voxels, and adds up joints and pictures: J B times a mean.
+    and y. What Bouchiat et al. may have meant; `published_volume_loss` is what they ran.
     """
     volume = logits.shape[2:]
     shares = logits.float().flatten(2).softmax(2).unflatten(2, volume)
@@ -80,6 +78,33 @@ def volume_loss(
     apart3d = (shares - solid).square().sum((2, 3, 4))
     apart2d = (shares.sum(2) - flat).square().sum((2, 3))
     return _mean(torch.where(has_depth[:, None], apart3d, apart2d), known, mean_over)
+
+
+def published_volume_loss(
+    logits: Float[Tensor, "B J D h w"],
+    true: Float[Tensor, "B J 3"],
+    known: Bool[Tensor, "B J"],
+    has_depth: Bool[Tensor, " B"],
+) -> Float[Tensor, ""]:
+    """The loss of volumes as Bouchiat et al. published it (l2jointheatmaploss.py), mistakes included.
+
+    It compares the logits themselves, and takes the cube's coordinates for voxels: wherever a joint
+    is, its Gaussian lies at the first voxel. In a batch without depths the Gaussians of x and y
+    make one number for all cells, an inner product instead of an outer one, and the best of the D
+    slices counts; in others, a picture without depths has those of the root. Over voxels and
+    pictures the sum, over joints the mean, as `joint_loss` counts them. The paper found it harmful
+    with MPII beside Human3.6M (section 2).
+    """
+    logits, (x, y, z) = logits.float(), true.unbind(-1)
+    z = z.where(has_depth[:, None], 0)
+    x, y, z = (_density(at, n, 1) for at, n in zip((x, y, z), logits.shape[:1:-1], strict=True))
+    if has_depth.any():
+        solid = torch.einsum("bjz,bjy,bjx->bjzyx", z, y, x)
+        apart = (logits - solid).square().sum((2, 3, 4))
+    else:
+        even = (x * y).sum(-1)[..., None, None, None]
+        apart = (logits - even).square().sum((3, 4)).amin(2)
+    return len(logits) * _mean(apart, known, MEANS[0])
 
 
 def _density(at: Float[Tensor, "B J"], count: int, sigma: Number) -> Float[Tensor, "B J n"]:

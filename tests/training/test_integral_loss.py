@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from posekit.models.integral import from_voxels
-from posekit.training.losses import joint_loss, volume_loss
+from posekit.training import integral
+from posekit.training.losses import joint_loss, published_volume_loss, volume_loss
 
 
 def some_joints() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -115,6 +116,39 @@ def test_the_loss_of_volumes_is_least_at_the_joint_and_blind_to_unknown_depths()
     assert volume_loss(logits, off, known, deep) > 0.02
     assert volume_loss(logits, off, known, flat) < 1e-6
     assert volume_loss(logits, off, ~known, deep) == 0
+
+
+@pytest.mark.parametrize("depths", ["some", "none"])
+def test_the_published_loss_of_volumes_is_its_code(depths):
+    """l2jointheatmaploss.py, joint by joint: cells count from 0, joints are in -0.5 to 0.5; for (J, 2)
+    targets kern_y[None] @ kern_x[:, None] is one number. JointMultiLoss passes (J, 2) only where
+    all z of the batch are 0, and adds up half of this and half of the joints' loss."""
+    torch.manual_seed(1)
+    logits = torch.randn(2, 3, 4, 6, 6)
+    true = torch.rand(2, 3, 3) - 0.5
+    known = torch.tensor([[True, False, True], [True, True, False]])
+    has_depth = torch.tensor([depths == "some", False])
+
+    def kernel(count, at):
+        return np.exp(-0.5 * (np.arange(count) - at) ** 2) / math.sqrt(2 * math.pi)
+
+    volumes, places, total = logits.double().numpy(), true.double().numpy(), 0.0
+    places[~has_depth.numpy(), :, 2] = 0
+    for b in range(2):
+        for j in range(3):
+            x, y, z = places[b, j]
+            if has_depth.any():
+                truth = np.einsum("i,j,k->ijk", kernel(4, z), kernel(6, y), kernel(6, x))
+                error = ((volumes[b, j] - truth) ** 2).sum()
+            else:
+                truth = kernel(6, y)[None] @ kernel(6, x)[:, None]
+                error = ((volumes[b, j] - truth) ** 2).sum(axis=(1, 2)).min()
+            total += error * known[b, j].item()
+    loss = published_volume_loss(logits, true, known, has_depth)
+    assert 3 * loss.item() == pytest.approx(total, rel=1e-5)
+    target = torch.cat([true, known[..., None], has_depth[:, None, None].expand(2, 3, 1)], dim=-1)
+    both = integral.cube_loss(logits, target, kind="both, published")
+    torch.testing.assert_close(both, (loss + integral.cube_loss(logits, target)) / 2)
 
 
 def test_an_unknown_switch_is_named():
