@@ -65,7 +65,7 @@ class StudioPictures(Pictures):
         self.size, self.skeleton, self.seed = size, skeleton, seed
         self.body, self.varied = free() if body is None else body, varied
         self._moments = range(0, frames, every)  # frames of a take that become pictures
-        self._takes = list(poses.performances(subjects, frames, seed))
+        self._takes = poses.Takes(subjects, frames, seed)
 
     def __len__(self) -> int:
         return len(self._takes) * len(poses.CAMERAS) * len(self._moments)
@@ -74,8 +74,8 @@ class StudioPictures(Pictures):
     def frames(self) -> pd.DataFrame:
         """Subject, action, take, camera and frame of every picture, as in a `PoseSet`."""
         rows = [
-            (p.subject, p.action, p.take, camera, frame)
-            for p in self._takes
+            (*name, camera, frame)
+            for name in self._takes.names
             for camera in poses.CAMERAS
             for frame in self._moments
         ]

@@ -29,7 +29,7 @@ T frames, 24 joints of SMPL's rig. World: mm, z up, floor at 0. SMPL's rest fram
 z forward.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -115,12 +115,26 @@ def performance(
     )
 
 
-def performances(
-    subjects: Iterable[str] = SUBJECTS, frames: int = FRAMES, seed: int = 0
-) -> Iterator[Performance]:
-    """All takes of these subjects, action by action."""
-    for subject, action, take in product(subjects, ACTIONS, (1, 2)):
-        yield performance(subject, action, take, frames, seed)
+class Takes:
+    """All takes of these subjects, action by action, each made when it is first asked for.
+
+    `names` are the subjects, actions and takes, in order. ValueError for an unknown subject.
+    """
+
+    def __init__(self, subjects: Iterable[str] = SUBJECTS, frames: int = FRAMES, seed: int = 0):
+        self.names = list(product(subjects, ACTIONS, (1, 2)))
+        for subject, _, _ in self.names:
+            _check_name("subject", subject, SUBJECTS)
+        self._frames, self._seed, self._made = frames, seed, {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, number: int) -> Performance:
+        if number not in self._made:
+            name = self.names[number]
+            self._made[number] = performance(*name, self._frames, self._seed)
+        return self._made[number]
 
 
 @cache
@@ -175,7 +189,8 @@ def load(
     _check_name("detector", detector, DETECTORS)
     detect = noisy_detector(seed) if detector == "noisy" else None
     subjects = SUBJECTS if subjects is None else subjects
-    takes = (take.motion() for take in performances(subjects, frames, seed))
+    names = Takes(subjects).names  # one at a time, so that one is kept
+    takes = (performance(*name, frames, seed).motion() for name in names)
     return project_motions(
         takes, cameras, name="studio", version=VERSION, every=every, detect=detect
     )

@@ -13,7 +13,6 @@ World: mm, z up, floor at 0. Pictures: px.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,15 @@ from posekit.geometry.body import Body, free
 from posekit.geometry.camera import Camera, Intrinsics
 from posekit.geometry.crop import crop_affine, take
 from posekit.geometry.skeleton import SPIN24, Skeleton
-from posekit.studio.poses import ACTIONS, FRAMES, TEST, TRAIN, VERSION, camera_rotation, performance
+from posekit.studio.poses import (
+    FRAMES,
+    TEST,
+    TRAIN,
+    VERSION,
+    Takes,
+    camera_rotation,
+    performance,
+)
 from posekit.studio.scene import lens, wardrobe
 from posekit.studio.scene.backgrounds import Background, pictures_in
 from posekit.studio.scene.cast import Person, dress
@@ -175,7 +182,7 @@ class Moments:
     """
 
     def __init__(self, subjects: Sequence[str]):
-        self.takes = list(product(subjects, ACTIONS, (1, 2)))
+        self.takes = Takes(subjects).names
         self.each = len(range(0, FRAMES, EVERY))
 
     def __len__(self) -> int:

@@ -189,7 +189,7 @@ def test_mistakes_are_named(strangers):
         Wild("test", 2, backgrounds="lawns")
     with pytest.raises(ValueError, match="every 0 1 or more"):
         StudioPictures("S9", every=0)
-    with pytest.raises(ValueError, match="no actor 'S2'"):
+    with pytest.raises(ValueError, match="no subject 'S2'"):
         StudioPictures(("S2",))
     with pytest.raises(ValueError, match="no batches"):
         strangers[[]]
