@@ -91,9 +91,12 @@ def progress(steps: Iterable, label: str, total: int | None = None, done: int = 
     if os.environ.get("POSEKIT_HEADLESS") or not (_in_notebook() or sys.stderr.isatty()):
         style = {"file": _Lines(), "delay": 5, "mininterval": 10, "maxinterval": 10, "ncols": 90}
         return tqdm(steps, label, total, initial=done, **style)
-    # In notebooks text on stdout: a widget leaves "model not found" where one was saved.
-    stream = sys.stdout if _in_notebook() else sys.stderr
-    return tqdm(steps, label, total, initial=done, leave=False, file=stream, ncols=90)
+    style = {"leave": False, "ncols": 90, "file": sys.stderr}
+    if _in_notebook():
+        # Text: a widget leaves "model not found" where one was saved. One line for all bars: a
+        # notebook cannot go back up to an outer bar, and would show a line for each update.
+        style |= {"file": sys.stdout, "position": 0}
+    return tqdm(steps, label, total, initial=done, **style)
 
 
 def _in_notebook() -> bool:

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all; bars stay on one line."""
 
 import resource
 import signal
@@ -6,6 +6,7 @@ import signal
 import pytest
 import torch
 
+from posekit import system
 from posekit.system import write_text, write_whole
 
 
@@ -40,3 +41,14 @@ def test_a_checkpoint_on_a_full_disk_leaves_the_old_one(tmp_path, small_files_on
 def test_folders_are_made(tmp_path):
     write_text(tmp_path / "a" / "b.txt", "text")
     assert (tmp_path / "a" / "b.txt").read_text() == "text"
+
+
+def test_nested_bars_of_a_notebook_share_one_line(monkeypatch, capsys):
+    """A notebook redraws a line (\\r) and cannot go up to another."""
+    monkeypatch.delenv("POSEKIT_HEADLESS", raising=False)
+    monkeypatch.setattr(system, "_in_notebook", lambda: True)
+    for _ in system.progress(range(3), "outer"):
+        list(system.progress(range(3), "inner"))
+    said = capsys.readouterr().out
+    assert "outer" in said and "inner" in said
+    assert "\n" not in said and "\x1b" not in said

@@ -114,7 +114,9 @@ def picture(figure: go.Figure, moments: int = 3) -> Picture:
     frames = list(figure.frames)
     count = min(moments, len(frames)) or 1
     chosen = np.linspace(0, max(len(frames) - 1, 0), count).round().astype(int)
-    drawing = Picture(figsize=(4.2 * count, 4.6), dpi=100, layout="constrained")
+    # JupyterLab cuts off what is wider than its column, some 860 px.
+    size = (4.2, 4.6) if count == 1 else (2.85 * count, 3.6)
+    drawing = Picture(figsize=size, dpi=100, layout="constrained")
     drawing.suptitle(figure.layout.title.text, fontsize=12, wrap=True)
     for column, number in enumerate(chosen):
         axes = drawing.add_subplot(1, count, column + 1, projection="3d")

@@ -117,9 +117,13 @@ class DataSets:
         """Every `step`-th person of MuCo-3DHP with COCO's people in 2D; None without MuCo-3DHP.
 
         `strangers` take COCO's place. As Moon et al. do, the middle of the shoulders stands for
-        the base of the neck that pictures with 2D joints lack.
+        the base of the neck that pictures with 2D joints lack. ValueError for COCO alone.
         """
         if "muco" not in self:
+            if "coco" in self:
+                raise ValueError(
+                    "data: coco needs muco, too: it is trained on beside MuCo-3DHP only"
+                )
             return None
         album = self.read(muco.load(self.folders["muco"], size=size), "MuCo-3DHP", step=step)
         if "coco" in self:

@@ -7,6 +7,7 @@ import sys
 
 import nbformat
 import pytest
+from builders.mpi_inf_3dhp import write_test
 
 from posekit.cli import reproduce
 from posekit.training import runs
@@ -162,6 +163,18 @@ def test_data_and_devices_that_cannot_be_used_are_refused(tmp_path, given, fault
 
 def test_data_that_is_there_is_not_refused(tmp_path, shared):
     reproduce.check_inputs({"data": f"cmu={shared / 'cmu_mocap'}", "device": "cpu"})
+
+
+def test_one_part_of_a_data_set_is_enough_to_begin(tmp_path):
+    """MPI-INF-3DHP's test takes without the 25 GB to train on."""
+    frames = {"frames": 2, "valid": (1, 0), "activities": (1, 0)}
+    for number in range(1, 7):
+        write_test(tmp_path, f"TS{number}", **frames)
+    reproduce.check_inputs({"data": f"mpi_inf_3dhp={tmp_path}", "device": "cpu"})
+    for picture in tmp_path.glob("TS*/imageSequence/*.jpg"):
+        picture.unlink()
+    with pytest.raises(ValueError, match="mpi_inf_3dhp=.*: S1/Seq1 missing"):
+        reproduce.check_inputs({"data": f"mpi_inf_3dhp={tmp_path}", "device": "cpu"})
 
 
 def test_an_unknown_paper_is_named(notebook, tmp_path):

@@ -1,5 +1,8 @@
 """The data sets of the notebooks: real ones where a folder is named, else generated ones."""
 
+from dataclasses import replace
+from shutil import copy
+
 import pytest
 import torch
 from builders import mpii as make_mpii
@@ -9,13 +12,14 @@ from test_coco import person
 from test_coco import written as write_coco
 
 from posekit.data import mupots
-from posekit.data.batch import UNKNOWN
+from posekit.data.batch import UNKNOWN, unit_range
 from posekit.data.check import CHECKS
 from posekit.geometry.skeleton import MUCO21
 from posekit.metrics.mupots import RELATIVE
 from posekit.models.integral import BOX
 from posekit.models.zoo import NETWORKS
 from posekit.training import integral
+from posekit.training.augment import Augmented
 from posekit.training.data_sets import NAMES, DataSets
 from posekit.training.study import Study
 
@@ -67,6 +71,26 @@ def test_spin_s_labels_need_smpl(tmp_path):
         DataSets.named(f"spin={tmp_path}").spin_mixture(size=32)
 
 
+def test_pascal_voc_s_objects_are_pasted_in_the_place_of_shapes(shared, tmp_path):
+    for part in ("JPEGImages", "SegmentationObject"):
+        (tmp_path / part).symlink_to(shared / "voc3" / part)
+    annotations = tmp_path / "Annotations"  # of two of its three pictures, whose numbers fit
+    annotations.mkdir()
+    for number in ("2011_000003", "2011_000025"):
+        copy(shared / "voc3" / "Annotations_derived" / f"{number}.xml", annotations)
+    real = DataSets.named(f"voc={tmp_path}")
+    cutouts = real.occluders(0)
+    assert cutouts and cutouts is real.occluders(1)  # cut out once
+    assert all(cutout.dtype == "uint8" and cutout.shape[2] == 4 for cutout in cutouts)
+    people = HERE.people("valid", 3, size=32)
+    pasted = replace(people, occluders=cutouts)
+    about = {"augmentation": "bouchiat: VOC", "targets": integral.targets, "seed": 0}
+    indices = torch.arange(3)
+    pictures, _ = Augmented(pasted, **about).samples(indices)
+    assert not torch.equal(pictures, unit_range(people.batch.images))
+    assert pasted.fingerprint() != people.fingerprint()
+
+
 # ---- MuCo-3DHP and MuPoTS-3D
 
 
@@ -109,6 +133,12 @@ def test_muco_is_mixed_with_people_who_have_no_depths(muco, tmp_path):
     unknown = {MUCO21.joints[i] for i in (batch.visible[3] == UNKNOWN).nonzero().flatten()}
     hands_and_toes = {f"{side}_{end}" for side in ("left", "right") for end in ("hand", "toe")}
     assert unknown == {"head_top", "spine", "mid_head"} | hands_and_toes
+
+
+def test_coco_without_muco_is_refused(tmp_path):
+    strangers = HERE.people("valid", 2, size=32)
+    with pytest.raises(ValueError, match="coco needs muco, too"):
+        DataSets.named(f"coco={tmp_path}").muco(strangers, size=32, step=1)
 
 
 def test_exact_joints_are_all_correct_on_mupots(crowds):
