@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -61,3 +62,19 @@ def papers(shared) -> Path:
     if not folder.is_dir():
         pytest.skip("../shared/papers is not here: the tables are compared with it only")
     return folder
+
+
+@pytest.fixture
+def command(monkeypatch, capsys) -> Callable:
+    """Runs a posekit command in this process: (exit status, standard output, the error)."""
+
+    from posekit.cli import main  # after the shape checks are on
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["posekit", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return end.value.code, printed.out, printed.err
+
+    return run

@@ -1,12 +1,22 @@
 """What the README and the pages beside it point at is there, and its Python can be run."""
 
+import json
 import re
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import torch
+from builders.networks import RUN_SHAPE, finished_run
 
 from posekit.cli import main
+from posekit.geometry.skeleton import H36M17
+from posekit.inference import trained
+from posekit.inference.output import ENTRIES, PERSON
+from posekit.models import checkpoint
+from posekit.models.checkpoint import About
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "results/README.md", "results/studio.md", "posekit/studio/STUDIO.md"]
@@ -22,7 +32,8 @@ def test_links_lead_somewhere(page):
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    found = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return [text for own, text in found if own == language]
 
 
 def test_the_python_in_the_readme_runs(tmp_path, monkeypatch):
@@ -45,3 +56,33 @@ def test_the_commands_in_the_readme_are_commands(monkeypatch, capsys):
         text = capsys.readouterr().out
         assert end.value.code == 0
         assert all(word in text for word in words if word.startswith("--")), words
+
+
+def test_the_commands_that_predict_run(tmp_path, monkeypatch, command):
+    """Each line that begins with posekit predict or runs, with files in the place of capitals."""
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
+    own = finished_run(tmp_path / "net")
+    about = About("integral", "resnet", "Human3.6M-17", 64, "tiny", "untrained", RUN_SHAPE)
+    checkpoint.save(tmp_path / "tiny.safetensors", own, about)
+    monkeypatch.setattr(trained, "bundled", lambda: [tmp_path / "tiny.safetensors"])
+    lifter = finished_run(tmp_path / "lifter", "martinez", channels=16)
+    cv2.imwrite(str(tmp_path / "picture.png"), np.zeros((120, 100, 3), np.uint8))
+    pose = lifter(torch.full((1, 17, 2), 500.0))[0].detach()
+    seen = {"joints2d": (50 + 100 * pose[:, :2] / (pose[:, 2:] + 4000)).tolist()}
+    joints = {"skeleton": {"name": "", "joints": H36M17.joints, "parents": H36M17.parents}}
+    (tmp_path / "joints.json").write_text(json.dumps(joints | {"people": [seen]}))
+    files = {"PICTURE": "picture.png", "RUN": "net", "JOINTS.json": "joints.json"}
+    files["LIFTER"] = "lifter"
+    monkeypatch.chdir(tmp_path)
+    lines = [line.split("#")[0].split()[1:] for block in blocks("") for line in block.splitlines()]
+    lines = [words for words in lines if words and words[0] in ("predict", "runs")]
+    assert len(lines) > 4
+    for words in lines:
+        status, said, error = command(*(files.get(word, word) for word in words))
+        assert status == 0 and not error and said, words
+    written = json.loads((tmp_path / "sample-people" / "people.json").read_text())
+    assert len(written["people"]) == 3 and written["model"]["name"] == "tiny"
+    readme = (ROOT / "README.md").read_text()
+    assert written.keys() == ENTRIES.keys() and written["people"][0].keys() == PERSON.keys()
+    for name, text in (ENTRIES | PERSON).items():
+        assert f"| `{name}` | {text} |" in readme

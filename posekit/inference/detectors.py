@@ -2,6 +2,16 @@
 
 A box is left, top, width and height, px. A score is a number from 0 to 1 that says how sure the
 detector is; there is none where a person drew the box. H x W pixels, RGB.
+
+Measured on photographs: the share of labelled people who get a box whose square has 0.3 (0.5) of the
+union with the square of their own box, and boxes a picture that nobody has. LSP extended's pictures
+2001 to 2400, Pose2Sim's demo (80), four pictures of COCO (14 people, most of them small):
+
+| detector | LSP extended | Pose2Sim | COCO | too many |
+|---|---|---|---|---|
+| BlazePose's | 0.90 (0.69) | 1.00 (1.00) | 0.64 (0.50) | 0.19, 0.01, 0 |
+| OpenCV's HOG | 0.10 (0.08) | 0.15 (0.13) | 0.07 (0.07) | 0.10, 1.11, 0 |
+| whole picture | 0.23 (0.08) | 0 (0) | 0 (0) | 0.77, 1, 1 |
 """
 
 import math
@@ -16,6 +26,8 @@ import torch
 from jaxtyping import UInt8
 
 from posekit.geometry.crop import Box
+from posekit.inference import blazepose as blazepose_file
+from posekit.inference.export import package
 
 PERSON = 1  # of COCO's categories
 
@@ -45,17 +57,21 @@ def choose(name: str, device: str = "cpu") -> Detector:
     """
     if name == "auto":
         lacking = []
-        for detector in (lambda: faster_rcnn(device, download=False), hog):
+        for detector in (lambda: faster_rcnn(device, download=False), blazepose, hog):
             try:
                 return detector()
             except (ImportError, FileNotFoundError) as error:
                 lacking.append(str(error))
         return whole_picture(remedy="there is no detector here. " + "; or: ".join(lacking))
-    if name == "torchvision":
-        return faster_rcnn(device, download=True)
-    if name not in ("hog", "whole"):
-        raise ValueError(f"no detector {name!r}; there are auto, torchvision, hog, whole")
-    return hog() if name == "hog" else whole_picture()
+    named = {
+        "blazepose": blazepose,
+        "torchvision": lambda: faster_rcnn(device, download=True),
+        "hog": hog,
+        "whole": whole_picture,
+    }
+    if name not in named:
+        raise ValueError(f"no detector {name!r}; there are auto, {', '.join(named)}")
+    return named[name]()
 
 
 def whole_picture(remedy: str = "") -> Detector:
@@ -63,6 +79,30 @@ def whole_picture(remedy: str = "") -> Detector:
     note = "the whole picture counts as the box of one person"
     whole = lambda picture, frame: [Detection((0, 0, picture.shape[1], picture.shape[0]))]
     return Detector("whole picture", whole, note, remedy)
+
+
+def blazepose() -> Detector:
+    """BlazePose's detector (`posekit.inference.blazepose`), offline.
+
+    FileNotFoundError and ModuleNotFoundError with the remedy where mediapipe's file or OpenVINO are
+    not installed; ValueError when the file is damaged.
+    """
+    library, path = package("openvino"), blazepose_file.weights()
+    try:
+        compiled = library.Core().compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+        request = compiled.create_infer_request()
+    except Exception as error:  # OpenVINO's own
+        raise ValueError(f"{path} is damaged ({error}): install mediapipe anew") from error
+
+    def network(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        made = request.infer([pictures])
+        return made[0][0], made[1][0, :, 0]
+
+    def find(picture: UInt8[np.ndarray, "H W 3"], frame: int) -> list[Detection]:
+        return [Detection(box, score) for box, score in blazepose_file.people(network, picture)]
+
+    note = "it finds people whose face or head is seen, best near the camera"
+    return Detector("BlazePose's detector", find, note)
 
 
 def hog() -> Detector:

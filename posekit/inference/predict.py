@@ -113,8 +113,8 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
     if options.box:
         typed = [box_of(text.split(","), f"--box {text}") for text in options.box]
         found = given_boxes([Detection(box) for box in typed])
-    elif options.boxes:
-        found = read_boxes(options.boxes, path.name)
+    elif options.boxes or (source == SAMPLE and options.detector == "auto"):
+        found = read_boxes(options.boxes or path.with_suffix(".json"), path.name)
     else:
         found = detectors.choose(options.detector, device)
     finder = Finder(network, found, options.least, options.focal)
@@ -135,7 +135,8 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
 
 
 def sample() -> Path:
-    """The picture that comes with the package: generated people, free to use."""
+    """The picture that comes with the package, number 13 of `Wild("test")` as a whole: generated
+    people, free to use. Their boxes are in the json file beside it."""
     return Path(str(resources.files("posekit.inference"))) / "sample.jpg"
 
 

@@ -82,7 +82,7 @@ def finished_run(folder: Path, network: str = "resnet", **shape) -> torch.nn.Mod
     built = trained.TASKS[kind].build(config)
     if kind == "lifting":  # as if trained on poses that hardly differ from one
         poses = 300 * torch.randn(17, 3) + torch.randn(50, 17, 3)
-        built = Lifter(built, 500 + torch.randn(50, 17, 2), poses - poses[:, :1])
+        built = Lifter(built, 500 + 100 * torch.randn(50, 17, 2), poses - poses[:, :1])
     folder.mkdir(parents=True)
     torch.save(built.state_dict(), folder / "network.pt")
     (folder / "record.json").write_text(json.dumps(record))

@@ -1,6 +1,5 @@
 """Tiny networks, each exported once for all tests, and the command line in this process."""
 
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -11,7 +10,6 @@ import torch
 from builders.networks import NETWORKS, skip_without
 from torch import nn
 
-from posekit.cli import main
 from posekit.inference import export
 
 
@@ -43,19 +41,5 @@ def in_thread() -> Callable:
     def run(function, *args):
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(function, *args).result()
-
-    return run
-
-
-@pytest.fixture
-def command(monkeypatch, capsys) -> Callable:
-    """Runs a posekit command in this process: (exit status, standard output, the error)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["posekit", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        printed = capsys.readouterr()
-        return end.value.code, printed.out, printed.err
 
     return run

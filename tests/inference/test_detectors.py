@@ -1,11 +1,15 @@
 """Detectors of people."""
 
+from importlib.util import find_spec
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from posekit.inference import blazepose
 from posekit.inference.detectors import Detection, choose, faster_rcnn, hog, whole_picture
+from posekit.inference.detectors import blazepose as blazepose_detector
 from posekit.models.torchvision_compat import torchvision
 
 BLANK = np.zeros((200, 300, 3), np.uint8)
@@ -53,15 +57,73 @@ def test_hog_finds_the_skier_who_stands_upright(shared):
 @pytest.mark.skipif(hasattr(cv2, "HOGDescriptor"), reason="this OpenCV has HOG")
 def test_without_hog_the_remedy_is_named_and_auto_takes_the_whole_picture(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(blazepose, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="opencv-contrib-python-headless in place of"):
         choose("hog")
     chosen = choose("auto")
     assert chosen.name == "whole picture"
     assert "there is no detector here" in chosen.remedy and "contrib" in chosen.remedy
+    assert "pip install --no-deps mediapipe==" in chosen.remedy
+
+
+def anchored(middle, face, hips, rim) -> tuple[np.ndarray, int]:
+    """BlazePose's 12 numbers of somebody in px of its input, and the anchor that they count from."""
+    places = blazepose.anchors() * 224
+    anchor = int(np.linalg.norm(places - middle, axis=1).argmin())
+    points = [np.subtract(each, places[anchor]) for each in (hips, rim, hips, rim)]
+    return np.concatenate([np.subtract(middle, places[anchor]), face, *points]), anchor
+
+
+def test_blazepose_s_numbers_are_circles_about_the_hips():
+    """MediaPipe's pose_detection_cpu.pbtxt: offsets from anchors over 224 px; the body's circle is
+    about the first key point and goes through the second."""
+    numbers, logits = np.zeros((2254, 12)), np.full(2254, -50.0)
+    one, first = anchored((50, 40), (20, 20), (55, 100), (55, 190))
+    other, second = anchored((170, 60), (30, 30), (160, 120), (160, 60))
+    for row, anchor, logit in ((one, first, 2.0), (other, second, 3.0)):
+        numbers[anchor], logits[anchor] = row, logit
+    beside = first + 1  # the other anchor of the same cell sees the same face, hips 10 px lower
+    numbers[beside], logits[beside] = numbers[first] + np.eye(12)[[5, 7]].sum(0) * 10, 2.0
+    a, b = blazepose.circles(numbers, logits, 0.5)
+    assert a[0].tolist() == pytest.approx([160, 120]) and a[1] == pytest.approx(0.8 * 60)
+    assert a[2] == pytest.approx(1 / (1 + np.exp(-3)))
+    assert b[0].tolist() == pytest.approx([55, 105]) and b[1] == pytest.approx(0.8 * 90)
+    assert len(list(blazepose.circles(numbers, logits, 0.9))) == 1
+
+
+def test_blazepose_finds_small_people_in_parts_of_the_picture_once():
+    def network(seen):
+        """Sees a face wherever the input has a bright block, as large as the block."""
+        numbers, logits = np.zeros((2254, 12)), np.full(2254, -50.0)
+        ys, xs = np.nonzero(seen[0, :, :, 0] > 0.5)
+        if len(xs):
+            side = np.ptp(xs) + 1
+            middle = np.array([xs.min() + side / 2, ys.min() + side / 2])
+            rim = middle + [0, 3 * side]
+            row, anchor = anchored(middle, (side, side), middle, rim)
+            numbers[anchor], logits[anchor] = row, 4.0
+        return numbers, logits
+
+    picture = np.zeros((400, 600, 3), np.uint8)
+    picture[185:215, 285:315] = 255
+    ((box, score),) = blazepose.people(network, picture)
+    assert box == pytest.approx((300 - 72, 200 - 72, 144, 144), abs=25) and score > 0.9
+    places = list(blazepose.parts((400, 600)))
+    assert {side for *_, side in places} == {266} and len(places) == 2 * 4
+    assert min(left for left, *_ in places) == 0 and max(left for left, *_ in places) == 600 - 266
+
+
+@pytest.mark.skipif(find_spec("mediapipe") is None, reason="mediapipe's weights are not installed")
+def test_blazepose_finds_the_people_of_photographs(shared):
+    for name, count in (("000000000785", 1), ("000000197388", 3)):
+        picture = cv2.imread(str(shared / "coco4" / f"{name}.jpg"))[..., ::-1].copy()
+        assert len(blazepose_detector().find(picture, 0)) >= count
 
 
 def test_a_detector_of_another_name_is_refused():
-    with pytest.raises(ValueError, match="no detector 'yolo'; there are auto, torchvision, hog"):
+    with pytest.raises(
+        ValueError, match="no detector 'yolo'; there are auto, blazepose, torchvision, hog"
+    ):
         choose("yolo")
 
 
