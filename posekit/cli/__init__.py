@@ -63,6 +63,13 @@ def reproduce_papers(
         Path | None,
         typer.Option(help="Folder to write to; results, or results-smoke, unless given."),
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            help="Where trainings are done: processes (of this machine), or "
+            "slurm:partition=NAME,gpus=1,minutes=60,workers=8."
+        ),
+    ] = "processes",
     dry_run: Annotated[bool, typer.Option(help="Print the papermill commands only.")] = False,
 ) -> None:
     """Run the notebooks of papers with papermill and write their results.
@@ -72,6 +79,7 @@ def reproduce_papers(
     """
     from posekit.cli import reproduce as jobs
     from posekit.report import overview
+    from posekit.training import cluster
 
     need_repository()
     if size not in SIZES:
@@ -85,7 +93,8 @@ def reproduce_papers(
         raise ValueError(f"--param {twice[0]}=...: that is what the option --{twice[0]} is for")
     notebooks = {paper: jobs.notebooks()[paper] for paper in chosen}
     given = jobs.shares(notebooks, parameters | more)
-    jobs.check_inputs(parameters)
+    jobs.check_inputs(parameters | ({"device": "cpu"} if cluster.from_words(on) else {}))
+    os.environ[cluster.ON] = on  # for the kernels of the notebooks
     for paper, notebook in notebooks.items():
         if dry_run:
             print(jobs.command(notebook, given[paper]))

@@ -22,7 +22,7 @@ from pathlib import Path
 BOOKKEEPING = {
     "posekit",
     "posekit.system",
-    *(f"posekit.training.{name}" for name in ("runs", "code_digest", "study")),
+    *(f"posekit.training.{name}" for name in ("runs", "cluster", "code_digest", "study")),
 }
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib"))
 
@@ -42,6 +42,12 @@ def code_digest(work: Callable) -> str:
 def modules_of(work: Callable) -> set[str]:
     """The posekit modules that `work` depends on, directly or not."""
     return reachable(_Code(work).modules)
+
+
+def sources(work: Callable, names: Iterable[str] = ()) -> dict[str, str]:
+    """A hash of the source of every posekit module that `work` depends on, or of those named."""
+    names = sorted(names or modules_of(work))
+    return {name: hashlib.sha256(_module(name)[0].encode()).hexdigest() for name in names}
 
 
 def reachable(modules: Iterable[str]) -> set[str]:

@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -157,19 +158,35 @@ def noted(config: dict, seed: int, folder: Path, data: Sequence) -> Measured:
     return Measured([(name, *row) for name, row in config.items()])
 
 
-def run_all(jobs: Mapping[Key, Job], *, workers: int = 0) -> dict[Key, Run]:
+class Engine(ABC):
+    """What does jobs on other machines."""
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Do jobs; returns when all their records are in the cache."""
+
+
+def run_all(
+    jobs: Mapping[Key, Job], *, workers: int = 0, engine: Engine | None = None
+) -> dict[Key, Run]:
     """Do many jobs, `workers` at a time (0: one a core), each in a process of its own.
+
+    With an `engine`, such as `training.cluster.Slurm`, it does them instead.
 
     On a CPU a job has one thread wherever it runs, so its numbers don't depend on how many cores
     there are, and a busy machine slows it no more than it must.
     """
-    workers = min(workers or os.cpu_count() or 1, sum(not job.done for job in jobs.values()))
+    todo = [job for job in jobs.values() if not job.done]
+    if engine and todo:
+        engine.run(todo)
+        return {key: job.run() for key, job in jobs.items()}
+    workers = min(workers or os.cpu_count() or 1, len(todo))
     if workers < 2:
         return {key: job.run() for key, job in progress(jobs.items(), "runs", len(jobs))}
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's dead threads
     with ProcessPoolExecutor(workers, spawn, _start_worker, (os.getpid(),)) as pool:
-        todo = [pool.submit(job.run) for job in jobs.values() if not job.done]
-        for finished in progress(as_completed(todo), "runs", len(todo)):
+        submitted = [pool.submit(job.run) for job in todo]
+        for finished in progress(as_completed(submitted), "runs", len(todo)):
             try:
                 finished.result()
             except BaseException:
@@ -280,8 +297,15 @@ def provenance(device: str) -> dict:
         "dirty": bool(changed.strip()),
         "device": torch.cuda.get_device_name(device) if cuda else _processor(),
         "threads": torch.get_num_threads(),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__}
-        | {"numpy": np.__version__, "posekit": sys.modules["posekit"].__version__},
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions that a run's numbers depend on, by library."""
+    return {"python": platform.python_version(), "torch": torch.__version__} | {
+        "numpy": np.__version__,
+        "posekit": sys.modules["posekit"].__version__,
     }
 
 

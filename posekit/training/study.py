@@ -20,6 +20,7 @@ from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
 from posekit.figures import output
 from posekit.metrics.protocol import Row
 from posekit.system import pick_device
+from posekit.training import cluster
 from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.data_sets import DataSets
 from posekit.training.experiment import Networks, Task, experiment
@@ -36,7 +37,7 @@ class Study:
     """The study of a paper at one size, with so many seeds, on one device.
 
     `data` names folders of data sets (`DataSets`); `device` is "cpu", "cuda" or empty for the best
-    there is. Raises ValueError for a size, a number of seeds, a data set or a device that there is
+    there is. With POSEKIT_ON set (`training.cluster`), trainings are done on a cluster. Raises ValueError for a size, a number of seeds, a data set or a device that there is
     not, and FileNotFoundError for a paper or a folder.
     """
 
@@ -56,7 +57,9 @@ class Study:
             raise ValueError(f"seeds is a whole number from 1 on, not {seeds!r}")
         self.slug, self.size, self.seeds, self.out = slug, size, seeds, str(out)
         self.paper: Paper = load_paper(slug)
-        self.device = str(pick_device(device))
+        self.engine = cluster.engine()
+        self.device = str(pick_device(device if not self.engine else "cpu"))
+        self.trained_on = (device or "cuda") if self.engine and self.engine.gpus else self.device
         self.data = DataSets.named(data, workers=0 if size == "smoke" else None)
 
     def __repr__(self) -> str:
@@ -181,7 +184,7 @@ class Study:
                     there = ", ".join(albums)
                     raise ValueError(f"{name}: no training set {chosen!r}; there are {there}")
                 config = task.config(name, options, self.setting)
-                config |= {"protocols": protocols, "device": self.device}
+                config |= {"protocols": protocols, "device": self.trained_on}
                 if start := config.get("start"):
                     if (start, seed) not in (starts or {}):
                         raise ValueError(f"{name}: no run {start!r} to start from with seed {seed}")
@@ -191,8 +194,9 @@ class Study:
                 if augmentation and augmentation.paste:
                     data[0] = replace(data[0], occluders=self.data.occluders(seed))
                 work = partial(experiment, task)
-                jobs[name, seed] = self._job(work, title.format(name), seed, data, config)
-        return run_all(jobs, workers=self.workers)
+                made = self._job(work, title.format(name), seed, data, config)
+                jobs[name, seed] = replace(made, device=self.trained_on)
+        return run_all(jobs, workers=self.workers, engine=self.engine)
 
     def run(self, work, title: str, data: Sequence, config: Mapping, *, seeds: int = 1) -> Runs:
         """Do other work of runs, `work(config, seed, folder, data)`, one at a time."""
