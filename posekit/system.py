@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -37,6 +38,26 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Put `text` in `path`, whole or not at all."""
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Put bytes in `path` behind their SHA-256, whole or not at all."""
+    head = hashlib.sha256(content).hexdigest().encode() + b"\n"
+    write_whole(path, lambda part: part.write_bytes(head + content))
+
+
+def read_sealed(path: Path) -> bytes:
+    """The bytes that `write_sealed` wrote; ValueError where a single bit of them is another."""
+    head, _, content = path.read_bytes().partition(b"\n")
+    if hashlib.sha256(content).hexdigest().encode() != head:
+        raise ValueError(f"{path} is damaged: its bytes are not those that were written")
+    return content
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@ Records are results/runs/*.json. A value belongs to a quantity, a protocol card 
 for counts), and to one size and seed of one run; smoke runs never count.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -49,6 +50,12 @@ class Record:
     costs: dict[str, float] = field(default_factory=dict)
 
 
+def record_digest(record: Mapping) -> str:
+    """A hash of all that a record holds but its own entry `digest`."""
+    plain = {name: value for name, value in record.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def load_records(folder: str | Path) -> list[Record]:
     """Every record in a folder but smoke runs, in order of file name; none if it is not there.
 
@@ -75,6 +82,10 @@ def _read(path: Path) -> Record:
         for name, kind in _FIELDS.items():
             if type(raw.get(name)) is not kind:
                 raise ValueError(f"{name} is missing or no {kind.__name__}")
+        if raw["id"] != path.stem:
+            raise ValueError(f"it is the record of another run, {raw['id']}")
+        if raw.get("digest", record_digest(raw)) != record_digest(raw):  # older ones have none
+            raise ValueError("its numbers are not those that were written")
         if raw["size"] not in ("smoke", *SIZES):
             raise ValueError(f"unknown size {raw['size']!r}")
         return Record(

@@ -21,10 +21,9 @@ from posekit.data.batch import unit_range
 from posekit.metrics.protocol import Protocol, Row, measure
 from posekit.system import write_whole
 from posekit.training.loop import History, Recipe, train
-from posekit.training.runs import Measured, Run, cache_folder
+from posekit.training.runs import WEIGHTS, Measured, Run, cache_folder
 
 Networks = Mapping[str, Callable[..., nn.Module]]
-WEIGHTS = "network.pt"
 RECIPE = ("epochs", "batch", "rate", "drops")  # settings that every training takes from the size
 EVALUATED_TOGETHER = 64  # pictures
 

@@ -5,6 +5,9 @@ of inputs and targets: by `data[indices]`, as torch's TensorDataset does, or by
 `data.samples(indices, epoch)` where augmentation changes the samples from epoch to epoch.
 """
 
+import io
+import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from posekit.system import progress, write_whole
+from posekit.system import progress, read_sealed, write_sealed
 
 # With their defaults: beta 0.9 and 0.999 (Kingma and Ba), RMSprop's alpha 0.99 and epsilon 1e-8.
 OPTIMISERS = {
@@ -71,8 +74,9 @@ def train(
 
     `watch` measures the network after every epoch, in evaluation mode: its loss on other data.
     With a `checkpoint` path the state is saved there every `checkpoint_seconds`, and a second call
-    goes on from it: weights, optimiser, schedule, random states and the position in the data.
-    Raises ValueError when the loss is no longer finite or the checkpoint is of another training.
+    goes on from it: weights, optimiser, schedule, random states and the position in the data. A
+    checkpoint that is damaged is named, and the training starts again. Raises ValueError when the
+    loss is no longer finite or the checkpoint is of another training.
     """
     device = torch.device(device)
     network.to(device).train()
@@ -81,8 +85,7 @@ def train(
     parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
     torch.manual_seed(seed)  # dropout; the order of the data has its own generator
     history, first_epoch, first_step, total = History(), 0, 0, 0.0
-    if checkpoint is not None and checkpoint.exists():
-        state = _load(checkpoint, recipe, seed)
+    if checkpoint is not None and (state := _load(checkpoint, recipe, seed, len(data))):
         for name, part in parts.items():
             part.load_state_dict(state[name])
         _set_random_states(state["random"])
@@ -97,7 +100,9 @@ def train(
         state = {"recipe": repr(recipe), "seed": seed, "epoch": epoch, "step": step, "total": total}
         state |= {"history": asdict(history), "random": _random_states()}
         state |= {name: part.state_dict() for name, part in parts.items()}
-        write_whole(checkpoint, lambda path: torch.save(state, path))
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_sealed(checkpoint, content.getvalue())
         saved = time.perf_counter()
 
     def due() -> bool:
@@ -155,11 +160,29 @@ def _set_random_states(states: dict) -> None:
         torch.cuda.set_rng_state_all(states["cuda"])
 
 
-def _load(checkpoint: Path, recipe: Recipe, seed: int) -> dict:
+def _load(checkpoint: Path, recipe: Recipe, seed: int, count: int) -> dict | None:
+    """The state in a checkpoint; None where there is none, or one that is damaged."""
+    if not checkpoint.exists():
+        return None
     try:
-        state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise ValueError(f"{checkpoint} is damaged ({error}); delete it to start again") from error
-    if (state["recipe"], state["seed"]) != (repr(recipe), seed):
+        content = io.BytesIO(read_sealed(checkpoint))
+        state = torch.load(content, weights_only=True, map_location="cpu")
+        known = (state["recipe"], state["seed"])
+        if known == (repr(recipe), seed):
+            _check(state, recipe, count)
+    except Exception as error:  # torch raises many kinds for what is not whole
+        print(f"{checkpoint} is damaged ({error}); the training starts again", file=sys.stderr)
+        return None
+    if known != (repr(recipe), seed):
         raise ValueError(f"{checkpoint} is of another recipe or seed; delete it to start again")
     return state
+
+
+def _check(state: dict, recipe: Recipe, count: int) -> None:
+    """ValueError for a state that no training of this recipe on `count` samples can be in."""
+    epoch, step = state["epoch"], state["step"]
+    steps = -(-count // recipe.batch)
+    if not (0 <= epoch <= recipe.epochs and 0 <= step <= steps):
+        raise ValueError(f"epoch {epoch}, step {step} of {recipe.epochs} epochs of {steps} steps")
+    if len(state["history"]["losses"]) != epoch or not math.isfinite(state["total"]):
+        raise ValueError("its losses are not those of its epochs")

@@ -21,6 +21,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,11 +31,13 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
+from posekit.claims.measurements import record_digest
 from posekit.metrics.protocol import Row
-from posekit.system import keep_freed_memory, progress, write_text
+from posekit.system import file_digest, keep_freed_memory, progress, write_text
 from posekit.training.code_digest import code_digest
 
 Key = TypeVar("Key")
+WEIGHTS = "network.pt"  # how the names of files with a run's weights end
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -76,6 +79,27 @@ def finished() -> Iterator[dict]:
     yield from sorted(records, key=lambda r: str(r.get("finished", "")), reverse=True)
 
 
+def cached(path: Path) -> dict | None:
+    """The record of a run in the cache; None where there is none to be believed.
+
+    A record or a weights file that is not as it was written is named and counts as not there. A
+    weights file that was deleted does not.
+    """
+    record = _read(path)
+    if record is None:
+        return None
+    reason = ""
+    if record.get("id") != path.parent.name or record.get("digest") != record_digest(record):
+        reason = f"{path} is not as it was written"
+    for name, digest in {} if reason else record["files"].items():
+        file = path.parent / Path(name).name
+        if file.is_file() and file_digest(file) != digest:
+            reason = f"{file} is damaged"
+    if reason:
+        print(f"{reason}; the run is made again", file=sys.stderr)
+    return None if reason else record
+
+
 @dataclass(frozen=True)
 class Job:
     """Work with its identity; `run` does it unless it was done before."""
@@ -97,15 +121,16 @@ class Job:
 
     @property
     def done(self) -> bool:
-        return _read(self.folder / "record.json") is not None
+        return cached(self.folder / "record.json") is not None
 
     def run(self) -> Run:
         """The finished run. Raises ValueError for a quantity that is not a finite number."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with _locked(self.folder / "lock", self.identity["job"]), _one_thread(self.device):
-            record = _read(self.folder / "record.json")
+            record = cached(self.folder / "record.json")
             if record is None:
                 record = self._record()
+                record |= {"digest": record_digest(record)}
                 write_text(self.folder / "record.json", _dump(record))
         if self.out:
             _publish(record, Path(self.out) / "runs")
@@ -119,7 +144,8 @@ class Job:
         record = {"id": self.id} | self.identity
         record |= {"data": next(iter(fingerprints), None), "tested_on": fingerprints[1:]}
         record |= provenance(self.device) | _cost(measured, started)
-        return record | _results(measured, name)
+        files = {f.name: file_digest(f) for f in sorted(self.folder.glob(f"*{WEIGHTS}"))}
+        return record | {"files": files} | _results(measured, name)
 
 
 def job(
@@ -189,8 +215,13 @@ def run_all(
         for finished in progress(as_completed(submitted), "runs", len(todo)):
             try:
                 finished.result()
-            except BaseException:
+            except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
+                if isinstance(error, BrokenProcessPool):
+                    raise RuntimeError(
+                        "a worker process was killed, perhaps for want of memory; start the same "
+                        "command again, it goes on from the last checkpoints"
+                    ) from None
                 raise
     return {key: job.run() for key, job in jobs.items()}
 
@@ -227,12 +258,12 @@ def _locked(path: Path, job: str) -> contextlib.AbstractContextManager:
 
 
 def _read(path: Path) -> dict | None:
-    """The record at `path`; None for a damaged one, which is made again."""
+    """The JSON object at `path`; None where there is none."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return record if isinstance(record, dict) else None
-    except (FileNotFoundError, ValueError):  # also bytes that are no UTF-8
+    except (OSError, ValueError):  # not there, a folder, no UTF-8, no JSON
         return None
+    return record if isinstance(record, dict) else None
 
 
 def _dump(record: dict) -> str:

@@ -497,11 +497,13 @@ def test_two_jobs_that_measure_one_thing_differently_are_refused_with_both_files
         (json.dumps(run(0, "", {"a/b": float("nan")}) | {"id": "1"}), "a/b is nan, not a number"),
         (json.dumps(run(0, "", {"a/b": "6"}) | {"id": "1"}), "a/b is 6, not a number"),
         (json.dumps(run(0, "", {}) | {"id": "1", "quantities": [{}]}), "lacks quantity"),
+        (json.dumps(run(0, "", {}) | {"id": "2"}), "the record of another run, 2"),
+        (json.dumps(run(0, "", {}) | {"id": "1", "digest": "0"}), "not those that were written"),
     ],
 )
 def test_a_damaged_record_is_refused_with_its_file_and_the_remedy(tmp_path, text, fault):
-    (tmp_path / "cut.json").write_text(text)
-    with pytest.raises(ValueError, match=rf"cut\.json.*{fault}.*(delete|run)"):
+    (tmp_path / "1.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"1\.json.*{fault}.*(delete|run)"):
         load_records(tmp_path)
 
 

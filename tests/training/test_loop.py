@@ -1,5 +1,6 @@
 """Training: it learns, it resumes after `kill -9` with the same numbers, it says what is wrong."""
 
+import io
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from posekit.system import pick_device
+from posekit.system import pick_device, read_sealed, write_sealed
 from posekit.training.loop import OPTIMISERS, Recipe, train
 from posekit.training.runs import Measured, job
 
@@ -189,11 +190,50 @@ def test_kill_9_and_a_second_start_end_in_the_same_numbers(tmp_path, monkeypatch
     assert [again["quantities"], again["series"]] == [whole["quantities"], whole["series"]]
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path):
+def flip(path, bit):
+    content = bytearray(path.read_bytes())
+    content[bit // 8 % len(content)] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.3, 0.6, 0.999])
+def test_one_flipped_bit_in_a_checkpoint_is_named_and_the_training_starts_again(
+    part, tmp_path, capsys
+):
     path = tmp_path / "state.pt"
-    path.write_bytes(b"half a file")
-    with pytest.raises(ValueError, match=r"state.pt is damaged.*delete it"):
-        train(network(), problem(), RECIPE, loss=nn.functional.mse_loss, seed=0, checkpoint=path)
+    options = {"loss": nn.functional.mse_loss, "seed": 0, "checkpoint": path}
+    whole = train(network(), problem(), RECIPE, **options)
+    flip(path, int(part * 8 * path.stat().st_size))
+    again, net = network(), network()
+    history = train(again, problem(), RECIPE, **options)
+    assert "state.pt is damaged" in capsys.readouterr().err
+    assert history.losses == whole.losses and history.carried == 0
+    train(net, problem(), RECIPE, **options | {"checkpoint": None})
+    assert same(weights(net), weights(again))
+
+
+@pytest.mark.parametrize(
+    "change", [{"epoch": -5}, {"epoch": 10**9}, {"step": 99}, {"total": float("nan")}, {"epoch": 1}]
+)
+def test_a_checkpoint_of_no_possible_state_is_not_believed(change, tmp_path, capsys):
+    path = tmp_path / "state.pt"
+    options = {"loss": nn.functional.mse_loss, "seed": 0, "checkpoint": path}
+    whole = train(network(), problem(), RECIPE, **options)
+    state = torch.load(io.BytesIO(read_sealed(path)), weights_only=True)
+    content = io.BytesIO()
+    torch.save(state | change, content)
+    write_sealed(path, content.getvalue())
+    assert train(network(), problem(), RECIPE, **options).losses == whole.losses
+    assert "state.pt is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"half a file", b"PK\n"])
+def test_what_is_no_checkpoint_is_named(content, tmp_path, capsys):
+    path = tmp_path / "state.pt"
+    path.write_bytes(content)
+    options = {"loss": nn.functional.mse_loss, "seed": 0, "checkpoint": path}
+    assert len(train(network(), problem(), RECIPE, **options).losses) == RECIPE.epochs
+    assert "state.pt is damaged" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):

@@ -64,10 +64,72 @@ def test_a_newer_run_takes_the_place_of_an_older_one_of_the_same_job(tmp_path):
     assert left == {other_seed, new} and old not in left
 
 
-def test_a_damaged_cached_record_is_made_again():
+def keeping(config, seed, folder, data):
+    (folder / "calls").open("a").write("x")
+    (folder / "network.pt").write_bytes(bytes(range(100)))
+    (folder / "tuned.network.pt").write_bytes(bytes(range(50)))
+    return Measured([("mpjpe/ours", "card", "studio", 10.0 + seed)])
+
+
+def changed(record, **entries):
+    return json.dumps(json.loads(record) | entries).encode()
+
+
+def other_number(record):
+    return record.replace(b"10.0", b"11.0")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda record: b'{"id": ',
+        lambda record: b"{}",
+        lambda record: b"[]",
+        lambda record: b"\xff\xfe{}",
+        lambda record: changed(record, id="0" * 16),
+        lambda record: changed(record, seconds=1.0),
+        other_number,
+    ],
+)
+def test_a_cached_record_that_is_not_as_written_is_made_again(damage):
     first = run(work, seed=0, **JOB)
-    (first.folder / "record.json").write_text('{"id": ')
-    assert run(work, seed=0, **JOB).record["quantities"] == first.record["quantities"]
+    path = first.folder / "record.json"
+    path.write_bytes(damage(path.read_bytes()))
+    again = run(work, seed=0, **JOB)
+    assert again.record["quantities"] == first.record["quantities"]
+    assert (again.folder / "calls").read_text() == "xx"
+
+
+def test_a_folder_in_the_place_of_a_record_is_named():
+    first = run(work, seed=0, **JOB)
+    (first.folder / "record.json").unlink()
+    (first.folder / "record.json").mkdir()
+    with pytest.raises(OSError, match="can't write .*record.json"):
+        run(work, seed=0, **JOB)
+
+
+@pytest.mark.parametrize("name", ["network.pt", "tuned.network.pt"])
+def test_one_flipped_bit_in_weights_is_named_and_the_run_is_made_again(name, capsys):
+    first = run(keeping, seed=0, **JOB)
+    content = bytearray((first.folder / name).read_bytes())
+    content[17] ^= 4
+    (first.folder / name).write_bytes(content)
+    again = run(keeping, seed=0, **JOB)
+    assert f"{name} is damaged; the run is made again" in capsys.readouterr().err
+    assert (again.folder / "calls").read_text() == "xx"
+    assert (first.folder / name).read_bytes() != content
+    (first.folder / name).unlink()  # to make room: the record stays
+    assert (run(keeping, seed=0, **JOB).folder / "calls").read_text() == "xx"
+
+
+def killed(config, seed, folder, data):
+    os.kill(os.getpid(), 9)
+
+
+def test_a_killed_worker_is_one_line(unchecked):
+    jobs = {seed: runs.job(killed, seed=seed, **JOB) for seed in range(2)}
+    with pytest.raises(RuntimeError, match="a worker process was killed.*start the same command"):
+        runs.run_all(jobs, workers=2)
 
 
 def test_a_quantity_that_is_no_number_is_refused():
