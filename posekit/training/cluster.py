@@ -224,7 +224,7 @@ def _kept(path: Path, fingerprint: str):
     try:
         data = pickle.loads(path.read_bytes())
         whole = data.fingerprint() == fingerprint
-    except Exception:  # a damaged pickle raises nearly anything
+    except Exception:  # noqa: BLE001 (a damaged pickle raises nearly anything)
         whole = False
     if not whole:
         raise RuntimeError(f"{path} is damaged: delete it and start the command again")

@@ -170,7 +170,7 @@ def _load(checkpoint: Path, recipe: Recipe, seed: int, count: int) -> dict | Non
         known = (state["recipe"], state["seed"])
         if known == (repr(recipe), seed):
             _check(state, recipe, count)
-    except Exception as error:  # torch raises many kinds for what is not whole
+    except Exception as error:  # noqa: BLE001 (torch raises many kinds)
         print(f"{checkpoint} is damaged ({error}); the training starts again", file=sys.stderr)
         return None
     if known != (repr(recipe), seed):

@@ -215,13 +215,13 @@ def run_all(
         for finished in progress(as_completed(submitted), "runs", len(todo)):
             try:
                 finished.result()
-            except BaseException as error:
+            except BrokenProcessPool:
+                raise RuntimeError(
+                    "a worker process was killed, perhaps for want of memory; start the same "
+                    "command again, it goes on from the last checkpoints"
+                ) from None
+            except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                if isinstance(error, BrokenProcessPool):
-                    raise RuntimeError(
-                        "a worker process was killed, perhaps for want of memory; start the same "
-                        "command again, it goes on from the last checkpoints"
-                    ) from None
                 raise
     return {key: job.run() for key, job in jobs.items()}
 

@@ -105,6 +105,7 @@ class Cluster:
         """The output of one of Slurm's programs."""
         done = subprocess.run(
             command,
+            check=False,
             env=os.environ | self.environment,
             capture_output=True,
             text=True,

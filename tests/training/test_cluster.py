@@ -68,7 +68,7 @@ class Background(threading.Thread):
     def run(self):
         try:
             self.value = self.call()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (`result` raises it)
             self.error = error
 
     def result(self):
