@@ -115,6 +115,33 @@ def reproduce_papers(
         print(f"         {out / f'{paper}.md'}")
 
 
+@app.command("rehearse")
+def rehearse_papers(
+    papers: Annotated[
+        list[str] | None, typer.Argument(help="Papers or notebooks; none means all.")
+    ] = None,
+    size: Annotated[str, typer.Option(help=", ".join(SIZES))] = "gpu",
+    data: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER, for each data set you have.")
+    ] = None,
+) -> None:
+    """Run every training of a size for two steps on a few samples, and print what the size costs.
+
+    Nothing is kept. Hours are of one seed, at 30 % of a device's peak.
+    """
+    from posekit.cli import rehearse
+    from posekit.cli import reproduce as jobs
+
+    need_repository()
+    if size not in SIZES:
+        raise ValueError(f"no size {size!r}; there are {', '.join(SIZES)}")
+    chosen = [jobs.paper_of(name) for name in papers or jobs.notebooks()]
+    parameters = {"size": size, "seeds": 1, "data": ",".join(map(_absolute, data or []))}
+    jobs.check_inputs(parameters | {"device": ""})
+    for text in rehearse.rehearse(chosen, parameters):
+        print(text, flush=True)
+
+
 @app.command()
 def status(
     papers: Annotated[

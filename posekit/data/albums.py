@@ -4,6 +4,7 @@ N pictures, B of them in a batch, H x W pixels.
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -28,6 +29,7 @@ class Album:
     frames: pd.DataFrame  # N rows: subject, action, take, camera, frame; inside (all joints are)
     heads: Float[Tensor, " N"] | None = None  # head sizes as MPII defines them, px; NaN: unknown
     occluders: tuple[UInt8[np.ndarray, "_ _ 4"], ...] = ()  # for augmentations that paste things
+    share: float = 1.0  # of the data set's pictures that it has
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -64,18 +66,23 @@ def read(
     step: int = 1,
     workers: int | None = None,
     masks: bool = False,
+    keep: Callable[[int], Sequence[int]] = range,
 ) -> Album:
     """Load every `step`-th picture of a data set into memory, by `workers` processes (one a core).
 
     Masks and part maps, two bytes a pixel, are left out unless asked for. Data sets without a table
-    of frames get one that says nothing, so that a protocol gives its overall value alone.
+    of frames get one that says nothing, so that a protocol gives its overall value alone. `keep`
+    chooses among the pictures by their number.
     """
-    batch = draw(Subset(pictures, range(0, len(pictures), step)), label, workers, masks=masks)
+    whole = range(0, len(pictures), step)
+    chosen = [whole[index] for index in keep(len(whole))]
+    batch = draw(Subset(pictures, chosen), label, workers, masks=masks)
     frames = getattr(pictures, "frames", None)
-    frames = single(len(batch)) if frames is None else frames.iloc[::step].reset_index(drop=True)
+    frames = single(len(batch)) if frames is None else frames.iloc[chosen].reset_index(drop=True)
     frames = frames.assign(inside=inside(batch).numpy())
     heads = pictures.heads_in(batch).float() if hasattr(pictures, "heads_in") else None
-    return Album(pictures.name, pictures.version, batch, frames, heads)
+    share = len(chosen) / len(whole) if whole else 1.0
+    return Album(pictures.name, pictures.version, batch, frames, heads, share=share)
 
 
 def mix(one: Album, another: Album, *, withhold_3d: bool = False) -> Album:
@@ -93,6 +100,7 @@ def mix(one: Album, another: Album, *, withhold_3d: bool = False) -> Album:
         join(batches),
         pd.concat([one.frames, another.frames], ignore_index=True),
         occluders=one.occluders,
+        share=(len(one) + len(another)) / (len(one) / one.share + len(another) / another.share),
     )
 
 

@@ -62,6 +62,7 @@ class PoseSet:
     pose3d: Float[Tensor, "N J 3"]  # camera, mm, not centred
     frames: pd.DataFrame  # N rows: subject, action, take, camera, frame
     version: str = ""  # of the generator or the preparation
+    share: float = 1.0  # of the data set's poses that it has
 
     def __post_init__(self):
         lengths = {len(self.pose2d), len(self.pose3d), len(self.frames)}

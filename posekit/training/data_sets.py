@@ -25,7 +25,7 @@ from posekit.studio import poses as studio
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.scene.occluders import shapes
 from posekit.studio.wild import Wild
-from posekit.training import spin_evaluation
+from posekit.training import rehearsal, spin_evaluation
 from posekit.training.integral import SceneAlbum
 from posekit.training.mesh_evaluation import BodyModel
 
@@ -56,8 +56,10 @@ class DataSets:
     def poses(self, *, frames: int, every: int, detector: str, detections: str = "gt") -> PoseSet:
         """Human3.6M with these 2D `detections`, else the studio's takes with this `detector`."""
         if "human36m" in self:
-            return human36m.load(self.folders["human36m"], detections=detections, every=every)
-        return studio.load(frames=frames, every=every, detector=detector)
+            poses = human36m.load(self.folders["human36m"], detections=detections, every=every)
+        else:
+            poses = studio.load(frames=frames, every=every, detector=detector)
+        return rehearsal.thinned(poses)
 
     def cmu(self, *, every: int, detector: str) -> PoseSet | None:
         """CMU's motion capture before the studio's cameras, every `every`-th frame; None without."""
@@ -71,7 +73,8 @@ class DataSets:
     # ---- pictures
     def read(self, pictures: Pictures, label: str = "pictures", *, step: int = 1, **masks) -> Album:
         """Every `step`-th of some pictures, in memory."""
-        return albums.read(pictures, label, step=step, workers=self.workers, **masks)
+        how = {"step": step, "workers": self.workers, "keep": rehearsal.kept} | masks
+        return albums.read(pictures, label, **how)
 
     def actors(
         self,

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from posekit.data.batch import unit_range
 from posekit.metrics.protocol import Protocol, Row, measure
 from posekit.system import write_whole
+from posekit.training import rehearsal
 from posekit.training.loop import History, Recipe, train
 from posekit.training.runs import WEIGHTS, Measured, Run, cache_folder
 
@@ -85,6 +86,7 @@ class Session:
     config: Mapping
     seed: int
     folder: Path
+    share: float = 1.0  # of the training set's samples that it has, less than 1 in a rehearsal
     series: dict[str, list[float]] = field(default_factory=dict)
     histories: list[History] = field(default_factory=list)
 
@@ -104,17 +106,15 @@ class Session:
         checkpoint: str = "checkpoint",
     ) -> History:
         """Train a network in place; its losses are appended to the series `name`."""
-        history = train(
-            network,
-            data,
-            Recipe(**(recipe or self.config["recipe"])),
-            loss=loss,
-            seed=self.seed,
-            watch=watch,
-            checkpoint=self.folder / f"{checkpoint}.pt",
-            device=self.device,
-            label=f"{self.config['subject']}, seed {self.seed}, {checkpoint}",
-        )
+        how = {"loss": loss, "seed": self.seed, "watch": watch, "device": self.device}
+        how |= {"checkpoint": self.folder / f"{checkpoint}.pt"}
+        how |= {"label": f"{self.config['subject']}, seed {self.seed}, {checkpoint}"}
+        recipe = recipe or self.config["recipe"]
+        if rehearsal.on():
+            about = {"subject": self.config["subject"], "whole": round(len(data) / self.share)}
+            history = rehearsal.rehearsed(train, network, data, recipe, **about, **how)
+        else:
+            history = train(network, data, Recipe(**recipe), **how)
         self.series.setdefault(name, []).extend(history.losses)
         self.histories.append(history)
         return history
@@ -135,7 +135,7 @@ class Session:
 
 def experiment(task: Task, config: dict, seed: int, folder: Path, data: Sequence) -> Measured:
     """The work of a run: a task on its data sets, the training set first."""
-    session = Session(config, seed, folder)
+    session = Session(config, seed, folder, getattr(data[0], "share", 1.0) if data else 1.0)
     rows = task.run(session, *data)
     samples, carried, waited = (
         sum(getattr(history, name) for history in session.histories)

@@ -20,7 +20,7 @@ from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
 from posekit.figures import output
 from posekit.metrics.protocol import Row
 from posekit.system import pick_device
-from posekit.training import cluster
+from posekit.training import cluster, rehearsal
 from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.data_sets import DataSets
 from posekit.training.experiment import Networks, Task, experiment
@@ -80,7 +80,7 @@ class Study:
     @cached_property
     def setting(self) -> dict:
         """The settings of this study's size, by name."""
-        return self.sizes[self.size].to_dict()
+        return rehearsal.shortened(self.sizes[self.size].to_dict())
 
     def pick(self, *names: str) -> dict:
         """Some of this study's settings, by name."""
@@ -206,7 +206,7 @@ class Study:
     @property
     def workers(self) -> int:
         """How many jobs may train at a time; 0: one a core."""
-        return 1 if self.size == "smoke" or self.device != "cpu" else 0
+        return 1 if self.size == "smoke" or rehearsal.on() or self.device != "cpu" else 0
 
     def _job(self, work, title: str, seed: int, data: Sequence, config: Mapping):
         about = {"paper": self.slug, "size": self.size, "out": self.out, "device": self.device}
