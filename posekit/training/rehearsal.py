@@ -1,7 +1,7 @@
 """Rehearsal: the experiments of a size at their real shapes, on a few samples, and what they cost.
 
 With the environment variable POSEKIT_REHEARSAL naming a folder, data sets of pictures keep a few
-pictures, every training takes two steps of two samples, and its costs are written to the folder.
+pictures, every training takes two steps, and its costs are written to the folder.
 Networks, losses, augmentations, checkpoints, evaluation, figures and records are those of the size.
 """
 
@@ -22,8 +22,9 @@ from posekit.models.profile import activation_bytes, parameters
 from posekit.training.loop import History, Recipe
 
 ON = "POSEKIT_REHEARSAL"
-PICTURES, POSES = 8, 2000  # of a data set, spread over it
-BATCH, STEPS = 2, 2  # of a training
+PICTURES, POSES = 8, 5000  # of a data set, spread over it
+STEPS = 2  # of a training
+NUMBERS = 400_000  # in a batch of inputs at most, but two samples at least
 COSTS = "costs.jsonl"
 SHARE = 0.3  # of a device's peak that a training is taken to reach
 PEAKS = {"H200": (989e12, 141e9), "RTX 4090": (165e12, 24e9)}
@@ -105,17 +106,21 @@ def rehearsed(
     whole: int,
     **how,
 ) -> History:
-    """Two steps of a training by `recipe`; its costs are added to the folder's file.
+    """Two steps of a training by `recipe`, of as many samples as NUMBERS lets a batch have.
+
+    The costs are added to the folder's file.
 
     `whole` is the number of samples of the data set before it was cut.
     """
     batch, epochs = recipe["batch"], recipe["epochs"]
-    few, short = _Few(data, BATCH * STEPS), dict(recipe) | {"batch": BATCH, "epochs": 1}
+    [one], _ = _Few(data, 1).samples(torch.arange(1), 0)
+    together = max(2, min(batch, NUMBERS // one.numel()))
+    few, short = _Few(data, together * STEPS), dict(recipe) | {"batch": together, "epochs": 1}
     begun = time.perf_counter()
     with FlopCounterMode(display=False) as counter:
         history = train(network, few, Recipe(**short), **how)
     seconds = (time.perf_counter() - begun) / max(history.samples, 1)
-    inputs, _ = few.samples(torch.arange(min(BATCH, len(few))), 0)
+    inputs, _ = few.samples(torch.arange(min(together, len(few))), 0)
     kept_bytes = activation_bytes(network.train(), inputs.to(next(network.parameters()).device))
     network.eval()
     cost = Cost(
