@@ -110,7 +110,7 @@ def _side(value: int | tuple[int, int]) -> int:
     return value[0] if isinstance(value, tuple) else value
 
 
-def activation_bytes(network: nn.Module, pictures: Float[Tensor, "B 3 H W"]) -> int:
+def activation_bytes(network: nn.Module, inputs: Float[Tensor, "B ..."]) -> int:
     """Activation memory that autograd saves for the backward pass, in bytes.
 
     That is nearly all the memory of a training step besides weights and optimiser. Counted are the
@@ -131,7 +131,7 @@ def activation_bytes(network: nn.Module, pictures: Float[Tensor, "B 3 H W"]) -> 
     training = network.training
     network.train()
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        output = getattr(network, "volumes", network)(pictures)
+        output = getattr(network, "volumes", network)(inputs)
     network.train(training)
     total = sum(storage.nbytes() for storage in saved.values())
     del output  # its graph holds the saved tensors until here

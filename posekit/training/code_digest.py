@@ -22,7 +22,10 @@ from pathlib import Path
 BOOKKEEPING = {
     "posekit",
     "posekit.system",
-    *(f"posekit.training.{name}" for name in ("runs", "cluster", "code_digest", "study")),
+    *(
+        f"posekit.training.{name}"
+        for name in ("runs", "cluster", "rehearsal", "code_digest", "study")
+    ),
 }
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib"))
 

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from posekit.data.batch import unit_range
 from posekit.metrics.protocol import Protocol, Row, measure
 from posekit.system import write_whole
-from posekit.training import rehearsal
 from posekit.training.loop import History, Recipe, train
+from posekit.training.rehearsal import rehearsed, rehearsing
 from posekit.training.runs import WEIGHTS, Measured, Run, cache_folder
 
 Networks = Mapping[str, Callable[..., nn.Module]]
@@ -110,9 +110,9 @@ class Session:
         how |= {"checkpoint": self.folder / f"{checkpoint}.pt"}
         how |= {"label": f"{self.config['subject']}, seed {self.seed}, {checkpoint}"}
         recipe = recipe or self.config["recipe"]
-        if rehearsal.on():
+        if rehearsing():
             about = {"subject": self.config["subject"], "whole": round(len(data) / self.share)}
-            history = rehearsal.rehearsed(train, network, data, recipe, **about, **how)
+            history = rehearsed(train, network, data, recipe, **about, **how)
         else:
             history = train(network, data, Recipe(**recipe), **how)
         self.series.setdefault(name, []).extend(history.losses)

@@ -31,14 +31,14 @@ PEAKS = {"H200": (989e12, 141e9), "RTX 4090": (165e12, 24e9)}
 """Dense bfloat16 operations a second and bytes of memory, by NVIDIA's data sheets."""
 
 
-def on() -> bool:
+def rehearsing() -> bool:
     """Whether this process rehearses."""
     return bool(os.environ.get(ON))
 
 
 def kept(count: int, few: int = PICTURES) -> list[int]:
     """The samples of `count` that a data set keeps: all, or a few spread over it."""
-    if not on() or count <= few:
+    if not rehearsing() or count <= few:
         return list(range(count))
     return [int(i) for i in torch.linspace(0, count - 1, few, dtype=torch.float64)]
 
@@ -47,12 +47,12 @@ def thinned(poses: PoseSet) -> PoseSet:
     """A data set of poses, while rehearsing a few of them."""
     mask = np.zeros(len(poses), bool)
     mask[kept(len(poses), POSES)] = True
-    return replace(poses.where(mask), share=mask.mean()) if on() else poses
+    return replace(poses.where(mask), share=mask.mean()) if rehearsing() else poses
 
 
 def shortened(setting: Mapping) -> dict:
     """A size's settings, with one round of timings while rehearsing."""
-    return dict(setting) | ({"rounds": 1} if on() and "rounds" in setting else {})
+    return dict(setting) | ({"rounds": 1} if rehearsing() and "rounds" in setting else {})
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ class Study:
     @property
     def workers(self) -> int:
         """How many jobs may train at a time; 0: one a core."""
-        return 1 if self.size == "smoke" or rehearsal.on() or self.device != "cpu" else 0
+        return 1 if self.size == "smoke" or rehearsal.rehearsing() or self.device != "cpu" else 0
 
     def _job(self, work, title: str, seed: int, data: Sequence, config: Mapping):
         about = {"paper": self.slug, "size": self.size, "out": self.out, "device": self.device}

@@ -33,7 +33,9 @@ def test_a_training_takes_two_steps_and_its_costs_are_of_the_whole_recipe(folder
 
 
 def test_memory_is_that_of_weights_gradients_moments_and_activations():
-    cost = Cost("x", parameters=10, operations=0.0, activations=5.0, samples=1, batch=4, seconds=1)
+    cost = Cost(
+        "x", parameters=10, operations=0.0, activations=5.0, samples=1, batch=4, seconds=1.0
+    )
     assert cost.memory == 10 * 4 * 4 + 4 * 5
 
 

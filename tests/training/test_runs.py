@@ -126,7 +126,7 @@ def killed(config, seed, folder, data):
     os.kill(os.getpid(), 9)
 
 
-def test_a_killed_worker_is_one_line(unchecked):
+def test_a_killed_worker_is_one_line():
     jobs = {seed: runs.job(killed, seed=seed, **JOB) for seed in range(2)}
     with pytest.raises(RuntimeError, match="a worker process was killed.*start the same command"):
         runs.run_all(jobs, workers=2)
