@@ -13,7 +13,7 @@ from torch import Tensor
 from posekit.claims.statistics import t_interval
 from posekit.figures.palette import BLACK, BLUE, CYCLE, GREY, GRID, VERMILION, plain
 
-MARKERS = "osD^vPX"
+MARKERS = "osD^vPX*"  # one more than colours, so that few rows look alike
 FAR = 3  # times
 
 
@@ -45,7 +45,9 @@ def loss_curves(
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if axes.dataLim.width == 0:  # a single epoch
+        axes.set_xlim(0.5, 1.5)
     return _with_legend(axes)
 
 

@@ -257,11 +257,16 @@ class Study:
         """What each change that the paper tries is worth: paired differences with intervals.
 
         Errors and columns as `claims.contrasts.differences`; `only` chooses among the contrasts
-        by metric, slice or card.
+        by metric, slice or card. ValueError for a measure that was taken on several data sets.
         """
         values = runs if isinstance(runs, pd.DataFrame) else measured(runs)
         tried = contrasts.load_contrasts(self.slug)
         chosen = [c for c in tried if all(getattr(c, key) == only[key] for key in only)]
+        measures = {contrast.measure for contrast in chosen}
+        for measure, own in values.groupby(["metric", "slice", "card"])["data"]:
+            if measure in measures and own.nunique() > 1:
+                about, sets = ", ".join(filter(None, measure)), ", ".join(own.unique())
+                raise ValueError(f"{about} was measured on {sets}: choose one of them")
         return contrasts.differences(chosen, values, self.paper)
 
     def forest(

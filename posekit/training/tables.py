@@ -87,8 +87,13 @@ def _split(quantity: str, card: str, data: str, value: Number) -> Mapping:
 def intervals(values: pd.DataFrame) -> pd.DataFrame:
     """Mean and 95 % t interval over the seeds of each network: columns mean, low, high.
 
-    `values` are rows of `measured` of one metric, slice, protocol and data set.
+    `values` are rows of `measured` of one metric, slice, protocol and data set; ValueError for
+    several, whose spread would pass for that of the seeds.
     """
+    about = ["metric", "slice", "card", "data"]
+    if len(different := values[about].drop_duplicates()) > 1:
+        one, other = (", ".join(filter(None, row)) for row in different.to_numpy()[:2])
+        raise ValueError(f"an interval over seeds of two things: {one}; {other}; choose one")
     groups = values.groupby("network", sort=False)["value"]
     found = {name: t_interval(group.to_numpy()) for name, group in groups}
     rows = {name: (each.mean, each.low, each.high) for name, each in found.items()}

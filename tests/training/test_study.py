@@ -227,6 +227,9 @@ def test_one_protocol_on_two_data_sets_makes_two_columns(study):
     rows = [("mpjpe/a", "cmu-p1", "studio", 10.0), ("mpjpe/a", "cmu-p1", "cmu", 30.0)]
     frame = study.results(from_rows(rows)).frame
     assert frame.loc["a"].to_dict() == {"cmu-p1 on studio": 10.0, "cmu-p1 on cmu": 30.0}
+    rows = [(quantity, "h36m-moon-p2", *rest) for quantity, _, *rest in rows]
+    with pytest.raises(ValueError, match="mpjpe, h36m-moon-p2 was measured on studio, cmu"):
+        Study("choi2021").contrasts(from_rows(rows))
 
 
 def test_verdicts_are_counted_from_the_records(study):

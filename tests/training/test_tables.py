@@ -1,8 +1,9 @@
 """Tables in notebooks: separators, alignment, empty cells."""
 
 import pandas as pd
+import pytest
 
-from posekit.training.tables import Table, from_rows
+from posekit.training.tables import Table, from_rows, intervals
 
 FRAME = pd.DataFrame(
     {"counted": [16814128, 7, None], "equal": [True, False, None], "ms": [1.25, 1234.5, None]},
@@ -39,3 +40,18 @@ def test_rows_of_a_baseline_are_split_as_those_of_runs():
         "network": "mean-pose", "metric": "mpjpe", "slice": "S9", "card": "h36m-moon-p1",
         "data": "studio", "value": 1.5, "seed": 0,
     }  # fmt: skip
+
+
+def test_an_interval_is_over_seeds_and_over_nothing_else():
+    rows = [
+        ("mpjpe/a", "h36m-moon-p2", "studio", 50.0),
+        ("mpjpe/a/S9", "h36m-moon-p2", "studio", 60.0),
+    ]
+    values = pd.concat([from_rows(rows), from_rows([(*rows[0][:3], 52.0)], seed=1)])
+    found = intervals(values[values["slice"] == ""]).loc["a"]
+    # Two seeds 2 mm apart: sd sqrt 2, and 12.706 x sqrt 2 / sqrt 2 on either side.
+    assert found.tolist() == pytest.approx([51.0, 51.0 - 12.706, 51.0 + 12.706], abs=1e-3)
+    with pytest.raises(
+        ValueError, match="two things: mpjpe, h36m-moon-p2, studio; mpjpe, S9, h36m"
+    ):
+        intervals(values)
