@@ -262,6 +262,35 @@ def predict(
         raise typer.Exit(130)
 
 
+@app.command()
+def evaluate(
+    model: Annotated[
+        str, typer.Argument(help="As for predict --model; empty: posekit's own.")
+    ] = "",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="lspet=FOLDER, pose2sim=FOLDER: photographs to test on."),
+    ] = None,
+    smpl: Annotated[
+        Path | None,
+        typer.Option(help="Folder with SMPL's files, for networks that predict bodies."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda; empty takes the best there is.")] = "",
+) -> None:
+    """How good a network is on photographs, beside the mean pose."""
+    from posekit.data import folders
+    from posekit.inference import evaluation
+    from posekit.inference.predict import PICTURE_KINDS, network_of
+
+    named = folders(",".join(data or []), known=evaluation.SETS)
+    if not named:
+        raise ValueError("say what to test on: --data lspet=FOLDER,pose2sim=FOLDER")
+    network = network_of(model, device, smpl, PICTURE_KINDS)
+    print(evaluation.evaluate(network, named))
+    if network.note:
+        print(f"\nnetwork: {network.note}")
+
+
 @app.command("new")
 def start_paper(
     slug: Annotated[str, typer.Argument(help="The paper's name here, such as choi2021.")],

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from posekit.geometry.camera import Camera
 from posekit.geometry.skeleton import COCO17, H36M17, MOON_POINTS, SAME_POINT, Skeleton, convert
-from posekit.inference.localise import Person
+from posekit.inference.localise import Person, PoseNetwork
 from posekit.inference.predictor import Predictor
 
 LARGEST = 50_000_000  # bytes of a file
@@ -42,6 +42,7 @@ ASSUMPTIONS = (
         "the 2D joints (least squares): children come out too far away"
     ),
 )
+HALPE_POINTS = {"thorax": ("neck", "neck_base", "halpe_neck"), "head": ("head_top", "halpe_head")}
 COCO_RULE = (
     "of COCO's joints: pelvis and thorax are the middles of hips and shoulders, the spine the middle "
     "of both, neck/nose the nose, the head the middle of the eyes"
@@ -189,7 +190,7 @@ def _number(value) -> float:
 
 def as_human36m(given: Joints2d) -> Float[Tensor, "N 17 2"]:
     """Human3.6M's 17 joints, NaN where they can't be told from those given; COCO's by COCO_RULE."""
-    stand_ins = MOON_POINTS | SAME_POINT
+    stand_ins = MOON_POINTS | SAME_POINT | HALPE_POINTS
     pose = convert(given.people, given.skeleton, H36M17, stand_ins=stand_ins).pose
     if given.skeleton == COCO17:
         eyes = [COCO17.index("left_eye"), COCO17.index("right_eye")]
@@ -202,7 +203,7 @@ def as_human36m(given: Joints2d) -> Float[Tensor, "N 17 2"]:
     return pose
 
 
-def check_lifter(predictor: Predictor) -> None:
+def check_lifter(predictor: Predictor | PoseNetwork) -> None:
     """ValueError for a network that is no lifter."""
     if predictor.kind != "lifting":
         raise ValueError(

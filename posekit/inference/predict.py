@@ -38,7 +38,7 @@ from posekit.inference.adapters import pose_network
 from posekit.inference.boxes import box_of, given_boxes, read_boxes
 from posekit.inference.detectors import Detection, Detector
 from posekit.inference.drawing import draw, draw_bodies, space
-from posekit.inference.localise import Finder, Person, camera_of
+from posekit.inference.localise import Finder, Person, PoseNetwork, camera_of
 from posekit.inference.output import (
     about,
     about_joints,
@@ -97,17 +97,15 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
     picture = not camera and not joints and is_picture(path)
     if joints and not path.is_file():
         raise FileNotFoundError(f"there is no file of 2D joints {path}")
-    device = str(pick_device(options.device))
-    model = options.model or trained.default(*(["lifting"] if joints else PICTURE_KINDS))
-    predictor = runtimes.load(model, device=device)
+    kinds = ("lifting",) if joints else PICTURE_KINDS
+    network = network_of(options.model, options.device, options.smpl, kinds)
     if joints:
-        lifting.check_lifter(predictor)
-        people, left_out = predict_joints(path, predictor, options, out)
+        people, left_out = predict_joints(path, network, options, out)
         said = f"people: {len(people)}"
         said += f"; {left_out} more lack joints that a lifter needs" if left_out else ""
-        return _report(said, predictor.note, None, out), False
-    body = spin_evaluation.smpl(options.smpl) if options.smpl else None
-    network = pose_network(predictor, body)
+        return _report(said, network.note, None, out), False
+    if isinstance(network, Predictor):
+        pose_network(network)  # says that it sees no pictures
     if options.box and options.boxes:
         raise ValueError("give --box or --boxes, not both")
     if options.box:
@@ -116,7 +114,7 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
     elif options.boxes or (source == SAMPLE and options.detector == "auto"):
         found = read_boxes(options.boxes or path.with_suffix(".json"), path.name)
     else:
-        found = detectors.choose(options.detector, device)
+        found = detectors.choose(options.detector, str(pick_device(options.device)))
     finder = Finder(network, found, options.least, options.focal)
     if picture:
         people = predict_picture(path, finder, out, replace=options.replace)
@@ -132,6 +130,18 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
             f"\n{path} promises {done.promised} frames; the rest could not be read: is it whole?"
         )
     return report, done.interrupted and not camera
+
+
+def network_of(
+    model: str, device: str, smpl: Path | None, kinds: Sequence[str]
+) -> PoseNetwork | Predictor:
+    """The network that the command line names, or that comes with the package, of the first of these
+    kinds; a `Predictor` where it sees no pictures. Errors as `runtimes.load` and `trained.default`."""
+    device = str(pick_device(device))
+    predictor = runtimes.load(model or trained.default(*kinds), device=device)
+    if len(predictor.shape) != 3:
+        return predictor
+    return pose_network(predictor, spin_evaluation.smpl(smpl) if smpl else None)
 
 
 def sample() -> Path:
@@ -186,7 +196,7 @@ def predict_picture(
 
 
 def predict_joints(
-    path: Path, predictor: Predictor, options: Options, out: Path
+    path: Path, predictor: Predictor | PoseNetwork, options: Options, out: Path
 ) -> tuple[list[Person], int]:
     """Lift everybody of a file of 2D joints and write the files; return, too, how many were left out
     because joints are missing. Errors as `lifting.read_joints`, `lifting.lift` and `check_free`."""
