@@ -125,7 +125,7 @@ def rehearse_papers(
         list[str] | None, typer.Option(help="NAME=FOLDER, for each data set you have.")
     ] = None,
 ) -> None:
-    """Run every training of a size for two steps on a few samples, and print what the size costs.
+    """Run every training of a size for a few steps on a few samples, and print what the size costs.
 
     Nothing is kept. Hours are of one seed, at 30 % of a device's peak.
     """

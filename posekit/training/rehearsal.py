@@ -1,7 +1,7 @@
 """Rehearsal: the experiments of a size at their real shapes, on a few samples, and what they cost.
 
 With the environment variable POSEKIT_REHEARSAL naming a folder, data sets of pictures keep a few
-pictures, every training takes two steps, and its costs are written to the folder.
+pictures, every training takes a few steps, and its costs are written to the folder.
 Networks, losses, augmentations, checkpoints, evaluation, figures and records are those of the size.
 """
 
@@ -23,7 +23,7 @@ from posekit.training.loop import History, Recipe
 
 ON = "POSEKIT_REHEARSAL"
 PICTURES, POSES = 8, 5000  # of a data set, spread over it
-STEPS = 2  # of a training
+EPOCHS = 5  # of a training at most, of one step each: Kim et al. compare after the fifth
 NUMBERS = 400_000  # in a batch of inputs at most, but two samples at least
 COSTS = "costs.jsonl"
 SHARE = 0.3  # of a device's peak that a training is taken to reach
@@ -106,7 +106,7 @@ def rehearsed(
     whole: int,
     **how,
 ) -> History:
-    """Two steps of a training by `recipe`, of as many samples as NUMBERS lets a batch have.
+    """One step for each of the first EPOCHS of a recipe, with a batch that NUMBERS may make smaller.
 
     The costs are added to the folder's file.
 
@@ -115,7 +115,8 @@ def rehearsed(
     batch, epochs = recipe["batch"], recipe["epochs"]
     [one], _ = _Few(data, 1).samples(torch.arange(1), 0)
     together = max(2, min(batch, NUMBERS // one.numel()))
-    few, short = _Few(data, together * STEPS), dict(recipe) | {"batch": together, "epochs": 1}
+    few = _Few(data, together)
+    short = dict(recipe) | {"batch": together, "epochs": min(epochs, EPOCHS)}
     begun = time.perf_counter()
     with FlopCounterMode(display=False) as counter:
         history = train(network, few, Recipe(**short), **how)
