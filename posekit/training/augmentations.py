@@ -18,6 +18,7 @@ AUGMENTATIONS has those of four papers, each with the code, on GitHub, that its 
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -107,12 +108,7 @@ class Augmentation:
 
         Every part has random numbers of its own: one part more or less changes none of the rest.
         """
-
-        def generator(part: int) -> np.random.Generator:
-            # The counter's upper words are free to tell samples apart; none of them ever meet.
-            counter = [0, part, sample, epoch]
-            return np.random.Generator(np.random.Philox(key=[seed, 0], counter=counter))
-
+        generator = partial(_generator, seed, epoch, sample)
         rng = generator(0)
         flip = bool(rng.random() < self.flip)
         turned = rng.random() < self.turned
@@ -136,6 +132,15 @@ class Augmentation:
             )
             draw = draw._replace(placed=tuple(places))
         return draw
+
+
+def _generator(seed: int, epoch: int, sample: int, part: int) -> np.random.Generator:
+    """Random numbers of one part of a sample's augmentation.
+
+    The counter's upper words are free to tell samples apart; none of them ever meet.
+    """
+    counter = [0, part, sample, epoch]
+    return np.random.Generator(np.random.Philox(key=[seed, 0], counter=counter))
 
 
 def _rectangle(erase: Erase, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from posekit.geometry.skeleton import H36M17
 from posekit.models.botnet import Attention, Block, botnet
 from posekit.models.encoders import Encoder, resnet
 from posekit.models.integral import ASPP, BINS, PPM, IntegralNet
-from posekit.models.profile import parameters
+from posekit.models.profile import parameters, without_batch_norm
 from posekit.models.soft_argmax import soft_argmax
 from posekit.models.zoo import NETWORKS
 from posekit.papers import Counts, count_modules, published_settings
@@ -35,12 +35,12 @@ FINAL_SIZE = (384, 288)  # height and width of the final network's pictures, px
 
 def structure() -> Counts:
     """Quantity -> value, of everything that can be said without a training."""
-    with torch.device("meta"):
+    with torch.device("meta"), without_batch_norm():
         built = networks()
+        final = final_network(built["final"])
     counts = {f"params/{name}": parameters(network) for name, network in built.items()}
     counts |= pyramids(built) | bottleneck_transformer(built["botnet50"].encoder)
-    counts |= final_network(built["final"]) | regression()
-    return counts | augmentations() | recipe() | augmented()
+    return counts | final | regression() | augmentations() | recipe() | augmented()
 
 
 def networks() -> dict[str, IntegralNet]:
@@ -88,7 +88,7 @@ def bottleneck_transformer(encoder: Encoder) -> Counts:
 
 def final_network(final: IntegralNet) -> Counts:
     """Section 2: encoder, pyramid and head of the final network, on pictures of 288 x 384 px."""
-    picture = torch.zeros(1, 3, *FINAL_SIZE, device="meta")
+    picture = torch.zeros(1, 3, *FINAL_SIZE)
     features, volumes = final.bottleneck(final.encoder(picture)), final.volumes(picture)
     ups = [layer for layer in final.head if isinstance(layer, nn.ConvTranspose2d)]
     return {

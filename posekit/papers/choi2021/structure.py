@@ -15,7 +15,7 @@ from posekit.models.encoders import resnet
 from posekit.models.integral import BOX, IntegralNet, VolumeNet
 from posekit.models.mobile import SIZES, mobile_pose
 from posekit.models.mobilenet import HALF, MODIFIED
-from posekit.models.profile import activation_bytes, parameters
+from posekit.models.profile import activation_bytes, parameters, without_batch_norm
 from posekit.models.zoo import BACKBONES, backbone
 from posekit.papers import Counts, count_modules, published_settings
 from posekit.papers.choi2021.flops import paper_flops
@@ -59,8 +59,10 @@ def structure() -> Counts:
     counts = {f"params/{name}": parameters(network) for name, network in built.items()}
     counts |= {f"macs/{name}": paper_flops(network, picture) for name, network in built.items()}
     counts["params/moon"] = parameters(moon)
-    counts |= skip_concatenation(built["large"], picture) | volumes(built, picture)
-    counts |= widths(built) | backbones(built, picture) | layers(built)
+    with without_batch_norm():
+        counts |= skip_concatenation(built["large"], picture) | volumes(built, picture)
+        counts |= backbones(built, picture)
+    counts |= widths(built) | layers(built)
     return counts | protocols() | loss() | recipe()
 
 
