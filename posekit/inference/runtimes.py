@@ -125,7 +125,7 @@ def _of_file(path: Path, threads: int, precision: str) -> Predictor:
             "float32 with fixed sizes, all but the number of samples, can be run: export it so"
         )
     run, volumes = partial(_run, path, opened), opened.output == VOLUMES
-    kind = _kind(path, opened, run(torch.zeros(1, *shape)).shape[1:])
+    kind = _kind(path, opened, tuple(run(torch.zeros(1, *shape)).shape[1:]))
     return Predictor(path.name, files_of(path)[-1], kind, shape, run, volumes)
 
 

@@ -244,6 +244,27 @@ def test_people_in_space_have_their_distance_above_them():
         space([[]], H36M17, title="none", rate=1.0)
 
 
+def test_a_folder_with_other_content_is_not_written_into(tmp_path):
+    cv2.imwrite(str(tmp_path / "one.png"), np.zeros((50, 50, 3), np.uint8))
+    out, finder = tmp_path / "out", Finder(MIDDLE, whole_picture())
+    for _ in range(2):  # the same again is no other content
+        predict_picture(tmp_path / "one.png", finder, out)
+    before = (out / "people.json").read_bytes()
+    with pytest.raises(ValueError, match="other content already .drawn.jpg, people.json, plotly"):
+        predict_picture(tmp_path / "one.png", replace(finder, focal=70.0), out)
+    assert (out / "people.json").read_bytes() == before
+    predict_picture(tmp_path / "one.png", replace(finder, focal=70.0), out, replace=True)
+    assert (out / "people.json").read_bytes() != before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    with pytest.raises(ValueError, match=r"mine has other content already \(notes.txt\): choose"):
+        predict_picture(tmp_path / "one.png", finder, tmp_path / "mine")
+    with pytest.raises(ValueError, match="mine has other content already .notes.txt.: choose"):
+        predict_video(Video(movie(tmp_path / "a.avi", count=2)), SQUARES, tmp_path / "mine")
+    with pytest.raises(NotADirectoryError, match="one.png is a file, not a folder"):
+        predict_picture(tmp_path / "one.png", finder, tmp_path / "one.png")
+
+
 # Videos
 
 
@@ -418,7 +439,10 @@ def test_the_command_predicts_a_picture_with_boxes_typed_by_hand(tmp_path, comma
     words = ("predict", tmp_path / "one.png", "--model", tmp_path / "run", "--out", out)
     boxes = ("--box", "5,5,40,60", "--box", "40,8,40,60")
     status, printed, _ = command(*words, *boxes, "--focal", 120)
-    assert status == 0 and "people: 2\nfound by: given boxes" in printed
+    assert (
+        status == 0
+        and "people: 2\nnetwork: size smoke: hardly trained\nfound by: given boxes" in printed
+    )
     assert json.loads((out / "people.json").read_text())["camera"]["focal"] == [120, 120]
     for mistaken, says in (
         ((*words, *boxes, "--boxes", "a.csv"), "not both"),

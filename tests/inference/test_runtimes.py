@@ -8,7 +8,7 @@ import pytest
 import torch
 from builders.networks import RUN_SHAPE, finished_run, skip_without
 
-from posekit.inference import export, runtimes
+from posekit.inference import export, runtimes, trained
 from posekit.models import checkpoint
 
 ENDINGS = (".onnx", ".xml", ".tflite")
@@ -211,3 +211,120 @@ def test_bodies_and_heatmaps_of_checkpoints_come_as_they_are(tmp_path):
         made[kind] = runtimes.load(path)(torch.rand(2, 3, 32, 32))
     assert made["mesh"].rotations.shape == (2, 24, 3, 3)
     assert made["heatmaps"].shape == (2, 1, 16, 8, 8)
+
+
+def onnx_of_means(path, *, batch="batch", half=False, output="joints", inputs=1, sides=(8, 8)):
+    """An ONNX file that gives the mean colour of a picture as the place of each of 17 joints."""
+    from onnx import TensorProto, helper
+
+    kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
+    taken = [
+        helper.make_tensor_value_info(f"x{k}", kind, [batch, 3, *sides]) for k in range(inputs)
+    ]
+    made = helper.make_tensor_value_info(output, kind, [batch, 17, 3])
+    constants = {"shape": [-1, 1, 3], "times": [1, 17, 1], "axes": [2, 3]}
+    held = [
+        helper.make_tensor(name, TensorProto.INT64, [len(values)], values)
+        for name, values in constants.items()
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["x0", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Reshape", ["mean", "shape"], ["row"]),
+        helper.make_node("Tile", ["row", "times"], [output]),
+    ]
+    graph = helper.make_graph(nodes, "g", taken, [made], held)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(("batch", "half"), [("batch", False), (1, False), (4, False), (4, True)])
+def test_onnx_files_of_a_fixed_batch_or_half_precision_run(tmp_path, batch, half):
+    skip_without(".onnx")
+    predictor = runtimes.load(onnx_of_means(tmp_path / "net.onnx", batch=batch, half=half))
+    assert predictor.kind == "integral" and predictor.shape == (3, 8, 8)
+    for count in (1, 4, 6):
+        pictures = torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(count))
+        joints = predictor(pictures)
+        assert joints.shape == (count, 17, 3) and joints.dtype == torch.float32
+        wanted = pictures.mean((2, 3))[:, None].expand(-1, 17, -1)
+        assert (joints - wanted).abs().max() < (2e-3 if half else 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        ({"output": "coord_out"}, r"makes \(17, 3\) .*'coord_out': it was not written by posekit.*data"),
+        ({"inputs": 2}, "it has 2 inputs and 1 outputs; a network with one of each can be run"),
+        ({"sides": ("h", "w")}, "takes float32 of shape .*'h', 'w'.*fixed sizes"),
+    ],
+)  # fmt: skip
+def test_onnx_files_that_posekit_did_not_write_are_refused_in_one_line(tmp_path, made, says):
+    """MobileHumanPose's own file, for one, gives voxels and wants pictures of another scale."""
+    skip_without(".onnx")
+    with pytest.raises(ValueError, match=f"net.onnx:? {says}") as error:
+        runtimes.load(onnx_of_means(tmp_path / "net.onnx", **made))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "kind", "taken", "made"),
+    [
+        ("original", {"stacks": 2, "modules": 1, "depth": 2, "channels": 16}, "heatmaps",
+         (3, 32, 32), (2, 2, 16, 8, 8)),
+        ("hmr", {"size": 64, "encoder": "mobilenetv2", "width": 0.35}, "mesh", (3, 64, 64), None),
+        ("martinez", {"channels": 16}, "lifting", (17, 2), (2, 17, 3)),
+        ("mobile", {"side": 64, "width": 0.25, "channels": 16, "depth": 4}, "integral",
+         (3, 64, 64), (2, 17, 3)),
+    ],
+)  # fmt: skip
+def test_finished_runs_of_every_task_are_rebuilt(tmp_path, network, shape, kind, taken, made):
+    own = finished_run(tmp_path / "run", network, **shape)
+    predictor = runtimes.load(tmp_path / "run")
+    assert predictor.kind == kind and predictor.shape == taken
+    inputs = torch.rand(2, *taken)
+    with torch.no_grad():
+        expected, found = own(inputs), predictor(inputs)
+    if made is None:
+        assert found._fields == ("rotations", "shape", "camera")
+        expected, found = expected.rotations, found.rotations
+    else:
+        assert found.shape == made
+    assert (found - expected).abs().max() < 1e-5
+    if taken[0] == 3:
+        pictures = torch.randint(0, 256, (66, *taken), dtype=torch.uint8)
+        many = predictor.predict(pictures)
+        assert len(many.rotations if made is None else many) == 66
+
+
+def test_a_later_stage_of_a_run_is_named_by_its_file(tmp_path):
+    shape = {"size": 64, "encoder": "mobilenetv2", "width": 0.35}
+    finished_run(tmp_path / "run", "hmr", **shape)
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    record["config"]["then"] = [{"subject": "longer", "pruned": ""}]
+    (tmp_path / "run" / "record.json").write_text(json.dumps(record))
+    (tmp_path / "run" / "network.pt").rename(tmp_path / "run" / "longer.network.pt")
+    assert runtimes.load(tmp_path / "run" / "longer.network.pt").name == "longer, run run"
+    with pytest.raises(ValueError, match="other.network.pt is damaged or of another"):
+        (tmp_path / "run" / "other.network.pt").touch()
+        runtimes.load(tmp_path / "run" / "other.network.pt")
+
+
+def test_networks_that_come_with_the_package_are_found_by_name_and_by_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr(trained, "bundled", list)
+    with pytest.raises(
+        FileNotFoundError, match="no trained network of kind integral or mesh comes"
+    ):
+        trained.default("integral", "mesh")
+    about = {"skeleton": "Human3.6M-17", "side": 64, "origin": "untrained"}
+    net = finished_run(tmp_path / "run")
+    checkpoint.save(
+        tmp_path / "tiny.safetensors",
+        net,
+        checkpoint.About("integral", "resnet", name="tiny net", shape=RUN_SHAPE, **about),
+    )
+    monkeypatch.setattr(trained, "bundled", lambda: [tmp_path / "tiny.safetensors"])
+    assert trained.default("mesh", "integral") == tmp_path / "tiny.safetensors"
+    assert runtimes.load("tiny").name == "tiny net"
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "nothing"))
+    assert trained.usable() == [("tiny", "integral", "tiny net", "untrained")]
