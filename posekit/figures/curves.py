@@ -36,7 +36,8 @@ def loss_curves(
             raise ValueError(f"no loss to draw for {name!r}: give one list of numbers a seed")
         values = np.array([run[:length] for run in runs], dtype=float)
         epochs, colour = np.arange(1, length + 1), CYCLE[number % len(CYCLE)]
-        style = {"linestyle": ("-", (0, (4, 3)))[number % 2], "marker": "o" if length == 1 else ""}
+        style = {"linestyle": ("-", (0, (4, 3)))[number % 2]}
+        style["marker"] = MARKERS[number % len(MARKERS)] if length == 1 else ""
         axes.plot(epochs, values.mean(0), color=colour, label=_seeds(name, len(runs)), **style)
         axes.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.2, lw=0)
     if yardstick:

@@ -42,7 +42,7 @@ def mesh_rows(
 ) -> Picture:
     """A row of drawings for each named row of the batch: the picture, the predicted body over it
     and from the side, and the true one the same."""
-    drawing = Picture(figsize=(9.5, 0.4 + 2.0 * len(rows)), dpi=100, layout="constrained")
+    drawing = Picture(figsize=(8.6, 0.4 + 1.8 * len(rows)), dpi=100, layout="constrained")
     axes = drawing.subplots(len(rows), 5, squeeze=False)
     heads = ("picture", "predicted", "predicted, from the side", "true", "true, from the side")
     for line, (name, row) in zip(axes, rows.items(), strict=True):

@@ -115,9 +115,9 @@ def picture(figure: go.Figure, moments: int = 3) -> Picture:
     count = min(moments, len(frames)) or 1
     chosen = np.linspace(0, max(len(frames) - 1, 0), count).round().astype(int)
     # JupyterLab cuts off what is wider than its column, some 860 px.
-    size = (4.2, 4.6) if count == 1 else (2.85 * count, 3.6)
+    size = (5, 4.6) if count == 1 else (2.85 * count, 3.6)
     drawing = Picture(figsize=size, dpi=100, layout="constrained")
-    drawing.suptitle(figure.layout.title.text, fontsize=12, wrap=True)
+    drawing.suptitle(figure.layout.title.text, fontsize=11, wrap=True)
     for column, number in enumerate(chosen):
         axes = drawing.add_subplot(1, count, column + 1, projection="3d")
         if frames:
@@ -127,7 +127,8 @@ def picture(figure: go.Figure, moments: int = 3) -> Picture:
             _draw(axes, trace, points)
         _frame(axes, figure.layout.scene)
     legend = drawing.axes[0].get_legend_handles_labels()
-    drawing.legend(*legend, loc="outside lower center", ncols=4, frameon=False)
+    columns = 2 if count == 1 else 4
+    drawing.legend(*legend, loc="outside lower center", ncols=columns, frameon=False)
     return drawing
 
 

@@ -40,7 +40,10 @@ class Table:
         return "\n".join(filter(None, (self.caption, self._tabulated("simple"))))
 
     def _repr_html_(self) -> str:
-        return (f"<p>{self.caption}</p>\n" if self.caption else "") + self._tabulated("html")
+        table = self._tabulated("html")
+        for cell in ("th", "td"):  # JupyterLab puts what says nothing on the right
+            table = table.replace(f"<{cell}>", f'<{cell} style="text-align: left;">')
+        return (f"<p>{self.caption}</p>\n" if self.caption else "") + table
 
 
 def _text(value, digits: int | None) -> str:
