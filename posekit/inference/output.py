@@ -5,7 +5,7 @@ network does not say is null. Pixels count from 0 at the centre of the upper lef
 as it is shown (EXIF's orientation applied).
 
 people.jsonl has a line with what is the same for all frames: the above without people, and in
-source the rate (frames a second) and sha256, too. Then comes a line a frame: frame (from 0), time
+source the rate (frames a second), too. Then comes a line a frame: frame (from 0), time
 (s; its number / rate in a file), people (as above). Nobody is followed from frame to frame: people
 come in the order of the detector. A line is written whole or counts as none, so that what was
 interrupted goes on behind the last whole one.
@@ -36,7 +36,7 @@ from posekit.system import write_whole
 SCHEMA = 2
 ENTRIES = {
     "schema": "2; another number is another form",
-    "source": "name, width, height (px) of the picture",
+    "source": "name and sha256 of the file, width and height (px) of the picture",
     "model": "name, kind, sha256 of its weights, side of the crops that it takes (px; null: a lifter)",
     "skeleton": "name; joints: names, in the order of all joints below; parents (-1: the root)",
     "camera": "focal (fx, fy), principal (cx, cy), px; from: how they are known",
@@ -59,10 +59,16 @@ PERSON = {
 LENS = "the lens does not distort, and its axis goes through the middle of the picture"
 
 
-def source_of(video: Video | Webcam) -> dict:
+def source_of(path: Path, width: int, height: int) -> dict:
+    """The entry `source` of a picture, or of 2D joints in one of this size."""
+    return {"name": path.name, "width": width, "height": height, "sha256": digest(path)}
+
+
+def source_of_video(video: Video | Webcam) -> dict:
     """The entry `source` of a video."""
-    source = {"name": video.name, "width": video.width, "height": video.height}
-    return source if video.live else source | {"rate": video.rate, "sha256": digest(video.path)}
+    if video.live:
+        return {"name": video.name, "width": video.width, "height": video.height}
+    return source_of(video.path, video.width, video.height) | {"rate": video.rate}
 
 
 def about(source: dict, finder: Finder, camera: Camera) -> dict:

@@ -47,6 +47,7 @@ from posekit.inference.output import (
     read_log,
     same_head,
     source_of,
+    source_of_video,
     write_bodies,
 )
 from posekit.inference.predictor import Predictor
@@ -187,7 +188,7 @@ def predict_picture(
     picture, film = read_upright(path)
     height, width = picture.shape[:2]
     camera = camera_of((height, width), finder.focal, film)
-    known = about({"name": path.name, "width": width, "height": height}, finder, camera)
+    known = about(source_of(path, width, height), finder, camera)
     check_free(out, known, replace=replace)
     people = finder.people(picture, 0, camera, path.name)
     body = finder.network.body
@@ -212,8 +213,7 @@ def predict_joints(
     camera = camera_of(size[::-1], options.focal, film)
     pixels = lifting.as_human36m(given)
     whole = pixels.isfinite().flatten(1).all(1)
-    source = {"name": path.name, "width": size[0], "height": size[1]}
-    known = about_joints(source, predictor, given.skeleton, camera)
+    known = about_joints(source_of(path, *size), predictor, given.skeleton, camera)
     check_free(out, known, replace=options.replace)
     people = lifting.lift(predictor, pixels[whole], camera) if whole.any() else []
     _write(out, known, people, picture, camera, H36M17)
@@ -255,7 +255,7 @@ def predict_video(
     camera = camera_of((video.height, video.width), finder.focal)
     interrupted = False
     check_free(out, {}, going_on=LOG)
-    with open_log(out / LOG, about(source_of(video), finder, camera)) as (log, done):
+    with open_log(out / LOG, about(source_of_video(video), finder, camera)) as (log, done):
         if video.live and done:
             raise ValueError(f"a webcam can't go on with {out / LOG}: choose another --out")
         left = None if most is None else max(most - done, 0)

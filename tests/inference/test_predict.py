@@ -1,5 +1,6 @@
 """`posekit predict`: from pictures and videos to people in space."""
 
+import hashlib
 import json
 import math
 import os
@@ -190,7 +191,9 @@ def test_a_picture_becomes_numbers_a_drawing_and_a_page(tmp_path):
     people = predict_picture(path, Finder(MIDDLE, boxes, focal=300.0), tmp_path / "out")
     written = json.loads((tmp_path / "out" / "people.json").read_text())
     assert written["schema"] == 2
-    assert written["source"] == {"name": "two.png", "width": 200, "height": 120}
+    size = {"width": 200, "height": 120}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert written["source"] == {"name": "two.png", "sha256": digest} | size
     assert written["camera"]["focal"] == [300, 300] and written["camera"]["from"].startswith(
         "given"
     )
@@ -255,6 +258,11 @@ def test_a_folder_with_other_content_is_not_written_into(tmp_path):
     assert (out / "people.json").read_bytes() == before
     predict_picture(tmp_path / "one.png", replace(finder, focal=70.0), out, replace=True)
     assert (out / "people.json").read_bytes() != before
+    (tmp_path / "two").mkdir()
+    other = tmp_path / "two" / "one.png"  # another picture of the same name and size
+    cv2.imwrite(str(other), np.ones((50, 50, 3), np.uint8))
+    with pytest.raises(ValueError, match="other content already"):
+        predict_picture(other, replace(finder, focal=70.0), out)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
     with pytest.raises(ValueError, match=r"mine has other content already \(notes.txt\): choose"):
