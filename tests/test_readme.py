@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,6 @@ import pytest
 import torch
 from builders.networks import RUN_SHAPE, finished_run
 
-from posekit.cli import main
 from posekit.geometry.skeleton import H36M17
 from posekit.inference import trained
 from posekit.inference.output import ENTRIES, PERSON
@@ -43,18 +41,15 @@ def test_the_python_in_the_readme_runs(tmp_path, monkeypatch):
         exec(compile(code, "README.md", "exec"), {})  # noqa: S102, our own README
 
 
-def test_the_commands_in_the_readme_are_commands(monkeypatch, capsys):
+def test_the_commands_in_the_readme_are_commands(command):
     """Every `posekit COMMAND` has a help text that names the options it is called with."""
     lines = [line.split("#")[0] for block in blocks("") for line in block.splitlines()]
     called = [line.split("bin/posekit ")[1].split() for line in lines if "bin/posekit " in line]
     assert len(called) > 6
     for words in called:
         names = [words[0]] + ([words[1]] if words[0] == "data" else [])
-        monkeypatch.setattr(sys, "argv", ["posekit", *names, "--help"])
-        with pytest.raises(SystemExit) as end:
-            main()
-        text = capsys.readouterr().out
-        assert end.value.code == 0
+        status, text, _ = command(*names, "--help")
+        assert status == 0
         assert all(word in text for word in words if word.startswith("--")), words
 
 

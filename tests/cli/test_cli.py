@@ -14,25 +14,11 @@ from test_cmu import motion_text, write
 
 import posekit as package
 from posekit.claims.paper import load_paper, slugs
-from posekit.cli import main, reproduce
+from posekit.cli import reproduce
 from posekit.cli.reproduce import NOTEBOOKS
 from posekit.data.check import CHECKS
 from posekit.inference import trained
 from posekit.training.runs import ROOT
-
-
-@pytest.fixture
-def posekit(monkeypatch, capsys):
-    """Runs a command in this process: (exit status, what it said, what it complained of)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["posekit", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr()
-        return end.value.code, said.out, said.err
-
-    return run
 
 
 def complaint(done):
@@ -43,8 +29,8 @@ def complaint(done):
     return line
 
 
-def test_status_counts_every_claim_once(posekit, tmp_path):
-    status, said, _ = posekit("status", "--out", tmp_path)
+def test_status_counts_every_claim_once(command, tmp_path):
+    status, said, _ = command("status", "--out", tmp_path)
     _, title, own = said.partition("tran2022: 295 claims\n")
     rows = re.findall(r"^ +(\d+)  (.+)$", own.partition("\n\n")[0], re.MULTILINE)
     counts = {word: int(count) for count, word in rows}
@@ -52,8 +38,8 @@ def test_status_counts_every_claim_once(posekit, tmp_path):
     assert sum(counts.values()) == 295 and counts["quoted"] == 241
 
 
-def test_why_tells_what_is_behind_a_verdict(posekit, tmp_path):
-    status, said, _ = posekit("why", "tran2022-034", "--out", tmp_path)
+def test_why_tells_what_is_behind_a_verdict(command, tmp_path):
+    status, said, _ = command("why", "tran2022-034", "--out", tmp_path)
     assert status == 0
     assert "Outperforms baseline DNNs" in said and "38.3 < 38.0 fails" in said
 
@@ -77,26 +63,26 @@ def test_why_tells_what_is_behind_a_verdict(posekit, tmp_path):
         ("data convert-smpl nowhere.pkl", "nowhere.pkl is not there"),
     ],
 )
-def test_a_mistake_gets_one_line_that_names_it(posekit, words, says):
-    assert re.search(says, complaint(posekit(*words.split())))
+def test_a_mistake_gets_one_line_that_names_it(command, words, says):
+    assert re.search(says, complaint(command(*words.split())))
 
 
-def test_a_damaged_record_is_named_with_the_remedy(posekit, tmp_path):
+def test_a_damaged_record_is_named_with_the_remedy(command, tmp_path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "aa.json").write_text('{"id": "aa"')
-    line = complaint(posekit("status", "--out", tmp_path))
+    line = complaint(command("status", "--out", tmp_path))
     assert re.search(r"aa.json: it is not a whole JSON file.*delete it", line)
 
 
 @pytest.mark.parametrize("words", ["reproduce --size smoke", "status", "why tran2022-034"])
-def test_a_results_folder_that_is_a_file_is_named(posekit, tmp_path, words):
+def test_a_results_folder_that_is_a_file_is_named(command, tmp_path, words):
     (tmp_path / "out").write_text("not a folder")
-    status, _, complained = posekit(*words.split(), "--out", tmp_path / "out")
+    status, _, complained = command(*words.split(), "--out", tmp_path / "out")
     assert status == 1 and len(complained.splitlines()) == 1
     assert f"{tmp_path / 'out'}" in complained and "choose another --out" in complained
 
 
-def test_every_data_set_that_is_documented_can_be_given_and_checked(posekit, tmp_path):
+def test_every_data_set_that_is_documented_can_be_given_and_checked(command, tmp_path):
     """Every NAME of --data that README, a notebook's text or its metadata give."""
     text, read = (ROOT / "README.md").read_text(), {}
     for path in NOTEBOOKS.glob("*.ipynb"):
@@ -107,9 +93,9 @@ def test_every_data_set_that_is_documented_can_be_given_and_checked(posekit, tmp
     assert named == read.keys() == set(CHECKS)
     for name, notebook in read.items():
         words = ("reproduce", notebook, "--dry-run", "--data", f"{name}={tmp_path}")
-        line = complaint(posekit(*words))
+        line = complaint(command(*words))
         assert re.search(rf"data: {name}=\S+: .* missing: ", line), line
-        status, said, _ = posekit("data", "check", name, tmp_path)
+        status, said, _ = command("data", "check", name, tmp_path)
         assert status == 1 and "not complete" in said and " missing " in said
 
 
@@ -120,42 +106,42 @@ def test_every_data_set_that_claims_name_can_be_checked():
 
 
 @pytest.mark.parametrize(("name", "source"), [("cmu", "mocap.cs.cmu.edu"), ("human36m", "")])
-def test_an_empty_data_folder_is_told_what_it_lacks(posekit, tmp_path, name, source):
-    status, said, _ = posekit("data", "check", name, tmp_path)
+def test_an_empty_data_folder_is_told_what_it_lacks(command, tmp_path, name, source):
+    status, said, _ = command("data", "check", name, tmp_path)
     assert status == 1
     assert "not complete" in said and "missing" in said and source in said
 
 
-def test_a_dry_run_prints_the_command_with_every_parameter(posekit, tmp_path):
+def test_a_dry_run_prints_the_command_with_every_parameter(command, tmp_path):
     folder = write(tmp_path / "mocap", {"01": motion_text([[0] * 6] * 3)})
     words = ("reproduce", "--dry-run", "--seeds", 4, "--param", "detector=truth")
-    status, said, _ = posekit(*words, "--data", f"cmu={folder}", "--out", tmp_path / "out")
+    status, said, _ = command(*words, "--data", f"cmu={folder}", "--out", tmp_path / "out")
     assert status == 0
     commands = {Path(words[3]).stem: words for words in map(shlex.split, said.splitlines())}
-    command = commands.pop("lifting")
+    lifting = commands.pop("lifting")
     assert commands.keys() == {path.stem for path in reproduce.notebooks().values()} - {"lifting"}
     for other in commands.values():
         assert not [word for word in other if "mocap" in word or "detector" in word]  # not its own
-    given = {command[i + 1]: command[i + 2] for i, word in enumerate(command) if word == "-p"}
+    given = {lifting[i + 1]: lifting[i + 2] for i, word in enumerate(lifting) if word == "-p"}
     notebook = str(NOTEBOOKS / "lifting.ipynb")
-    assert command[:4] == [sys.executable, "-m", "papermill", notebook]
+    assert lifting[:4] == [sys.executable, "-m", "papermill", notebook]
     assert given.keys() == papermill.inspect_notebook(notebook).keys()
     assert given["size"] == "small" and given["seeds"] == "4" and given["detector"] == "truth"
     assert given["data"] == f"cmu={folder}" and given["out"] == str(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_the_version_is_told(posekit):
-    status, said, _ = posekit("--version")
+def test_the_version_is_told(command):
+    status, said, _ = command("--version")
     assert (status, said) == (0, f"posekit {package.__version__}\n")
 
 
-def test_status_of_one_paper_by_its_notebook_s_name(posekit, tmp_path):
-    status, said, _ = posekit("status", "Lifting", "--out", tmp_path)
+def test_status_of_one_paper_by_its_notebook_s_name(command, tmp_path):
+    status, said, _ = command("status", "Lifting", "--out", tmp_path)
     assert status == 0 and re.findall(r"^(\S+): ", said, re.MULTILINE) == ["tran2022"]
 
 
-def test_less_work_never_replaces_published_results(posekit, tmp_path, monkeypatch):
+def test_less_work_never_replaces_published_results(command, tmp_path, monkeypatch):
     """A smoke run has a folder of its own, and fewer seeds than were published go to another."""
     monkeypatch.setattr(reproduce, "ROOT", tmp_path)
     monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "results")
@@ -175,16 +161,16 @@ def test_less_work_never_replaces_published_results(posekit, tmp_path, monkeypat
         folder("small", 3, out=tmp_path / "results")
 
 
-def test_without_the_repository_a_command_says_so(posekit, tmp_path, monkeypatch):
+def test_without_the_repository_a_command_says_so(command, tmp_path, monkeypatch):
     monkeypatch.setattr("posekit.cli.ROOT", tmp_path)
     for words in (["status"], ["render"], ["reproduce", "--dry-run"]):
-        assert "needs posekit's repository" in complaint(posekit(*words))
+        assert "needs posekit's repository" in complaint(command(*words))
 
 
-def test_runs_lists_what_predict_can_use_and_what_it_is(posekit, tmp_path, monkeypatch):
+def test_runs_lists_what_predict_can_use_and_what_it_is(command, tmp_path, monkeypatch):
     monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
     monkeypatch.setattr(trained, "bundled", list)
-    assert "no trained network here: `posekit reproduce" in posekit("runs")[1]
+    assert "no trained network here: `posekit reproduce" in command("runs")[1]
 
     def row(error, subject="large", card="h36m-moon-p2"):
         return {"quantity": f"mpjpe/{subject}", "card": card, "data": "studio", "value": error}
@@ -206,7 +192,7 @@ def test_runs_lists_what_predict_can_use_and_what_it_is(posekit, tmp_path, monke
         if name != "mean":
             (tmp_path / name / "network.pt").touch()
     (tmp_path / "odd3" / "record.json").write_bytes(b"\xff{")
-    status, said, complained = posekit("runs")
+    status, said, complained = command("runs")
     assert not complained
     lines = {line.split()[0]: line for line in said.splitlines()}
     assert status == 0 and lines.keys() == {"good", "near", "worse", "other", "kim"}
@@ -219,12 +205,12 @@ def test_runs_lists_what_predict_can_use_and_what_it_is(posekit, tmp_path, monke
     assert "worse than the mean pose: 460 mm" in lines["worse"]
     assert lines["other"].endswith("2026-11-28")
     assert "heatmaps  kim, smoke; size smoke: hardly trained" in lines["kim"]
-    assert [line.split()[0] for line in posekit("runs", "hourglass")[1].splitlines()] == ["kim"]
+    assert [line.split()[0] for line in command("runs", "hourglass")[1].splitlines()] == ["kim"]
 
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_an_error_of_a_library_is_one_line_that_names_the_file(
-    posekit, monkeypatch, tmp_path, debug
+    command, monkeypatch, tmp_path, debug
 ):
     (tmp_path / "a.json").touch()
 
@@ -232,7 +218,7 @@ def test_an_error_of_a_library_is_one_line_that_names_the_file(
         return {}["ab\ncd"]
 
     monkeypatch.setattr("posekit.inference.predict.predict_source", broken)
-    status, said, complained = posekit("predict", tmp_path / "a.json", *["--debug"] * debug)
+    status, said, complained = command("predict", tmp_path / "a.json", *["--debug"] * debug)
     *where, line = complained.splitlines()
     assert status == 1 and not said and bool(where) == debug
     assert line.startswith(
@@ -242,13 +228,13 @@ def test_an_error_of_a_library_is_one_line_that_names_the_file(
         assert where[0].startswith("Traceback")
 
 
-def test_a_library_s_value_error_is_told_from_posekits_own(posekit, monkeypatch):
+def test_a_library_s_value_error_is_told_from_posekits_own(command, monkeypatch):
     monkeypatch.setattr("posekit.inference.predict.predict_source", lambda *_: json.loads("{"))
-    line = complaint(posekit("predict", "nowhere"))
+    line = complaint(command("predict", "nowhere"))
     assert line.startswith("posekit: JSONDecodeError: Expecting") and "--debug shows where" in line
 
 
-def test_the_main_command_from_notebook_to_verdicts(posekit, tmp_path, monkeypatch):
+def test_the_main_command_from_notebook_to_verdicts(command, tmp_path, monkeypatch):
     monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("POSEKIT_HEADLESS", "1")  # a run sets it; other tests must not see it
     start, out = [sys.executable, "-c", "from posekit.cli import main; main()"], tmp_path / "out"
@@ -271,6 +257,6 @@ def test_the_main_command_from_notebook_to_verdicts(posekit, tmp_path, monkeypat
     kept = [*(out / "runs").glob("*.json"), out / "executed" / "tran2022.ipynb"]
     first = {path.name: path.read_bytes() for path in kept}
     assert len(first) > 8
-    assert posekit(*words)[0] == 0
+    assert command(*words)[0] == 0
     # Records tell when they were made: the same bytes mean that nothing was trained again.
     assert {path.name: path.read_bytes() for path in kept} == first
