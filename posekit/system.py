@@ -1,11 +1,14 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, names of files, devices, progress bars."""
 
 import contextlib
 import ctypes
 import hashlib
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -15,29 +18,32 @@ from tqdm import tqdm
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file and put it in the place of `path` in one step.
 
-    A kill or a full disk leaves the old file as it was. Raises OSError naming the path and the
-    remedy when it can't be written.
+    Whatever goes wrong, a kill and a full disk too, the old file stays as it was; only a kill leaves
+    the temporary one. Raises OSError naming the path and the remedy when it can't be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{uuid.uuid4().hex[:16]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(part)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
-        _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError on a full disk
-        with contextlib.suppress(OSError):
-            part.unlink()
         raise OSError(
             f"can't write {path}: {error}; free some space, mend its permissions, or choose "
             "another folder. Nothing already written was lost"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not every system can
+        _sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put `text` in `path`, whole or not at all."""
-    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+    """Put `text` in `path` as UTF-8, whole or not at all; "?" for what UTF-8 can't express."""
+    content = text.encode("utf-8", "replace")
+    write_whole(path, lambda part: part.write_bytes(content))
 
 
 def write_sealed(path: Path, content: bytes) -> None:
@@ -61,12 +67,43 @@ def file_digest(path: Path) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where the system can."""
+    """Make the rename itself survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def check_folder(folder: Path, remedy: str) -> None:
+    """OSError with the remedy where no file can be written in `folder`, which is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        raise OSError(f"can't write in {folder}: {error}; {remedy}") from error
+
+
+def shown(name: Path | str) -> str:
+    """The name of a file as text for people and json: "\ufffd" for what can't be printed."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+@contextlib.contextmanager
+def plain_path(path: Path, ending: str = "") -> Iterator[str]:
+    """Another path to the same file, there or yet to be written: a link of letters and digits.
+
+    For libraries to which a name is a language: OpenCV and FFmpeg take a colon for a protocol, % for
+    numbered pictures, and bytes that are no UTF-8 end the process. The link has the `ending`, or
+    the path's own.
+    """
+    ending = ending or path.suffix
+    with tempfile.TemporaryDirectory(prefix="posekit-") as folder:
+        link = Path(folder, "file" + (ending if re.fullmatch(r"\.[A-Za-z0-9]+", ending) else ""))
+        link.symlink_to(path.absolute())
+        yield str(link)
 
 
 def pick_device(name: str = "") -> torch.device:

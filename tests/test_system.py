@@ -1,13 +1,16 @@
-"""Files are written whole or not at all; bars stay on one line."""
+"""Files are written whole or not at all, whatever they are called; bars stay on one line."""
 
+import os
+import re
 import resource
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 
 from posekit import system
-from posekit.system import write_text, write_whole
+from posekit.system import check_folder, plain_path, shown, write_text, write_whole
 
 
 @pytest.fixture
@@ -36,6 +39,43 @@ def test_a_checkpoint_on_a_full_disk_leaves_the_old_one(tmp_path, small_files_on
     with pytest.raises(OSError, match="Nothing already written was lost"):
         write_whole(path, lambda part: torch.save(torch.zeros(100_000), part))
     assert torch.load(path, weights_only=True) == {"step": 1}
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, ValueError, MemoryError])
+def test_nothing_half_written_stays_whatever_the_exception(tmp_path, trouble):
+    def stop(part):
+        part.write_text("half")
+        raise trouble
+
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(trouble):
+        write_whole(tmp_path / "a.txt", stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_names_may_be_as_long_as_the_disk_allows_and_of_any_bytes(tmp_path):
+    path = tmp_path / (250 * "a" + ".txt")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a:b, $5 100%d \xff.txt"))
+    for each in (path, odd):
+        write_text(each, f"of {each.name}")
+    assert path.read_text() == f"of {path.name}"
+    assert odd.read_text() == "of a:b, $5 100%d ?.txt"
+    assert shown(odd.name) == "a:b, $5 100%d \ufffd.txt"
+    with plain_path(odd) as link:
+        assert Path(link).read_text() == odd.read_text()
+        assert re.fullmatch(r"[\w/-]+/file\.txt", link)
+    with plain_path(tmp_path / "new:%d", ".mp4") as link:
+        Path(link).write_text("new")
+    assert (tmp_path / "new:%d").read_text() == "new"
+
+
+def test_a_folder_that_can_not_be_written_in_is_named(tmp_path):
+    check_folder(tmp_path / "new" / "one", "choose another")
+    assert not list((tmp_path / "new" / "one").iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="can't write in .*file/in: .*; choose another"):
+        check_folder(tmp_path / "file" / "in", "choose another")
 
 
 def test_folders_are_made(tmp_path):

@@ -217,7 +217,7 @@ def read_table(
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: a paper needs it")
     table: dict[K, V] = {}
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes a mark
         reader = csv.DictReader(file, strict=True)
         if tuple(reader.fieldnames or ()) != tuple(columns):
             raise ValueError(f"{path}: its columns are {reader.fieldnames}, not {list(columns)}")

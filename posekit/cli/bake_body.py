@@ -16,6 +16,7 @@ Baking twice on a machine gives the same bytes. Dimensions: N people, V vertices
 Metres, x left, y up, z forward, the pelvis at the origin.
 """
 
+import io
 from pathlib import Path
 
 import anny
@@ -29,6 +30,7 @@ from posekit.geometry.skeleton import H36M17, SMPL24, SPIN24
 from posekit.studio.motion.anatomy import OUTWARD, J, body
 from posekit.studio.motion.rotations import rotate
 from posekit.studio.poses import SMPL_AXES
+from posekit.system import write_whole
 
 FOLDER = Path(body_files.__file__).parent / "bodies"
 PEOPLE = 600
@@ -69,9 +71,9 @@ def main(folder: Path = FOLDER) -> None:
         path = folder / f"{name}.npz"
         weights = _spread_along_spine(weights, shapes[0], joints.mean(axis=0))
         arrays = _arrays(shapes, weights, model.get_triangular_faces().numpy(), points)
-        np.savez_compressed(path, **arrays)
+        _save(path, arrays)
         arrays |= regressors(load(path), points)
-        np.savez_compressed(path, **arrays)
+        _save(path, arrays)
         rebuilt = np.einsum("ns,svc->nvc", terms, shapes)
         error = 1e3 * np.linalg.norm(rebuilt - vertices, axis=2)
         lost = np.einsum("ns,svc->nvc", terms, _stored_shapes(arrays)) - rebuilt
@@ -80,6 +82,12 @@ def main(folder: Path = FOLDER) -> None:
             f"the people drawn: mean {error.mean():.2f}, 99% {np.quantile(error, 0.99):.2f}; lost "
             f"by rounding: at most {1e3 * np.linalg.norm(lost, axis=2).max():.3f}"
         )
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_whole(path, lambda part: part.write_bytes(buffer.getvalue()))
 
 
 def _people(model: anny.Anny, rng: np.random.Generator) -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from posekit.claims.paper import FOLDER
+from posekit.system import write_text
 from posekit.training.runs import ROOT
 
 TEMPLATE = FOLDER / "_template"
@@ -51,7 +52,7 @@ def create(slug: str, notebook: str = "", root: Path = ROOT) -> list[Path]:
         undo.callback(own.rmdir)
         for path, text in files.items():
             undo.callback(path.unlink, missing_ok=True)
-            path.write_text(text, encoding="utf-8")
+            write_text(path, text)
         undo.pop_all()
     return list(files)
 

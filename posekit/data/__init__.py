@@ -1,20 +1,32 @@
 """Readers of data sets, one a module: 3D poses as a `PoseSet`, pictures as `Pictures` of `People`."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 
 def folders(text: str, known: tuple[str, ...]) -> dict[str, Path]:
     """The folders of "NAME=FOLDER,NAME=FOLDER", the form of a notebook's `data` parameter.
 
-    Raises ValueError for another form or a name that isn't `known`, FileNotFoundError for a folder
-    that isn't there.
+    A comma is part of a folder's name unless the next NAME= follows it. Raises ValueError for another
+    form, a name that isn't `known` or is there twice, FileNotFoundError for a folder that isn't there.
     """
     chosen = {}
-    for word in filter(None, text.split(",")):
+    for word in filter(None, re.split(rf",(?=(?:{'|'.join(map(re.escape, known))})=)", text)):
         name, separator, folder = word.partition("=")
         if not separator or name not in known:
             raise ValueError(f"data: {word!r} is not NAME=FOLDER with a name of {', '.join(known)}")
+        if name in chosen:
+            raise ValueError(f"data: {name} is there twice, {chosen[name]} and {folder}")
         chosen[name] = Path(folder).expanduser()
         if not chosen[name].is_dir():
             raise FileNotFoundError(f"data: there is no folder {folder} for {name}")
     return chosen
+
+
+def only(files: Iterable[Path], what: str) -> Path | None:
+    """The one file that there is of `what`, None where there is none; ValueError for several."""
+    there = [file for file in files if file.is_file()]
+    if len(there) > 1:
+        raise ValueError(f"{what} twice: {there[0]} and {there[1]}; move one of them away")
+    return there[0] if there else None

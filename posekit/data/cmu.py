@@ -3,11 +3,14 @@
 T frames. Angles in degrees and lengths in the database's unit (1 = 2.54 / 0.45 cm) in the files;
 world millimetres, z up, in what is returned (Acclaim's y is up: (x, y, z) becomes (x, -z, y)).
 A bone turns about its own axes C by the angles of the motion: R = R_parent C M C^-1, and ends at
-R (length * direction) from its parent's end, as the Acclaim format says.
+R (length * direction) from its parent's end, as the Acclaim format says. Angles turn about fixed axes
+in the order that `axis` names. Of what else the files may say, other units, and a root that starts
+turned or away from the origin, are refused by name: the database has none.
 
 The database is free for all uses. Get `allasfamc.zip` from mocap.cs.cmu.edu.
 """
 
+import glob
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,9 +19,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
+from posekit.data.formats.text import read_text
 from posekit.data.poses import Motion
 from posekit.geometry.skeleton import H36M17
+from posekit.geometry.units import check_poses
 
 ACKNOWLEDGEMENT = (
     "The data used in this project was obtained from mocap.cs.cmu.edu. "
@@ -27,6 +33,8 @@ ACKNOWLEDGEMENT = (
 SOURCE = "get allasfamc.zip from mocap.cs.cmu.edu, unpack it and name its folder"
 UNIT = 25.4 / 0.45  # mm; skeletons and motions share it
 RECORDED = 120.0  # frames a second
+MOST = 200_000_000  # bytes of a file; the database's largest motion has 20 MB
+MOVES = ("TX", "TY", "TZ", "RX", "RY", "RZ")  # of the root, as `order` names them
 
 # The bones at whose ends Human3.6M's 17 joints are, in H36M17's order.
 ENDS = (
@@ -47,6 +55,11 @@ class Bone:
     offset: Float[np.ndarray, "3"]  # from its parent's end to its own, mm
     axes: Float[np.ndarray, "3 3"]  # C: its own axes in the world's
     angles: tuple[int, ...]  # the axes (0 x, 1 y, 2 z) it turns about, in the motion's order
+    order: str = "XYZ"  # in which it turns about them
+
+
+Skeleton = dict[str, Bone]  # by name, parents before their children; the first is the root, whose
+# angles are where TX to RZ stand in the motion
 
 
 def skeletons(folder: Path | str) -> dict[str, Path]:
@@ -68,7 +81,7 @@ def skeletons(folder: Path | str) -> dict[str, Path]:
 
 def motion_files(skeleton: Path) -> list[Path]:
     """The .amc files beside a performer's .asf file; FileNotFoundError when there is none."""
-    if not (files := sorted(skeleton.parent.glob(f"{skeleton.stem}_*.amc"))):
+    if not (files := sorted(skeleton.parent.glob(f"{glob.escape(skeleton.stem)}_*.amc"))):
         raise FileNotFoundError(f"{skeleton.parent}: no motions {skeleton.stem}_*.amc; {SOURCE}")
     return files
 
@@ -102,45 +115,61 @@ def load(
     return motions
 
 
-def read_skeleton(path: Path | str) -> dict[str, Bone]:
-    """The bones of an .asf file by name, parents before their children."""
-    text = Path(path).read_text(encoding="latin-1")
-    sections = _sections(text)
+def read_skeleton(path: Path | str) -> Skeleton:
+    """The bones of an .asf file by name, the root first, parents before their children.
+
+    ValueError names the file and what in it is missing, or says something else than the database's.
+    """
+    path = Path(path)
+    sections = _sections(read_text(path, most=MOST, errors="replace"))
     if missing := {"units", "bonedata", "hierarchy"} - set(sections):
         raise ValueError(f"{path}: no section {sorted(missing)}: not a whole .asf file; {SOURCE}")
     units = dict(re.findall(r"(\w+)\s+(\S+)", sections["units"]))
-    if (units.get("length"), units.get("angle")) != ("0.45", "deg"):
-        raise ValueError(f"{path}: units {units}; the database has length 0.45 and angle deg")
     try:
+        if (float(units["length"]), units["angle"]) != (0.45, "deg"):
+            raise ValueError(f"units {units}; the database has length 0.45 and angle deg")
+        bones = {"root": _root(sections.get("root", ""))}
         shapes = [_shape(block) for block in _blocks(sections["bonedata"])]
-        bones = {name: shape for name, *shape in shapes}
+        shapes = {name: shape for name, *shape in shapes}
         pairs = [line.split() for line in _blocks(sections["hierarchy"])[0].splitlines()]
-        return {child: Bone(p, *bones[child]) for p, *kids in filter(None, pairs) for child in kids}
+        above = {child: parent for parent, *kids in filter(None, pairs) for child in kids}
+        while above:
+            ready = [child for child, parent in above.items() if parent in bones]
+            if not ready:
+                raise ValueError(f"the hierarchy does not lead from the root to {sorted(above)}")
+            for child in ready:
+                bones[child] = Bone(above.pop(child), *shapes[child])
+        if lacking := [end for end in ENDS if end not in bones]:
+            raise ValueError(f"it has no bones {', '.join(lacking)}, as the database's people have")
     except (KeyError, ValueError, IndexError) as error:
-        raise ValueError(f"{path}: not a whole .asf file ({error!r}); {SOURCE}") from error
+        raise ValueError(f"{path}: not a whole .asf file of CMU's: {error}; {SOURCE}") from error
+    return bones
 
 
-def read_joints(path: Path | str, bones: dict[str, Bone]) -> Float[np.ndarray, "T 17 3"]:
+def read_joints(path: Path | str, bones: Skeleton) -> Float[np.ndarray, "T 17 3"]:
     """The 17 joints of an .amc file at the rate of the file, world mm, z up."""
     tracks = _read_tracks(Path(path))
     counts = {name: track.shape[1] for name, track in tracks.items()}
+    if counts.get("root") != len(MOVES):
+        raise ValueError(f"{path}: root needs 6 numbers a frame, {' '.join(MOVES)}")
     for name, bone in bones.items():
         if bone.angles and counts.get(name) != len(bone.angles):
             raise ValueError(f"{path}: bone {name} does not fit the skeleton beside it")
-    if counts.get("root") != 6:
-        raise ValueError(f"{path}: root needs 6 numbers a frame, TX TY TZ RX RY RZ")
-    ends = {"root": tracks["root"][:, :3] * UNIT}
-    turns = {"root": _turn(tracks["root"][:, 3:])}
-    for name, bone in bones.items():
+    root = tracks["root"][:, list(bones["root"].angles)]
+    ends = {"root": root[:, :3] * UNIT}
+    turns = {"root": _turn(root[:, 3:], bones["root"].order)}
+    for name, bone in list(bones.items())[1:]:
         turn = turns[bone.parent]
         if bone.angles:
             angles = np.zeros((len(turn), 3))
             angles[:, list(bone.angles)] = tracks[name]
-            turn = turn @ (bone.axes @ _turn(angles) @ bone.axes.T)
+            turn = turn @ (bone.axes @ _turn(angles, bone.order) @ bone.axes.T)
         turns[name] = turn
         ends[name] = ends[bone.parent] + turn @ bone.offset
     joints = np.stack([ends[end] for end in ENDS], axis=1)
-    return np.stack([joints[..., 0], -joints[..., 2], joints[..., 1]], axis=-1)
+    joints = np.stack([joints[..., 0], -joints[..., 2], joints[..., 1]], axis=-1)
+    check_poses(torch.from_numpy(joints), str(path))
+    return joints
 
 
 def _sections(text: str) -> dict[str, str]:
@@ -153,16 +182,38 @@ def _blocks(section: str) -> list[str]:
     return re.findall(r"^\s*begin\b(.*?)^\s*end\b", section, flags=re.MULTILINE | re.DOTALL)
 
 
-def _shape(block: str) -> tuple[str, np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Name, offset, axes and angles of a bone, from its block of an .asf file."""
-    lines = {words[0]: words[1:] for words in map(str.split, block.splitlines()) if words}
+def _words(block: str) -> dict[str, list[str]]:
+    """The words of each line behind its first."""
+    return {words[0]: words[1:] for words in map(str.split, block.splitlines()) if words}
+
+
+def _root(block: str) -> Bone:
+    """The root: where TX to RZ stand in the motion, and in which order it turns."""
+    lines = _words(block)
+    order = [word.upper() for word in lines.get("order", MOVES)]
+    if sorted(order) != sorted(MOVES):
+        raise ValueError(f"root order {' '.join(order)}: not each of {' '.join(MOVES)} once")
+    for name in ("position", "orientation"):
+        if any(float(value) for value in lines.get(name, ())):
+            raise ValueError(f"root {name} {' '.join(lines[name])}; only 0 0 0 is read")
+    places = tuple(order.index(move) for move in MOVES)
+    return Bone("", np.zeros(3), np.eye(3), places, _axes(*lines.get("axis", ["XYZ"])))
+
+
+def _shape(block: str) -> tuple[str, np.ndarray, np.ndarray, tuple[int, ...], str]:
+    """Name, offset, axes, angles and their order of a bone, from its block of an .asf file."""
+    lines = _words(block)
     *angles, order = lines["axis"]
-    if order != "XYZ":
-        raise ValueError(f"axis order {order} of {lines['name'][0]}; only XYZ is known")
     offset = np.array(lines["direction"], dtype=float) * float(lines["length"][0]) * UNIT
-    axes = _turn(np.array([angles], dtype=float))[0]
+    axes = _turn(np.array([angles], dtype=float), _axes(order))[0]
     turns = tuple(("rx", "ry", "rz").index(turn) for turn in lines.get("dof", []))
-    return lines["name"][0], offset, axes, turns
+    return lines["name"][0], offset, axes, turns, order
+
+
+def _axes(order: str) -> str:
+    if sorted(order) != ["X", "Y", "Z"]:
+        raise ValueError(f"axis order {order}: not each of X, Y, Z once")
+    return order
 
 
 def _read_tracks(path: Path) -> dict[str, Float[np.ndarray, "T K"]]:
@@ -171,8 +222,10 @@ def _read_tracks(path: Path) -> dict[str, Float[np.ndarray, "T K"]]:
     Every frame lists the same bones in the same order, so the file is one table: the names are
     checked against the first frame's and the rest is read at once.
     """
-    text = "\n" + path.read_text(encoding="latin-1")
+    text = "\n" + read_text(path, lines=True, most=MOST, errors="replace")
     begin = re.search(r"\n\s*\d+\s*\n", text)
+    if stated := re.search(r"\n:RADIANS\b", text, re.IGNORECASE):
+        raise ValueError(f"{path}: {stated[0].strip()}; only degrees, the database's, are read")
     if begin is None:
         raise ValueError(f"{path}: no frames: not a whole .amc file; {SOURCE}")
     body = text[begin.start() :]
@@ -196,15 +249,10 @@ def _read_tracks(path: Path) -> dict[str, Float[np.ndarray, "T K"]]:
     return {name: column for (name, _), column in zip(layout, columns, strict=True)}
 
 
-def _turn(degrees: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "T 3 3"]:
-    """Rotations about fixed x, then y, then z."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(np.radians(degrees)).T, np.sin(np.radians(degrees)).T
-    rows = (
-        (cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx),
-        (sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx),
-        (-sy, cy * sx, cy * cx),
-    )
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+def _turn(degrees: Float[np.ndarray, "T 3"], order: str) -> Float[np.ndarray, "T 3 3"]:
+    """Rotations by angles about x, y and z, one after the other about the fixed axes of `order`."""
+    angles = degrees[:, ["XYZ".index(axis) for axis in order]]
+    return Rotation.from_euler(order.lower(), angles, degrees=True).as_matrix()
 
 
 def _resample(joints: Float[np.ndarray, "T 17 3"], rate: float) -> Float[np.ndarray, "U 17 3"]:

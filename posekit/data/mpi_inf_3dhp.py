@@ -25,9 +25,10 @@ import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
-from posekit.data.batch import SEEN
+from posekit.data.batch import SEEN, UNKNOWN
 from posekit.data.formats.matlab import read_cells, read_h5
 from posekit.data.formats.pickles import AGAIN, DAMAGE
+from posekit.data.formats.text import read_text
 from posekit.data.formats.video import open_video
 from posekit.data.people import (
     Part,
@@ -160,9 +161,9 @@ def in_boxes_of_joints(
 ) -> People:
     """People with the 17 joints of 17 or 28, and the boxes that all of these span in the pictures.
 
-    Published rules count those outside their picture, too; without `everybody` they are left out.
-    Without `visible` all joints are SEEN. ValueError names the first person whose joints are not
-    finite.
+    Published rules count those outside their picture, too; without `everybody` they are left out, and
+    so is who is partly behind the camera. Without `visible` all joints are SEEN. ValueError names
+    the first person whose joints are not finite, or behind the camera.
     """
     low, high = pixels.amin(1), pixels.amax(1)
     boxes = torch.cat([low, high - low], dim=1)
@@ -173,9 +174,12 @@ def in_boxes_of_joints(
     pixels, places = (convert(pose, source, MPI_INF_3DHP17).pose for pose in (pixels, places))
     if visible is None:
         visible = torch.full(pixels.shape[:2], SEEN, dtype=torch.uint8)
+    ahead = ~(places[..., 2] <= 0)
+    if not everybody:
+        visible = visible.where(ahead, UNKNOWN)
     labels = boxes, pixels, visible, intrinsics, places
     people = People(name, version, MPI_INF_3DHP17, rows, *labels)
-    return people if everybody else people[shown]
+    return people if everybody else people[shown & ahead.all(1)]
 
 
 # ---- its files
@@ -278,7 +282,7 @@ def read_intrinsics(path: Path | str) -> dict[str, Intrinsics]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}: {SOURCE}")
     lenses = {}
-    for part in re.split(r"(?m)^name\s+", path.read_text(encoding="utf-8", errors="replace"))[1:]:
+    for part in re.split(r"(?m)^name\s+", read_text(path, lines=True, errors="replace"))[1:]:
         name, *lines = part.splitlines()
         fields = {key: values for key, *values in (line.split() for line in lines if line.split())}
         try:

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from posekit.data import only
 from posekit.data.batch import UNKNOWN, Batch
 from posekit.data.formats.pickles import DAMAGE
 from posekit.data.mpii_formats import HEAD_TO_SCALE, JOINTS, SOURCE, Person, open_file
@@ -164,16 +165,19 @@ def load(folder: Path | str, split: str) -> People:
     """The persons of the split "train" or "valid": of the file named after it, or of one that tells.
 
     Files are looked for in `folder`, its annot and annotations. FileNotFoundError when none is of
-    that split, else as `read`.
+    that split, ValueError when several are, or nobody is in it, else as `read`.
     """
     files = _files(Path(folder))
-    for file in files:
-        if file.stem == split:
-            return read(file)
+    named = [file for file in files if file.stem == split]
+    if file := only(named, f"MPII's split {split!r}"):
+        return read(file)
     for file in files:
         people = read(file)
         if "validation" in people.rows:
-            return people[people.rows["validation"].to_numpy() == SPLITS[split]]
+            chosen = people.rows["validation"].to_numpy() == SPLITS[split]
+            if not chosen.any():
+                raise ValueError(f"{file}: nobody in it is of the split {split!r}")
+            return people[chosen]
     named = ", ".join(file.name for file in files) or "none"
     raise FileNotFoundError(
         f"no annotations of MPII's split {split!r} in {folder} (there are {named}): name a file "

@@ -22,7 +22,6 @@ top of head lie 0.8 diagonals of the head box apart. So a head size that a form 
 from the scale, and 0.03 is 0.6 / 0.8 / 25.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +30,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
+from posekit.data.coco import people_of
 from posekit.data.formats.matlab import read_h5, read_mat
+from posekit.data.formats.text import read_json
 from posekit.geometry.skeleton import MPII16
 
 SOURCE = (
@@ -75,11 +76,11 @@ def open_file(path: Path) -> tuple[str, Iterator[Person]]:
     if begins.startswith(b"MATLAB"):
         return "mat", _of_mat(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = read_json(path)
+    except ValueError as error:
         raise ValueError(f"{path} is neither .mat, .h5 nor json, or is damaged: {error}") from error
     if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
-        return "coco", _of_coco(content)
+        return "coco", _of_coco(content, path)
     first = content[0] if isinstance(content, list) and content else None
     if isinstance(first, dict) and "img_paths" in first:
         return "bearpaw", _of_bearpaw(content)
@@ -197,9 +198,8 @@ def _of_bearpaw(content: list) -> Iterator[Person]:
         )
 
 
-def _of_coco(content: dict) -> Iterator[Person]:
-    names = {image["id"]: image["file_name"] for image in content["images"]}
-    for entry in content["annotations"]:
+def _of_coco(content: dict, path: Path) -> Iterator[Person]:
+    for entry, picture in people_of(content, path):
         rows = np.asarray(entry["keypoints"], float)
         if rows.shape != (3 * JOINTS,):
             raise ValueError(f"it has {len(rows) / 3:g} joints a person, MPII has {JOINTS}")
@@ -210,7 +210,7 @@ def _of_coco(content: dict) -> Iterator[Person]:
             diagonal = _diagonal(*rows[NECK, :2], *rows[TOP, :2]) / NECK_TO_TOP
             scale = HEAD_SHARE * diagonal / HEAD_TO_SCALE
         yield Person(
-            names[entry["image_id"]].removeprefix("images/"),
+            picture["file_name"].removeprefix("images/"),
             rows[:, :2],
             np.where(rows[:, 2] > 0, SEEN, UNKNOWN),
             (left + width / 2, top + height / 2),

@@ -24,6 +24,7 @@ from posekit.data.batch import HIDDEN, IGNORE, SEEN, UNKNOWN, Batch
 from posekit.data.pictures import Pictures, check_size
 from posekit.geometry.crop import Crop, crop_affine, read_image, read_labels, take, take_labels
 from posekit.geometry.skeleton import Skeleton
+from posekit.geometry.units import check_pixels, check_poses
 
 PARTS = 6  # of a body, as LSP's part maps count them
 MASKS = "upi-s1h"  # the folder of LSP's masks and part maps
@@ -48,7 +49,8 @@ class People:
     them: height and width of the picture, px; mask and parts, the paths of label maps; gender ("m"
     or "f"); and the columns of `PoseSet.frames`.
 
-    ValueError names the first person who has a label that is not finite.
+    ValueError names the first person who has a label that is not finite, or a joint behind the
+    camera, and tells labels that are in another unit.
     """
 
     name: str  # of the data set
@@ -76,6 +78,11 @@ class People:
             if not (finite := values.isfinite()).all():
                 person = int((~finite).flatten(1).any(1).nonzero()[0])
                 raise ValueError(f"{self.who(person)}: {name} are not finite")
+        who, labelled = f"{self.name} ({self.version})", self.visible != UNKNOWN
+        check_pixels(self.joints2d, who, labelled)
+        if self.joints3d is not None:
+            seen = labelled & self.known3d
+            check_poses(self.joints3d, who, seen, camera=self.intrinsics is not None)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -170,9 +177,9 @@ class PeoplePictures(Pictures):
     the intrinsics are the crop's matrix, from the picture's pixels to the crop's. With the folder
     `masks` of UPi-S1h, the persons' masks and part maps come along.
 
-    ValueError for another size; when a sample is taken, FileNotFoundError and ValueError name the
-    person whose picture or masks are missing, damaged, or of another size than the annotations say,
-    or whose box is outside the picture.
+    ValueError when there is nobody, and for another size; when a sample is taken, FileNotFoundError
+    and ValueError name the person whose picture or masks are missing, damaged, or of another size
+    than the annotations say, or whose box is outside the picture.
     """
 
     def __init__(
@@ -185,6 +192,8 @@ class PeoplePictures(Pictures):
         masks: Path | None = None,
     ):
         check_size(size)
+        if not len(people):
+            raise ValueError(f"{people.name} ({people.version}): nobody is in it")
         self.people, self.folder, self.masks = people, Path(folder), masks
         self.size, self.context = size, context
         self.name, self.version, self.skeleton = people.name, people.version, people.skeleton
@@ -300,9 +309,9 @@ def _within(points: Float64[Tensor, "J 2"], edges: tuple[int, int, int, int]) ->
 
 def inside(path: Any, who: str) -> str:
     """A picture's path from a file, if it stays in the data set's folder; ValueError else."""
-    if not isinstance(path, str) or not path.isprintable() or not path:
+    if not isinstance(path, str) or not path or any(ord(letter) < 32 for letter in path):
         raise ValueError(f"{who}: its picture has no name")
-    if "\\" in path or ":" in path or ".." in PurePosixPath(path).parts or path.startswith("/"):
+    if "\\" in path or ".." in PurePosixPath(path).parts or path.startswith("/"):
         raise ValueError(f"{who}: its picture's name leads out of the folder")
     return path
 

@@ -34,7 +34,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from posekit.data import lsp, threedpw
+from posekit.data import lsp, only, threedpw
 from posekit.data.batch import SEEN, UNKNOWN
 from posekit.data.formats import npz
 from posekit.data.formats.pickles import AGAIN
@@ -143,7 +143,7 @@ def load(folder: Path | str, name: str, *, size: int = 224) -> PeoplePictures:
     chosen = SETS[name]
     places = (folder, folder / "dataset_extras")
     paths = [place / f"{stem}.npz" for place in places for stem in chosen.files]
-    path = next((path for path in paths if path.is_file()), paths[0])
+    path = only(paths, f"SPIN's labels of {name}") or paths[0]
     if chosen.release and not path.is_file():
         with suppress(FileNotFoundError):
             return chosen.release(folder, size=size)

@@ -80,10 +80,17 @@ def load(folder: Path | str, split: str = "test", *, size: int = 224) -> PeopleP
     if split not in SPLITS:
         raise ValueError(f"no split {split!r} of 3DPW: {', '.join(SPLITS)}")
     files = sorted((folder / "sequenceFiles" / split).glob("*.pkl"))
-    parts = [people for people in map(read, files) if len(people)]
+    parts: dict[str, People] = {}
+    for file in files:
+        people = read(file)
+        if not len(people):
+            continue
+        if (name := people.rows["subject"].iloc[0]) in parts:
+            raise ValueError(f"{file}: the sequence {name} is in another file of {split}, too")
+        parts[name] = people
     if not parts:
         raise FileNotFoundError(f"nobody is in {folder}/sequenceFiles/{split}/*.pkl: {SOURCE}")
-    return spin_crops(together(parts), folder, folder, size=size)
+    return spin_crops(together(list(parts.values())), folder, folder, size=size)
 
 
 def truth(people: People, bodies: Mapping[str, Body]) -> Float[Tensor, "N 17 3"]:

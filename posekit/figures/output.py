@@ -7,7 +7,9 @@ import base64
 import html
 import io
 import json
+import math
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,7 +19,13 @@ from plotly.offline import get_plotlyjs
 from posekit.system import write_text, write_whole
 
 GRID_MM = 500
-"""Distance of the grid lines of a 3D scene."""
+"""Distance of the grid lines of a 3D scene, as far as it has no more than GRID_LINES of them."""
+GRID_LINES = 60
+
+
+def grid_step(size: float) -> int:
+    """The distance of grid lines in a scene of this size, mm: millions of lines can't be drawn."""
+    return GRID_MM * max(1, math.ceil(size / (GRID_MM * GRID_LINES)))
 
 
 def show(figure: go.Figure | Picture, still: Picture | None = None) -> None:
@@ -32,7 +40,7 @@ def show(figure: go.Figure | Picture, still: Picture | None = None) -> None:
     if isinstance(figure, go.Figure):
         bundle = {
             "application/vnd.plotly.v1+json": json.loads(figure.to_json()),
-            "text/plain": f"{figure.layout.title.text} ({max(len(figure.frames), 1)} frames)",
+            "text/plain": f"{_title(figure)} ({max(len(figure.frames), 1)} frames)",
         }
     bundle["image/png"] = base64.b64encode(png(_still(figure, still))).decode()
     display(bundle, raw=True)
@@ -98,11 +106,17 @@ def _page(figure: go.Figure, name: str) -> str:
         auto_play=False,
         config={"displaylogo": False, "responsive": True},
     )
-    title = html.escape(figure.layout.title.text or name)
+    title = html.escape(_title(figure) or name)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
-        f'\n<body>\n<noscript><img src="{name}.png" alt="{title}"></noscript>\n{body}\n</body></html>\n'
+        f'\n<body>\n<noscript><img src="{quote(name)}.png" alt="{title}"></noscript>\n{body}'
+        "\n</body></html>\n"
     )
+
+
+def _title(figure: go.Figure) -> str:
+    """The title as text; in the figure it is HTML."""
+    return html.unescape(figure.layout.title.text or "")
 
 
 def _still(figure: go.Figure | Picture, still: Picture | None) -> Picture:
@@ -117,7 +131,7 @@ def picture(figure: go.Figure, moments: int = 3) -> Picture:
     # JupyterLab cuts off what is wider than its column, some 860 px.
     size = (5, 4.6) if count == 1 else (2.85 * count, 3.6)
     drawing = Picture(figsize=size, dpi=100, layout="constrained")
-    drawing.suptitle(figure.layout.title.text, fontsize=11, wrap=True)
+    drawing.suptitle(_title(figure), fontsize=11, wrap=True, parse_math=False)
     for column, number in enumerate(chosen):
         axes = drawing.add_subplot(1, count, column + 1, projection="3d")
         if frames:
@@ -137,7 +151,7 @@ def _draw(axes, trace: go.Scatter3d, moved: go.Scatter3d) -> None:
     if trace.mode == "text":
         for place, text in zip(points, moved.text, strict=True):
             if np.isfinite(place).all():
-                axes.text(*place, text, ha="center", fontsize=10)
+                axes.text(*place, html.unescape(text), ha="center", fontsize=10, parse_math=False)
         return
     size = 2.5 if "markers" in trace.mode else 0
     style = {"color": trace.line.color, "lw": trace.line.width / 2.8, "label": trace.name}
@@ -156,5 +170,6 @@ def _frame(axes, scene: go.layout.Scene) -> None:
     )
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         low, high = axis.get_view_interval()
-        lines = np.arange(np.ceil(low / GRID_MM), np.floor(high / GRID_MM) + 1) * GRID_MM
+        step = scene.xaxis.dtick or grid_step(high - low)
+        lines = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
         axis.set_ticks(lines, labels=[])

@@ -3,6 +3,7 @@
 T frames, P people, J joints, N points of a trace. Poses are in millimetres.
 """
 
+import html
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from posekit.figures.output import GRID_MM
+from posekit.figures.output import grid_step
 from posekit.figures.palette import BLACK, GREY, SIDES, plain, side
 from posekit.geometry.skeleton import Skeleton
 
@@ -121,10 +122,13 @@ def bone_lines(poses: Float[Tensor, "T P J 3"], skeleton: Skeleton) -> list[Line
 
 
 def layout(title: str, scene: dict) -> dict:
-    """The layout of a figure with one 3D scene: its title above, its legend below that."""
+    """The layout of a figure with one 3D scene: its title above, its legend below that.
+
+    The title is text: Plotly would take a file's name for HTML.
+    """
     return {
         "template": "none",
-        "title": {"text": title, "x": 0.5, "font": {"size": 17}},
+        "title": {"text": html.escape(title, quote=False), "x": 0.5, "font": {"size": 17}},
         "width": 760,
         "height": 640,
         "margin": {"l": 10, "r": 10, "t": 50, "b": 10},
@@ -172,7 +176,8 @@ def _segments(poses: Float[Tensor, "T P J 3"], bones: Sequence) -> Float[np.ndar
 def _labels(points: Float[Tensor, "T P 3"], texts: Sequence[Sequence[str]]) -> Line:
     style = {"mode": "text", "textfont": {"size": 15, "color": BLACK}}
     style |= {"showlegend": False, "hoverinfo": "skip"}
-    return Line(style, points.round().float().numpy(), texts)
+    plainly = [[html.escape(text, quote=False) for text in frame] for frame in texts]
+    return Line(style, points.round().float().numpy(), plainly)
 
 
 def _scene(
@@ -197,11 +202,12 @@ def _cube(poses: Float[Tensor, "T P J 3"]) -> dict:
     half = 0.52 * float((high - low + torch.tensor([0, 0, 200])).max())
     starts = ((low + high) / 2 - half).tolist()
     starts[2] = float(low[2]) - 0.02 * half
-    titles = ("right", "away", f"up (grid: {GRID_MM} mm)")
+    step = grid_step(2 * half)
+    titles = ("right", "away", f"up (grid: {step} mm)")
     axes = {
         f"{letter}axis": {
             "range": [round(start), round(start) + round(2 * half)],
-            "dtick": GRID_MM,
+            "dtick": step,
             "tick0": 0,
             "showticklabels": False,
             "title": {"text": name, "font": {"size": 12}},

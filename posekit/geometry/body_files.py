@@ -18,10 +18,12 @@ from scipy.sparse.csgraph import connected_components
 
 from posekit.geometry.skeleton import SMPL24
 
-LARGEST = 2**30  # bytes; SMPL takes 50 MB in float64
+LARGEST = 2**28  # bytes; SMPL takes 50 MB in float64, 100 MB with 300 shape components
 POSE_DIRECTIONS = 9 * (len(SMPL24) - 1)
 REMEDY = "convert the licensed model again with `posekit data convert-smpl`"
 REGRESSOR = "regressor_"
+ROOTS = (-1, 2**32 - 1, 2**64 - 1)  # how a root without a parent is written, signed or not
+KINDS = {"f": "floats", "iu": "whole numbers"}
 
 PARTS = ("left arm", "right arm", "head", "left leg", "right leg", "torso")
 """The parts of LSP's and SPIN's evaluation, labelled 1 to 6. Hands are arms, feet are legs, the
@@ -57,29 +59,39 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     arrays = _load(path)
     try:
-        template = _finite(arrays, "v_template", (-1, 3))
-        count = len(template)
-        checked = {
-            "v_template": template,
-            "shapedirs": _finite(arrays, "shapedirs", (count, 3, -1)),
-            "J_regressor": _sums_to_one(arrays, "J_regressor", (len(SMPL24), count)),
-            "weights": _sums_to_one(arrays, "weights", (count, len(SMPL24))),
-            "f": _faces(arrays, count),
-        }
-        tall = np.ptp(template, axis=0).max()
-        if not 0.3 < tall < 3:
-            raise ValueError(f"v_template is {tall:g} large; a body file is in metres")
-        if "kintree_table" in arrays:
-            parents = _shaped(arrays, "kintree_table", (2, len(SMPL24)))[0].astype(np.int64)
-            if tuple(parents[1:]) != SMPL24.parents[1:]:
-                raise ValueError("kintree_table is not SMPL's tree of 24 joints")
-        if "posedirs" in arrays:
-            checked["posedirs"] = _finite(arrays, "posedirs", (count, 3, POSE_DIRECTIONS))
-        for key in arrays:
-            if key.startswith(REGRESSOR):
-                checked[key] = _sums_to_one(arrays, key, (-1, count))
+        return check(arrays)
     except ValueError as error:
         raise ValueError(f"{path}: {error}; {REMEDY}") from error
+
+
+def check(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a body model that posekit uses, floats as float64.
+
+    ValueError names the key that is missing, of another shape or type, not finite, not in metres or
+    not consistent with the others.
+    """
+    template = _finite(arrays, "v_template", (-1, 3))
+    count = len(template)
+    checked = {
+        "v_template": template,
+        "shapedirs": _finite(arrays, "shapedirs", (count, 3, -1)),
+        "J_regressor": _sums_to_one(arrays, "J_regressor", (len(SMPL24), count)),
+        "weights": _sums_to_one(arrays, "weights", (count, len(SMPL24))),
+        "f": _faces(arrays, count),
+    }
+    tall = np.ptp(template, axis=0).max()
+    if not 0.3 < tall < 3:
+        raise ValueError(f"v_template is {tall:g} large; a body file is in metres")
+    if "kintree_table" in arrays:
+        parents, joints = _shaped(arrays, "kintree_table", (2, len(SMPL24)), "iu").tolist()
+        root, own = parents[0], (tuple(parents[1:]), joints)
+        if root not in ROOTS or own != (SMPL24.parents[1:], list(range(len(SMPL24)))):
+            raise ValueError("kintree_table is not SMPL's tree of 24 joints")
+    if "posedirs" in arrays:
+        checked["posedirs"] = _finite(arrays, "posedirs", (count, 3, POSE_DIRECTIONS))
+    for key in arrays:
+        if key.startswith(REGRESSOR):
+            checked[key] = _sums_to_one(arrays, key, (-1, count))
     return checked
 
 
@@ -160,13 +172,15 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _shaped(arrays: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...]) -> np.ndarray:
-    """An array that must exist, hold numbers and have this shape; -1 stands for any length."""
+def _shaped(
+    arrays: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...], kinds: str
+) -> np.ndarray:
+    """An array that must exist, of these `kinds` of numbers and this shape; -1: any length."""
     if key not in arrays:
         raise ValueError(f"{key} is missing")
     array = arrays[key]
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{key} holds no numbers but {array.dtype}")
+    if array.dtype.kind not in kinds:
+        raise ValueError(f"{key} holds {array.dtype}, not {KINDS[kinds]}")
     fits = array.ndim == len(shape) and all(
         n == m or (m < 0 and n > 0) for n, m in zip(array.shape, shape, strict=True)
     )
@@ -177,7 +191,7 @@ def _shaped(arrays: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...]) 
 
 
 def _finite(arrays: Mapping[str, np.ndarray], key: str, shape: tuple[int, ...]) -> np.ndarray:
-    array = _shaped(arrays, key, shape).astype(np.float64)
+    array = _shaped(arrays, key, shape, "f").astype(np.float64)
     if not np.isfinite(array).all():
         raise ValueError(f"{key} has entries that are not finite")
     return array
@@ -191,7 +205,7 @@ def _sums_to_one(arrays: Mapping[str, np.ndarray], key: str, shape: tuple[int, .
 
 
 def _faces(arrays: Mapping[str, np.ndarray], vertices: int) -> np.ndarray:
-    faces = _shaped(arrays, "f", (-1, 3))
-    if faces.dtype.kind not in "iu" or faces.min() < 0 or faces.max() >= vertices:
+    faces = _shaped(arrays, "f", (-1, 3), "iu")
+    if faces.min() < 0 or faces.max() >= vertices:
         raise ValueError(f"f must name vertices 0 to {vertices - 1}")
     return faces.astype(np.int64)

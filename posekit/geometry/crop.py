@@ -23,6 +23,8 @@ from torch import Tensor
 MAX_PIXELS = 100_000_000
 """More than any picture of the field has; decoded, it takes 300 MB."""
 
+MAX_SIDE = 32_766  # px, of pictures that OpenCV can take crops of
+
 Number = int | float
 Box = tuple[Number, Number, Number, Number]  # left, top, width, height, px
 
@@ -39,7 +41,7 @@ def read_image(path: Path | str) -> UInt8[np.ndarray, "H W 3"]:
 
     Pixels are as stored, without EXIF's rotation: data sets count stored pixels. FileNotFoundError
     when there is no such file; ValueError, naming it, when it is no JPEG or PNG of 8 bits, has more
-    than `MAX_PIXELS` pixels, or is truncated or damaged.
+    than `MAX_PIXELS` pixels or a side above `MAX_SIDE`, or is truncated or damaged.
     """
     return _read(path, grey=False)
 
@@ -63,6 +65,8 @@ def _read(path: Path | str, *, grey: bool) -> np.ndarray:
         with image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
+            if max(image.size) > MAX_SIDE:
+                raise ValueError(f"{path} has a side of more than {MAX_SIDE:,} px; make it smaller")
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"{path} is not of 8 bits")
             return np.array(image.convert("L" if grey and image.mode in ("1", "L") else "RGB"))

@@ -18,8 +18,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from posekit.data.formats.text import read_text
 from posekit.geometry.camera import Camera
 from posekit.geometry.skeleton import COCO17, H36M17, MOON_POINTS, SAME_POINT, Skeleton, convert
+from posekit.geometry.units import check_pixels
 from posekit.inference.localise import Person, PoseNetwork
 from posekit.inference.predictor import Predictor
 
@@ -72,8 +74,10 @@ def read_joints(path: Path, order: str = "", picture: str = "") -> Joints2d:
     if order and order not in ORDERS:
         raise ValueError(f"no order {order!r}; there are {', '.join(ORDERS)}")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        found = _of_csv(text) if path.suffix.lower() == ".csv" else _of_json(text, order, picture)
+        table = path.suffix.lower() == ".csv"
+        text = read_text(path, lines=table)
+        found = _of_csv(text) if table else _of_json(text, order, picture)
+        check_pixels(found.people, "its 2D joints")
     except (ValueError, TypeError, RecursionError, csv.Error) as error:
         raise ValueError(f"{path} can't be read: {error}") from error
     if not len(found.people):

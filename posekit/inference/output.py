@@ -5,8 +5,8 @@ network does not say is null. Pixels count from 0 at the centre of the upper lef
 as it is shown (EXIF's orientation applied).
 
 people.jsonl has a line with what is the same for all frames: the above without people, and in
-source the rate (frames a second), too. Then comes a line a frame: frame (from 0), time
-(s; its number / rate in a file), people (as above). Nobody is followed from frame to frame: people
+source the rate (frames a second), too. Then comes a line a frame: frame (from 0), time (s, as the
+file says it), people (as above). Nobody is followed from frame to frame: people
 come in the order of the detector. A line is written whole or counts as none, so that what was
 interrupted goes on behind the last whole one.
 
@@ -61,7 +61,8 @@ LENS = "the lens does not distort, and its axis goes through the middle of the p
 
 def source_of(path: Path, width: int, height: int) -> dict:
     """The entry `source` of a picture, or of 2D joints in one of this size."""
-    return {"name": path.name, "width": width, "height": height, "sha256": digest(path)}
+    name = shown(path.name)
+    return {"name": name, "width": width, "height": height, "sha256": digest(path)}
 
 
 def source_of_video(video: Video | Webcam) -> dict:

@@ -52,7 +52,7 @@ from posekit.inference.output import (
 )
 from posekit.inference.predictor import Predictor
 from posekit.inference.video import Video, Webcam, is_picture, read_upright, write_video
-from posekit.system import pick_device, progress, write_text, write_whole
+from posekit.system import pick_device, progress, shown, write_text, write_whole
 from posekit.training import spin_evaluation
 
 PEOPLE, LOG, SPACE, BODIES = "people.json", "people.jsonl", "space", "bodies.npz"
@@ -113,7 +113,7 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
         typed = [box_of(text.split(","), f"--box {text}") for text in options.box]
         found = given_boxes([Detection(box) for box in typed])
     elif options.boxes or (source == SAMPLE and options.detector == "auto"):
-        found = read_boxes(options.boxes or path.with_suffix(".json"), path.name)
+        found = read_boxes(options.boxes or path.with_suffix(".json"), str(path))
     else:
         found = detectors.choose(options.detector, str(pick_device(options.device)))
     finder = Finder(network, found, options.least, options.focal)
@@ -156,7 +156,7 @@ def _report(counts: str, note: str, detector: Detector | None, out: Path) -> str
     if detector:
         lines += [f"found by: {detector.name}" + (f"; {detector.note}" if detector.note else "")]
         lines += [detector.remedy]
-    return "\n".join(filter(None, [*lines, f"results: {out}"]))
+    return "\n".join(filter(None, [*lines, f"results: {shown(out)}"]))
 
 
 def check_free(out: Path, known: dict, *, replace: bool = False, going_on: str = "") -> None:
@@ -190,7 +190,7 @@ def predict_picture(
     camera = camera_of((height, width), finder.focal, film)
     known = about(source_of(path, width, height), finder, camera)
     check_free(out, known, replace=replace)
-    people = finder.people(picture, 0, camera, path.name)
+    people = finder.people(picture, 0, camera, shown(path.name))
     body = finder.network.body
     _write(out, known, people, picture, camera, finder.network.skeleton, body)
     return people
@@ -282,8 +282,9 @@ def _draw_all(video: Video | Webcam, finder: Finder, rows: list[dict], out: Path
     """The drawn video and the page, of what the log has."""
     skeleton, rate = finder.network.skeleton, video.rate
     frames = [[Person.read(person) for person in row["people"]] for row in rows]
-    if video.live and len(rows) > 1:  # as fast as it went
-        rate = (len(rows) - 1) / max(rows[-1]["time"] - rows[0]["time"], 1e-3)
+    if len(rows) > 1:  # as fast as it went, on average, where the rate is no constant
+        mean = (len(rows) - 1) / max(rows[-1]["time"] - rows[0]["time"], 1e-3)
+        rate = rate if abs(mean / rate - 1) < 0.01 else mean
     pairs = zip(Video(video.path).frames(), frames, strict=False)  # a stopped run has fewer
     pairs = progress(pairs, "drawing", len(frames))
     drawn = (draw(frame.picture, people, skeleton) for frame, people in pairs)

@@ -1,11 +1,10 @@
 """Where pictures of people come from: a JPEG or PNG, a video file, a webcam.
 
-H x W pixels, RGB. Times are in seconds.
+H x W pixels, RGB. Times are in seconds from the beginning of the video.
 """
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
+from posekit.data.formats.video import opened
 from posekit.geometry.crop import MAX_PIXELS, read_image
+from posekit.system import plain_path, shown
 
 RECORDING = "webcam.avi"
 ASSUMED_RATE = 25.0  # frames a second, where a video or webcam does not say
@@ -58,26 +59,23 @@ class Video:
     live = False
 
     def __init__(self, path: Path):
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no video {path}")
-        with path.open("rb") as file:
-            head = file.read(64)
-        # A playlist is a text that leads to other files; no video begins as one.
-        if not head or all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
-            raise ValueError(f"{path} is {'a text' if head else 'empty'}, no picture and no video")
-        self.path, self.name = path, path.name
-        capture = _opened(str(path), f"{path} is neither a JPEG, nor a PNG, nor a video to OpenCV")
+        capture = opened(path)
+        self.path, self.name = path, shown(path.name)
         self.height, self.width, self.rate = _facts(capture, self.name)
         promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.count = int(promised) if 0 < promised < 1e9 else None  # as the file says
         capture.release()
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
-        """All frames from this one on. ValueError when the first can't be decoded."""
-        capture = _opened(str(self.path), f"{self.path} is gone")
-        number = start - 1
+        """All frames from this one on, at the times that the file gives them.
+
+        ValueError when the first can't be decoded.
+        """
+        capture, number = opened(self.path), start - 1
         for number, picture in enumerate(_pictures(capture, start), start):
-            yield Frame(number, number / self.rate, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            seconds = stamp if stamp > 0 else number / self.rate  # of files without times
+            yield Frame(number, seconds, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
         if number < 0:
             raise ValueError(f"{self.path} is damaged: none of its frames can be decoded")
 
@@ -94,14 +92,19 @@ class Webcam:
         self.name, self.path = f"webcam {index}", folder / RECORDING
         if self.path.exists():
             raise ValueError(f"there is a recording in {folder}: choose another --out")
-        self._capture = _opened(index, f"there is no camera {index}, or another program has it")
+        self._capture = cv2.VideoCapture(index)
+        if not self._capture.isOpened():
+            raise ValueError(f"there is no camera {index}, or another program has it")
         self.height, self.width, self.rate = _facts(self._capture, self.name)
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """What it sees from now on."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         size = (self.width, self.height)
-        record = cv2.VideoWriter(str(self.path), cv2.VideoWriter_fourcc(*"MJPG"), self.rate, size)
+        with plain_path(self.path) as name:
+            record = cv2.VideoWriter(name, cv2.VideoWriter_fourcc(*"MJPG"), self.rate, size)
+        if not record.isOpened():
+            raise OSError(f"OpenCV can't write {self.path}: choose another --out")
         began = time.monotonic()
         try:
             for number, picture in enumerate(_pictures(self._capture), start):
@@ -115,30 +118,27 @@ class Webcam:
 def write_video(
     path: Path, pictures: Iterator[UInt8[np.ndarray, "H W 3"]], size: tuple[int, int], rate: float
 ) -> None:
-    """Write pictures of `size` (width, height) to an mp4; OSError where OpenCV writes none."""
-    made = path.with_name(f"{path.name}.mp4")  # OpenCV goes by a file's ending
-    try:
+    """Write pictures of `size` (width, height) to an mp4.
+
+    OSError where OpenCV writes none, or not all of them: it does not tell a full disk.
+    """
+    count = 0
+    with plain_path(path, ".mp4") as name:  # OpenCV goes by a file's ending
         for codec in CODECS:
-            writer = cv2.VideoWriter(str(made), cv2.VideoWriter_fourcc(*codec), rate, size)
+            writer = cv2.VideoWriter(name, cv2.VideoWriter_fourcc(*codec), rate, size)
             if writer.isOpened():
                 break
-        for picture in pictures:
-            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        writer.release()
-        if not made.is_file():
-            raise OSError("OpenCV can't write videos here")
-        made.replace(path)
-    finally:
-        made.unlink(missing_ok=True)
-
-
-def _opened(source: str | int, complaint: str):
-    # Whatever a file calls itself, it may lead to no other machine.
-    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")
-    capture = cv2.VideoCapture(source)
-    if not capture.isOpened():
-        raise ValueError(complaint)
-    return capture
+        try:
+            for count, picture in enumerate(pictures, start=1):
+                writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        finally:
+            writer.release()
+    if not path.is_file():
+        raise OSError("OpenCV can't write videos here")
+    with contextlib.suppress(ValueError):  # of what was cut off
+        if opened(path).get(cv2.CAP_PROP_FRAME_COUNT) == count:
+            return
+    raise OSError(f"the video of {count} frames was not written whole")
 
 
 def _facts(capture, name: str) -> tuple[int, int, float]:

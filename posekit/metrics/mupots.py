@@ -23,6 +23,7 @@ from posekit.metrics.protocol import PoseProtocol
 from posekit.metrics.protocols import AREA
 
 MATCH_RADIUS = 40.0  # px, in x and in y, strict
+JOINTS = len(MPI_INF_3DHP17)
 MATCH_JOINTS = slice(1, 14)  # without the head's top, pelvis, spine and the middle of the head
 
 BONES = (
@@ -42,7 +43,7 @@ class Scene:
     """One picture: predicted and true persons, px of the picture and camera coordinates in mm.
 
     The truth holds the valid persons only, in the order of the annotation, on which the matching
-    depends.
+    depends. ValueError for other shapes.
     """
 
     sequence: str  # "TS1"
@@ -50,6 +51,15 @@ class Scene:
     pred3d: Float[Tensor, "P J 3"]
     true2d: Float[Tensor, "G J 2"]
     true3d: Float[Tensor, "G J 3"]
+
+    def __post_init__(self):
+        for flat, space in ((self.pred2d, self.pred3d), (self.true2d, self.true3d)):
+            shapes, wanted = (tuple(flat.shape), tuple(space.shape)), (len(flat), JOINTS)
+            if shapes != ((*wanted, 2), (*wanted, 3)):
+                raise ValueError(
+                    f"{self.sequence}: joints of shapes {shapes[0]} and {shapes[1]} in one picture, "
+                    f"wanted (persons, {JOINTS}, 2) and (persons, {JOINTS}, 3)"
+                )
 
 
 def scenes(people: People, pred3d: Float[Tensor, "N 17 3"]) -> list[Scene]:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from posekit.geometry.skeleton import MPII16, Skeleton
-from posekit.metrics.protocol import Protocol
+from posekit.metrics.protocol import Protocol, check_flags
 
 THRESHOLD = 0.5  # of the head size
 HEAD = 0.75  # MPII's head size, as a share of the way from "neck" to "head_top"
@@ -107,6 +107,7 @@ def _two_places(true: Float[Tensor, "N 16 2"], known: Bool[Tensor, "N 16"]) -> B
 
 def _check(name: str, pred: Tensor, true: Tensor, known: Tensor, head: Tensor) -> None:
     shape = (len(head), len(MPII16), 2)
+    check_flags(name, known)
     if pred.shape != shape or true.shape != shape or known.shape != shape[:2]:
         raise ValueError(
             f"{name}: predictions {tuple(pred.shape)}, truth {tuple(true.shape)}, labels "
@@ -128,9 +129,17 @@ def head_sizes(
     """MPII's head sizes from labelled joints, for data without head boxes; NaN where one is not
     labelled or both are at one place.
 
+    ValueError for joints and flags of different shapes.
+
     MPII's own is 0.6 of the head box's diagonal. For its validation persons this gives 0.992 to 1.007
     times that (1st and 99th percentile): upper neck and top of the head lie 0.8 diagonals apart.
     """
+    if joints.shape != (*known.shape, 2) or known.shape[1:] != (len(skeleton),):
+        raise ValueError(
+            f"joints of shape {tuple(joints.shape)}, flags {tuple(known.shape)}; wanted "
+            f"(persons, {len(skeleton)}, 2) and (persons, {len(skeleton)}) for {skeleton.name}"
+        )
+    check_flags("head sizes", known)
     ends = [skeleton.index("neck"), skeleton.index("head_top")]
     neck, top = joints[:, ends].unbind(1)
     sizes = HEAD * (top - neck).norm(dim=1)

@@ -54,8 +54,15 @@ def camera_points(
 
     `root` are the true depths of the root, mm; a protocol that does not know them takes
     `per_focal` times the crop's focal length (`depth_per_focal`): the larger a crop shows things,
-    the nearer they are.
+    the nearer they are. ValueError for shapes that do not go together.
     """
+    count, joints = depths.shape
+    if pixels.shape != (count, joints, 2) or len(intrinsics) != count:
+        raise ValueError(
+            f"pixels {tuple(pixels.shape)}, depths {tuple(depths.shape)} and {len(intrinsics)} "
+            "intrinsics: not of the same pictures and joints"
+        )
+    _check_roots(root, intrinsics)
     if protocol.root_depth == "size":
         root = per_focal * intrinsics[:, 0, 0]
     rays = torch.cat([pixels, torch.ones_like(pixels[..., :1])], dim=-1)
@@ -66,6 +73,15 @@ def camera_points(
 def depth_per_focal(root: Float[Tensor, " B"], intrinsics: Float[Tensor, "B 3 3"]) -> float:
     """Median over pictures of the root's depth (mm) by the crop's focal length (px).
 
-    A crop holds a person's box, so it shows about two metres whatever the distance.
+    A crop holds a person's box, so it shows about two metres whatever the distance. ValueError
+    unless there is one depth for each picture.
     """
+    _check_roots(root, intrinsics)
     return (root / intrinsics[:, 0, 0]).median().item()
+
+
+def _check_roots(root: Tensor, intrinsics: Tensor) -> None:
+    if root.shape != (len(intrinsics),):  # a column of them would be broadcast without a word
+        raise ValueError(
+            f"depths of the root of shape {tuple(root.shape)} for {len(intrinsics)} pictures"
+        )

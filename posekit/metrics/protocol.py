@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from posekit.geometry.skeleton import MIDPOINTS, Skeleton
+from posekit.geometry.units import check_poses
 from posekit.metrics.errors import align, auc, centre, joint_errors, pck, rescale_bones
 
 Row = tuple[str, str, str, float | int]
@@ -41,6 +42,15 @@ class Protocol:
     def evaluate(self, *arguments) -> dict[str, float]:
         """The numbers by name: `metric` itself, then "metric/slice" for each slice of the data."""
         raise NotImplementedError(f"{self.name} only names numbers that a training writes down")
+
+
+def check_flags(name: str, flags: Tensor) -> None:
+    """ValueError for flags that are not bool: COCO's 0, 1 and 2 would select joints by number."""
+    if flags.dtype != torch.bool:
+        raise ValueError(
+            f"{name}: which joints are known is bool, not {flags.dtype}; of visibilities take "
+            "visible != UNKNOWN"
+        )
 
 
 def measure(subject: str, protocols: Iterable[Protocol], data: str, *arguments) -> list[Row]:
@@ -85,8 +95,8 @@ class PoseProtocol(Protocol):
 
         Poses are in mm, relative to the root or not, with the joints of `skeleton` and perhaps
         those `beside` it; `frames` has a row (subject, action, take, camera, frame) for each.
-        Raises ValueError when lengths differ, the joints are others, or the protocol takes none of
-        the frames.
+        Raises ValueError when lengths differ, the joints are others, the true poses are no people
+        in mm, or the protocol takes none of the frames.
         """
         if not len(pred) == len(true) == len(frames):
             raise ValueError(
@@ -95,7 +105,9 @@ class PoseProtocol(Protocol):
             )
         taken = self.select(frames)
         chosen = torch.from_numpy(np.flatnonzero(taken)).to(pred.device)
-        return self.average(self.errors(pred[chosen], true[chosen]), frames[taken])
+        errors = self.errors(pred[chosen], true[chosen])
+        check_poses(true, f"{self.name}, true poses")
+        return self.average(errors, frames[taken])
 
     def errors(
         self, pred: Float[Tensor, "N K 3"], true: Float[Tensor, "N J 3"]
@@ -129,7 +141,7 @@ class PoseProtocol(Protocol):
     def select(self, frames: pd.DataFrame) -> Bool[np.ndarray, " N"]:
         """Which rows of `frames` the rule takes.
 
-        Raises ValueError when it takes none, or when a column it needs is absent.
+        Raises ValueError when it takes none, or when a column it needs is absent or not bool.
         """
         if self.flag and self.flag not in frames.columns:
             raise ValueError(
@@ -140,7 +152,12 @@ class PoseProtocol(Protocol):
             if wanted:
                 taken &= frames[column].astype(str).isin(wanted).to_numpy()
         if self.flag:
-            taken &= frames[self.flag].to_numpy(dtype=bool)
+            flags = frames[self.flag]
+            if flags.dtype != bool:  # a text or a gap would count as true
+                raise ValueError(
+                    f"{self.name}: the column {self.flag!r} is {flags.dtype}, not bool"
+                )
+            taken &= flags.to_numpy()
         if not taken.any():
             wanted = [f"frames whose number is a multiple of {self.every}"]
             wanted += [f"with {self.flag}"] if self.flag else []
@@ -161,8 +178,9 @@ class PoseProtocol(Protocol):
 
         A NaN makes the means it enters NaN. Raises ValueError unless there is one error a frame.
         """
-        if len(errors) != len(frames):
-            raise ValueError(f"{self.name}: {len(errors)} errors for {len(frames)} frames")
+        if errors.shape != (len(frames),):
+            shape = tuple(errors.shape)
+            raise ValueError(f"{self.name}: errors of shape {shape} for {len(frames)} frames")
         table = frames[["subject", "action"]].astype(str).reset_index(drop=True)
         table["error"] = errors.detach().cpu().double().numpy()
         numbers = {self.metric: self._mean(table)}

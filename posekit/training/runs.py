@@ -33,12 +33,13 @@ from filelock import FileLock, Timeout
 
 from posekit.claims.measurements import record_digest
 from posekit.metrics.protocol import Row
-from posekit.system import file_digest, keep_freed_memory, progress, write_text
+from posekit.system import check_folder, file_digest, keep_freed_memory, progress, write_text
 from posekit.training.code_digest import code_digest
 
 Key = TypeVar("Key")
 WEIGHTS = "network.pt"  # how the names of files with a run's weights end
 ROOT = Path(__file__).resolve().parents[2]
+SET_CACHE = "set POSEKIT_CACHE to a folder that you may write in"
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,19 @@ class Run:
 
 def cache_folder() -> Path:
     """Where runs are kept: POSEKIT_CACHE, or `posekit` in the user's cache folder."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("POSEKIT_CACHE") or base / "posekit")
+    if own := os.environ.get("POSEKIT_CACHE"):
+        return Path(own)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posekit"
+    except RuntimeError as error:  # there is neither HOME nor an entry of this user
+        raise OSError(f"there is no home folder: {SET_CACHE}") from error
+
+
+def check_folders(out: str | Path = "") -> None:
+    """OSError where runs can't be kept in the cache, or records not written to `out`."""
+    check_folder(cache_folder(), SET_CACHE)
+    if out:
+        check_folder(Path(out), "choose another folder for the results, or mend its permissions")
 
 
 def finished() -> Iterator[dict]:

@@ -24,7 +24,7 @@ from posekit.training import cluster, rehearsal
 from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.data_sets import DataSets
 from posekit.training.experiment import Networks, Task, experiment
-from posekit.training.runs import job, noted, run_all
+from posekit.training.runs import check_folders, job, noted, run_all
 from posekit.training.settings import SIZES, load_settings
 from posekit.training.tables import Runs, Table, from_rows, measured
 from posekit.training.timing import latency
@@ -37,8 +37,10 @@ class Study:
     """The study of a paper at one size, with so many seeds, on one device.
 
     `data` names folders of data sets (`DataSets`); `device` is "cpu", "cuda" or empty for the best
-    there is. With POSEKIT_ON set (`training.cluster`), trainings are done on a cluster. Raises ValueError for a size, a number of seeds, a data set or a device that there is
-    not, and FileNotFoundError for a paper or a folder.
+    there is. With POSEKIT_ON set (`training.cluster`), trainings are done on a cluster. Raises
+    ValueError for a size, a number of seeds, a data set or a device that there is not,
+    FileNotFoundError for a paper or a folder, and OSError where nothing can be written in `out` or
+    the cache.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Study:
         self.engine = cluster.engine()
         self.device = str(pick_device(device if not self.engine else "cpu"))
         self.trained_on = (device or "cuda") if self.engine and self.engine.gpus else self.device
+        check_folders(out)  # now, and not after minutes of drawing pictures
         self.data = DataSets.named(data, workers=0 if size == "smoke" else None)
 
     def __repr__(self) -> str:

@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from posekit.data.batch import HIDDEN, SEEN, Batch
+from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch
 from posekit.geometry.skeleton import SMPL24
 
 PART_TWINS = (0, 2, 1, 3, 5, 4, 6)
@@ -59,7 +59,7 @@ def warp(batch: Batch, matrices: Float64[Tensor, "B 3 3"]) -> Batch:
     Pictures are resampled bilinearly, masks and parts by the nearest pixel, all 0 outside, and
     without smoothing first (`posekit.geometry.crop.take` has it, for pictures that shrink by 2 or
     more). Joints SEEN that leave the picture become HIDDEN; boxes become the upright box round the
-    moved one, not clipped. Pictures on a CPU are done by OpenCV, else by torch, and differ by at
+    moved one, not clipped. Joints that are UNKNOWN stay at 0. Pictures on a CPU are done by OpenCV, else by torch, and differ by at
     most a few grey levels.
     """
     kind, back = batch.joints2d.dtype, torch.linalg.inv(matrices)
@@ -68,6 +68,7 @@ def warp(batch: Batch, matrices: Float64[Tensor, "B 3 3"]) -> Batch:
     joints2d = _place(matrices, batch.joints2d.take_along_dim(order[..., None], dim=1))
     joints3d = batch.joints3d.take_along_dim(order[..., None], dim=1).double() @ orthogonal.mT
     visible = batch.visible.take_along_dim(order, dim=1)
+    joints2d = joints2d.where((visible != UNKNOWN)[..., None], 0.0)
     end = joints2d.new_tensor([batch.size[1] - 0.5, batch.size[0] - 0.5])
     inside = ((joints2d >= -0.5) & (joints2d <= end)).all(-1)
     turned = (orthogonal @ batch.translation.double()[..., None])[..., 0]

@@ -15,23 +15,31 @@ def smooth(count, height, width, channels=3):
     return (127.5 + 127.5 * waves).round().to(torch.uint8)
 
 
-def make_batch(count=4, size=(96, 128), skeleton=H36M17, focal=(150.0, 150.0), seed=0) -> Batch:
-    """Persons some 4 m away whose joints lie in and round the picture, all in one place each."""
+def make_batch(
+    count=4, size=(96, 128), skeleton=H36M17, focal=(150.0, 150.0), seed=0, unknown=False
+) -> Batch:
+    """Persons some 4 m away whose joints lie in and round the picture, all in one place each.
+
+    With `unknown`, some of them are not labelled.
+    """
     torch.manual_seed(seed)
     height, width = size
     joints3d = torch.randn(count, len(skeleton), 3) * 500 + torch.tensor([0.0, 0.0, 4000.0])
     K = torch.tensor([[focal[0], 0, width / 2 - 7], [0, focal[1], height / 2 + 3], [0, 0, 1]])
     K = K.repeat(count, 1, 1)
     joints2d = project(K, joints3d)
-    visible = torch.randint(UNKNOWN, SEEN + 1, joints2d.shape[:2]).to(torch.uint8)
+    least = UNKNOWN if unknown else HIDDEN
+    visible = torch.randint(least, SEEN + 1, joints2d.shape[:2]).to(torch.uint8)
     inside = ((joints2d >= -0.5) & (joints2d <= torch.tensor([width - 0.5, height - 0.5]))).all(-1)
     visible = torch.where((visible == SEEN) & ~inside, HIDDEN, visible).to(torch.uint8)
-    low = joints2d.amin(1)
+    low, high = joints2d.amin(1), joints2d.amax(1)
+    known = (visible != UNKNOWN)[..., None]
+    joints2d, joints3d = joints2d.where(known, 0.0), joints3d.where(known, 0.0)
     return Batch(
         skeleton=skeleton,
         index=torch.arange(count) * 7 + 3,
         images=smooth(count, height, width),
-        boxes=torch.cat([low, joints2d.amax(1) - low], dim=-1),
+        boxes=torch.cat([low, high - low], dim=-1),
         joints2d=joints2d,
         visible=visible,
         intrinsics=K,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from builders import human36m as make
 
+from posekit.data import folders
 from posekit.data.check import check
 from posekit.data.human36m import files
 
@@ -25,6 +26,17 @@ def two_subjects(monkeypatch):
         "posekit.data.check.READ_TOGETHER",
         dict.fromkeys(files.READERS, (("S9",), ("S11",))),
     )
+
+
+def test_folders_may_have_any_name(tmp_path):
+    for name in ("a, b", "c=d", "mpii=$x, 5%"):
+        (tmp_path / name).mkdir()
+    text = f"cmu={tmp_path}/a, b,mpii={tmp_path}/mpii=$x, 5%,coco={tmp_path}/c=d"
+    found = folders(text, ("cmu", "mpii", "coco"))
+    names = {name: folder.name for name, folder in found.items()}
+    assert names == {"cmu": "a, b", "mpii": "mpii=$x, 5%", "coco": "c=d"}
+    with pytest.raises(ValueError, match="cmu is there twice, .*a, b and .*c=d"):
+        folders(f"cmu={tmp_path}/a, b,cmu={tmp_path}/c=d", ("cmu",))
 
 
 def test_the_real_motion_capture_is_complete(shared):

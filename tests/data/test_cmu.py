@@ -30,8 +30,12 @@ BONES = [
 ]
 
 
-def skeleton_text(axis="0 0 0 XYZ"):
-    lines = [":version 1.10", ":units", "  mass 1.0", "  length 0.45", "  angle deg", ":bonedata"]
+ROOT = {"order": "TX TY TZ RX RY RZ", "axis": "XYZ", "position": "0 0 0", "orientation": "0 0 0"}
+
+
+def skeleton_text(axis="0 0 0 XYZ", **root):
+    lines = [":version 1.10", ":units", "  mass 1.0", "  length 0.45", "  angle deg", ":root"]
+    lines += [f"  {name} {value}" for name, value in (ROOT | root).items()] + [":bonedata"]
     for number, (name, _, direction, length, dof) in enumerate(BONES, start=1):
         lines += ["  begin", f"    id {number}", f"    name {name}", f"    direction {direction}"]
         lines += [f"    length {length}", f"    axis {axis}"] + [f"    dof {dof}"] * bool(dof)
@@ -55,9 +59,9 @@ def motion_text(roots, angles=None):
     return "\n".join([*lines, ""])
 
 
-def write(folder, motions, performer="07", axis="0 0 0 XYZ"):
+def write(folder, motions, performer="07", axis="0 0 0 XYZ", **root):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{performer}.asf").write_text(skeleton_text(axis))
+    (folder / f"{performer}.asf").write_text(skeleton_text(axis, **root))
     for name, text in motions.items():
         (folder / f"{performer}_{name}.amc").write_text(text)
     return folder
@@ -132,6 +136,65 @@ def test_a_bone_turns_about_its_own_axes(tmp_path):
     assert arm == pytest.approx(np.array([0, -5, 0]) * UNIT, abs=1e-3)
 
 
+def test_the_root_s_numbers_stand_where_its_order_says(tmp_path):
+    plain = motion_text([(1, 20, 3, 10, 20, 30)])
+    other = motion_text([(30, 3, 20, 10, 20, 1)])
+    write(tmp_path / "a", {"01": plain})
+    write(tmp_path / "b", {"01": other}, order="rz tz ty rx ry tx")
+    (one,), (same,) = cmu.load(tmp_path / "a"), cmu.load(tmp_path / "b")
+    assert torch.equal(one.joints, same.joints)
+
+
+def test_angles_turn_in_the_order_of_the_axes(tmp_path):
+    # ZYX. The left hip (2, 0, 0): z brings it to (0, 2, 0), which y leaves and x brings to (0, 0, 2).
+    write(tmp_path / "a", {"01": motion_text([(0, 20, 0, 90, 90, 90)])}, axis="0 0 0 ZYX")
+    (motion,) = cmu.load(tmp_path / "a")
+    assert joint(motion, "left_hip")[0, 2] == pytest.approx(20 * UNIT, abs=1e-2)  # the root's own
+    write(tmp_path / "b", {"01": motion_text([(0, 20, 0, 90, 90, 90)])})
+    path = tmp_path / "b" / "07.asf"
+    path.write_text(path.read_text().replace("  axis XYZ", "  axis ZYX"))
+    (motion,) = cmu.load(tmp_path / "b")
+    hip = joint(motion, "left_hip")[0] - joint(motion, "pelvis")[0]
+    assert hip == pytest.approx(np.array([0, -2, 0]) * UNIT, abs=1e-3)
+    # A bone's: the upper arm (5, 0, 0), z to (0, 5, 0), x to (0, 0, 5); by XYZ it stayed at y.
+    angles = {"lhumerus": (90, 0, 90)}
+    write(tmp_path / "c", {"01": motion_text([(0, 20, 0, 0, 0, 0)], angles)}, axis="0 0 0 ZYX")
+    (motion,) = cmu.load(tmp_path / "c")
+    arm = joint(motion, "left_elbow")[0] - joint(motion, "left_shoulder")[0]
+    assert arm == pytest.approx(np.array([0, -5, 0]) * UNIT, abs=1e-3)
+
+
+def test_children_may_be_listed_before_their_parents(tmp_path, shared):
+    folder = shared / "cmu_mocap" / "asfamc" / "11"
+    text = (folder / "11.asf").read_text()
+    head, _, tail = text.partition(":hierarchy")
+    lines = [line for line in tail.splitlines() if line.split() not in ([], ["begin"], ["end"])]
+    turned = "\n".join([":hierarchy", "  begin", *reversed(lines), "  end", ""])
+    (tmp_path / "11.asf").write_text("\ufeff" + head + turned, encoding="utf-8")
+    (tmp_path / "11_01.amc").write_bytes((folder / "11_01.amc").read_bytes())
+    (one,), (same,) = cmu.load(folder), cmu.load(tmp_path)
+    assert torch.equal(one.joints, same.joints)
+
+
+def test_a_motion_cut_inside_its_last_number_is_noticed(tmp_path):
+    text = motion_text([(0, 20, 0, 0, 0, 0)], {"rradius": (-12.34,)})
+    for end in range(len(text) - 5, len(text)):
+        write(tmp_path, {"01": text[:end]})
+        with pytest.raises(ValueError, match=r"07_01\.amc ends in the middle of a line, .*-1"):
+            cmu.load(tmp_path)
+
+
+def test_a_skeleton_in_another_unit_is_named(tmp_path):
+    for factor, guess in ((1000, "millimetres where metres"), (0.001, "metres where millimetres")):
+        text = skeleton_text()
+        for _, _, _, length, _ in BONES:
+            text = text.replace(f"length {length}\n", f"length {factor * length:.6f}\n")
+        write(tmp_path, {"01": motion_text([(0, 20, 0, 0, 0, 0)])})
+        (tmp_path / "07.asf").write_text(text)
+        with pytest.raises(ValueError, match=rf"07_01\.amc: a person spans .* in {guess}"):
+            cmu.load(tmp_path)
+
+
 def test_resampling_keeps_the_speed_and_starts_with_the_first_frame(tmp_path):
     write(tmp_path, {"01": motion_text([(0.1 * i, 20, 0, 0, 0, 0) for i in range(25)])})
     (motion,) = cmu.load(tmp_path)
@@ -163,6 +226,12 @@ def test_the_official_archive_s_folders_are_found(tmp_path):
         cmu.load(tmp_path)
 
 
+def test_names_of_performers_are_no_patterns(tmp_path):
+    write(tmp_path, {"01": motion_text([(0, 20, 0, 0, 0, 0)])}, performer="a[1]*")
+    write(tmp_path, {"01": motion_text([(0, 20, 0, 0, 0, 0)])}, performer="a1")
+    assert [motion.action for motion in cmu.load(tmp_path, ["a[1]*"])] == ["a[1]*_01"]
+
+
 def test_a_folder_without_skeletons_or_motions_says_where_to_get_them(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no skeletons.*mocap\.cs\.cmu\.edu"):
         cmu.load(tmp_path)
@@ -188,6 +257,7 @@ def test_a_motion_cut_off_anywhere_is_an_error_that_names_it(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        (":DEGREES", ":RADIANS", ":RADIANS; only degrees"),
         ("root 0", "root nan", "1 values are not numbers"),
         ("root 0", "root 1e999", "1 values are not numbers"),
         ("root 0", "root zero", "zero"),
@@ -216,7 +286,14 @@ def test_frames_out_of_order_are_noticed(tmp_path):
     [
         (":hierarchy", "#", "no section"),
         ("angle deg", "angle rad", "'rad'"),
-        ("0 0 0 XYZ", "0 0 0 ZYX", "axis order ZYX"),
+        ("length 0.45", "length 1.0", "'1.0'"),
+        ("0 0 0 XYZ", "0 0 0 XYX", "axis order XYX"),
+        ("  axis XYZ", "  axis XXZ", "axis order XXZ"),
+        ("order TX", "order TX TX", "root order TX TX TY"),
+        ("position 0 0 0", "position 0 1 0", "root position 0 1 0; only 0 0 0"),
+        ("orientation 0 0 0", "orientation 0 90 0", "root orientation 0 90 0; only 0 0 0"),
+        ("root rhipjoint", "upperback rhipjoint", "does not lead from the root to"),
+        ("head", "skull", "has no bones head"),
         ("name rfemur", "name femur", "rfemur"),
         ("length 7", "length long", "long"),
         ("dof rx ry rz", "dof rx tx", "not a whole"),

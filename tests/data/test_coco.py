@@ -97,6 +97,71 @@ def test_labels_keep_their_meaning(tmp_path):
     assert found.joints2d[0, 1].tolist() == [41, 22]
 
 
+def test_labels_are_counted_whatever_num_keypoints_says(tmp_path):
+    people = [person(n, num_keypoints=number) for n, number in enumerate((0, 3, None), start=1)]
+    people[2].pop("num_keypoints")
+    people.append(person(4, visible=0))  # which says 17
+    assert read(written(tmp_path, people)).rows["person"].tolist() == [1, 2, 3]
+
+
+def changed(path, **parts):
+    content = json.loads(path.read_text(encoding="utf-8-sig")) | parts
+    path.write_text(json.dumps(content), encoding="utf-8-sig")  # with a byte order mark
+    return path
+
+
+def test_persons_are_those_of_the_category_called_so(tmp_path):
+    path = written(tmp_path, [person(1), person(2, category_id=7), person(3, category_id=9)])
+    dog, human = {"id": 1, "name": "dog"}, {"id": 7, "name": "Person"}
+    assert read(changed(path, categories=[dog, human])).rows["person"].tolist() == [2]
+    assert read(changed(path, categories=[])).rows["person"].tolist() == [1]
+    with pytest.raises(ValueError, match="none of its categories is called person: dog"):
+        read(changed(path, categories=[dog]))
+    with pytest.raises(ValueError, match="nobody in it"):
+        read(changed(path, categories=[human | {"id": 5}]))
+
+
+def test_joints_stand_in_the_order_that_the_file_names_them_in(tmp_path):
+    path = written(tmp_path, [person(1)])
+    backwards = {"id": 1, "name": "person", "keypoints": [j.replace("_", " ") for j in KEYPOINTS]}
+    backwards["keypoints"].reverse()
+    found = read(changed(path, categories=[backwards]))
+    assert found.joints2d[0, 16].tolist() == [40, 20] and found.joints2d[0, 0].tolist() == [
+        100,
+        100,
+    ]
+    backwards["keypoints"][0] = "tail"
+    with pytest.raises(ValueError, match="other joints than COCO's: .*tail"):
+        read(changed(path, categories=[backwards]))
+
+
+def test_two_pictures_with_one_id_are_an_error(tmp_path):
+    path = written(tmp_path, [person(1)])
+    images = json.loads(path.read_text())["images"]
+    with pytest.raises(ValueError, match="two of its images have one id"):
+        read(changed(path, images=[*images, images[0] | {"file_name": "other.jpg"}]))
+
+
+def test_a_split_with_nobody_in_it_is_not_complete(tmp_path):
+    written(tmp_path, [person(1, box=(400, 20, 30, 30))])
+    with pytest.raises(ValueError, match="nobody is in it"):
+        load(tmp_path)
+    report = check("coco", tmp_path)
+    assert not report.ok and "nobody is in it" in str(report)
+
+
+def test_names_of_pictures_are_any_text(tmp_path):
+    path = written(tmp_path, [person(1)])
+    images = json.loads(path.read_text())["images"]
+    for name in ("at 12:30, $5 100%.jpg", "Shot 3.04\u202fPM \u4eba.jpg"):
+        images[0]["file_name"] = name
+        (tmp_path / "val2017" / name).write_bytes(
+            (tmp_path / "val2017" / "000000000001.jpg").read_bytes()
+        )
+        changed(path, images=images)
+        assert load(tmp_path, size=32)[0].visible.any()
+
+
 def test_a_crop_shows_the_picture_where_its_joints_are(tmp_path):
     written(tmp_path, [person(1), person(2, picture=2, box=(60, 10, 30, 90))])
     pictures = load(tmp_path, size=64)

@@ -1,5 +1,6 @@
 """Human3.6M folders that are not whole: each an error that names the file and the remedy."""
 
+import json
 import os
 import shutil
 
@@ -106,6 +107,29 @@ def test_without_cameras_the_message_says_which_file_and_where_from(vp):
     (vp / "h36m_cameras.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"h36m_dataset\.py.*VideoPose3D.*cameras\.npy"):
         human36m.load(vp, subjects=TEST)
+
+
+def test_two_files_of_cameras_are_an_error(vp):
+    (vp / "h36m_cameras_other.json").write_bytes((vp / "h36m_cameras.json").read_bytes())
+    with pytest.raises(ValueError, match=r"cameras twice: .*h36m_cameras\.json and .*other"):
+        human36m.load(vp, subjects=TEST)
+
+
+def test_a_byte_order_mark_does_no_harm(vp, moon):
+    path = vp / "h36m_cameras.json"
+    text = path.read_text()
+    want = next(human36m.recordings(vp, "videopose3d", subjects=("S9",), partial=True))
+    path.write_text(text, encoding="utf-8-sig")
+    same = next(human36m.recordings(vp, "videopose3d", subjects=("S9",), partial=True))
+    assert same.pose3d.equal(want.pose3d)
+    source = "".join(f"{name} = {table!r}\n" for name, table in json.loads(text).items())
+    (vp / "h36m_dataset.py").write_text(source, encoding="utf-8-sig")
+    path.unlink()
+    same = next(human36m.recordings(vp, "videopose3d", subjects=("S9",), partial=True))
+    assert same.pose3d.equal(want.pose3d)
+    for path in (moon / "annotations").glob("*.json"):
+        path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert next(human36m.recordings(moon, "3dmppe", subjects=("S9",), partial=True)).subject == "S9"
 
 
 def test_a_subject_without_cameras_is_named(vp):

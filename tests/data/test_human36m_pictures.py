@@ -350,7 +350,7 @@ def test_a_video_that_ends_early_is_named(tmp_path):
 def test_a_file_that_is_no_video_is_named(tmp_path):
     path = made.video_subject(tmp_path)
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(ValueError, match=r"Eating 1.54138969.mp4 is no video, or is damaged"):
+    with pytest.raises(ValueError, match=r"Eating 1.54138969.mp4 is no video"):
         pictures_of(tmp_path, ["S9"])[0]
 
 
@@ -358,6 +358,13 @@ def test_a_video_of_no_known_action_is_named(tmp_path):
     path = made.video_subject(tmp_path)
     os.rename(path, path.with_name("Juggling.54138969.mp4"))
     with pytest.raises(ValueError, match=r"Juggling.54138969.mp4: .*remove or rename"):
+        pictures_of(tmp_path, ["S9"])
+
+
+def test_two_videos_of_one_take_are_an_error(tmp_path):
+    path = made.video_subject(tmp_path)
+    path.with_name("Eating1.54138969.mp4").write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match="are of one take: remove one of them"):
         pictures_of(tmp_path, ["S9"])
 
 

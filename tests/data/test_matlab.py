@@ -1,13 +1,15 @@
 """Matlab's files: what is wanted of them comes out, and no damage kills the process."""
 
 import re
+import struct
+import zlib
 
 import h5py
 import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from posekit.data.formats.matlab import read_cells, read_h5, read_mat
+from posekit.data.formats.matlab import LARGEST, read_cells, read_h5, read_mat
 
 
 def cells(arrays):
@@ -73,6 +75,34 @@ def test_files_that_are_none_are_named(tmp_path):
         read_cells(path, ["x"], "ask them")
     with pytest.raises(FileNotFoundError, match="ask them"):
         read_h5(path, ["x"], "ask them")
+
+
+def element(kind, data):
+    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def bomb(path, shape, stored, content):
+    """A file of a few hundred kB whose one variable is as large as one likes."""
+    head = element(6, struct.pack("<II", 6, 0)) + element(5, struct.pack("<3i", *shape))
+    packed = zlib.compress(element(14, head + element(1, b"joints") + element(stored, content)), 1)
+    start = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    path.write_bytes(start + struct.pack("<II", 15, len(packed)) + packed)
+    assert path.stat().st_size < 3_000_000
+
+
+def test_a_small_file_can_not_fill_the_memory(tmp_path):
+    """Packed zeros: as many bytes as no variable has, or few bytes that become eight each."""
+    path = tmp_path / "a.mat"
+    bomb(path, (14, 3, 10**7), 9, bytes(LARGEST + 8))
+    with pytest.raises(ValueError, match="a variable of more than 268,435,456 bytes"):
+        read_mat(path, re.compile("joints"))
+    bomb(path, (14, 3, 10**6), 2, bytes(42 * 10**6))
+    with pytest.raises(ValueError, match="'joints' has 42,000,000 numbers, at most 10,000,000"):
+        read_mat(path, re.compile("joints"))
+    with path.open("wb") as file:
+        file.truncate(4 * LARGEST + 1)  # takes no room
+    with pytest.raises(ValueError, match="no data set's file of this kind is so large"):
+        read_mat(path, re.compile("joints"))
 
 
 def test_arrays_of_version_7_3_lie_in_the_file_itself(tmp_path):

@@ -206,7 +206,7 @@ def test_strangers_in_mpii_s_place_keep_their_pixels_only(studio):
 
 def test_a_joint_between_two_is_known_if_both_are():
     """LSP has hips and no pelvis."""
-    batch = make_batch.make_batch(200, skeleton=LSP14, seed=4)
+    batch = make_batch.make_batch(200, skeleton=LSP14, seed=4, unknown=True)
     mixed = as_skeleton(batch, H36M17)
     left, right = (LSP14.index(name) for name in ("left_hip", "right_hip"))
     pelvis = mixed.visible[:, 0]

@@ -16,7 +16,7 @@ from builders.mpi_inf_3dhp import (
     write_take,
     write_test,
 )
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from posekit.data import mpi_inf_3dhp
 from posekit.data.batch import SEEN
@@ -86,6 +86,17 @@ def test_nobody_in_the_picture_is_left_out_of_training(tmp_path):
     assert "0" not in set(found.rows["camera"])
 
 
+def test_who_is_partly_behind_the_camera_is_left_out_of_training(tmp_path):
+    write_take(tmp_path, videos=())
+    path = tmp_path / "S1" / "Seq1" / "annot.mat"
+    held = loadmat(path)
+    whole = read_train(tmp_path, takes=[("S1", 1)], cameras=[0], every=1)
+    held["annot3"][0, 0].reshape(6, 28, 3)[2, 9, 2] = -5
+    savemat(path, {key: value for key, value in held.items() if not key.startswith("_")})
+    people = read_train(tmp_path, takes=[("S1", 1)], cameras=[0], every=1)
+    assert len(whole) - len(people) == 1 and 2 not in people.rows["frame"].tolist()
+
+
 def test_the_shorter_video_of_s6_ends_its_frames(tmp_path, monkeypatch):
     write_take(tmp_path, "S6", 2, frames=6)
     monkeypatch.setitem(mpi_inf_3dhp.CUT_SHORT, ("S6", 2, 2), 4)
@@ -131,7 +142,7 @@ def test_videos_that_are_absent_or_too_short_are_named(tmp_path):
         pictures.sample(1)
     open_video.cache_clear()
     video.write_bytes(b"RIFF")
-    with pytest.raises(ValueError, match="video_0.avi is no video"):
+    with pytest.raises(ValueError, match="video_0.avi is a text, no picture and no video"):
         pictures.sample(0)
 
 

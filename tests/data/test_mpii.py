@@ -537,3 +537,8 @@ def test_a_split_is_the_file_of_its_name_or_told_by_its_persons(tmp_path):
     make_mpii.write_bearpaw(tmp_path / "annot" / "persons.json", MADE)
     told = read(tmp_path / "annot" / "persons.json")
     assert len(load(tmp_path, "train")) == int((~told.rows["validation"]).sum()) > 0
+    make_mpii.write_hrnet(tmp_path / "annot" / "valid.json", MADE)
+    with pytest.raises(
+        ValueError, match=r"split 'valid' twice: .*annot/valid.json and .*valid.json"
+    ):
+        load(tmp_path, "valid")

@@ -191,6 +191,19 @@ def test_absurd_shapes_and_indices_take_no_memory(tmp_path):
     assert npz.read(save_stream(tmp_path / "c.npy", memo)) is None
 
 
+def test_a_small_archive_can_not_fill_the_memory(tmp_path):
+    path = tmp_path / "a.npz"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("a.npy", "w", force_zip64=True) as member,
+    ):
+        for _ in range(300):
+            member.write(bytes(2**20))
+    assert path.stat().st_size < 3_000_000
+    with pytest.raises(pickles.Refused, match="a.npy claims 314572800 bytes"):
+        npz.read_archive(path)
+
+
 def test_tuples_that_would_take_ages_to_hash_are_refused(tmp_path):
     key = None
     for _ in range(60):

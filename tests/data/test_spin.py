@@ -371,6 +371,13 @@ def test_files_that_are_absent_or_damaged_are_named(tmp_path):
         spin.load(tmp_path, "coco")
 
 
+def test_labels_in_two_places_are_an_error(tmp_path):
+    make_spin.write(tmp_path, "mpii_train")
+    make_spin.write(tmp_path / "dataset_extras", "mpii_train")
+    with pytest.raises(ValueError, match="labels of mpii twice: .*dataset_extras/mpii_train.npz"):
+        spin.load(tmp_path, "mpii")
+
+
 def test_nothing_in_a_file_is_run(tmp_path):
     table = make_spin.held("coco_2014_train") | {"imgname": np.array([print] * 4, dtype=object)}
     np.savez(tmp_path / "coco_2014_train.npz", **table)

@@ -185,6 +185,13 @@ def test_a_split_is_all_of_its_sequences(tmp_path):
     assert torch.allclose(batch.translation, batch.joints3d[:, 0])
 
 
+def test_a_sequence_in_two_files_is_an_error(tmp_path):
+    path = write(tmp_path, sequence())
+    path.with_name("copy.pkl").write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match="the sequence downtown_bar_00 is in another file of test"):
+        threedpw.load(tmp_path)
+
+
 def test_the_truth_is_the_mesh_of_each_gender(tmp_path):
     found = threedpw.read(write(tmp_path, sequence()))
     small = free()

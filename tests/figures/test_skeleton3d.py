@@ -175,6 +175,29 @@ def test_a_saved_figure_works_offline_and_has_the_same_bytes_every_time(tmp_path
     assert not re.findall(r"https?://(?!www\.w3\.org)[^\"' ]+", page)
 
 
+def test_titles_and_labels_are_text(tmp_path):
+    """As files are called: no HTML, no formula."""
+    title = "<b>$a_1$</b> & x_{1}^{2}.jpg, 100%"
+    figure = people_3d(standing()[None, None], [["$\\frac <i>"]], H36M17, title=title, rate=1.0)
+    assert figure.layout.title.text == "&lt;b&gt;$a_1$&lt;/b&gt; &amp; x_{1}^{2}.jpg, 100%"
+    still = picture(figure)
+    texts = [still._suptitle, *still.axes[0].texts]
+    assert [text.get_text() for text in texts] == [title, "$\\frac <i>"]
+    save(figure, tmp_path, "odd")
+    page = (tmp_path / "odd.html").read_text()
+    assert "<title>&lt;b&gt;$a_1$&lt;/b&gt; &amp; x_{1}^{2}.jpg, 100%</title>" in page
+    assert "<b>" not in page[: page.index("<script")]
+
+
+def test_a_scene_of_any_size_has_few_grid_lines(tmp_path):
+    for far, step in ((0.0, 500), (1e5, 2000), (1e12, None)):
+        people = torch.stack([standing(), standing() + torch.tensor([far, 0, 0])])
+        figure = people_3d(people[None], [["", ""]], H36M17, title="far", rate=1.0)
+        assert step in (None, figure.layout.scene.xaxis.dtick)
+        axes = picture(figure).axes[0]
+        assert 2 <= len(axes.get_xticks()) <= 62
+
+
 def test_a_figure_is_not_saved_outside_its_folder(tmp_path):
     with pytest.raises(ValueError, match="plain file name"):
         save(loss_curves({"ours": [[1.0, 0.5]]}), tmp_path, "../escaped")

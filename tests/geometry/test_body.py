@@ -528,7 +528,7 @@ BROKEN = {
     "weights has rows that do not add up to one": {"weights": spoiled("weights", 3.0)},
     "v_template is": {"v_template": 1000 * arrays()["v_template"]},
     "kintree_table is not SMPL's tree": {"kintree_table": np.zeros((2, 24), dtype=int)},
-    "v_template holds no numbers": {"v_template": np.full((40, 3), "a")},
+    "v_template holds <U1, not floats": {"v_template": np.full((40, 3), "a")},
     "regressor_mine has shape (17, 39)": {"regressor_mine": np.full((17, 39), 1 / 39)},
 }
 

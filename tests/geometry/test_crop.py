@@ -76,6 +76,7 @@ def test_what_cannot_be_read_is_named(tmp_path, picture):
         "half.png": (png[: len(png) // 2], "damaged"),
         "head.jpg": (jpeg[:30], "damaged"),
         "huge.png": (png_of(100_000, 100_000), "more than 100,000,000"),
+        "wide.png": (png_of(40_000, 20), "a side of more than 32,766 px"),  # OpenCV can't crop it
         "liar.png": (png_of(30, 30, b"\0\0"), "damaged"),
         "broken.png": (bytes(broken), "damaged"),
         "gif.png": (b"GIF89a" + bytes(50), "neither a JPEG nor a PNG"),
@@ -88,6 +89,16 @@ def test_what_cannot_be_read_is_named(tmp_path, picture):
     cv2.imwrite(str(tmp_path / "deep.png"), picture[..., 0].astype(np.uint16) * 256)
     with pytest.raises(ValueError, match="8 bits"):
         read_labels(tmp_path / "deep.png")
+
+
+def test_bytes_behind_a_picture_s_end_belong_to_nobody(tmp_path, picture):
+    """Telephones and archives put some there."""
+    for kind in (".jpg", ".png"):
+        whole = cv2.imencode(kind, picture)[1].tobytes()
+        for tail in (b"\n", bytes(3), bytes(5000), b"IDAT" * 9, whole):
+            (tmp_path / f"a{kind}").write_bytes(whole + tail)
+            image = read_image(tmp_path / f"a{kind}")
+            assert np.array_equal(image, cv2.imdecode(np.frombuffer(whole, np.uint8), 1)[..., ::-1])
 
 
 def test_real_pictures_are_read(shared):

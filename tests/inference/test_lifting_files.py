@@ -124,12 +124,23 @@ def test_joints_without_a_label_are_unknown_and_cocos_people_without_any_are_lef
     assert given.people[0, -1].isnan().all() and given.people[0, :-1].isfinite().all()
 
 
+def test_joints_that_are_no_pixels_or_cut_off_are_refused(read_joints_of, tmp_path):
+    shares = [value / 500 if n % 3 < 2 else value for n, value in enumerate(keypoints())]
+    with pytest.raises(ValueError, match="joints.json can't be read: .* px: pixels are expected"):
+        read_joints_of([{"keypoints": shares}])
+    path = tmp_path / "cut.csv"
+    path.write_text("nose_x,nose_y\n12,3")
+    with pytest.raises(ValueError, match="cut.csv ends in the middle of a line"):
+        read_joints(path)
+
+
 def test_entries_of_other_pictures_are_left_out(read_joints_of):
-    entries = [{"image_id": n, "keypoints": [n + 1.0] * 51} for n in (7, 8, 8)]
+    joints = lambda n: [value for j in range(17) for value in (n + 1.0, 5.0 * j, 2)]
+    entries = [{"image_id": n, "keypoints": joints(n)} for n in (7, 8, 8)]
     images = [{"id": n, "file_name": f"dir/{n}.jpg", "width": n, "height": 9} for n in (7, 8)]
     whole = {"images": images, "annotations": entries}
     given = read_joints_of(whole, picture="8.jpg")
-    assert len(given.people) == 2 and given.size == (8, 9) and (given.people == 9).all()
+    assert len(given.people) == 2 and given.size == (8, 9) and (given.people[..., 0] == 9).all()
     assert len(read_joints_of(entries, picture="000000000007.jpg").people) == 1
     for content in (whole, entries):
         with pytest.raises(ValueError, match="about 2 pictures: name one of them with --picture"):

@@ -380,7 +380,9 @@ class Capture:
 def test_a_webcam_is_recorded_predicted_and_drawn(tmp_path, monkeypatch):
     real = cv2.VideoCapture
     monkeypatch.setattr(
-        video_module.cv2, "VideoCapture", lambda s: Capture(s) if isinstance(s, int) else real(s)
+        video_module.cv2,
+        "VideoCapture",
+        lambda s, *how: Capture(s) if isinstance(s, int) else real(s, *how),
     )
     with pytest.raises(ValueError, match="there is no camera 0"):
         Webcam(0, tmp_path / "out")
@@ -400,7 +402,7 @@ def test_a_webcam_is_recorded_predicted_and_drawn(tmp_path, monkeypatch):
     [
         ("a.mp4", b"", "is empty, no picture and no video"),
         ("a.mp4", b"#EXTM3U\n#EXT-X-VERSION:3\nhttp://example.org/a.ts\n", "is a text, no picture"),
-        ("a.mp4", bytes(range(256)) * 40, "is neither a JPEG, nor a PNG, nor a video to OpenCV"),
+        ("a.mp4", bytes(range(256)) * 40, "is no video, nor a JPEG or PNG"),
     ],
 )
 def test_what_is_no_video_is_named(tmp_path, name, content, says):

@@ -42,6 +42,14 @@ def score(protocol, *pictures: Scene) -> float:
 PAIR = torch.stack([person(1, -1500), person(2, 1500)])
 
 
+@pytest.mark.parametrize("spoilt", range(4))
+def test_joints_of_other_shapes_are_not_broadcast(spoilt, unchecked):
+    tensors = [seen(PAIR), PAIR, seen(PAIR), PAIR]
+    tensors[spoilt] = tensors[spoilt][:, :1]
+    with pytest.raises(ValueError, match=r"TS1: joints of shapes .* wanted \(persons, 17, 2\)"):
+        Scene("TS1", *tensors)
+
+
 # ---- who is whose
 
 

@@ -181,6 +181,20 @@ def test_what_is_wrong_is_named(protocol, people):
     )
 
 
+def test_flags_are_bool_and_shapes_are_not_broadcast(people, unchecked):
+    """COCO's 0, 1 and 2 would count hidden joints by bits, and a row of flags for everybody."""
+    pred, true, known, head = people
+    for flags in (2 * known.to(torch.uint8), known.float()):
+        with pytest.raises(ValueError, match="which joints are known is bool, not torch"):
+            BEARPAW.evaluate(pred, true, flags, head)
+        with pytest.raises(ValueError, match="which joints are known is bool, not torch"):
+            head_sizes(true, flags)
+    with pytest.raises(ValueError, match="wanted"):
+        BEARPAW.evaluate(pred, true, known[:1], head)
+    with pytest.raises(ValueError, match=r"wanted \(persons, 16, 2\) and \(persons, 16\)"):
+        head_sizes(true, known[:1])
+
+
 def test_rows_name_the_subject(people):
     rows = measure("ours", [BEARPAW, HRNET], "mpii", *people)
     assert len(rows) == 16 and ("pckh/ours", "mpii-bearpaw-pckh", "mpii", 100.0) in rows

@@ -2,10 +2,11 @@
 them."""
 
 import pandas as pd
+import pytest
 import torch
 
 from posekit.geometry.skeleton import H36M17
-from posekit.metrics.pictures import PICTURE_PROTOCOLS, camera_points
+from posekit.metrics.pictures import PICTURE_PROTOCOLS, camera_points, depth_per_focal
 from posekit.metrics.protocols import PROTOCOLS
 from posekit.metrics.registry import ALL
 
@@ -39,3 +40,16 @@ def test_depth_is_taken_from_the_truth_and_only_the_first_protocol_forgives_a_tu
     turn = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
     assert P1.errors(true @ turn, true).max() < 0.05
     assert P2.errors(true @ turn, true).min() > 100
+
+
+def test_depths_of_the_root_are_not_broadcast(unchecked):
+    """A column of them would be taken for every picture's, and the median be one of nothing."""
+    intrinsics = torch.eye(3).expand(4, 3, 3)
+    pixels, depths = torch.zeros(4, 17, 2), torch.zeros(4, 17)
+    for root in (torch.ones(4, 1), torch.ones(1), torch.ones(())):
+        with pytest.raises(ValueError, match="depths of the root of shape .* for 4 pictures"):
+            camera_points(P1, pixels, depths, intrinsics, root, per_focal=0.0)
+        with pytest.raises(ValueError, match="depths of the root of shape .* for 4 pictures"):
+            depth_per_focal(root, intrinsics)
+    with pytest.raises(ValueError, match="not of the same pictures and joints"):
+        camera_points(P1, pixels[:1], depths, intrinsics, torch.ones(4), per_focal=0.0)

@@ -192,6 +192,24 @@ def test_invalid_frames_of_3dhp_are_left_out_and_the_column_is_asked_for():
         PROTOCOLS["3dhp-pck"].select(rows.drop(columns="valid"))
 
 
+def test_a_flag_that_is_not_bool_is_refused():
+    """A text or a gap would count as true."""
+    for column in (["True", "False", "True"], [1, 2, 0], [True, None, True]):
+        with pytest.raises(ValueError, match="the column 'valid' is .*, not bool"):
+            PROTOCOLS["3dhp-pck"].select(frames(3, subject="TS1", valid=column))
+
+
+def test_poses_in_metres_are_no_millimetres(random):
+    true = poses(3, random)
+    with pytest.raises(ValueError, match="true poses: a person spans .* in metres where milli"):
+        PROTOCOLS["h36m-martinez-p1"].evaluate(true / 1000, true / 1000, frames(3))
+
+
+def test_errors_are_one_a_frame(unchecked):
+    with pytest.raises(ValueError, match=r"errors of shape \(3, 1\) for 3 frames"):
+        PROTOCOLS["h36m-martinez-p1"].average(torch.ones(3, 1), frames(3))
+
+
 def test_spin_leaves_out_pictures_of_3dhp_that_cut_a_joint_off():
     rows = frames(3, subject="TS1", inside=[True, False, True])
     assert taken("3dhp-spin", rows) == taken("3dhp-spin-pa", rows) == [0, 2]
@@ -228,7 +246,7 @@ def test_unequal_lengths_are_refused(random):
     true = poses(3, random)
     with pytest.raises(ValueError, match="3 predictions, 3 true poses, 2 frames"):
         PROTOCOLS["3dpw-spin"].evaluate(true, true, frames(2))
-    with pytest.raises(ValueError, match="2 errors for 3 frames"):
+    with pytest.raises(ValueError, match=r"errors of shape \(2,\) for 3 frames"):
         PROTOCOLS["3dpw-spin"].average(torch.zeros(2), frames(3))
 
 

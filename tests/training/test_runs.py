@@ -151,6 +151,25 @@ def test_a_results_path_that_is_a_file_is_named(tmp_path):
         run(work, seed=0, out=tmp_path / "results", **JOB)
 
 
+def test_a_cache_that_can_not_be_written_is_named_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(OSError, match="can't write in .*file/cache: .*; set POSEKIT_CACHE to"):
+        runs.check_folders()
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(OSError, match="can't write in .*file: .*; choose another folder"):
+        runs.check_folders(tmp_path / "file")
+    for name in ("POSEKIT_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(runs.Path, "home", nobody)
+    with pytest.raises(OSError, match="there is no home folder: set POSEKIT_CACHE"):
+        runs.check_folders()
+
+
 def where(config, seed, folder, data):
     import torch
 

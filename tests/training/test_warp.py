@@ -129,8 +129,17 @@ def test_a_pixel_goes_where_its_joint_goes():
         assert (spot - joint).abs().max() < 0.15
 
 
+def test_unknown_joints_stay_at_0():
+    batch = make_batch(count=8, unknown=True)
+    moved = warp(batch, matrices(batch.size, 8))
+    unknown = moved.visible == UNKNOWN
+    assert unknown.sum() == (batch.visible == UNKNOWN).sum() > 9
+    assert not moved.joints2d[unknown].any() and not moved.joints3d[unknown].any()
+    assert moved.joints2d[~unknown].any(-1).all()
+
+
 def test_the_inverse_undoes_a_warp():
-    batch = make_batch(count=8, size=(120, 120))
+    batch = make_batch(count=8, size=(120, 120), unknown=True)
     there = matrices(batch.size, 8)
     back = warp(warp(batch, there), torch.linalg.inv(there))
     assert torch.allclose(back.joints2d, batch.joints2d, atol=1e-3)

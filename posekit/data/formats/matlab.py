@@ -37,8 +37,9 @@ NUMBERS = {
     13: "u8",
 }
 TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
-LARGEST = 2**30  # bytes of a variable; the largest of MPI-INF-3DHP has 121 MB
-MOST = 10_000_000  # numbers in an array of an HDF5 file; MPII's largest here has 1,300,000
+LARGEST = 2**28  # bytes of a variable; the largest of MPI-INF-3DHP has 121 MB
+MOST = 10_000_000  # numbers in an array; the largest, of MPII's in HDF5, has 1,300,000
+EMPTY = np.zeros((0, 0))
 
 
 def read_cells(path: Path, fields: Iterable[str], source: str) -> dict[str, np.ndarray]:
@@ -61,6 +62,8 @@ def read_mat(path: Path, wanted: re.Pattern) -> dict[str, np.ndarray]:
     Arrays of numbers, of one text, and of objects: a cell array's values, a struct array's
     dictionaries. ValueError, naming the file, when it is damaged, or they are something else.
     """
+    if (size := path.stat().st_size) > 4 * LARGEST:
+        raise ValueError(f"{path} has {size:,} bytes: no data set's file of this kind is so large")
     try:
         return dict(_variables(path.read_bytes(), wanted))
     except UNREADABLE as error:
@@ -73,7 +76,10 @@ def _variables(content: bytes, wanted: re.Pattern) -> Iterator[tuple[str, Any]]:
         raise ValueError(f"it begins with {content[:10]!r}")
     for kind, data in _elements(memoryview(content)[128:], order):
         if kind == COMPRESSED:
-            whole = memoryview(zlib.decompressobj().decompress(data, LARGEST))
+            packed = zlib.decompressobj()
+            whole = memoryview(packed.decompress(data, LARGEST))
+            if packed.unconsumed_tail:
+                raise ValueError(f"a variable of more than {LARGEST:,} bytes")
             ((kind, data),) = islice(_elements(whole, order), 1)
         if kind != MATRIX:
             raise ValueError(f"a variable of type {kind}")
@@ -99,7 +105,7 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
 def _matrix(data: memoryview, order: str, wanted: re.Pattern | None = None) -> tuple[str, Any]:
     """The name and value of a matrix; only the name of one that is not `wanted`."""
     if not data:
-        return "", np.zeros((0, 0))
+        return "", EMPTY
     parts = _elements(data, order)
     (*kinds,), (flags, sizes, name) = zip(*islice(parts, 3), strict=True)
     if kinds != [6, 5, 1] or len(flags) != 8 or len(sizes) % 4:
@@ -128,6 +134,8 @@ def _matrix(data: memoryview, order: str, wanted: re.Pattern | None = None) -> t
         return name, np.array(bytes(content).decode(encoding))
     if kind not in NUMERIC or flag & COMPLEX:
         raise ValueError(f"{name!r} holds values of class {kind}")
+    if count > MOST:
+        raise ValueError(f"{name!r} has {count:,} numbers, at most {MOST:,} are read")
     array = np.frombuffer(content, order + NUMBERS[stored]).reshape(shape, order="F")
     return name, array.astype(array.dtype.newbyteorder("="))
 

@@ -20,7 +20,8 @@ from numpy.lib import format as npy
 from posekit.data.formats import pickles
 from posekit.data.formats.pickles import AGAIN, DAMAGE, Refused
 
-MAX_BYTES = 8 * 1024**3  # of an archive's member; Human3.6M's largest is far below
+MAX_BYTES = 2 * 1024**3  # of an archive's member; Human3.6M's largest is far below
+LOOSE, PACKED = 2**28, 100  # members above so many bytes are no data if packed more than so tightly
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -42,8 +43,9 @@ def read_archive(path: Path | str) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(_existing(path)) as archive:
             for member in archive.infolist():
-                if member.file_size > MAX_BYTES:
-                    raise Refused(f"{path}: {member.filename} claims {member.file_size} bytes")
+                size, ratio = member.file_size, member.file_size / max(member.compress_size, 1)
+                if size > MAX_BYTES or (size > LOOSE and ratio > PACKED):
+                    raise Refused(f"{path}: {member.filename} claims {size} bytes")
                 # The whole member at once: reading to its end checks its checksum.
                 content = archive.read(member)
                 with pickles.named(f"{path}:{member.filename}"):

@@ -19,7 +19,7 @@ import scipy.sparse
 
 from posekit.data.formats import pickles
 from posekit.data.formats.pickles import Refused, Stub
-from posekit.geometry import body
+from posekit.geometry import body, body_files
 from posekit.geometry.skeleton import H36M17_LEFT_FIRST
 from posekit.system import write_whole
 
@@ -28,22 +28,9 @@ SOURCE = (
     "J_regressor_extra.npy and J_regressor_h36m.npy come with fetch_data.sh of nkolot/SPIN"
 )
 GENDERS = ("NEUTRAL", "MALE", "FEMALE")
-JOINTS = 24
 MAX_BYTES = 2 * 1024**3  # of a model file; the one with 300 shape components has a quarter
 MAX_CELLS = 32_000_000  # of a sparse matrix made dense; SMPL's has 165,360
-ROOTS = (-1, 2**32 - 1, 2**64 - 1)  # how a root without a parent is written, signed or not
-SHAPES = {  # by key: letters are free, and equal letters stand for equal numbers
-    "v_template": ("V", 3),
-    "shapedirs": ("V", 3, "S"),
-    "posedirs": ("V", 3, 9 * (JOINTS - 1)),
-    "J_regressor": (JOINTS, "V"),
-    "weights": ("V", JOINTS),
-    "f": ("F", 3),
-    "kintree_table": (2, JOINTS),
-}
-INTEGERS = ("i4", "i8", "u4", "u8"), "integers of 32 or 64 bits"
-FLOATS = ("f4", "f8"), "float32 or float64"
-WHOLE_NUMBERS = ("f", "kintree_table")
+KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
 MISTAKEN = {  # what a file begins with that is something else
     b"PK\x03\x04": "a zip or npz archive; unpack a download first, and an npz needs no conversion",
     b"\x93NUMPY": "a numpy array",
@@ -94,8 +81,8 @@ def convert(path: Path | str, out: Path | str | None = None) -> Converted:
         raise FileExistsError(
             f"{out} is there already and is not this model; move it away or choose another --out"
         )
-    sizes = _sizes(model)
-    return Converted(out, sizes["V"], sizes["F"], JOINTS, sizes["S"], fresh)
+    vertices, _, shapes = model["shapedirs"].shape
+    return Converted(out, vertices, len(model["f"]), len(model["J_regressor"]), shapes, fresh)
 
 
 def load(folder: Path | str, gender: str = "NEUTRAL") -> body.Body:
@@ -123,13 +110,16 @@ def read(path: Path | str) -> dict[str, np.ndarray]:
         made = pickles.load(stream, NAMES)
     if type(made) is not dict:
         raise ValueError(f"{path} holds a {type(made).__name__}, not a body model")
-    if missing := [key for key in SHAPES if key not in made]:
+    if missing := [key for key in KEYS if key not in made]:
         raise ValueError(f"{path} has no {', '.join(missing)}: it is not an SMPL body model")
     model = {}
-    for key in SHAPES:
+    for key in KEYS:
         with pickles.named(f"{path}: {key}"):
             model[key] = _dense(made[key])
-    _check(path, model)
+    try:
+        body_files.check(model)
+    except ValueError as error:
+        raise ValueError(f"{path} is no SMPL body model, or damaged: {error}") from error
     return model
 
 
@@ -233,41 +223,3 @@ def _line(value: Any, name: str, kinds: str) -> np.ndarray:
     if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in kinds:
         raise ValueError(f"a sparse matrix whose {name} is not a row of numbers")
     return value.astype(np.int64) if kinds == "iu" else value
-
-
-def _sizes(model: dict[str, np.ndarray]) -> dict[str, int]:
-    """What the letters in SHAPES stand for, each taken from the first key that has it."""
-    sizes: dict[str, int] = {}
-    for key, shape in SHAPES.items():
-        for letter, size in zip(shape, model[key].shape, strict=False):
-            if isinstance(letter, str):
-                sizes.setdefault(letter, size)
-    return sizes
-
-
-def _check(path: Path, model: dict[str, np.ndarray]) -> None:
-    """ValueError for the first thing about the arrays that can't be in a body model."""
-    sizes = _sizes(model)
-    for key, shape in SHAPES.items():
-        array = model[key]
-        wanted = tuple(sizes.get(size, size) for size in shape)
-        if array.shape != wanted or 0 in wanted:
-            found = ", ".join(f"{other} {model[other].shape}" for other in SHAPES)
-            letters = ", ".join(map(str, shape))
-            raise ValueError(f"{path}: {key} should be ({letters}) in SMPL, but there are {found}")
-        kinds, numbers = INTEGERS if key in WHOLE_NUMBERS else FLOATS
-        if array.dtype.str[1:] not in kinds:
-            raise ValueError(f"{path}: {key} holds {array.dtype}, not {numbers}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{path}: {key} holds NaN or infinite values; get the file again")
-    faces = model["f"]
-    if not 0 <= faces.min() <= faces.max() < sizes["V"]:
-        raise ValueError(
-            f"{path}: f names vertices {faces.min()} to {faces.max()}, there are {sizes['V']}"
-        )
-    (root, *parents), joints = model["kintree_table"].tolist()
-    if joints != list(range(JOINTS)) or root not in ROOTS:
-        raise ValueError(f"{path}: kintree_table doesn't number joints 0 to 23 from a root")
-    for joint, parent in enumerate(parents, start=1):
-        if not 0 <= parent < joint:
-            raise ValueError(f"{path}: kintree_table gives joint {joint} the parent {parent}")

@@ -1,10 +1,11 @@
-"""Frames of video files by number, read forwards.
+"""Video files as OpenCV opens them, and their frames by number, read forwards.
 
 Seeking in a video does not always land on the frame asked for (opencv/opencv#9053), so a video is
 read from its beginning: frames in order cost one reading of it, a frame before the last one read
 another.
 """
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from posekit.data.formats.pickles import AGAIN
+from posekit.system import plain_path
+
+Y4M = b"YUV4MPEG2 "  # the one video that begins as a text does
 
 
 class Video:
@@ -39,7 +43,7 @@ class Video:
         return np.ascontiguousarray(image[..., ::-1])
 
     def _rewind(self) -> None:
-        self.capture, self.next = _opened(self.path), 0
+        self.capture, self.next = opened(self.path), 0
 
 
 @lru_cache(maxsize=4)  # the cameras of a take
@@ -50,11 +54,25 @@ def open_video(path: Path) -> Video:
 
 def length(path: Path) -> int:
     """The number of frames that the file's head tells; ValueError when it is no video."""
-    return int(_opened(path).get(cv2.CAP_PROP_FRAME_COUNT))
+    return int(opened(path).get(cv2.CAP_PROP_FRAME_COUNT))
 
 
-def _opened(path: Path) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+def opened(path: Path) -> cv2.VideoCapture:
+    """The video in this file, to OpenCV; FileNotFoundError, ValueError when it is none.
+
+    A text is refused: a playlist leads to other files. Whatever a file calls itself, it leads to no
+    other machine.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no video {path}")
+    with path.open("rb") as file:
+        head = file.read(64)
+    text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
+    if text and not head.startswith(Y4M):
+        raise ValueError(f"{path} is {'a text' if head else 'empty'}, no picture and no video")
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")
+    with plain_path(path) as name:
+        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
     if not capture.isOpened():
-        raise ValueError(f"{path} is no video, or is damaged; {AGAIN}")
+        raise ValueError(f"{path} is no video, nor a JPEG or PNG; {AGAIN}")
     return capture

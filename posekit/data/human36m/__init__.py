@@ -22,6 +22,7 @@ import torch
 from posekit.data.human36m.files import ACTIONS, CAMERAS, READERS, SOURCE, SUBJECTS
 from posekit.data.poses import PoseSet, Recording, pose_set
 from posekit.geometry.skeleton import H36M17
+from posekit.geometry.units import check_pixels, check_poses
 
 # Files by which a preparation is recognised, and those of preparations that are not read here.
 SIGNS = {
@@ -114,6 +115,9 @@ def recordings(
                         f"{take.origin}: {len(pose2d)} 2D frames for {len(pose3d)} in 3D; the files "
                         "are of different preparations, or one is damaged"
                     )
+                where = f"{take.origin}, camera {camera.name}"
+                check_poses(pose3d, where, camera=True)
+                check_pixels(pose2d, where)
                 frames = np.arange(len(pose3d)) if take.frames is None else take.frames
                 yield Recording(*key, frames, pose2d[: len(pose3d)], pose3d)
     except (KeyError, TypeError, AttributeError, IndexError) as error:

@@ -5,11 +5,11 @@ The 44 of them are licensed CC BY-NC and are not part of this package; the four 
 """
 
 import ast
-import json
 from pathlib import Path
 from typing import Any
 
-from posekit.data.formats import npz, pickles
+from posekit.data import only
+from posekit.data.formats import npz, pickles, text
 from posekit.geometry.camera import Camera
 
 Cameras = dict[tuple[str, str], Camera]  # by subject ("S9") and camera ("60457274")
@@ -22,10 +22,13 @@ REMEDY = (
 
 
 def find_cameras(folder: Path) -> Path:
-    """The file with the cameras in `folder`; FileNotFoundError says where to get one."""
+    """The file with the cameras in `folder`; FileNotFoundError says where to get one.
+
+    ValueError when there are two of one kind.
+    """
     for pattern in ("cameras.npy", "h36m_cameras*.json", "h36m_dataset.py"):
-        if files := sorted(folder.glob(pattern)):
-            return files[0]
+        if file := only(sorted(folder.glob(pattern)), "cameras"):
+            return file
     raise FileNotFoundError(f"{folder}: no file with the positions of the cameras; {REMEDY}")
 
 
@@ -37,8 +40,8 @@ def read_cameras(path: Path) -> Cameras:
     try:
         if path.suffix == ".npy":
             return _martinez(npz.read(path))
-        text = path.read_text(encoding="utf-8")
-        tables = _tables(text) if path.suffix == ".py" else json.loads(text)
+        source = path.suffix == ".py"
+        tables = _tables(text.read_text(path)) if source else text.read_json(path)
         return _videopose3d(*(tables[key] for key in KEYS))
     except pickles.Refused:
         raise

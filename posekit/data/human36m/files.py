@@ -6,7 +6,6 @@ preparation holds; the layouts are described at the readers.
 T frames of a take; J joints of a file.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from posekit.data.formats import npz, pickles
+from posekit.data.formats import npz, pickles, text
 from posekit.data.human36m.cameras import Cameras, find_cameras, read_cameras
 from posekit.geometry.camera import HUMAN36M_INTRINSICS, Camera
 from posekit.geometry.skeleton import COCO17, H36M17, H36M32, MPII16, Skeleton, convert
@@ -114,10 +113,7 @@ def existing(path: Path, remedy: str) -> Path:
 def read_json(path: Path) -> Any:
     """The content of one of Moon et al.'s annotation files; errors name it."""
     existing(path, "get the annotations of Human3.6M that 3DMPPE_POSENET_RELEASE links to")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}; {pickles.AGAIN}") from error
+    return text.read_json(path)
 
 
 def read_videopose3d(

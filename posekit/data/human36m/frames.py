@@ -150,9 +150,14 @@ class Videos:
                 continue
             subject = path.parts[-3]
             try:
-                self.paths[(subject, *take_of(subject, name), camera)] = path
+                key = (subject, *take_of(subject, name), camera)
             except ValueError as error:
                 raise ValueError(f"{path}: {error}; remove or rename it") from error
+            if key in self.paths:
+                raise ValueError(
+                    f"{path} and {self.paths[key]} are of one take: remove one of them"
+                )
+            self.paths[key] = path
 
     def present(self, frames: list[Frame]) -> Bool[np.ndarray, " N"]:
         return np.array([frame[:4] in self.paths for frame in frames], dtype=bool)
