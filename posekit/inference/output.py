@@ -31,7 +31,7 @@ from posekit.inference import lifting
 from posekit.inference.localise import Finder, Person, PoseNetwork
 from posekit.inference.predictor import Predictor
 from posekit.inference.video import Video, Webcam
-from posekit.system import write_whole
+from posekit.system import shown, write_whole
 
 SCHEMA = 2
 ENTRIES = {
