@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pandas as pd
 from posekit.claims.expressions import Call, Node, Quantity, evaluate
 from posekit.claims.numbers import Interval
 from posekit.claims.paper import AS_READ, Claim, Paper, Part, split
+from posekit.claims.published import equal_to_published
 from posekit.claims.statistics import FEWEST
 
 SIZES = ("small", "gpu", "paper")  # smallest first; smoke is for tests and never counts
@@ -144,7 +145,7 @@ class Sample:
 
     `subjects` are the differences per test subject where the records have them; `used` and
     `missing` the quantities that were measured and those a wildcard stands for that were not.
-    `evidence` is E1 for counts, E2 references, E3 the studio, E4 other real data, and on the
+    `evidence` is E1 for counts, E2 references and counts in networks that equal published code, E3 the studio, E4 other real data, and on the
     paper's data E5, or E6 with 3 seeds or more.
     """
 
@@ -236,7 +237,9 @@ class Measurements:
         return Sample(
             data=data,
             size=size,
-            evidence=self._evidence(part, data, len(seeds), records.values()),
+            evidence=self._evidence(
+                part, data, len(seeds), records.values(), [measured[q] for q in values]
+            ),
             seeds=tuple(seeds),
             left=left,
             right=right,
@@ -246,9 +249,16 @@ class Measurements:
             records=tuple(records.values()),
         )
 
-    def _evidence(self, part: Part, data: str, seeds: int, records: Iterable[Record]) -> str:
+    def _evidence(
+        self,
+        part: Part,
+        data: str,
+        seeds: int,
+        records: Iterable[Record],
+        used: Sequence[str],
+    ) -> str:
         if data in ("", "reference"):
-            return "E2" if data else "E1"
+            return "E2" if data or equal_to_published(self.paper.slug, used) else "E1"
         if data.startswith("studio"):
             return "E3"
         said = self.paper.training_sets(part.home)

@@ -304,6 +304,21 @@ def start_paper(
         print(path.relative_to(ROOT))
 
 
+@app.command()
+def parity(
+    folder: Annotated[Path, typer.Argument(help="A folder with your clones, such as SPIN.")],
+) -> None:
+    """Compare the networks with the published code again, and write the records anew.
+
+    This imports and runs the projects' code, at the commits that the records name: do it only with
+    clones that you trust.
+    """
+    from posekit.inference.parity import measure
+
+    need_repository()
+    print("\n".join(measure(folder)))
+
+
 @app.command("bench")
 def measure_speed(
     quick: Annotated[bool, typer.Option(help="Smaller inputs and fewer rounds.")] = False,

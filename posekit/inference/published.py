@@ -109,7 +109,9 @@ def recognise(state: State, layout: str, path: Path) -> tuple[str, State, dict]:
         raise ValueError(f"no known layout: {_looks(state)}; {_supported()}")
     family = family or names[0]
     known = LAYOUTS[family]
-    renamed = {new: value for name, value in state.items() if (new := _renamed(name, known.rules))}
+    renamed = {
+        new: value for name, value in state.items() if (new := renamed_key(name, known.rules))
+    }
     fitting, misfit = {}, "its weights are of no size that is known"
     try:
         for variant, own in known.variants(renamed):
@@ -130,7 +132,7 @@ def recognise(state: State, layout: str, path: Path) -> tuple[str, State, dict]:
     return variant, made, fields
 
 
-def _renamed(name: str, rules) -> str:
+def renamed_key(name: str, rules) -> str:
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from posekit.claims import published
 from posekit.claims.finding import HOLDS
 from posekit.claims.ledger import COLUMNS, Judged
 from posekit.claims.measurements import load_records
@@ -27,6 +28,7 @@ from posekit.report.paper_page import (
     paper_page,
     summary,
 )
+from posekit.report.parity import parity_page
 from posekit.report.studio_card import studio_card
 from posekit.system import write_text
 
@@ -62,6 +64,8 @@ def render(results: Path | str, papers: Path = FOLDER) -> dict[Path, str]:
     rows = [judged.row for page in pages for judged in page.claims]
     texts = {f"{page.slug}.md": paper_page(page) for page in pages}
     texts |= {"README.md": _overview(pages), "studio.md": studio_card(records)}
+    if known := published.records(papers):
+        texts["parity.md"] = parity_page(known)
     texts["index.html"] = index_page(texts)
     ledger = pd.DataFrame(rows, columns=COLUMNS)
     texts["ledger.csv"] = ledger.to_csv(index=False, lineterminator="\n")
@@ -155,6 +159,7 @@ def _commands(pages: list[Page]) -> Iterator[str]:
 def _where_next(pages: list[Page]) -> Iterator[str]:
     yield "- [index.html](index.html): all these pages in one for a browser; works offline"
     yield "- [ledger.csv](ledger.csv): every claim, one row each"
+    yield "- [parity.md](parity.md): networks that were held against the published code"
     yield (
         "- [studio.md](studio.md): the data card of the generated data, and its distance from real "
         "people"

@@ -1,0 +1,85 @@
+"""Networks that give the same numbers as the published code: papers/parity.json.
+
+`posekit parity` (posekit.inference.parity) writes the file. What is counted in such a network is as
+good as counted in the published one: evidence E2, an independent reference.
+"""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from posekit.claims.paper import FOLDER, split
+
+RECORDS = "parity.json"
+
+COUNTS = frozenset(
+    [
+        "params",
+        "macs",
+        "stem_params",
+        "convs",
+        "residuals",
+        "convs_per_residual",
+        "norms_per_residual",
+        "relus_per_residual",
+        "kernel",
+        "stride",
+        "padding",
+        "channels_in",
+        "channels_out",
+        "channels_per_bin",
+        "bins",
+        "bin",
+        "norms",
+        "relus",
+        "relu6s",
+        "prelus",
+        "activations",
+        "deconvs",
+        "backbone_layers",
+        "joints",
+        "depth",
+        "heatmaps",
+        "heatmap_width",
+        "heatmap_height",
+        "feature_width",
+        "feature_height",
+        "tap_width",
+        "decoder_width",
+        "concatenations",
+        "average_pools",
+        "max_pools",
+        "bilinear_upsamplings",
+        "upsampling_error",
+        "stages_replaced",
+        "bot_blocks",
+        "attentions_per_block",
+        "pointwise_per_block",
+        "width_multiplier",
+        "intermediate_channels",
+    ]
+)
+"""Metrics that equal weights with equal outputs decide: sizes and numbers of a network's parts. A
+setting of a training, a loss or a time is none of them."""
+
+
+def records(folder: Path = FOLDER) -> dict[str, dict]:
+    """What was compared, by the name of the network; nothing where the file is not there.
+
+    Each has project, commit, compared (in words), largest (the largest difference of two outputs in
+    root mean squares of that output), covers (networks of claims by paper), outputs (digests).
+    """
+    file = folder / RECORDS
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+@cache
+def _covered(paper: str) -> frozenset[str]:
+    return frozenset(name for r in records().values() for name in r["covers"].get(paper, ()))
+
+
+def equal_to_published(paper: str, quantities: Iterable[str]) -> bool:
+    """Whether all quantities are counts in networks that equal the published ones."""
+    named = [split(quantity) for quantity in quantities]
+    return all(metric in COUNTS and subject in _covered(paper) for metric, subject, _ in named)
