@@ -63,16 +63,16 @@ def render(results: Path | str, papers: Path = FOLDER) -> dict[Path, str]:
     pages = [Page(slug, records, results, papers) for slug in slugs(papers)]
     rows = [judged.row for page in pages for judged in page.claims]
     texts = {f"{page.slug}.md": paper_page(page) for page in pages}
-    texts |= {"README.md": _overview(pages), "studio.md": studio_card(records)}
-    if known := published.records(papers):
-        texts["parity.md"] = parity_page(known)
+    known = published.records(papers)
+    texts |= {"parity.md": parity_page(known)} if known else {}
+    texts |= {"README.md": _overview(pages, texts), "studio.md": studio_card(records)}
     texts["index.html"] = index_page(texts)
     ledger = pd.DataFrame(rows, columns=COLUMNS)
     texts["ledger.csv"] = ledger.to_csv(index=False, lineterminator="\n")
     return {results / name: text for name, text in sorted(texts.items())}
 
 
-def _overview(pages: list[Page]) -> str:
+def _overview(pages: list[Page], others: Iterable[str]) -> str:
     parts = [
         "# Results",
         INTRODUCTION,
@@ -91,7 +91,7 @@ def _overview(pages: list[Page]) -> str:
         STUDIO,
         *_commands(pages),
         "## Where to look next",
-        "\n".join(_where_next(pages)),
+        "\n".join(_where_next(pages, others)),
     ]
     pictures = [(page.slug, figure) for page in pages for figure in page.figures]
     if pictures:
@@ -156,10 +156,11 @@ def _commands(pages: list[Page]) -> Iterator[str]:
         yield "FOLDER is where you keep a data set; without it, what is measured on it is left out."
 
 
-def _where_next(pages: list[Page]) -> Iterator[str]:
+def _where_next(pages: list[Page], others: Iterable[str]) -> Iterator[str]:
     yield "- [index.html](index.html): all these pages in one for a browser; works offline"
     yield "- [ledger.csv](ledger.csv): every claim, one row each"
-    yield "- [parity.md](parity.md): networks that were held against the published code"
+    if "parity.md" in others:
+        yield "- [parity.md](parity.md): networks that were held against the published code"
     yield (
         "- [studio.md](studio.md): the data card of the generated data, and its distance from real "
         "people"

@@ -328,7 +328,8 @@ def test_counts_are_decided_to_the_digit(number, exact):
     more = {"iterations/densenet169": 3, "iterations/densenet169-nofc2": 3}
     more |= {"iterations/densenet169-nofc2-2it": 2}
     row = judged(number, measured(more | exact))
-    assert (row.verdict, row.evidence) == ("reproduced", "E1"), row.note
+    assert row.verdict == "reproduced", row.note
+    assert set(row.evidence.split("; ")) <= {"E1", "E2"}  # E2: as in the published code
     name = next(iter(exact))
     assert (
         judged(number, measured(more | exact | {name: exact[name] + 1})).verdict == "contradicted"

@@ -274,7 +274,8 @@ def test_counts_are_decided_to_the_digit(number, exact):
     more = {16: dict.fromkeys(("prelus/large", "activations/large"), 38)}
     more[20] = {"macs/large": 5491000000, "macs/concat-none": 5482808000}
     row = judged(number, measured(exact | more.get(number, {})))
-    assert (row.verdict, row.evidence) == ("reproduced", "E1"), row.note
+    assert row.verdict == "reproduced", row.note
+    assert set(row.evidence.split("; ")) <= {"E1", "E2"}  # E2: as in the published code
     name = next(iter(exact))
     row = judged(number, measured(exact | more.get(number, {}) | {name: exact[name] + 1}))
     assert row.verdict == "contradicted"
