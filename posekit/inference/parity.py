@@ -88,7 +88,7 @@ def _eth(resnet: int, covers: tuple[str, ...], side: int, published: Mapping, **
     fields = {"kind": "integral", "network": "resnet", "side": side, "shape": shape}
     return Case(
         "kaufmann-a/ETH_MP-Human-Pose-Prediction", "9af61601945d75420a785c80c369806e0af61bab",
-        ("3dhumanpose_main",), "eth", fields, published, {"bouchiat": covers},
+        ("3dhumanpose_main",), "eth", fields, published, {"bouchiat": covers} if covers else {},
     )  # fmt: skip
 
 
@@ -130,8 +130,8 @@ CASES: Mapping[str, Case] = {
         152, ("final",), 192,
         {"bottleneck": {"method": "PPM", "bins": [1, 2, 3, 6]}}, bins=[1, 2, 3, 6], depth=72,
     ),
-    "ETH, ResNet-50, ASPP": _eth(
-        50, ("r50-aspp",), 192,
+    "ETH, ResNet-18, ASPP": _eth(
+        18, (), 192,
         {"bottleneck": {
             "method": "ASPP", "out_dim_factor": 1.5, "dilation": [1, 4, 8, 12],
             "use_global_avg_pooling": True,
@@ -272,7 +272,7 @@ def measure(folder: Path | str, records: Path = RECORDS) -> list[str]:
     """Compare every network whose project is in `folder`, rewrite its record; a line on each.
 
     The projects' code is imported: do this only with clones that you trust. Each is taken at the
-    commit that its case names, whatever is checked out. FileNotFoundError when no project is there.
+    commit that its case names, whatever is checked out. ETH's BoTNet needs the package einops. FileNotFoundError when no project is there.
     """
     folder = Path(folder)
     found = {name: case for name, case in CASES.items() if _clone(folder, case.project).is_dir()}
