@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 import posekit
+from posekit.cli.data import app as data_app
 from posekit.cli.maintain import app as maintain_app
 from posekit.training.runs import ROOT
 from posekit.training.settings import SIZES
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-data_app = typer.Typer(no_args_is_help=True, help="Data sets on this machine.")
 app.add_typer(data_app, name="data")
 app.add_typer(maintain_app, name="maintain")
 
@@ -327,50 +327,6 @@ def measure_speed(
     from posekit.cli import bench as benchmarks
 
     benchmarks.main(quick)
-
-
-@data_app.command("check")
-def data_check(name: str, folder: Path) -> None:
-    """What is in FOLDER of data set NAME, what is missing, and where to get it."""
-    from posekit.data.check import check
-
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
-    found = check(name, folder)
-    print(found)
-    if not found.ok:
-        raise typer.Exit(1)
-
-
-@data_app.command("convert-smpl")
-def data_convert_smpl(
-    file: Annotated[Path, typer.Argument(help="Your licensed model, a .pkl file.")],
-    out: Annotated[
-        Path | None, typer.Option(help="The npz to write; beside FILE, if not given.")
-    ] = None,
-) -> None:
-    """Turn an SMPL model into an npz of plain arrays; nothing inside FILE is run."""
-    from posekit.data.formats.smpl import convert
-
-    print(convert(file, out))
-
-
-@data_app.command("convert-checkpoint")
-def data_convert_checkpoint(
-    file: Annotated[
-        Path, typer.Argument(help="A published network: .pth.tar, .pt, .pth, .th, .onnx.")
-    ],
-    layout: Annotated[
-        str, typer.Option(help="What it is, such as spin or eth-ppm, where its names do not say.")
-    ] = "",
-    out: Annotated[
-        Path | None, typer.Option(help="The file to write; beside FILE, if not given.")
-    ] = None,
-) -> None:
-    """Turn a published network into a checkpoint of posekit's; nothing inside FILE is run."""
-    from posekit.inference.published import convert
-
-    print(convert(file, layout, out))
 
 
 def _absolute(text: str) -> str:

@@ -1,0 +1,52 @@
+"""`posekit data ...`: what people have on their machine, checked and converted."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Data sets and published networks on this machine.")
+
+
+@app.command("check")
+def check_data(name: str, folder: Path) -> None:
+    """What is in FOLDER of data set NAME, what is missing, and where to get it."""
+    from posekit.data.check import check
+
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    found = check(name, folder)
+    print(found)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+@app.command("convert-smpl")
+def convert_smpl(
+    file: Annotated[Path, typer.Argument(help="Your licensed model, a .pkl file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The npz to write; beside FILE, if not given.")
+    ] = None,
+) -> None:
+    """Turn an SMPL model into an npz of plain arrays; nothing inside FILE is run."""
+    from posekit.data.formats.smpl import convert
+
+    print(convert(file, out))
+
+
+@app.command("convert-checkpoint")
+def convert_checkpoint(
+    file: Annotated[
+        Path, typer.Argument(help="A published network: .pth.tar, .pt, .pth, .th, .onnx.")
+    ],
+    layout: Annotated[
+        str, typer.Option(help="What it is, such as spin or eth-ppm, where its names do not say.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; beside FILE, if not given.")
+    ] = None,
+) -> None:
+    """Turn a published network into a checkpoint of posekit's; nothing inside FILE is run."""
+    from posekit.inference.published import convert
+
+    print(convert(file, layout, out))
