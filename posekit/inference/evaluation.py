@@ -63,7 +63,7 @@ def evaluate(network: PoseNetwork | Predictor, folders: Mapping[str, Path]) -> J
         if name not in SETS:
             raise ValueError(f"no test set {name!r}; there are {', '.join(SETS)}")
         measure = {"lspet": _in_pictures, "pose2sim": _in_space}[name]
-        own, mean, count = (*measure(network, folder)[:1], *measure(mean_pose(), folder))
+        (own, _), (mean, count) = measure(network, folder), measure(mean_pose(), folder)
         for rule, value in mean.items():
             protocol = PHOTOGRAPH_PROTOCOLS[rule]
             rows.append((name, rule, protocol.unit, own.get(rule, float("nan")), value, count))

@@ -101,6 +101,7 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
     kinds = ("lifting",) if joints else PICTURE_KINDS
     network = network_of(options.model, options.device, options.smpl, kinds)
     if joints:
+        lifting.check_lifter(network)
         people, left_out = predict_joints(path, network, options, out)
         said = f"people: {len(people)}"
         said += f"; {left_out} more lack joints that a lifter needs" if left_out else ""
@@ -197,7 +198,7 @@ def predict_picture(
 
 
 def predict_joints(
-    path: Path, predictor: Predictor | PoseNetwork, options: Options, out: Path
+    path: Path, predictor: Predictor, options: Options, out: Path
 ) -> tuple[list[Person], int]:
     """Lift everybody of a file of 2D joints and write the files; return, too, how many were left out
     because joints are missing. Errors as `lifting.read_joints`, `lifting.lift` and `check_free`."""

@@ -58,7 +58,8 @@ class TorsoPck(Protocol):
 
 _TORSO = TorsoPck(
     name="lsp-pck-0.2",
-    rule="Pictures 2001 to 2400 of a folder in LSP extended's layout: share of all labelled joints of "
+    rule="Pictures 2001 to 2400 of a folder in LSP extended's layout, persons in square boxes of 1.2 "
+    "times what their labelled joints span: share of all labelled joints of "
     "the 14 that are no farther from their label than 0.2 of the torso, the distance from the left "
     "shoulder to the right hip; persons without both labels are left out, and joints that a network "
     "does not have (its base of the neck counts as the neck, its head as the top of the head).",
@@ -67,7 +68,8 @@ _TORSO = TorsoPck(
 )
 _SPACE = PoseProtocol(
     name="pose2sim-mpjpe",
-    rule="Every picture: mean distance of 12 joints (ankles, knees, hips, wrists, elbows, shoulders) "
+    rule="Every picture, the person in a square box of 1.2 times what the labelled joints span: mean "
+    "distance of 12 joints (ankles, knees, hips, wrists, elbows, shoulders) "
     "from the truth, relative to the middle of the hips; mean of all pictures. The camera matrix is "
     "known, the depth is not. The truth is triangulated and good to 20 to 40 mm.",
     source="posekit, 2026, on the demo pictures of Pose2Sim (Pagnon et al., JOSS 2022)",
