@@ -37,11 +37,9 @@ def convert(path: Path | str, layout: str = "", out: Path | str | None = None) -
     nothing was run).
     """
     path = Path(path).expanduser()
-    is_onnx = path.suffix == ".onnx"
-    if out is None:
-        own = path.with_name(f"{path.stem}-posekit.onnx")
-        out = own if is_onnx else path.with_suffix(checkpoint.ENDING)
-    out = Path(out)
+    is_onnx, stem = path.suffix == ".onnx", path.stem.removesuffix(".pth")  # of .pth.tar
+    own = f"{stem}-posekit.onnx" if is_onnx else f"{stem}{checkpoint.ENDING}"
+    out = path.with_name(own) if out is None else Path(out)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     if out.exists():
@@ -56,7 +54,7 @@ def convert(path: Path | str, layout: str = "", out: Path | str | None = None) -
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     title = LAYOUTS[variant.partition("-")[0]].title
-    about = About(name=path.stem, origin=f"{title}, {path.name}", source=digest, **fields)
+    about = About(name=stem, origin=f"{title}, {path.name}", source=digest, **fields)
     network = checkpoint.build(about)
     network.load_state_dict(state)
     checkpoint.save(out, network, about)

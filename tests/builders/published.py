@@ -5,9 +5,10 @@ Names of modules are the projects': they become the names in a file.
 """
 
 import torch
-import torchvision
 from torch import nn
 from torch.nn import functional
+
+from posekit.models.torchvision_compat import torchvision
 
 
 def randomise(network):

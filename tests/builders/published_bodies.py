@@ -1,9 +1,10 @@
 """As `builders.published`: networks of bodies, heatmaps and lifted poses."""
 
 import torch
-import torchvision
 from builders.published import _until_layer4
 from torch import nn
+
+from posekit.models.torchvision_compat import torchvision
 
 
 def rotations(pose):
