@@ -208,10 +208,14 @@ def as_human36m(given: Joints2d) -> Float[Tensor, "N 17 2"]:
 
 
 def check_lifter(predictor: Predictor | PoseNetwork) -> None:
-    """ValueError for a network that is no lifter."""
+    """ValueError for a network that is no lifter, or one of other joints than Human3.6M's 17."""
     if predictor.kind != "lifting":
         raise ValueError(
             f"{predictor.name} sees pictures (kind {predictor.kind!r}); 2D joints are for a lifter"
+        )
+    if predictor.skeleton not in (None, H36M17):
+        raise ValueError(
+            f"{predictor.name} lifts {predictor.skeleton.name}; lifters of {H36M17.name} can be used"
         )
 
 

@@ -61,6 +61,9 @@ def test_other_networks_and_poses_that_fit_nowhere_are_refused():
     other = Predictor("net", Path(__file__), "integral", (3, 64, 64), lambda x: x)
     with pytest.raises(ValueError, match="net sees pictures .kind 'integral'.; 2D joints are for"):
         lift(other, pixels([[0, 0, 5000.0]])[None], CAMERA)
+    coco = Predictor("c", Path(__file__), "lifting", (17, 2), lambda x: x, skeleton=COCO17)
+    with pytest.raises(ValueError, match="c lifts COCO-17; lifters of Human3.6M-17 can be used"):
+        lift(coco, pixels([[0, 0, 5000.0]])[None], CAMERA)
     with pytest.raises(ValueError, match="person 1: all joints are at one place"):
         lift(lifter(), torch.ones(1, 17, 2).double(), CAMERA)
 
