@@ -36,7 +36,6 @@ def on(node, monkeypatch):
     for name, value in node.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    monkeypatch.setenv("POSEKIT_CHECK_SHAPES", "")
     yield node
     for task in node.tasks():
         node.call("scancel", task)
@@ -146,9 +145,7 @@ def test_a_second_start_waits_for_what_is_queued(on, tmp_path):
         textwrap.dedent("""
         from builders.slurm import slow_sum
         from posekit.training.cluster import Slurm
-        from posekit.training.lifting import Lifting
-from posekit.training.runs import job, run_all
-from posekit.training.study import Study
+        from posekit.training.runs import job, run_all
         about = {"paper": "tran2022", "job": "sum", "size": "small"}
         config = {"steps": 40, "seconds": 0.1}
         run_all({0: job(slow_sum, seed=0, config=config, **about)}, engine=Slurm())
