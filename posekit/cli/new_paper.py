@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from posekit.claims.paper import FOLDER
-from posekit.system import write_text
 from posekit.training.runs import ROOT
 
 TEMPLATE = FOLDER / "_template"
@@ -52,7 +51,7 @@ def create(slug: str, notebook: str = "", root: Path = ROOT) -> list[Path]:
         undo.callback(own.rmdir)
         for path, text in files.items():
             undo.callback(path.unlink, missing_ok=True)
-            write_text(path, text)
+            path.write_text(text, encoding="utf-8")
         undo.pop_all()
     return list(files)
 

@@ -490,7 +490,7 @@ def test_videos_are_checked_for_their_lengths(tmp_path):
     made.video_subject(tmp_path, frames=make.FRAMES + 2)
     assert list(check_pictures(tmp_path, "raw", ("S9",))) == [("pictures S9", "ok", "6 frames")]
     path.write_bytes(b"nothing")
-    assert "is no video" in next(check_pictures(tmp_path, "raw", ("S9",)))[2]
+    assert "no picture and no video" in next(check_pictures(tmp_path, "raw", ("S9",)))[2]
     path.rename(path.with_name("Juggling.54138969.mp4"))
     assert next(check_pictures(tmp_path, "raw", ("S9",)))[1] == "wrong"
 
