@@ -138,7 +138,7 @@ def picture(figure: go.Figure, moments: int = 3) -> Picture:
             axes.set_title(f"{figure.layout.sliders[0].steps[number].label} s", fontsize=10)
         moved = frames[number].data if frames else figure.data
         for trace, points in zip(figure.data, moved, strict=True):
-            _draw(axes, trace, points)
+            _draw(axes, trace, points, words=10 if count == 1 else 7)
         _frame(axes, figure.layout.scene)
     legend = drawing.axes[0].get_legend_handles_labels()
     columns = 2 if count == 1 else 4
@@ -146,12 +146,12 @@ def picture(figure: go.Figure, moments: int = 3) -> Picture:
     return drawing
 
 
-def _draw(axes, trace: go.Scatter3d, moved: go.Scatter3d) -> None:
+def _draw(axes, trace: go.Scatter3d, moved: go.Scatter3d, words: int) -> None:
     points = np.stack([np.asarray(axis, dtype=float) for axis in (moved.x, moved.y, moved.z)], 1)
     if trace.mode == "text":
         for place, text in zip(points, moved.text, strict=True):
             if np.isfinite(place).all():
-                axes.text(*place, html.unescape(text), ha="center", fontsize=10, parse_math=False)
+                axes.text(*place, html.unescape(text), ha="center", fontsize=words, parse_math=False)
         return
     size = 2.5 if "markers" in trace.mode else 0
     style = {"color": trace.line.color, "lw": trace.line.width / 2.8, "label": trace.name}
