@@ -151,7 +151,9 @@ def _draw(axes, trace: go.Scatter3d, moved: go.Scatter3d, words: int) -> None:
     if trace.mode == "text":
         for place, text in zip(points, moved.text, strict=True):
             if np.isfinite(place).all():
-                axes.text(*place, html.unescape(text), ha="center", fontsize=words, parse_math=False)
+                axes.text(
+                    *place, html.unescape(text), ha="center", fontsize=words, parse_math=False
+                )
         return
     size = 2.5 if "markers" in trace.mode else 0
     style = {"color": trace.line.color, "lw": trace.line.width / 2.8, "label": trace.name}
