@@ -60,6 +60,25 @@ def read_sealed(path: Path) -> bytes:
     return content
 
 
+def need_file(path: Path, what: str = "file") -> None:
+    """FileNotFoundError or IsADirectoryError, naming `what` is wanted, where there is no file."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a {what}: name the {what} itself")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {what} {path}")
+
+
+def need_folder(path: Path, where: str = "", whose: str = "") -> None:
+    """FileNotFoundError or NotADirectoryError where there is no folder.
+
+    `where` begins the message, `whose` says what the folder is for.
+    """
+    if path.is_file():
+        raise NotADirectoryError(f"{where}{path} is a file, not a folder{whose}: name its folder")
+    if not path.is_dir():
+        raise FileNotFoundError(f"{where}there is no folder {path}{whose}")
+
+
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file."""
     with path.open("rb") as file:

@@ -10,7 +10,15 @@ import pytest
 import torch
 
 from posekit import system
-from posekit.system import check_folder, plain_path, shown, write_text, write_whole
+from posekit.system import (
+    check_folder,
+    need_file,
+    need_folder,
+    plain_path,
+    shown,
+    write_text,
+    write_whole,
+)
 
 
 @pytest.fixture
@@ -92,3 +100,18 @@ def test_nested_bars_of_a_notebook_share_one_line(monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "outer" in said and "inner" in said
     assert "\n" not in said and "\x1b" not in said
+
+
+def test_a_folder_in_the_place_of_a_file_and_the_other_way_round_are_told(tmp_path):
+    file = tmp_path / "a"
+    file.touch()
+    need_file(file)
+    need_folder(tmp_path)
+    with pytest.raises(IsADirectoryError, match="is a folder, not a picture"):
+        need_file(tmp_path, "picture")
+    with pytest.raises(FileNotFoundError, match="there is no picture .*b"):
+        need_file(tmp_path / "b", "picture")
+    with pytest.raises(NotADirectoryError, match="data: .*a is a file, not a folder for cmu"):
+        need_folder(file, "data: ", " for cmu")
+    with pytest.raises(FileNotFoundError, match="there is no folder .*b"):
+        need_folder(tmp_path / "b")

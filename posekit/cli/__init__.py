@@ -12,6 +12,7 @@ import posekit
 from posekit.cli.data import app as data_app
 from posekit.cli.maintain import app as maintain_app
 from posekit.cli.networks import evaluate, predict, runs
+from posekit.system import need_folder
 from posekit.training.runs import ROOT
 from posekit.training.settings import SIZES
 
@@ -112,6 +113,8 @@ def reproduce_papers(
         return
     overview.write(out)
     _print_counts(out, chosen)
+    if size == "smoke":
+        print("\nsize smoke shows that everything runs; its numbers never count for a verdict")
     print(f"\nresults: {out / 'README.md'}")
     for paper in chosen:
         print(f"         {out / f'{paper}.md'}")
@@ -240,8 +243,7 @@ def _absolute(text: str) -> str:
     """NAME=FOLDER with the folder made absolute: the notebook runs in another one."""
     name, folder = _pair(text, "NAME=FOLDER")
     path = Path(folder).expanduser().resolve()
-    if not path.is_dir():
-        raise FileNotFoundError(f"--data {text}: there is no folder {path}")
+    need_folder(path, f"--data {text}: ")
     return f"{name}={path}"
 
 

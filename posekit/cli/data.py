@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from posekit.system import need_folder
+
 app = typer.Typer(no_args_is_help=True, help="Data sets and published networks on this machine.")
 
 
@@ -13,8 +15,7 @@ def check_data(name: str, folder: Path) -> None:
     """What is in FOLDER of data set NAME, what is missing, and where to get it."""
     from posekit.data.check import check
 
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
+    need_folder(folder)
     found = check(name, folder)
     print(found)
     if not found.ok:

@@ -17,7 +17,7 @@ def runs(paper: Annotated[str, typer.Argument(help="A paper or notebook; none me
     for row in found:
         print(f"{row.model:16}  {row.kind:8}  {row.about}" + (f"; {row.note}" if row.note else ""))
     if not found:
-        print("no trained network here: `posekit reproduce choi2021 --seeds 1` trains some")
+        print("no trained network here: `posekit reproduce mobile --seeds 1` trains some")
 
 
 def predict(

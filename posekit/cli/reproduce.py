@@ -53,7 +53,8 @@ def paper_of(name: str) -> str:
     ids = {path.stem.lower(): paper for paper, path in known.items()}
     ids |= {paper.lower(): paper for paper in known}
     if name.lower() not in ids:
-        raise ValueError(f"no notebook for paper {name!r}; there are {', '.join(known)}")
+        there = ", ".join(f"{paper} ({path.stem})" for paper, path in known.items())
+        raise ValueError(f"no notebook for paper {name!r}; there are {there}")
     return ids[name.lower()]
 
 

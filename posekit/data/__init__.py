@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from posekit.system import need_folder
+
 
 def folders(text: str, known: tuple[str, ...]) -> dict[str, Path]:
     """The folders of "NAME=FOLDER,NAME=FOLDER", the form of a notebook's `data` parameter.
@@ -19,8 +21,7 @@ def folders(text: str, known: tuple[str, ...]) -> dict[str, Path]:
         if name in chosen:
             raise ValueError(f"data: {name} is there twice, {chosen[name]} and {folder}")
         chosen[name] = Path(folder).expanduser()
-        if not chosen[name].is_dir():
-            raise FileNotFoundError(f"data: there is no folder {folder} for {name}")
+        need_folder(chosen[name], "data: ", f" for {name}")
     return chosen
 
 

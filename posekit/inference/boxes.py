@@ -11,6 +11,7 @@ from posekit.data.coco import is_crowd, person_categories
 from posekit.data.formats.text import read_csv, read_json
 from posekit.geometry.crop import Box
 from posekit.inference.detectors import PERSON, Detection, Detector
+from posekit.system import need_file
 
 LARGEST = 50_000_000  # bytes of a file of boxes
 MOST = 1000  # boxes of a picture or frame: a network takes all of them at once
@@ -50,8 +51,7 @@ def read_boxes(path: Path | str, image: str = "") -> Detector:
     are of other pictures, and for more than `MOST` boxes of one.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file of boxes {path}")
+    need_file(path, "file of boxes")
     everywhere, by_frame, meant, others = [], {}, set(), set()
     for number, entry in enumerate(_entries(path)):
         who = f"{path}, entry {number}"

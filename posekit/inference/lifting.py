@@ -24,6 +24,7 @@ from posekit.geometry.skeleton import COCO17, H36M17, MOON_POINTS, SAME_POINT, S
 from posekit.geometry.units import check_pixels
 from posekit.inference.localise import Person, PoseNetwork
 from posekit.inference.predictor import Predictor
+from posekit.system import need_file
 
 LARGEST = 50_000_000  # bytes of a file
 ORDERS = {"coco": COCO17, "h36m": H36M17}
@@ -67,8 +68,7 @@ def read_joints(path: Path, order: str = "", picture: str = "") -> Joints2d:
     they are, by its name, where COCO's entries are of several. FileNotFoundError, and ValueError that
     names the file, the entry and the remedy.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file of 2D joints {path}")
+    need_file(path, "file of 2D joints")
     if path.stat().st_size > LARGEST:
         raise ValueError(f"{path} has more than {LARGEST:,} bytes: give the joints of one picture")
     if order and order not in ORDERS:

@@ -52,7 +52,7 @@ from posekit.inference.output import (
 )
 from posekit.inference.predictor import Predictor
 from posekit.inference.video import Video, Webcam, is_picture, read_upright, write_video
-from posekit.system import pick_device, progress, shown, write_text, write_whole
+from posekit.system import need_file, pick_device, progress, shown, write_text, write_whole
 from posekit.training import spin_evaluation
 
 PEOPLE, LOG, SPACE, BODIES = "people.json", "people.jsonl", "space", "bodies.npz"
@@ -96,8 +96,8 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
     out = options.out or Path(f"{source.replace(':', '-') if camera else path.stem}-people")
     joints = not camera and path.suffix.lower() in (".json", ".csv")
     picture = not camera and not joints and is_picture(path)
-    if joints and not path.is_file():
-        raise FileNotFoundError(f"there is no file of 2D joints {path}")
+    if joints:
+        need_file(path, "file of 2D joints")
     kinds = ("lifting",) if joints else PICTURE_KINDS
     network = network_of(options.model, options.device, options.smpl, kinds)
     if joints:

@@ -20,8 +20,10 @@ from posekit.inference import published_onnx
 from posekit.inference.published_layouts import LAYOUTS, SKELETONS, State
 from posekit.models import checkpoint
 from posekit.models.checkpoint import About
+from posekit.system import need_file
 
 LARGEST = 4 * 1024**3  # bytes of a file, and of what it unpacks to
+MAGIC = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04")  # a zip file, or a pickle as older torch has
 ENTRIES = ("network", "model", "model_state", "model_state_dict", "state_dict")
 EVO = {"libs.model.model": ("FCModel", "ResidualBlock")}
 
@@ -40,8 +42,7 @@ def convert(path: Path | str, layout: str = "", out: Path | str | None = None) -
     is_onnx, stem = path.suffix == ".onnx", path.stem.removesuffix(".pth")  # of .pth.tar
     own = f"{stem}-posekit.onnx" if is_onnx else f"{stem}{checkpoint.ENDING}"
     out = path.with_name(own) if out is None else Path(out)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+    need_file(path)
     if out.exists():
         raise FileExistsError(f"{out} is there already; move it away or choose another --out")
     with path.open("rb") as file:
@@ -69,6 +70,12 @@ def read_state(path: Path) -> State:
             size = max(size, sum(entry.file_size for entry in archive.infolist()))
     if size > LARGEST:
         raise ValueError(f"{path} has more than {LARGEST:,} bytes")
+    with path.open("rb") as file:
+        begins = file.read(2)
+    if begins not in MAGIC:
+        raise ValueError(
+            f"{path} is no file of torch.save: it begins with {begins!r}; {_supported()}"
+        )
     try:
         made = torch.load(path, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError:  # more than weights

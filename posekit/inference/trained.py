@@ -57,6 +57,10 @@ def bundled() -> list[Path]:
     return sorted(folder.glob(f"*{checkpoint.ENDING}"))
 
 
+TRAINED_BY = {"integral": "mobile", "heatmaps": "hourglass", "mesh": "mesh", "lifting": "lifting"}
+"""A notebook that trains networks of a kind."""
+
+
 def default(*kinds: str) -> Path:
     """The checkpoint that comes with the package, of the first of these kinds that is there.
 
@@ -69,8 +73,8 @@ def default(*kinds: str) -> Path:
                 return path
     raise FileNotFoundError(
         f"no trained network of kind {' or '.join(kinds)} comes with this posekit: name one with "
-        "--model. `posekit runs` lists those that are here; `posekit reproduce choi2021 --seeds 1` "
-        "trains some"
+        "--model. `posekit runs` lists those that are here; `posekit reproduce "
+        f"{TRAINED_BY[kinds[0]]} --seeds 1` trains some"
     )
 
 
@@ -122,14 +126,16 @@ def baseline_errors() -> dict[tuple, float]:
 def standing(record: Mapping, baselines: Mapping[tuple, float]) -> str:
     """How a run's network compares with the mean pose, where both were measured alike."""
     subject = record["config"].get("subject", record["config"].get("network"))
+    smoke = "size smoke: hardly trained" if record.get("size") == "smoke" else ""
     for row in _rows(record):
         key = record.get("paper"), record.get("size"), row["card"], row["data"]
         if row["quantity"] == f"mpjpe/{subject}" and key in baselines:
             error, mean = row["value"], baselines[key]
             text = f"{error:.0f} mm by {row['card']}, where the mean pose has {mean:.0f}"
             near = "near the mean pose: " if error > NEAR * mean else ""
-            return f"{'worse than the mean pose: ' if error > mean / NEAR else near}{text}"
-    return "size smoke: hardly trained" if record.get("size") == "smoke" else ""
+            text = f"{'worse than the mean pose: ' if error > mean / NEAR else near}{text}"
+            return f"{smoke}; {text}" if smoke else text
+    return smoke
 
 
 def _rows(record: Mapping) -> list[dict]:

@@ -50,7 +50,10 @@ def test_why_tells_what_is_behind_a_verdict(command, tmp_path):
         ("why tran2022-999", "no claim 'tran2022-999' .*near: tran2022-"),
         ("why tran2023-001", "no claim 'tran2023-001'"),
         ("reproduce --size huge", "no size 'huge'; there are smoke, small, gpu, paper"),
-        ("reproduce tran2023", "no notebook for paper 'tran2023'; there are .*tran2022, "),
+        (
+            "reproduce tran2023",
+            "no notebook for paper 'tran2023'; there are .*tran2022 .lifting., ",
+        ),
         ("reproduce --data cmu", "'cmu' is not of the form NAME=FOLDER"),
         ("reproduce --data cmu=/nowhere", "there is no folder /nowhere"),
         ("reproduce --dry-run --data mocap=/tmp", "'mocap=/tmp' is not NAME=FOLDER with a name of"),

@@ -231,6 +231,9 @@ def test_what_is_of_no_layout_shows_what_it_looks_like(tmp_path):
         convert(path)
     with pytest.raises(FileNotFoundError, match="there is no file .*other.pth"):
         convert(tmp_path / "other.pth")
+    (tmp_path / "picture.jpg").write_bytes(b"\xff\xd8\xff\xe0 a picture")
+    with pytest.raises(ValueError, match="picture.jpg is no file of torch.save: it begins with"):
+        convert(tmp_path / "picture.jpg")
     network = published_bodies.MyMobileNetV2()
     saved(network, path, "model", "")
     (tmp_path / "there.safetensors").touch()
