@@ -12,6 +12,7 @@ from builders import slurm
 from builders.slurm import Numbers, slow_sum
 
 from posekit.papers.tran2022.structure import NETWORKS
+from posekit.studio.poses import load
 from posekit.training import cluster
 from posekit.training.cluster import Slurm, Task, from_words
 from posekit.training.lifting import Lifting
@@ -163,10 +164,11 @@ def test_a_second_start_waits_for_what_is_queued(on, tmp_path):
 
 @needs_slurm
 def test_a_study_trains_there_and_gets_the_same_numbers(on, tmp_path, monkeypatch):
+    poses = load(frames=17, every=16, detector="truth", subjects=("S1", "S9"))
+    train, tests = poses.of(("S1",)), [(poses.of(("S9",)), ["h36m-martinez-p1"])]
+
     def trained():
         study = Study("tran2022", seeds=2)
-        poses = study.data.poses(frames=33, every=16, detector="noisy")
-        train, tests = poses.of(("S1",)), [(poses.of(("S9",)), ["h36m-martinez-p1"])]
         shape = study.pick("channels", "dropout")
         runs = study.train(Lifting(NETWORKS), {"ours": {}}, train, tests, shape=shape)
         return {k: (r.record["quantities"], r.record["series"]) for k, r in runs.items()}
