@@ -16,7 +16,6 @@ bodies.npz has, of a network that predicts bodies, vertices (people, V, 3; mm, c
 
 import contextlib
 import fcntl
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ from posekit.inference import lifting
 from posekit.inference.localise import Finder, Person, PoseNetwork
 from posekit.inference.predictor import Predictor
 from posekit.inference.video import Video, Webcam
-from posekit.system import shown, write_whole
+from posekit.system import file_digest, shown, write_whole
 
 SCHEMA = 2
 ENTRIES = {
@@ -62,7 +61,7 @@ LENS = "the lens does not distort, and its axis goes through the middle of the p
 def source_of(path: Path, width: int, height: int) -> dict:
     """The entry `source` of a picture, or of 2D joints in one of this size."""
     name = shown(path.name)
-    return {"name": name, "width": width, "height": height, "sha256": digest(path)}
+    return {"name": name, "width": width, "height": height, "sha256": file_digest(path)}
 
 
 def source_of_video(video: Video | Webcam) -> dict:
@@ -106,7 +105,7 @@ def _about(
         "model": {
             "name": network.name,
             "kind": network.kind,
-            "sha256": digest(network.weights),
+            "sha256": file_digest(network.weights),
             "side": side,
         },
         "skeleton": {"name": skeleton.name, "joints": skeleton.joints, "parents": skeleton.parents},
@@ -130,12 +129,6 @@ def same_head(path: Path, known: dict) -> bool:
     wanted = json.loads(json.dumps(known))
     keys = ("source", "model", "camera", "detector")
     return isinstance(written, dict) and all(written.get(key) == wanted[key] for key in keys)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def people_json(known: dict, people: Sequence[Person]) -> str:

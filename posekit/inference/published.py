@@ -5,7 +5,6 @@ as a checkpoint (`posekit.models.checkpoint`) with the input scale and the half 
 that they were trained with. Nothing in the file is executed.
 """
 
-import hashlib
 import pickle
 import re
 import zipfile
@@ -20,7 +19,7 @@ from posekit.inference import published_onnx
 from posekit.inference.published_layouts import LAYOUTS, SKELETONS, State
 from posekit.models import checkpoint
 from posekit.models.checkpoint import About
-from posekit.system import need_file
+from posekit.system import file_digest, need_file
 
 LARGEST = 4 * 1024**3  # bytes of a file, and of what it unpacks to
 MAGIC = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04")  # a zip file, or a pickle as older torch has
@@ -45,8 +44,7 @@ def convert(path: Path | str, layout: str = "", out: Path | str | None = None) -
     need_file(path)
     if out.exists():
         raise FileExistsError(f"{out} is there already; move it away or choose another --out")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_digest(path)
     state = {} if is_onnx else read_state(path)
     try:
         if is_onnx:

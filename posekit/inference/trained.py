@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -88,8 +88,9 @@ def usable(paper: str = "") -> list[Usable]:
     for path in [] if paper else bundled():
         about = checkpoint.load(path).about
         rows.append(Usable(path.stem, about.kind, about.name, about.origin))
-    baselines = baseline_errors()
-    for record in finished():
+    records = list(finished())
+    baselines = baseline_errors(records)
+    for record in records:
         kind, folder = kind_of(record), Path(record["folder"])
         if not kind or not weights_path(folder).is_file() or paper not in ("", record.get("paper")):
             continue
@@ -110,10 +111,10 @@ def kind_of(record: Mapping) -> str:
     return ""
 
 
-def baseline_errors() -> dict[tuple, float]:
-    """The errors of the mean pose in the cache: by paper, size, protocol and data set."""
+def baseline_errors(records: Iterable[Mapping]) -> dict[tuple, float]:
+    """The errors of the mean pose in some records: by paper, size, protocol and data set."""
     found = {}
-    for record in finished():
+    for record in records:
         for row in _rows(record):
             metric, _, subject = row["quantity"].partition("/")
             if metric == "mpjpe" and subject in BASELINES:
@@ -199,7 +200,7 @@ def of_run(folder: Path, stage: str, device: str) -> Predictor:
             f"{weights} is damaged or of another network; delete {folder}, run its notebook again"
         ) from error
     name = f"{stage or config.get('subject', config['network'])}, run {folder.name}"
-    note = standing(known, baseline_errors())
+    note = standing(known, baseline_errors(finished()))
     return Predictor(name, weights, kind, shape, in_torch(network, device), note=note)
 
 

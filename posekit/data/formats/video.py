@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from posekit.data.formats.pickles import AGAIN
-from posekit.system import plain_path
+from posekit.system import need_file, plain_path
 
 Y4M = b"YUV4MPEG2 "  # the one video that begins as a text does
 
@@ -63,8 +63,7 @@ def opened(path: Path) -> cv2.VideoCapture:
     A text is refused: a playlist leads to other files. Whatever a file calls itself, it leads to no
     other machine.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no video {path}")
+    need_file(path, "video")
     with path.open("rb") as file:
         head = file.read(64)
     text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
