@@ -21,7 +21,8 @@ from posekit.claims.paper import AS_READ, Claim, Paper, Part, split
 from posekit.claims.published import equal_to_published
 from posekit.claims.statistics import FEWEST
 
-SIZES = ("small", "gpu", "paper")  # smallest first; smoke is for tests and never counts
+# Smallest first; smoke is for tests and never counts.
+SIZES = ("small", "medium", "large", "paper")
 COSTS = ("seconds", "samples_per_second", "peak_memory_mb")
 _FIELDS = {"id": str, "paper": str, "job": str, "size": str, "seed": int, "config": dict}
 _COLUMNS = ["record", "job", "size", "seed", "trained_on"]

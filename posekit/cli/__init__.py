@@ -125,7 +125,7 @@ def rehearse_papers(
     papers: Annotated[
         list[str] | None, typer.Argument(help="Papers or notebooks; none means all.")
     ] = None,
-    size: Annotated[str, typer.Option(help=", ".join(SIZES))] = "gpu",
+    size: Annotated[str, typer.Option(help=", ".join(SIZES))] = "large",
     data: Annotated[
         list[str] | None, typer.Option(help="NAME=FOLDER, for each data set you have.")
     ] = None,

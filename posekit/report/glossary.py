@@ -44,8 +44,9 @@ GLOSSARY = {
     "in another document or in published code, which is named",
     "seed": "one training from one random start; n counts them",
     "size": "how much of an experiment was run: `smoke` (seconds, never counts), `small` (minutes "
-    "on a laptop, with narrower networks and fewer poses or pictures), `gpu`, `paper` (the "
-    "published recipe on the published data)",
+    "on a laptop, with narrower networks and fewer poses or pictures), `medium` (a night on two "
+    "cores), `large` (the paper's networks and picture sizes, on a GPU), `paper` (the published "
+    "recipe on the published data)",
     "slice": "a part of what a card measures: one action, such as Eating, one person, such as S9, "
     "one group of joints, such as the wrists, or one epoch of a training",
     "studio": "the generated data that is part of posekit: motion (`studio`, see "

@@ -1,6 +1,6 @@
 """The sizes of a paper's experiments: papers/<slug>/settings.csv, one row a setting.
 
-Columns: setting; smoke, small, gpu, paper, each with a value in JSON; meaning.
+Columns: setting; smoke, small, medium, large, paper, each with a value in JSON; meaning.
 """
 
 import json

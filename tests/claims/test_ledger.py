@@ -284,7 +284,7 @@ def test_smoke_runs_decide_nothing(judge):
 
 def test_runs_of_different_sizes_are_never_paired(judge):
     ours = seeds("studio", ours=(59, 68.9, 78.8))
-    theirs = [r | {"size": "gpu"} for r in seeds("studio", cascade_3=(60, 70, 80))]
+    theirs = [r | {"size": "large"} for r in seeds("studio", cascade_3=(60, 70, 80))]
     row = judge(BETTER, *ours, *theirs)
     assert row.verdict == "not run" and "never at one size" in row.note
 
@@ -363,7 +363,7 @@ def test_accuracy_of_two_seeds_is_inconclusive(judge):
     assert (row.verdict, row.evidence) == ("inconclusive", "E5")
 
 
-@pytest.mark.parametrize("size", ["small", "gpu"])
+@pytest.mark.parametrize("size", ["small", "large"])
 def test_a_printed_number_is_not_judged_by_less_than_the_papers_recipe(judge, size):
     runs = [r | {"size": size} for r in seeds("human36m", ours=(50.5, 50.6, 50.7))]
     row = judge(ACCURATE, *runs)

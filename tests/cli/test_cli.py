@@ -49,7 +49,7 @@ def test_why_tells_what_is_behind_a_verdict(command, tmp_path):
     [
         ("why tran2022-999", "no claim 'tran2022-999' .*near: tran2022-"),
         ("why tran2023-001", "no claim 'tran2023-001'"),
-        ("reproduce --size huge", "no size 'huge'; there are smoke, small, gpu, paper"),
+        ("reproduce --size huge", "no size 'huge'; there are smoke, small, medium, large, paper"),
         (
             "reproduce tran2023",
             "no notebook for paper 'tran2023'; there are .*tran2022 .lifting., ",
@@ -161,7 +161,7 @@ def test_less_work_never_replaces_published_results(command, tmp_path, monkeypat
 
     assert folder("smoke", 1) == "results-smoke"
     assert folder("small", 3) == "results-small-3-seeds"
-    assert folder("small", 5) == folder("gpu", 1) == "results"
+    assert folder("small", 5) == folder("large", 1) == "results"
     with pytest.raises(ValueError, match="kim at size small with 5 seeds.*another --out"):
         folder("small", 3, out=tmp_path / "results")
 

@@ -10,7 +10,7 @@ def test_the_table_has_hours_by_device_and_says_what_does_not_fit():
     peak, memory = PEAKS["RTX 4090"]
     small = Cost("small", 1_000_000, 2e9, 1e6, samples=3_600, batch=10, seconds=0.5)
     large = Cost("large", 10, SHARE * peak, memory / 2, samples=7_200, batch=4, seconds=1.0)
-    lines = rehearse.table("kim", "gpu", [small, large]).splitlines()
+    lines = rehearse.table("kim", "large", [small, large]).splitlines()
     rows = {line.split()[0]: line.split() for line in lines if line.startswith(("small", "large"))}
     assert rows["small"][1:6] == ["1,000,000", "2", "4", "10", "0.026"]  # 16 MB and 10 MB
     assert rows["large"][-2:] == ["2", "2"]  # one second a sample on the 4090, and here

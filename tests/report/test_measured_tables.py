@@ -116,13 +116,13 @@ def test_counts_are_of_models_and_of_no_data():
 
 
 def test_counts_of_two_sizes_are_not_averaged():
-    gpu = {name: count + 1 for name, count in COUNTS.items()}
-    table = count_table([run(0, COUNTS), run(1, gpu, "gpu"), *[trained(2, 0.001)]])
+    large = {name: count + 1 for name, count in COUNTS.items()}
+    table = count_table([run(0, COUNTS), run(1, large, "large"), *[trained(2, 0.001)]])
     assert table.iloc[:, :2].to_numpy().tolist() == [
         ["original, small", "12,647,206"],
         ["reduced, small", "12,529,622"],
-        ["original, gpu", "12,647,207"],
-        ["reduced, gpu", "12,529,623"],
+        ["original, large", "12,647,207"],
+        ["reduced, large", "12,529,623"],
     ]
 
 

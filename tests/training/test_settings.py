@@ -5,7 +5,7 @@ import pytest
 from posekit.claims.paper import slugs
 from posekit.training.settings import SIZES, load_settings
 
-HEAD = "setting,smoke,small,gpu,paper,meaning\n"
+HEAD = "setting,smoke,small,medium,large,paper,meaning\n"
 
 
 def write(folder, text):
@@ -25,8 +25,8 @@ def test_every_paper_has_a_schedule_at_every_size(slug):
 
 
 def test_values_are_plain_and_keep_their_kinds(tmp_path):
-    settings = write(tmp_path, 'width,8,0.5,null,"[1, 2]",wide\nname,"""a""",1,2,3,what\n')
-    assert settings.loc["width", list(SIZES)].tolist() == [8, 0.5, None, [1, 2]]
+    settings = write(tmp_path, 'width,8,0.5,1.5,null,"[1, 2]",wide\nname,"""a""",1,2,3,4,what\n')
+    assert settings.loc["width", list(SIZES)].tolist() == [8, 0.5, 1.5, None, [1, 2]]
     assert settings["smoke"].to_dict() == {"width": 8, "name": "a"}
     assert type(settings["smoke"]["width"]) is int
 
@@ -34,9 +34,9 @@ def test_values_are_plain_and_keep_their_kinds(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,1,2,x,4,m\n", "line 2: a, gpu: 'x' is not JSON; write 0.5"),
-        ("a,1,2,3,4,m\na,1,2,3,4,m\n", "line 3: a is there twice"),
-        ("a,1,2,3\n", "line 2: 6 cells expected"),
+        ("a,1,2,x,4,5,m\n", "line 2: a, medium: 'x' is not JSON; write 0.5"),
+        ("a,1,2,3,4,5,m\na,1,2,3,4,5,m\n", "line 3: a is there twice"),
+        ("a,1,2,3\n", "line 2: 7 cells expected"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_remedy(tmp_path, text, message):

@@ -79,7 +79,7 @@ def trained(study, configurations, **more):
         ({"seeds": 0}, "seeds is a whole number from 1 on, not 0"),
         ({"seeds": "three"}, "seeds is a whole number from 1 on, not 'three'"),
         ({"seeds": 1.5}, "seeds is a whole number from 1 on, not 1.5"),
-        ({"size": "tiny"}, "size is one of smoke, small, gpu, paper, not 'tiny'"),
+        ({"size": "tiny"}, "size is one of smoke, small, medium, large, paper, not 'tiny'"),
         ({"data": "mnist=."}, "'mnist=.' is not NAME=FOLDER with a name of human36m"),
         ({"device": "cuda:77"}, "no device 'cuda:77'"),
     ],
