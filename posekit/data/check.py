@@ -182,6 +182,7 @@ CHECKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "mpi_inf_3dhp": mpi_inf_3dhp.check,
     "mupots": mupots.check,
     "lsp": lsp.check,
+    "lspet": lsp.check_photographs,
     "threedpw": threedpw.check,
     "smpl": check_smpl,
     "spin": spin.check,

@@ -21,6 +21,7 @@ N persons.
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ SOURCE = (
     "or hr-lspet.zip at datasets.d2.mpi-inf.mpg.de/hr-lspet"
 )
 TRAINED = 1000  # pictures of LSP to train on; the others are its test set
+PHOTOGRAPHS = {"train": range(1, 2001), "test": range(2001, 2401)}  # of LSP extended
 SPLITS = {  # folders that have it, the best first
     "test": ("lsp_dataset",),
     "train": ("lsp_dataset_original", "lsp_dataset"),
@@ -131,6 +133,30 @@ def load(folder: Path | str, split: str = "test", *, size: int = 224) -> PeopleP
         of_test = people.rows["frame"].to_numpy() >= TRAINED
         people = people[of_test if split == "test" else ~of_test]
     return spin_crops(people, place, folder, size=size)
+
+
+def photographs(
+    folder: Path | str, split: str = "test", *, size: int = 256, count: int | None = None
+) -> PeoplePictures:
+    """Real people to train 2D networks on, "train", and to test any network on, "test".
+
+    Pictures 1 to 2000 and 2001 to 2400 of LSP extended, or the first `count` of them: a split of
+    posekit's, since the published one has all of them in its training set. Errors as `load`, and ValueError where a part has nobody.
+    """
+    if split not in PHOTOGRAPHS:
+        raise ValueError(f"no split {split!r}; there are {', '.join(PHOTOGRAPHS)}")
+    pictures, numbers = load(folder, "extended", size=size), PHOTOGRAPHS[split]
+    chosen = pictures.people.rows["frame"].add(1).isin(numbers).to_numpy()
+    if not chosen.any():
+        raise ValueError(f"{folder} has none of the pictures {numbers[0]} to {numbers[-1]}")
+    people = pictures.people[chosen][:count]
+    return PeoplePictures(people, pictures.folder, size=size, context=1)
+
+
+def check_photographs(folder: Path | str) -> Iterator[Row]:
+    """Which of the `photographs` are in `folder`, as `posekit.data.check` reports it."""
+    parts = [Part(name, partial(photographs, folder, name)) for name in PHOTOGRAPHS]
+    return check_parts(parts, Path(folder), SOURCE)
 
 
 def check(folder: Path | str) -> Iterator[Row]:

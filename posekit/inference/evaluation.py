@@ -35,7 +35,6 @@ from posekit.studio import poses
 from posekit.system import progress
 
 SETS = ("lspet", "pose2sim")
-FIRST, LAST = 2001, 2400  # pictures of LSP extended to test on
 HEADS = SAME_POINT | {"head_top": ("head",)}  # points that count as LSP's
 SIDE = 256  # px of the crops in which the mean pose is taken
 
@@ -74,11 +73,8 @@ def evaluate(network: PoseNetwork | Predictor, folders: Mapping[str, Path]) -> J
 
 def _in_pictures(network: PoseNetwork | Predictor, folder: Path) -> tuple[dict[str, float], int]:
     """PCK on LSP extended, and the number of pictures."""
-    pictures = lsp.load(folder, "extended")
-    numbers = pictures.people.rows["frame"].to_numpy() + 1
-    people = pictures.people[(numbers >= FIRST) & (numbers <= LAST)]
-    if not len(people):
-        raise ValueError(f"{folder} has none of the pictures {FIRST} to {LAST}")
+    pictures = lsp.photographs(folder)
+    people = pictures.people
     if not isinstance(network, PoseNetwork):
         return {}, len(people)
     found = _people(network, PeoplePictures(people, pictures.folder))

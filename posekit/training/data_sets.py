@@ -12,7 +12,19 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from posekit.data import albums, cmu, coco, folders, human36m, mpii, muco, mupots, pascal_voc, spin
+from posekit.data import (
+    albums,
+    cmu,
+    coco,
+    folders,
+    human36m,
+    lsp,
+    mpii,
+    muco,
+    mupots,
+    pascal_voc,
+    spin,
+)
 from posekit.data.albums import Album
 from posekit.data.formats import smpl
 from posekit.data.human36m.pictures import Human36mPictures
@@ -30,7 +42,7 @@ from posekit.training.integral import SceneAlbum
 from posekit.training.mesh_evaluation import BodyModel
 
 NAMES = ("human36m", "cmu", "mpii", "voc", "muco", "coco", "mupots", "smpl", "spin")
-NAMES += ("mpi_inf_3dhp", "threedpw", "lsp")
+NAMES += ("mpi_inf_3dhp", "threedpw", "lsp", "lspet")
 OCCLUDERS = 50  # generated shapes, in the place of Pascal VOC's objects
 
 
@@ -100,9 +112,11 @@ class DataSets:
         return self.read(pictures, label, step=step)
 
     def people(self, split: str, count: int, *, size: int, rule: str = "kim") -> Album:
-        """Single people of MPII ("train", "valid"), else `count` of the studio's strangers.
+        """Single people of MPII ("train", "valid"), else `count` of LSP extended's or, without
+        that, of the studio's strangers.
 
-        `rule` is that of MPII's crops, the studio's are a quarter larger than the person.
+        With MPII's joints: for pelvis and thorax, that LSP lacks, stand the middles of hips and
+        shoulders. `rule` is that of MPII's crops, the studio's are a quarter larger than the person.
         The studio's, with a word of it, also where MPII's folder has annotations and no pictures.
         """
         images = self.folders.get("mpii", Path()) / "images"
@@ -111,9 +125,13 @@ class DataSets:
         if "mpii" in self and images.is_dir():
             people = mpii.load(self.folders["mpii"], split)
             pictures = mpii.MpiiPictures(people, images, size=size, rule=rule)
-        else:
-            split = "train" if split == "train" else "test"
-            pictures = Wild(split, count, size=size, skeleton=MPII16, people=1)
+            return self.read(pictures, "people")
+        split = "train" if split == "train" else "test"
+        if "lspet" in self:
+            pictures = lsp.photographs(self.folders["lspet"], split, size=size, count=count)
+            album = self.read(pictures, "people")
+            return replace(album, batch=as_skeleton(album.batch, MPII16, {}))
+        pictures = Wild(split, count, size=size, skeleton=MPII16, people=1)
         return self.read(pictures, "people")
 
     def muco(self, strangers: Album, *, size: int, step: int) -> Album | None:

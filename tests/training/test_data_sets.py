@@ -8,13 +8,14 @@ import torch
 from builders import mpii as make_mpii
 from builders import muco as make_muco
 from builders import mupots as make_mupots
+from scipy.io import loadmat
 from test_coco import person
 from test_coco import written as write_coco
 
 from posekit.data import mupots
 from posekit.data.batch import UNKNOWN, unit_range
 from posekit.data.check import CHECKS
-from posekit.geometry.skeleton import MUCO21
+from posekit.geometry.skeleton import LSP14, MPII16, MUCO21
 from posekit.metrics.mupots import RELATIVE
 from posekit.models.integral import BOX
 from posekit.models.zoo import NETWORKS
@@ -55,6 +56,26 @@ def test_mpii_takes_the_place_of_strangers(tmp_path, capsys):
     assert people.name == "mpii" and people.heads is not None
     wide = real.people("valid", 2, size=32, rule="bouchiat")
     assert people.version.endswith(", kim crop") and wide.version.endswith(", bouchiat crop")
+
+
+def test_photographs_take_the_place_of_strangers(shared):
+    real = DataSets.named(f"lspet={shared / 'lspet'}", workers=0)
+    learn, judge = (real.people(split, 3, size=32) for split in ("train", "valid"))
+    assert learn.name == judge.name == "lspet" and len(learn) == len(judge) == 3
+    assert [(a.frames["frame"] + 1).tolist() for a in (learn, judge)] == [
+        [1, 2, 3],
+        [2001, 2002, 2003],
+    ]
+    at = lambda *names: judge.batch.joints2d[:, [MPII16.index(name) for name in names]].mean(1)
+    assert torch.allclose(at("pelvis"), at("left_hip", "right_hip"))  # that LSP has not
+    assert torch.allclose(at("thorax"), at("left_shoulder", "right_shoulder"))
+    table = loadmat(shared / "lspet" / "joints.mat")["joints"][:, :2, 2000]  # of picture 2001
+    labelled = torch.tensor([MPII16.index(name) for name in LSP14.joints])
+    ours = judge.batch.joints2d[0, labelled]
+    theirs = torch.from_numpy(table).float()
+    apart = lambda points: torch.cdist(points, points)
+    scale = apart(ours).max() / apart(theirs).max()  # a crop moves and scales, no more
+    assert torch.allclose(apart(ours), scale * apart(theirs), atol=1e-3)
 
 
 def test_a_name_that_nobody_reads_is_refused(tmp_path):
