@@ -25,7 +25,8 @@ from posekit.training.rehearsal import rehearsed, rehearsing
 from posekit.training.runs import WEIGHTS, Measured, Run, cache_folder
 
 Networks = Mapping[str, Callable[..., nn.Module]]
-RECIPE = ("epochs", "batch", "rate", "drops")  # settings that every training takes from the size
+RECIPE = ("epochs", "batch", "rate", "drops", "schedule", "average", "precision", "clip")
+"""Settings that every training takes from the size, where it has them."""
 EVALUATED_TOGETHER = 64  # pictures
 
 
@@ -62,8 +63,8 @@ class Task:
         """The plain config of the configuration `name`, from its options and a size's setting.
 
         Options are `network` (by default the one of that name), `shape` (its arguments), `recipe`
-        (what differs from the setting's epochs, batch, rate, drops) and those of the task. Raises
-        ValueError for an option or a network that there is not.
+        (what differs from the setting's RECIPE) and those of the task. Raises ValueError for an
+        option or a network that there is not.
         """
         known = {"network", "shape", "recipe", *self.options}
         if unknown := sorted(set(options) - known):

@@ -1,6 +1,7 @@
 """Training: it learns, it resumes after `kill -9` with the same numbers, it says what is wrong."""
 
 import io
+import math
 import os
 import signal
 import subprocess
@@ -14,10 +15,15 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from posekit.system import pick_device, read_sealed, write_sealed
-from posekit.training.loop import OPTIMISERS, Recipe, train
+from posekit.training.loop import OPTIMISERS, Recipe, _feed, train
 from posekit.training.runs import Measured, job
 
 RECIPE = Recipe(epochs=4, batch=16, rate=1e-2, drops=(2,))
+
+
+EVERYTHING = replace(
+    RECIPE, drops=(), schedule="one-cycle", average=2, clip=0.5, accumulate=3, optimiser="adamw"
+)
 
 
 def problem():
@@ -31,6 +37,12 @@ def network():
     return nn.Sequential(
         nn.Linear(6, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 2)
     )
+
+
+def plain():
+    """A network whose samples do not see each other."""
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(6, 32), nn.LayerNorm(32), nn.ReLU(), nn.Linear(32, 2))
 
 
 def weights(net):
@@ -87,7 +99,7 @@ def test_every_optimiser_is_torchs_own_with_its_defaults():
         nn.functional.mse_loss(by_hand(inputs[order]), targets[order]).backward()
         own.step()
         assert same(weights(net), weights(by_hand)), name
-    with pytest.raises(ValueError, match="no optimiser 'sgd'; there are adam, radam, rmsprop"):
+    with pytest.raises(ValueError, match="no optimiser 'sgd'; there are adam, adamw, radam"):
         train(net, problem(), replace(RECIPE, optimiser="sgd"), loss=nn.functional.mse_loss, seed=0)
 
 
@@ -124,7 +136,130 @@ def test_data_gets_the_epoch_and_the_network_is_watched_after_each():
     assert 6 * 0.002 <= history.waited <= history.seconds
 
 
-def test_an_interruption_inside_an_epoch_changes_nothing(tmp_path):
+def close(a, b):
+    return all(torch.allclose(a[name], b[name], rtol=1e-4, atol=1e-6) for name in a)
+
+
+def test_losses_are_those_of_the_loop_written_out():
+    net, by_hand, losses = network(), network().train(), []
+    history = train(net, problem(), RECIPE, loss=nn.functional.mse_loss, seed=0)
+    inputs, targets = problem().tensors
+    own = torch.optim.Adam(by_hand.parameters(), lr=1e-2)
+    torch.manual_seed(0)
+    for epoch in range(4):
+        own.param_groups[0]["lr"] = 1e-2 if epoch < 2 else 1e-3
+        order = torch.randperm(120, generator=torch.Generator().manual_seed(epoch))
+        losses.append(0.0)
+        for part in order.split(16):
+            loss = nn.functional.mse_loss(by_hand(inputs[part]), targets[part])
+            own.zero_grad()
+            loss.backward()
+            own.step()
+            losses[-1] += loss.item() * len(part) / 120
+    assert history.losses == pytest.approx(losses, rel=1e-6)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 16, 50])
+def test_a_batch_in_parts_gives_the_numbers_of_the_whole(parts):
+    whole, split = plain(), plain()
+    history = train(whole, problem(), RECIPE, loss=nn.functional.mse_loss, seed=0)
+    recipe = replace(RECIPE, accumulate=parts)
+    again = train(split, problem(), recipe, loss=nn.functional.mse_loss, seed=0)
+    assert again.losses == pytest.approx(history.losses, rel=1e-6)
+    assert close(weights(split), weights(whole))
+
+
+def test_one_cycle_goes_up_for_three_tenths_of_the_steps_and_down_to_nearly_nothing(monkeypatch):
+    rates = []
+
+    class Spy(torch.optim.Adam):
+        def step(self, *args):
+            rates.append(self.param_groups[0]["lr"])
+            assert self.param_groups[0]["betas"] == (0.9, 0.999)
+            return super().step(*args)
+
+    monkeypatch.setitem(OPTIMISERS, "adam", Spy)
+    recipe = replace(RECIPE, drops=(), epochs=5, batch=12, schedule="one-cycle")
+    train(network(), problem(), recipe, loss=nn.functional.mse_loss, seed=0)
+    top = 0.3 * 50 - 1
+    up = [(1 - math.cos(math.pi * k / top)) / 2 for k in range(15)]
+    down = [(1 + math.cos(math.pi * (k - top) / (49 - top))) / 2 for k in range(15, 50)]
+    expected = [1e-2 * (1 / 25 + share * (1 - 1 / 25)) for share in up]
+    expected += [1e-2 * (4e-6 + share * (1 - 4e-6)) for share in down]
+    assert rates == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_network_ends_with_the_mean_of_its_last_epochs_steps(monkeypatch):
+    seen, watched, net = [], [], network()
+
+    class Spy(torch.optim.Adam):
+        def step(self, *args):
+            super().step(*args)
+            seen.append(weights(net))
+
+    monkeypatch.setitem(OPTIMISERS, "adam", Spy)
+    recipe = replace(RECIPE, average=2)
+    watch = lambda network: watched.append(weights(network)) or 0.0
+    train(net, problem(), recipe, loss=nn.functional.mse_loss, seed=0, watch=watch)
+    assert len(seen) == 4 * 8
+    last = {name: [state[name].double() for state in seen[16:]] for name in seen[0]}
+    mean = {name: torch.stack(values).mean(0).float() for name, values in last.items()}
+    mean["1.num_batches_tracked"] = seen[-1]["1.num_batches_tracked"]
+    assert close(weights(net), mean) and not close(weights(net), seen[-1])
+    assert same(watched[-1], weights(net)) and same(watched[-2], seen[23])
+
+
+def test_a_gradient_is_clipped_to_its_largest_norm(monkeypatch):
+    norms = []
+
+    class Spy(torch.optim.Adam):
+        def step(self, *args):
+            grads = [p.grad.flatten() for group in self.param_groups for p in group["params"]]
+            norms.append(torch.cat(grads).norm().item())
+            return super().step(*args)
+
+    monkeypatch.setitem(OPTIMISERS, "adam", Spy)
+    for clip in (0.0, 0.5, 1e9):
+        whole = replace(RECIPE, clip=clip, epochs=1)
+        train(network(), problem(), whole, loss=nn.functional.mse_loss, seed=0)
+    free, clipped, loose = norms[:8], norms[8:16], norms[16:]
+    assert min(free) > 0.5 and max(clipped) <= 0.5 + 1e-5
+    assert clipped[0] == pytest.approx(0.5, rel=1e-5) and loose == free
+
+
+def test_batches_that_a_thread_prepares_are_the_same_in_the_same_order():
+    class Augmented:
+        def samples(self, indices, epoch):
+            if 77 in indices:
+                raise IndexError("no sample 77")
+            return indices * epoch, indices
+
+    parts, device = list(torch.arange(70).split(16)), torch.device("cpu")
+    alone, thread = (list(_feed(Augmented(), parts, 3, device, ahead=n)) for n in (0, 2))
+    assert len(alone) == len(thread) == 5
+    assert all(torch.equal(a, b) for a, b in zip(sum(alone, ()), sum(thread, ()), strict=True))
+    with pytest.raises(IndexError, match="no sample 77"):
+        list(_feed(Augmented(), [*parts, torch.tensor([77])], 3, device, ahead=2))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schedule": "cosine"}, "no schedule 'cosine'; there are drops, one-cycle"),
+        ({"precision": "float16"}, "no precision 'float16'; there are auto, float32, bfloat16"),
+        ({"schedule": "one-cycle"}, r"'one-cycle' has no drops, and here are \(2,\)"),
+        ({"accumulate": 0}, "accumulate from 1 on"),
+        ({"average": 5}, "average 0 to epochs"),
+        ({"clip": -1.0}, "clip from 0 on"),
+    ],
+)
+def test_a_recipe_that_is_not_possible_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(RECIPE, **change)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, EVERYTHING], ids=["drops", "everything"])
+def test_an_interruption_inside_an_epoch_changes_nothing(recipe, tmp_path):
     class Killed(Exception):
         pass
 
@@ -141,12 +276,12 @@ def test_an_interruption_inside_an_epoch_changes_nothing(tmp_path):
         return loss
 
     whole, parts = network(), network()
-    history = train(whole, problem(), RECIPE, loss=nn.functional.mse_loss, seed=3)
+    history = train(whole, problem(), recipe, loss=nn.functional.mse_loss, seed=3)
     options = {"seed": 3, "checkpoint": tmp_path / "state.pt", "checkpoint_seconds": 0.0}
     with pytest.raises(Killed):
-        train(parts, problem(), RECIPE, loss=interrupted(13), **options)
+        train(parts, problem(), recipe, loss=interrupted(recipe.accumulate * 21), **options)
     parts = network()
-    resumed = train(parts, problem(), RECIPE, loss=nn.functional.mse_loss, **options)
+    resumed = train(parts, problem(), recipe, loss=nn.functional.mse_loss, **options)
     assert resumed.losses == history.losses
     assert resumed.carried > 0
     assert resumed.samples == history.samples
