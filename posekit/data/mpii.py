@@ -6,7 +6,7 @@ of the upper left one), centre and scale as the release has them, head sizes as 
 N persons; B persons of a batch.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -107,12 +107,24 @@ to 312.5 px."""
 
 
 class MpiiPictures(PeoplePictures):
-    """One square crop a person by a rule of CROPS; errors as `PeoplePictures`, and for another rule."""
+    """One crop a person by a rule of CROPS, whose side is the crop's height.
 
-    def __init__(self, people: People, folder: Path | str, *, size: int = 256, rule: str = "kim"):
+    Errors as `PeoplePictures`, and ValueError for another rule, or one that only makes squares.
+    """
+
+    def __init__(
+        self,
+        people: People,
+        folder: Path | str,
+        *,
+        size: int | Sequence[int] = 256,
+        rule: str = "kim",
+    ):
         if rule not in CROPS:
             raise ValueError(f"no rule {rule!r} of MPII's crops; there are {', '.join(CROPS)}")
-        super().__init__(people, folder, size=size, context=CROPS[rule])
+        super().__init__(people, folder, size=size, context=CROPS[rule], fit="height")
+        if rule == "kim" and self.size[0] != self.size[1]:
+            raise ValueError(f"Kim et al.'s crops are squares, not of {self.size} px")
         self.rule, self.version = rule, f"{people.version}, {rule} crop"
 
     def heads_in(self, batch: Batch) -> Float64[Tensor, " B"]:
@@ -131,7 +143,9 @@ class MpiiPictures(PeoplePictures):
         if self.rule != "kim":
             return super().crop(index, picture)
         row, who = self.people.rows.iloc[index], self.people.who(index)
-        crop = kim_affine((row["x"], row["y"]), row["scale"], self.size, picture=picture, name=who)
+        crop = kim_affine(
+            (row["x"], row["y"]), row["scale"], self.size[0], picture=picture, name=who
+        )
         left, top, right, bottom = crop.window
         box = torch.tensor([left - 0.5, top - 0.5, right - left, bottom - top])
         return crop, box.double()

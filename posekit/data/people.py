@@ -21,8 +21,16 @@ from jaxtyping import Bool, Float64, UInt8
 from torch import Tensor
 
 from posekit.data.batch import HIDDEN, IGNORE, SEEN, UNKNOWN, Batch
-from posekit.data.pictures import Pictures, check_size
-from posekit.geometry.crop import Crop, crop_affine, read_image, read_labels, take, take_labels
+from posekit.data.pictures import Pictures, height_width
+from posekit.geometry.crop import (
+    FITS,
+    Crop,
+    crop_affine,
+    read_image,
+    read_labels,
+    take,
+    take_labels,
+)
 from posekit.geometry.skeleton import Skeleton
 from posekit.geometry.units import check_pixels, check_poses
 
@@ -169,7 +177,9 @@ def squares_round(
 
 
 class PeoplePictures(Pictures):
-    """One square crop a person: the box made square, times `context`, black beyond the picture.
+    """One crop a person, square or of a `size` (height, width), black beyond the picture.
+
+    The box is widened by `context` and fitted into the crop as `fit` says (`crop_affine`).
 
     A context of 1.25 is that of Moon et al. (ICCV 2019) and most after them; SPIN's boxes are crops
     already: 1. Joints outside the crop or the picture are HIDDEN. As everywhere, 3D joints are 0
@@ -187,15 +197,15 @@ class PeoplePictures(Pictures):
         people: People,
         folder: Path | str,
         *,
-        size: int = 256,
+        size: int | Sequence[int] = 256,
         context: Number = 1.25,
+        fit: str = FITS[0],
         masks: Path | None = None,
     ):
-        check_size(size)
         if not len(people):
             raise ValueError(f"{people.name} ({people.version}): nobody is in it")
         self.people, self.folder, self.masks = people, Path(folder), masks
-        self.size, self.context = size, context
+        self.size, self.context, self.fit = height_width(size), context, fit
         self.name, self.version, self.skeleton = people.name, people.version, people.skeleton
 
     def __len__(self) -> int:
@@ -229,14 +239,13 @@ class PeoplePictures(Pictures):
 
     def crop(self, index: int, picture: tuple[int, int]) -> tuple[Crop, Float64[Tensor, " 4"]]:
         """The crop of a picture of this height and width, and the person's box in it, px."""
-        box, square, who = self.people.boxes[index], (self.size, self.size), self.people.who(index)
-        matrix = crop_affine(
-            tuple(box.tolist()), square, context=self.context, picture=picture, name=who
-        )
+        box, how = self.people.boxes[index], {"context": self.context, "fit": self.fit}
+        how |= {"picture": picture, "name": self.people.who(index)}
+        matrix = crop_affine(tuple(box.tolist()), self.size, **how)
         return Crop(matrix, (0, 0, picture[1], picture[0])), box
 
     def sample(self, index: int) -> Batch:
-        people, who, square = self.people, self.people.who(index), (self.size, self.size)
+        people, who = self.people, self.people.who(index)
         with naming(who):
             image = self.picture(index)
         picture, row = image.shape[:2], people.rows.iloc[index]
@@ -254,7 +263,7 @@ class PeoplePictures(Pictures):
         linear, shift = matrix[:2, :2], matrix[:2, 2]
         joints, visible = people.joints2d[index], people.visible[index]
         placed = joints @ linear.T + shift
-        inside = _within(joints, window) & _within(placed, (0, 0, *square))
+        inside = _within(joints, window) & _within(placed, (0, 0, *self.size[::-1]))
         known = visible != UNKNOWN
         corner, extent = box.split(2)
         camera = matrix if people.intrinsics is None else matrix @ people.intrinsics[index]
@@ -265,7 +274,7 @@ class PeoplePictures(Pictures):
 
         batch = {
             "index": torch.tensor(index),
-            "images": take(image, matrix, square, window),
+            "images": take(image, matrix, self.size, window),
             "boxes": torch.cat([linear @ corner + shift, linear @ extent]).float(),
             "joints2d": placed.where(known[:, None], 0.0).float(),
             "visible": visible.masked_fill((visible == SEEN) & ~inside, HIDDEN),
@@ -276,7 +285,7 @@ class PeoplePictures(Pictures):
             "shape": label("shape", 10),
             "translation": label("translation", 3),
             "has_body": people.has_body[index],
-            **{name: take_labels(each.numpy(), matrix, square) for name, each in maps.items()},
+            **{name: take_labels(each.numpy(), matrix, self.size) for name, each in maps.items()},
         }
         return Batch(self.skeleton, **{name: value[None] for name, value in batch.items()})
 

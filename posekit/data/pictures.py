@@ -76,12 +76,18 @@ def draw(
     return join([each if masks else replace(each, masks=None, parts=None) for each in parts])
 
 
-def check_size(size: int) -> None:
-    """ValueError for the side of a picture that is no number of pixels, or too few of them."""
-    if not isinstance(size, int) or not 16 <= size <= 1024:
+def height_width(size: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width of pictures, px, of a square's side or of both.
+
+    ValueError for a side that is no number of pixels, or too few of them.
+    """
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or not all(isinstance(n, int) and 16 <= n <= 1024 for n in sides):
         raise ValueError(
-            f"size {size!r} is the pixels of a square's side: a whole number, 16 to 1024"
+            f"size {size!r} is the pixels of a square's side, or of height and width: whole "
+            "numbers, 16 to 1024"
         )
+    return sides
 
 
 def loader(

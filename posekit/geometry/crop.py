@@ -25,6 +25,10 @@ MAX_PIXELS = 100_000_000
 
 MAX_SIDE = 32_766  # px, of pictures that OpenCV can take crops of
 
+FITS = ("inside", "height", "stretch")
+"""How a box becomes a crop of another shape: it grows until it has that shape; its height is the
+crop's; or it is stretched."""
+
 Number = int | float
 Box = tuple[Number, Number, Number, Number]  # left, top, width, height, px
 
@@ -85,15 +89,19 @@ def crop_affine(
     size: tuple[int, int],
     *,
     context: Number = 1.25,
+    fit: str = FITS[0],
     picture: tuple[int, int] | None = None,
     name: str = "this sample",
 ) -> Float64[Tensor, "3 3"]:
     """The matrix that puts `box`, widened, in the middle of a crop of `size` (height, width).
 
-    The box's shorter side grows until its shape is the crop's, then both grow by `context`: 1.25
-    as in Moon et al. (ICCV 2019) and most after them. ValueError, naming the sample, for a box that
-    is not finite, has no area, or lies outside the `picture` (height, width).
+    The box gets the crop's shape as `fit` says: its shorter side grows ("inside"), its height is
+    the crop's ("height"), or both sides are ("stretch"); then both grow by `context`: 1.25 as in
+    Moon et al. (ICCV 2019) and most after them. ValueError, naming the sample, for a box that is
+    not finite, has no area, or lies outside the `picture` (height, width), and for another `fit`.
     """
+    if fit not in FITS:
+        raise ValueError(f"no fit {fit!r}; there are {', '.join(FITS)}")
     left, top, width, height = box
     if not all(math.isfinite(value) for value in box):
         raise ValueError(f"{name}: the box {box} is not finite")
@@ -101,8 +109,10 @@ def crop_affine(
         raise ValueError(f"{name}: the box {box} with context {context} has no area")
     if picture is not None:
         _touches(left, top, left + width, top + height, picture, name)
-    scale = min(size[1] / width, size[0] / height) / context
-    return _centred((left + width / 2, top + height / 2), scale, size)
+    across, down = size[1] / width / context, size[0] / height / context
+    if fit != "stretch":
+        across = down = min(across, down) if fit == "inside" else down
+    return _centred((left + width / 2, top + height / 2), (across, down), size)
 
 
 def kim_affine(
@@ -134,7 +144,8 @@ def kim_affine(
     if right <= left or bottom <= top:
         raise ValueError(f"{name}: less than a pixel of the crop at {centre} is in the picture")
     middle = ((left + right - 1) / 2, (top + bottom - 1) / 2)
-    matrix = _centred(middle, size / max(right - left, bottom - top), (size, size))
+    scale = size / max(right - left, bottom - top)
+    matrix = _centred(middle, (scale, scale), (size, size))
     return Crop(matrix, (left, top, right, bottom))
 
 
@@ -181,10 +192,13 @@ def _take(image, matrix, size, window, interpolation) -> np.ndarray:
     return cv2.warpAffine(image, back[:2], (size[1], size[0]), flags=flags)
 
 
-def _centred(middle: tuple[float, float], scale: float, size: tuple[int, int]) -> Tensor:
-    """The scaling that moves the point `middle` to the centre of a crop of `size`."""
-    x, y = (size[1] - 1) / 2 - scale * middle[0], (size[0] - 1) / 2 - scale * middle[1]
-    return torch.tensor([[scale, 0, x], [0, scale, y], [0, 0, 1]], dtype=torch.float64)
+def _centred(
+    middle: tuple[float, float], scales: tuple[float, float], size: tuple[int, int]
+) -> Tensor:
+    """The scaling, across and down, that moves the point `middle` to the centre of a crop."""
+    a, b = scales
+    x, y = (size[1] - 1) / 2 - a * middle[0], (size[0] - 1) / 2 - b * middle[1]
+    return torch.tensor([[a, 0, x], [0, b, y], [0, 0, 1]], dtype=torch.float64)
 
 
 def _touches(left, top, right, bottom, picture: tuple[int, int], name: str) -> None:

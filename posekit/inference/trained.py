@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from posekit.data.pictures import height_width
 from posekit.geometry import skeleton as skeletons
 from posekit.geometry.skeleton import Skeleton
 from posekit.inference.predictor import Predictor
@@ -213,4 +214,4 @@ def _input_shape(kind: str, record: Mapping) -> tuple[int, ...]:
         side = int(load_settings(record["paper"]).loc["side", record["size"]])
     else:
         side = shape["size" if kind == "mesh" else "side"]
-    return 3, side, side
+    return 3, *height_width(side)

@@ -16,12 +16,19 @@ from posekit.models.mobilenet import HALF, LARGE, LIGHT, MODIFIED, light_backbon
 
 Number = int | float
 
+DILATIONS = {
+    "aspp": {"dilations": (4, 8, 12), "widen": 1.5},
+    "aspp2": {"dilations": (6, 12, 18), "widen": 1.5},
+    "aspp3": {"dilations": (6, 12, 18), "pooled": False},
+}
+"""Bouchiat et al.'s ASPPs, by their published configurations."""
+
 LAYOUTS = {"modified": MODIFIED, "half": HALF, "large": LARGE}
 
 
 def integral(
     *,
-    side: int,
+    side: int | Sequence[int],
     depth: int,
     channels: int,
     joints: int = 17,
@@ -34,7 +41,9 @@ def integral(
     pooled: bool = True,
     attention: bool = False,
 ) -> IntegralNet:
-    """An integral network for pictures of `side` px: the paper's, or a narrow one for CPUs.
+    """An integral network, the paper's or a narrow one for CPUs.
+
+    `side` is that of its pictures, px, or their height and width.
 
     The encoder is `small_resnet(width)` where there is a `width`, else `resnet(layers)` with
     "random" or "imagenet" `weights`. `bins` are those of a PPM; `dilations`, `widen` and `pooled`
@@ -44,7 +53,8 @@ def integral(
     encoder = small_resnet(width) if width else resnet(layers, weights=weights)
     if attention:
         narrow = {"head_channels": 2 * width} if width else {}
-        encoder = botnet(encoder, (side, side), **narrow)
+        size = (side, side) if isinstance(side, int) else tuple(side)
+        encoder = botnet(encoder, size, **narrow)
     bottleneck = PPM(encoder.channels, bins) if bins else None
     if dilations:
         bottleneck = ASPP(encoder.channels, dilations, widen=widen, pooled=pooled)
@@ -130,6 +140,9 @@ NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "ppm2": partial(integral, bins=BINS["PPM 2"]),
     "ppm3": partial(integral, bins=BINS["PPM 3"]),
     "ppm4": partial(integral, bins=BINS["PPM 4"]),
+    **{name: partial(integral, **how) for name, how in DILATIONS.items()},
+    "r101": partial(integral, layers=101),
+    "r152-ppm": partial(integral, layers=152, bins=BINS["PPM 1"]),
     "mobile": mobile,
     "part": backbone,
 }

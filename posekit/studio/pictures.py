@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from posekit.data.batch import Batch
-from posekit.data.pictures import Pictures, check_size, dice
+from posekit.data.pictures import Pictures, dice, height_width
 from posekit.geometry.body import Body, free
 from posekit.geometry.skeleton import H36M17, Skeleton
 from posekit.studio import poses
@@ -51,7 +51,7 @@ class StudioPictures(Pictures):
         *,
         frames: int = 600,
         every: int = 50,
-        size: int = 256,
+        size: int | Sequence[int] = 256,
         skeleton: Skeleton = H36M17,
         body: Body | None = None,
         varied: bool = False,
@@ -61,8 +61,7 @@ class StudioPictures(Pictures):
             subjects = (subjects,)
         if frames < 2 or every < 1:
             raise ValueError(f"frames {frames} must be 2 or more, every {every} 1 or more")
-        check_size(size)
-        self.size, self.skeleton, self.seed = size, skeleton, seed
+        self.size, self.skeleton, self.seed = height_width(size), skeleton, seed
         self.body, self.varied = free() if body is None else body, varied
         self._moments = range(0, frames, every)  # frames of a take that become pictures
         self._takes = poses.Takes(subjects, frames, seed)

@@ -22,7 +22,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from posekit.data.batch import Batch, join
-from posekit.data.pictures import Pictures, check_size, dice
+from posekit.data.pictures import Pictures, dice, height_width
 from posekit.geometry.body import Body, free
 from posekit.geometry.camera import Camera, Intrinsics
 from posekit.geometry.crop import crop_affine, take
@@ -83,7 +83,7 @@ class Wild(Pictures):
         split: str = "train",
         count: int = 20_000,
         *,
-        size: int = 256,
+        size: int | Sequence[int] = 256,
         skeleton: Skeleton = SPIN24,
         body: Body | None = None,
         people: int = 4,
@@ -93,10 +93,10 @@ class Wild(Pictures):
     ):
         if split not in SPLITS:
             raise ValueError(f"no split {split!r} of the wild pictures; there are train and test")
-        check_size(size)
         if count < 1 or people < 1 or seed < 0:
             raise ValueError(f"count {count} and people {people} must be 1 or more, seed {seed} 0")
-        self.split, self.count, self.size, self.skeleton = split, count, size, skeleton
+        self.split, self.count, self.skeleton = split, count, skeleton
+        self.size = height_width(size)
         self.body = free() if body is None else body
         self.people, self.occluders, self.seed = people, tuple(occluders), seed
         self.backgrounds = None if backgrounds is None else pictures_in(backgrounds)

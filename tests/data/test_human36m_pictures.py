@@ -235,6 +235,23 @@ def test_sun_s_box_shows_two_metres_round_the_pelvis(folder):
     assert (batch.joints2d[:, 0] - (SIZE - 1) / 2).abs().max() < 1e-2
 
 
+def test_crops_that_are_no_squares_show_sun_s_box_stretched_and_moon_s_whole(moon):
+    """Bouchiat et al.'s affine maps the box's middle, right and lower edges onto the crop's."""
+    square, tall = (kept(moon, boxes="sun", lens=False, size=size)[:] for size in (96, (128, 96)))
+    assert tall.images.shape[2:] == (128, 96)
+    drop = 128 / 96  # how much more of the crop's pixels a box has downwards
+    moved = (square.joints2d + 0.5) * torch.tensor([1, drop]) - 0.5
+    assert (tall.joints2d - moved).abs().max() < 1e-3
+    focal = tall.intrinsics[:, [0, 1], [0, 1]] / square.intrinsics[:, [0, 1], [0, 1]]
+    assert (focal - torch.tensor([1, drop])).abs().max() < 1e-5
+    seen = tall.joints3d @ tall.intrinsics.mT
+    assert (seen[..., :2] / seen[..., 2:] - tall.joints2d).abs().max() < 1e-2
+    whole = kept(moon, size=(128, 96))[:]
+    boxes = whole.boxes[:, 2:] / torch.tensor([96, 128])
+    assert (boxes.amax(1) - 1 / 1.25).abs().max() < 1e-5  # one side fills the crop, widened
+    assert (whole.intrinsics[:, 0, 0] / whole.intrinsics[:, 1, 1] - 1).abs().max() < 1e-2
+
+
 # ---- the contract of picture data sets
 
 

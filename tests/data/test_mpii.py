@@ -308,6 +308,20 @@ def test_other_crops_are_squares_of_their_papers_side(pictures, rule, side):
         MpiiPictures(pictures.people, pictures.folder, rule="sun")
 
 
+def test_crops_that_are_no_squares_are_narrower_and_as_high(pictures):
+    """ETH's data/mpii.py: width = height * patch_width / patch_height."""
+    about = pictures.people, pictures.folder
+    [batch] = [MpiiPictures(*about, size=(128, 96), rule="bouchiat")[0]]
+    person = MADE[0]
+    x, y = person.centre[0] - 1, person.centre[1] + 15 * person.scale - 1
+    high = 312.5 * person.scale / 2
+    edges = to_picture(torch.tensor([[[-0.5, -0.5], [95.5, 127.5]]]), batch)[0].flatten()
+    wide = 0.75 * high
+    assert edges.tolist() == pytest.approx([x - wide, y - high, x + wide, y + high], abs=1e-3)
+    with pytest.raises(ValueError, match="crops are squares, not of"):
+        MpiiPictures(*about, size=(128, 96))
+
+
 def test_joints_outside_the_crop_are_hidden(pictures):
     people = pictures.people
     for index in range(6):

@@ -118,6 +118,18 @@ def test_a_box_comes_into_the_middle_widened():
     assert at(wide, 190, 60)[0] == pytest.approx(287.5)
 
 
+def test_a_box_of_another_shape_fits_by_its_height_or_is_stretched():
+    box, size = (100.0, 50.0, 200.0, 200.0), (384, 288)  # height, width
+    high = crop_affine(box, size, context=1, fit="height")
+    assert at(high, 200, 50) == pytest.approx([143.5, -0.5])
+    assert at(high, 200 + 75, 250) == pytest.approx([287.5, 383.5])  # 3/4 of the height is seen
+    stretched = crop_affine(box, size, context=1.25, fit="stretch")
+    assert at(stretched, 200 - 125, 150 - 125) == pytest.approx([-0.5, -0.5])
+    assert at(stretched, 200 + 125, 150 + 125) == pytest.approx([287.5, 383.5])
+    with pytest.raises(ValueError, match="no fit 'wide'; there are inside, height, stretch"):
+        crop_affine(box, size, fit="wide")
+
+
 def test_the_whole_picture_is_cut_as_it_is(picture):
     matrix = crop_affine((-0.5, -0.5, 80, 60), (60, 80), context=1, picture=(60, 80))
     assert torch.equal(take(picture, matrix, (60, 80)), torch.from_numpy(picture).permute(2, 0, 1))

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from posekit.claims.paper import load_paper
+from posekit.models.integral import ASPP, PPM
 from posekit.models.profile import parameters
 from posekit.models.zoo import BACKBONES, NETWORKS, backbone
 
@@ -15,8 +16,10 @@ def test_integral_networks_are_built_of_a_shape_for_cpus(name):
     with torch.device("meta"):
         built = NETWORKS[name](**TINY)
         assert built.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 17, 3)
-    bins = [level.pool.output_size for level in getattr(built.bottleneck, "levels", ())]
-    assert len(bins) == {"ppm": 4, "botnet-ppm": 4, "ppm2": 4, "ppm3": 6, "ppm4": 7}.get(name, 0)
+    grids = len(getattr(built.bottleneck, "levels", ())) * isinstance(built.bottleneck, PPM)
+    few = dict.fromkeys(("ppm", "ppm2", "botnet-ppm", "r152-ppm"), 4)
+    assert grids == (few | {"ppm3": 6, "ppm4": 7}).get(name, 0)
+    assert isinstance(built.bottleneck, ASPP) == name.startswith("aspp")
     attends = any("attention" in type(module).__name__.lower() for module in built.modules())
     assert attends == name.startswith("botnet")
 
@@ -29,6 +32,16 @@ def test_names_of_full_size_are_the_papers_networks():
             "mobile": parameters(NETWORKS["mobile"](side=256, joints=18)),
         }
     assert counted == {"resnet": 34_274_944, "mobile": 4_073_248}
+
+
+def test_bouchiat_s_final_network_sees_pictures_that_are_no_squares():
+    """Their model_integral.py has 81,532,680 parameters, without the unused classifier's."""
+    with torch.device("meta"):
+        final = NETWORKS["r152-ppm"](side=[384, 288], depth=72, channels=256)
+        volumes = final.eval().volumes(torch.zeros(1, 3, 384, 288))
+        attends = NETWORKS["botnet"](side=[384, 288], depth=8, channels=8)
+        assert attends.eval()(torch.zeros(1, 3, 384, 288)).shape == (1, 17, 3)
+    assert parameters(final) == 81_532_680 and volumes.shape == (1, 17, 72, 96, 72)
 
 
 def test_backbones_have_the_parameters_of_table_2():

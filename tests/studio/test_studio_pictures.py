@@ -97,6 +97,15 @@ def test_the_splits_share_no_actor_and_no_pose(strangers):
     assert torch.equal(wild.Moments(TRAIN)[60 + 7], take[70])
 
 
+def test_pictures_need_not_be_squares():
+    for pictures in (Wild("test", 2, size=(96, 64)), StudioPictures(("S9",), size=(96, 64))):
+        batch = pictures[[1]]
+        assert batch.images.shape == (1, 3, 96, 64)
+        seen = batch.joints3d @ batch.intrinsics.mT
+        pixels = seen[..., :2] / seen[..., 2:]
+        assert (pixels - batch.joints2d).abs().max() < 2  # the lens's distortion
+
+
 def test_studio_pictures_are_the_studios_frames(actors):
     poses = load(frames=52, every=26, detector="truth", subjects=("S9",))
     assert len(actors) == len(poses)
@@ -169,7 +178,7 @@ def test_pictures_are_asked_for_as_lists_and_slices(strangers):
     "wrong, words",
     [
         ({"size": 0}, "size 0 is the pixels"),
-        ({"size": 5000}, "whole number, 16 to 1024"),
+        ({"size": 5000}, "whole numbers, 16 to 1024"),
         ({"count": -3}, "count -3"),
         ({"people": 0}, "people 0"),
         ({"seed": -1}, "seed -1"),

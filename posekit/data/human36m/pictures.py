@@ -15,7 +15,7 @@ of the picture in four real frames. Intrinsics leave distortion out either way, 
 N frames. Pictures: px, the centre of the upper left one at (0, 0). Camera: mm.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,22 +28,23 @@ from posekit.data.batch import SEEN
 from posekit.data.human36m.files import SUBJECTS
 from posekit.data.human36m.frames import SOURCES, frames_of
 from posekit.data.people import People, PeoplePictures, Row, clip, intrinsic_matrices
-from posekit.data.pictures import check_size
 from posekit.data.poses import PoseSet
 from posekit.geometry.camera import HUMAN36M_INTRINSICS
 from posekit.geometry.skeleton import H36M17
 
 BOUCHIAT = {"train": ("S1", "S5", "S6", "S7"), "valid": ("S8",)}
-BOXES = {"moon": 1.25, "sun": 1.0}  # by how much the crop is wider than the box
+BOXES = {"moon": (1.25, "inside"), "sun": (1.0, "stretch")}
+"""By how much the crop is wider than the box, and how the box fits it (`crop_affine`)."""
 SIDE = 2000.0  # mm, of the square that Sun et al. put round the pelvis
 
 
 class Human36mPictures(PeoplePictures):
-    """One square crop a frame; `frames` says which one each is.
+    """One crop a frame; `frames` says which one each is.
 
     `boxes`: "moon" takes those of Moon et al.'s json, else, by their rule, 1.2 times what the 17
     joints span; cut at the picture's edges, squared, and widened by 1.25. "sun" takes the square of
-    2 m round the pelvis, seen at its depth. `lens`: see above. Other arguments are those of
+    2 m round the pelvis, seen at its depth; crops that are no squares show it stretched, as Bouchiat
+    et al.'s code does with a box of Human3.6M's, whatever the crop's shape. `lens`: see above. Other arguments are those of
     `human36m.load`, and `partial` also leaves out frames whose picture is not there.
 
     Joints are SEEN inside picture and crop, HIDDEN outside: which ones the body or a chair covers
@@ -61,12 +62,11 @@ class Human36mPictures(PeoplePictures):
         subjects: Iterable[str] = SUBJECTS,
         *,
         every: int = 1,
-        size: int = 256,
+        size: int | Sequence[int] = 256,
         boxes: str = "moon",
         lens: bool = True,
         partial: bool = False,
     ):
-        check_size(size)
         if boxes not in BOXES:
             raise ValueError(f"no boxes {boxes!r}; there are {', '.join(BOXES)}")
         folder = Path(folder)
@@ -86,7 +86,8 @@ class Human36mPictures(PeoplePictures):
                 f"{first}: {self.source.get}{'' if partial else '; `partial` does without them'}"
             )
         people = self._people(poses.where(present), preparation, boxes, lens)
-        super().__init__(people, folder, size=size, context=BOXES[boxes])
+        context, fit = BOXES[boxes]
+        super().__init__(people, folder, size=size, context=context, fit=fit)
 
     def _people(self, poses: PoseSet, preparation: str, boxes: str, lens: bool) -> People:
         """The frames as labelled people, each with the camera and the person's box."""

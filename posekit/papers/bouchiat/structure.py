@@ -15,7 +15,7 @@ from posekit.models.encoders import Encoder, resnet
 from posekit.models.integral import ASPP, BINS, PPM, IntegralNet
 from posekit.models.profile import parameters, without_batch_norm
 from posekit.models.soft_argmax import soft_argmax
-from posekit.models.zoo import NETWORKS
+from posekit.models.zoo import DILATIONS, NETWORKS
 from posekit.papers import Counts, count_modules, published_settings
 from posekit.studio.pictures import StudioPictures
 from posekit.training import loop
@@ -25,11 +25,6 @@ from posekit.training.integral import targets
 from posekit.training.losses import joint_loss
 
 PYRAMIDS = dict(zip(("ppm", "ppm2", "ppm3", "ppm4"), BINS.values(), strict=True))
-DILATIONS = {
-    "aspp": {"dilations": (4, 8, 12), "widen": 1.5},
-    "aspp2": {"dilations": (6, 12, 18), "widen": 1.5},
-    "aspp3": {"dilations": (6, 12, 18), "pooled": False},
-}
 FINAL_SIZE = (384, 288)  # height and width of the final network's pictures, px
 
 

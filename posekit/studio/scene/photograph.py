@@ -149,11 +149,10 @@ def photograph(
     return Shot(scene, affine, image, boxes.numpy(), owner, parts, front, hidden)
 
 
-def crop_person(scene: Scene, size: int) -> Shot:
-    """The crop of the first person by the usual rule (`crop_affine`), size x size px."""
-    box = tuple(bounding_box(scene, 0).tolist())
-    affine = crop_affine(box, (size, size)).numpy()
-    return photograph(scene, affine, size, size, scene.camera.size)
+def crop_person(scene: Scene, size: tuple[int, int]) -> Shot:
+    """The crop of the first person by the usual rule (`crop_affine`), of `size` (height, width)."""
+    affine = crop_affine(tuple(bounding_box(scene, 0).tolist()), size).numpy()
+    return photograph(scene, affine, *size, scene.camera.size)
 
 
 @lru_cache(maxsize=16)
