@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from posekit.data.batch import Batch, join
-from posekit.data.mixture import BOUCHIAT_POINTS, as_skeleton, flattened
+from posekit.data.mixture import BOUCHIAT_POINTS, Mixed, Turns, as_skeleton, flattened
 from posekit.data.pictures import Pictures, draw
 
 
@@ -30,6 +30,8 @@ class Album:
     heads: Float[Tensor, " N"] | None = None  # head sizes as MPII defines them, px; NaN: unknown
     occluders: tuple[UInt8[np.ndarray, "_ _ 4"], ...] = ()  # for augmentations that paste things
     share: float = 1.0  # of the data set's pictures that it has
+    turns: Turns | None = None  # what an epoch shows; None: every picture once
+    origins: tuple[tuple[Pictures, tuple[int, ...]], ...] = ()  # data sets and the rows from them
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -37,7 +39,19 @@ class Album:
     def __getitem__(self, chosen: slice) -> "Album":
         """The pictures of a slice."""
         heads = None if self.heads is None else self.heads[chosen]
-        return replace(self, batch=self.batch[chosen], frames=self.frames[chosen], heads=heads)
+        own = {"batch": self.batch[chosen], "frames": self.frames[chosen], "heads": heads}
+        return replace(self, **own, turns=None, origins=())
+
+    def origin(self, row: int) -> tuple[Pictures, int] | None:
+        """The data set that a picture is from and its number there; None where that is not known."""
+        for pictures, rows in self.origins:
+            if row < len(rows):
+                row = rows[row]
+                if isinstance(pictures, Mixed):
+                    pictures, row = pictures.sets[pictures.which[row]], int(pictures.rows[row])
+                return pictures, row
+            row -= len(rows)
+        return None
 
     @cached_property
     def _digest(self) -> str:
@@ -47,6 +61,7 @@ class Album:
             digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
         for cutout in self.occluders:
             digest.update(repr(cutout.shape).encode() + cutout.tobytes())
+        digest.update(repr(self.turns).encode() if self.turns else b"")
         return digest.hexdigest()[:16]
 
     def fingerprint(self) -> str:
@@ -82,24 +97,29 @@ def read(
     frames = frames.assign(inside=inside(batch).numpy())
     heads = pictures.heads_in(batch).float() if hasattr(pictures, "heads_in") else None
     share = len(chosen) / len(whole) if whole else 1.0
-    return Album(pictures.name, pictures.version, batch, frames, heads, share=share)
+    about = {"share": share, "origins": ((pictures, tuple(chosen)),)}
+    return Album(pictures.name, pictures.version, batch, frames, heads, **about)
 
 
-def mix(one: Album, another: Album, *, withhold_3d: bool = False) -> Album:
+def mix(one: Album, another: Album, *, withhold_3d: bool = False, even: bool = False) -> Album:
     """Two albums as one, with the joints of the first; masks and part maps are left out.
 
     Joints that the second album lacks are UNKNOWN, stand-ins are Bouchiat et al.'s. `withhold_3d`
-    removes 3D joints and bodies from the second album, as if it were MPII.
+    removes 3D joints and bodies from the second album, as if it were MPII. With `even` epochs show
+    as many pictures of both, the smaller one's several times: so Moon et al. (ICCV 2019) train.
     """
     second = flattened(another.batch) if withhold_3d else another.batch
     second = as_skeleton(second, one.batch.skeleton, BOUCHIAT_POINTS)
     batches = [replace(batch, masks=None, parts=None) for batch in (one.batch, second)]
+    sizes = len(one), len(another)
     return Album(
         f"{one.name}+{another.name}",
         f"{one.version}+{another.version}",
         join(batches),
         pd.concat([one.frames, another.frames], ignore_index=True),
         occluders=one.occluders,
+        turns=Turns(sizes, (1, 1), 2 * max(sizes)) if even else None,
+        origins=one.origins + another.origins if one.origins and another.origins else (),
         share=(len(one) + len(another)) / (len(one) / one.share + len(another) / another.share),
     )
 

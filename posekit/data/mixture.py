@@ -14,11 +14,12 @@ N pictures of all sets; J joints of the skeleton.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Int64
+from torch import Tensor
 
 from posekit.data.batch import UNKNOWN, Batch, join
 from posekit.data.pictures import Pictures, dice
@@ -30,6 +31,38 @@ kaufmann-a/ETH_MP-Human-Pose-Prediction, gives the same name. The spine has no s
 other points: on 60 of the studio's strangers they lie 40, 82 and 51 mm apart on average."""
 
 Number = int | float
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Which pictures of an album of several sets, one after the other, an epoch shows.
+
+    `sizes` are the sets' numbers of pictures and `shares` their parts of an epoch of `length`
+    pictures. Every set shows all of its pictures, in an order of its own, before any again, whatever
+    epoch that falls into. Errors as those of `Mixed`.
+    """
+
+    sizes: tuple[int, ...]
+    shares: tuple[Number, ...]
+    length: int
+
+    def __post_init__(self):
+        _check_shares(self.shares, len(self.sizes))
+        if not all(self.sizes):
+            raise ValueError(f"nothing to mix: the sets have {list(self.sizes)} pictures")
+
+    def __len__(self) -> int:
+        return self.length
+
+    def epoch(self, number: int) -> Int64[Tensor, " N"]:
+        """The rows of the album that this epoch, from 0, shows: first those of the first set."""
+        rows, start = [], 0
+        counts = _counts(list(self.sizes), self.shares, self.length)
+        for which, (size, count) in enumerate(zip(self.sizes, counts, strict=True)):
+            shown = _order(size, count * (number + 1), (17, which))[count * number :]
+            rows.append(shown + start)
+            start += size
+        return torch.from_numpy(np.concatenate(rows))
 
 
 class Mixed(Pictures):

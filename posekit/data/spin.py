@@ -21,7 +21,7 @@ N persons.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ from posekit.data.batch import SEEN, UNKNOWN
 from posekit.data.formats import npz
 from posekit.data.formats.pickles import AGAIN
 from posekit.data.human36m.files import take_of
-from posekit.data.mixture import Mixed
+from posekit.data.mixture import Mixed, Turns
 from posekit.data.people import (
     Part,
     People,
@@ -150,17 +150,21 @@ def load(folder: Path | str, name: str, *, size: int = 224) -> PeoplePictures:
     return spin_crops(read(path, chosen.data), folder / chosen.folder, folder, size=size)
 
 
-def mixture(folder: Path | str, *, size: int = 224, length: int | None = None) -> Mixed:
-    """Bae's training sets: `SHARE_3D` of MPI-INF-3DHP, the others by their sizes.
-
-    An epoch of SPIN's has as many pictures as its largest set, and so has the mixture, unless a
-    `length` is given: that of all epochs, of which each takes the next stretch. SPIN throws dice
-    for the set of each picture; here sets take turns. Errors as `load`.
-    """
+def mixture(folder: Path | str, *, size: int = 224) -> Mixed:
+    """Bae's training sets (TRAIN), one after the other; errors as `load`."""
     sets = [load(folder, name, size=size) for name in TRAIN]
-    sizes = [len(each) for each in sets]
+    return Mixed(sets, skeleton=SPIN24, stand_ins={})
+
+
+def turns(sizes: Sequence[int]) -> Turns:
+    """What an epoch shows of sets of these sizes, those of TRAIN: `SHARE_3D` of MPI-INF-3DHP, of the
+    others shares by their sizes.
+
+    As in SPIN an epoch has as many pictures as the largest set; which throws dice for the set of
+    each picture.
+    """
     shares = [SHARE_3D, *((1 - SHARE_3D) * each / sum(sizes[1:]) for each in sizes[1:])]
-    return Mixed(sets, shares, length=length or max(sizes), skeleton=SPIN24, stand_ins={})
+    return Turns(tuple(sizes), tuple(shares), max(sizes))
 
 
 def check(folder: Path | str) -> Iterator[Row]:

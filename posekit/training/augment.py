@@ -4,7 +4,8 @@ What was drawn (`posekit.training.augmentations`) happens in this order: one war
 rotation and zoom about the picture's centre; `posekit.training.warp`), 3D joints scaled about the
 camera, so that their projections stay, things pasted over, an erased rectangle, colours. Where the
 papers paste or erase on the full frame before they crop, here it happens on the crop, after the
-warp: shares are those of the crop, and rectangles stay upright.
+warp: shares are those of the crop, and rectangles stay upright. With `whole` frames
+(`posekit.training.whole_frames`) it happens as in the papers' code.
 
 B persons, J joints, H x W pixels of the pictures.
 """
@@ -12,6 +13,7 @@ B persons, J joints, H x W pixels of the pictures.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import repeat
 
 import cv2
 import numpy as np
@@ -21,8 +23,10 @@ from torch import Tensor
 
 from posekit.data.albums import Album
 from posekit.data.batch import HIDDEN, SEEN, Batch, join, unit_range
+from posekit.training import whole_frames
 from posekit.training.augmentations import AUGMENTATIONS, Augmentation, Draw, Placed
 from posekit.training.warp import similarities, warp
+from posekit.training.whole_frames import Frame
 
 Occluders = Sequence[UInt8[np.ndarray, "_ _ 4"]]  # RGB and opacity
 
@@ -31,7 +35,8 @@ class Augmented:
     """An album as a data set for training: batches of pictures, augmented anew in every epoch.
 
     `targets` makes the targets of a batch. With `only_3d`, pictures without 3D joints stay as they
-    are, as Bouchiat et al. leave those of MPII.
+    are, as Bouchiat et al. leave those of MPII. With `whole`, persons are cut out of their whole
+    pictures after the augmentation. An album with turns shows in every epoch what these say.
     """
 
     def __init__(
@@ -43,26 +48,38 @@ class Augmented:
         seed: int = 0,
         device: str = "cpu",
         only_3d: bool = False,
+        whole: bool = False,
     ):
-        self.batch, self.targets, self.only_3d = album.batch.to(device), targets, only_3d
+        self.album, self.batch, self.targets = album, album.batch.to(device), targets
+        self.only_3d, self.whole = only_3d, whole
         self.augment = partial(
             augment, augmentation=augmentation, seed=seed, occluders=album.occluders
         )
 
     def __len__(self) -> int:
-        return len(self.batch)
+        return len(self.album.turns or self.batch)
 
     def samples(
         self, indices: Int64[Tensor, " B"], epoch: int = 0
     ) -> tuple[Float[Tensor, "B 3 H W"], Tensor | Batch]:
         """The pictures of these indices, augmented as in `epoch`, with their targets."""
-        chosen = self.batch[indices.to(self.batch.images.device)]
+        turns, device = self.album.turns, self.batch.images.device
+        rows = indices if turns is None else turns.epoch(epoch)[indices]
+        chosen = self.batch[rows.to(device)]
+        if turns is not None:  # a picture that is shown twice is not augmented twice alike
+            chosen = replace(chosen, index=indices.to(device))
         varied = chosen.has_joints3d if self.only_3d else torch.ones_like(chosen.has_joints3d)
+        frames = []
+        if self.whole and varied.any():
+            frames = whole_frames.read(
+                self.album, rows[varied.cpu()].tolist(), chosen.images[varied]
+            )
         if varied.all():
-            chosen = self.augment(chosen, epoch=epoch)
+            chosen = self.augment(chosen, epoch=epoch, frames=frames)
         elif varied.any():
             order = torch.cat([varied.nonzero(), (~varied).nonzero()]).flatten().argsort()
-            chosen = join([self.augment(chosen[varied], epoch=epoch), chosen[~varied]])[order]
+            changed = self.augment(chosen[varied], epoch=epoch, frames=frames)
+            chosen = join([changed, chosen[~varied]])[order]
         return unit_range(chosen.images), self.targets(chosen)
 
 
@@ -73,8 +90,9 @@ def augment(
     seed: int,
     epoch: int = 0,
     occluders: Occluders = (),
+    frames: Sequence[Frame] = (),
 ) -> Batch:
-    """The batch augmented as in `epoch` of a training with this `seed`.
+    """The batch augmented as in `epoch` of a training with this `seed`; with `frames`, from these.
 
     Raises ValueError for a name that is not in AUGMENTATIONS, and where the augmentation pastes
     things and there are no `occluders`.
@@ -84,13 +102,23 @@ def augment(
             names = ", ".join(f'"{name}"' for name in AUGMENTATIONS)
             raise ValueError(f'no augmentation "{augmentation}", there are {names}')
         augmentation = AUGMENTATIONS[augmentation]
-    samples = batch.index.tolist()
-    draws = [augmentation.draw(each, batch.size, seed=seed, epoch=epoch) for each in samples]
-    return apply(batch, draws, occluders)
+    how, edges = {"seed": seed, "epoch": epoch}, [frame.edges for frame in frames] or repeat(())
+    draws = [
+        augmentation.draw(each, batch.size, edges=edge, **how)
+        for each, edge in zip(batch.index.tolist(), edges, strict=False)
+    ]
+    return apply(batch, draws, occluders, frames)
 
 
-def apply(batch: Batch, draws: Sequence[Draw], occluders: Occluders = ()) -> Batch:
+def apply(
+    batch: Batch,
+    draws: Sequence[Draw],
+    occluders: Occluders = (),
+    frames: Sequence[Frame] = (),
+) -> Batch:
     """The batch after what was drawn for each sample; the one passed in stays as it is.
+
+    The persons' `frames`, where there are any, are changed in place and cut anew.
 
     Joints SEEN become HIDDEN, and masks and parts 0, where something covers them by half or more.
     """
@@ -99,20 +127,21 @@ def apply(batch: Batch, draws: Sequence[Draw], occluders: Occluders = ()) -> Bat
             "this augmentation pastes things over pictures and the album has no occluders; take "
             "replace(album, occluders=...) with DataSets.occluders(seed) of posekit.training"
         )
-    batch = warp(batch, matrices(draws, batch.size).to(batch.images.device))
+    moved, device = matrices(draws, batch.size), batch.images.device
+    if frames:
+        pairs = zip(frames, draws, moved, strict=True)
+        parts = [_from_frame(frame, draw, occluders, by, batch.size) for frame, draw, by in pairs]
+        images, covered = (torch.stack(each).to(device) for each in zip(*parts, strict=True))
+        batch = warp(batch, moved.to(device), images)
+    else:
+        batch = warp(batch, moved.to(device))
+        covered = torch.zeros_like(batch.images[:, 0], dtype=torch.bool)
+        for picture, cover, draw in zip(batch.images, covered, draws, strict=True):
+            left, top, width, height = draw.erased
+            rectangle = slice(top, top + height), slice(left, left + width)
+            _cover(picture, cover, draw, occluders, rectangle)
     depth = batch.joints3d.new_tensor([draw.depth for draw in draws])
     batch = replace(batch, joints3d=batch.joints3d * depth[:, None, None])
-    covered = torch.zeros_like(batch.images[:, 0], dtype=torch.bool)
-    for picture, cover, draw in zip(batch.images, covered, draws, strict=True):
-        for place in draw.placed:
-            _paste(picture, cover, occluders[int(place.which * len(occluders))], place)
-        left, top, width, height = draw.erased
-        if width:
-            where = (..., slice(top, top + height), slice(left, left + width))
-            rng = np.random.Generator(np.random.Philox(draw.noise))
-            noise = rng.integers(0, 256, (3, height, width), np.uint8)
-            picture[where] = torch.from_numpy(noise).to(covered.device)
-            cover[where] = True
     if covered.any():
         batch = _hide(batch, covered)
     colour = torch.tensor([draw.colour for draw in draws])
@@ -129,6 +158,38 @@ def matrices(draws: Sequence[Draw], size: tuple[int, int]) -> Float[Tensor, "B 3
     flip = torch.tensor([draw.flip for draw in draws])
     turn, side = torch.tensor([(d.turn, d.side) for d in draws], dtype=torch.float64).unbind(1)
     return similarities(size, flip, turn, 1 / side)
+
+
+def _from_frame(
+    frame: Frame,
+    draw: Draw,
+    occluders: Occluders,
+    matrix: Float[Tensor, "3 3"],
+    size: tuple[int, int],
+) -> tuple[UInt8[Tensor, "3 H W"], Bool[Tensor, "H W"]]:
+    """One person cut out of the whole picture after what was drawn, and what of it is covered."""
+    cover = torch.zeros(frame.image.shape[:2], dtype=torch.bool)
+    picture = torch.from_numpy(frame.image).permute(2, 0, 1)
+    _cover(picture, cover, draw, occluders, frame.inside(draw.erased))
+    return whole_frames.cut(frame, cover, matrix, size)
+
+
+def _cover(
+    picture: UInt8[Tensor, "3 H W"],
+    cover: Bool[Tensor, "H W"],
+    draw: Draw,
+    occluders: Occluders,
+    rectangle: tuple[slice, slice],
+) -> None:
+    """Paste what was drawn and erase a rectangle of rows and columns, in place."""
+    for place in draw.placed:
+        _paste(picture, cover, occluders[int(place.which * len(occluders))], place)
+    if draw.erased[2]:
+        where = (..., *rectangle)
+        rng = np.random.Generator(np.random.Philox(draw.noise))
+        noise = rng.integers(0, 256, picture[where].shape, np.uint8)
+        picture[where] = torch.from_numpy(noise).to(cover.device)
+        cover[where] = True
 
 
 def _paste(

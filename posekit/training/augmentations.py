@@ -17,6 +17,7 @@ AUGMENTATIONS has those of four papers, each with the code, on GitHub, that its 
   mobile devices"; SangbumChoi/MobileHumanPose.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -103,8 +104,19 @@ class Augmentation:
     erase: Erase | None = None
     colour: Uniform | None = None  # factor of each channel, then rounded and clipped
 
-    def draw(self, sample: int, size: tuple[int, int], *, seed: int, epoch: int = 0) -> Draw:
+    def draw(
+        self,
+        sample: int,
+        size: tuple[int, int],
+        *,
+        seed: int,
+        epoch: int = 0,
+        edges: Sequence[Number] = (),
+    ) -> Draw:
         """What happens in this epoch to a sample, in pictures of `size` (height, width).
+
+        With the `edges` of the whole picture (left, top, right, bottom; px of the crop) rectangles
+        that are erased may reach out of the crop, but not out of the picture.
 
         Every part has random numbers of its own: one part more or less changes none of the rest.
         """
@@ -119,7 +131,7 @@ class Augmentation:
             rng = generator(1)
             draw = draw._replace(colour=tuple(self.colour.draw(rng) for _ in range(3)))
         if self.erase and (rng := generator(2)).random() < self.erase.probability:
-            erased = _rectangle(self.erase, size, rng)
+            erased = _rectangle(self.erase, size, rng, edges)
             draw = draw._replace(erased=erased, noise=int(rng.integers(2**62)))
         if self.paste and (rng := generator(3)).random() < self.paste.probability:
             count, scale = (
@@ -143,14 +155,24 @@ def _generator(seed: int, epoch: int, sample: int, part: int) -> np.random.Gener
     return np.random.Generator(np.random.Philox(key=[seed, 0], counter=counter))
 
 
-def _rectangle(erase: Erase, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, ...]:
-    """Left, top, width, height of the first rectangle drawn that fits into the picture."""
+def _rectangle(
+    erase: Erase,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    edges: Sequence[Number] = (),
+) -> tuple[int, ...]:
+    """Left, top, width, height of the first rectangle drawn that fits between the edges.
+
+    By default into the crop. One that is larger than the crop reaches out of it on both sides, as
+    in the published code.
+    """
+    x, y, right, bottom = edges or (0, 0, size[1], size[0])
     while True:
         area = erase.area.draw(rng) * size[0] * size[1]
         ratio = erase.ratio.draw(rng)
         height, width = (area * ratio) ** 0.5, (area / ratio) ** 0.5
         top, left = rng.random(2) * [size[0] - height, size[1] - width]
-        if height < size[0] and width < size[1]:
+        if x <= left and y <= top and left + width < right and top + height < bottom:
             return int(left), int(top), int(width), int(height)
 
 
@@ -196,6 +218,5 @@ AUGMENTATIONS = {
   are distributed the text doesn't say: here uniformly. The code divides depths by the zoom, too, as
   if whoever looks smaller were smaller; "depths kept" leaves people their size.
 - "bae": of SPIN, whose data loader the paper's training code uses; its text names no augmentation.
-- "choi2021": its text says "synthetic occlusion"; its code erases a rectangle. On the full frame,
-  where the code does it, the rectangle may also reach out of the crop.
+- "choi2021": its text says "synthetic occlusion"; its code erases a rectangle.
 """

@@ -134,11 +134,12 @@ class DataSets:
         pictures = Wild(split, count, size=size, skeleton=MPII16, people=1)
         return self.read(pictures, "people")
 
-    def muco(self, strangers: Album, *, size: int, step: int) -> Album | None:
+    def muco(self, strangers: Album, *, size: int, step: int, even: bool = False) -> Album | None:
         """Every `step`-th person of MuCo-3DHP with COCO's people in 2D; None without MuCo-3DHP.
 
         `strangers` take COCO's place. As Moon et al. do, the middle of the shoulders stands for
-        the base of the neck that pictures with 2D joints lack. ValueError for COCO alone.
+        the base of the neck that pictures with 2D joints lack; with `even` epochs show as many of
+        both. ValueError for COCO alone.
         """
         if "muco" not in self:
             if "coco" in self:
@@ -152,7 +153,8 @@ class DataSets:
             strangers = self.read(people, "COCO", step=step)
         flat = as_skeleton(strangers.batch, MPII16, {})
         flat = as_skeleton(flat, album.batch.skeleton, MOON_POINTS)
-        return albums.mix(album, replace(strangers, batch=flat), withhold_3d=True)
+        strangers = replace(strangers, batch=flat)
+        return albums.mix(album, strangers, withhold_3d=True, even=even)
 
     def mupots(self, *, size: int, step: int) -> SceneAlbum | None:
         """Every `step`-th annotated person of MuPoTS-3D, to test on; None without."""
@@ -185,7 +187,11 @@ class DataSets:
             return None
         if "smpl" not in self:
             raise ValueError("data: spin needs smpl, too: the bodies in SPIN's files are SMPL's")
-        return self.read(spin.mixture(self.folders["spin"], size=size), "SPIN's mixture")
+        mixed = spin.mixture(self.folders["spin"], size=size)
+        album = self.read(mixed, "SPIN's mixture")
+        [(_, rows)] = album.origins
+        sizes = np.bincount(mixed.which[list(rows)], minlength=len(mixed.sets)).tolist()
+        return replace(album, turns=spin.turns(sizes) if all(sizes) else None)
 
     def body_tests(self, *, size: int, step: int) -> list[tuple[Album, tuple[str, ...]]]:
         """The test sets of body regression that are there, with their pose protocols."""

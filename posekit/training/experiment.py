@@ -27,6 +27,8 @@ from posekit.training.runs import WEIGHTS, Measured, Run, cache_folder
 Networks = Mapping[str, Callable[..., nn.Module]]
 RECIPE = ("epochs", "batch", "rate", "drops", "schedule", "average", "precision", "clip")
 """Settings that every training takes from the size, where it has them."""
+OF_SIZE = ("picture", "augmented")
+"""Options of tasks that are taken from the size, where it has them and the notebook has none."""
 EVALUATED_TOGETHER = 64  # pictures
 
 
@@ -77,7 +79,8 @@ class Task:
         recipe = {key: setting[key] for key in RECIPE if key in setting}
         config = {"subject": name, "network": network, "shape": dict(options.get("shape", {}))}
         config |= {"recipe": recipe | options.get("recipe", {})}
-        return config | {key: options.get(key, value) for key, value in self.options.items()}
+        known = self.options | {key: setting[key] for key in OF_SIZE if key in setting}
+        return config | {key: options.get(key, known[key]) for key in self.options}
 
 
 @dataclass

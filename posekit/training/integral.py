@@ -35,6 +35,8 @@ from posekit.training.losses import (
 
 LOSSES = ("joints", "volumes", "both", "both, published")
 OUTSIDE = ("taught", "ignored")
+PICTURES = ("crop", "whole")
+AUGMENTED = ("with depths", "all")
 PROTOCOLS = PICTURE_PROTOCOLS | POSE_PROTOCOLS | MUPOTS_PROTOCOLS
 STAND_INS = SAME_POINT | SPIN_3DHP_POINTS | {"head_top": ("head",), "mid_head": ("neck_nose",)}
 """Joints that a network predicts, in the place of joints that only the test set has."""
@@ -52,7 +54,9 @@ class Integral(Task):
 
     `loss` is one of LOSSES; `z_of_2d` says what becomes of depths that are not labelled, `mean_over`
     what the loss is divided by (`joint_loss`), `outside` whether joints outside the cube are taught
-    (`targets`). Pictures without depths are never augmented, as Bouchiat et al. leave MPII's.
+    (`targets`). With `picture` "whole" persons are cut out of whole pictures after the augmentation
+    (`training.whole_frames`). `augmented` says which pictures: those with depths, as Bouchiat et al.
+    leave MPII's, or all, as Choi et al. do.
     """
 
     options: ClassVar = {
@@ -61,6 +65,8 @@ class Integral(Task):
         "z_of_2d": Z_OF_2D[0],
         "mean_over": MEANS[0],
         "outside": OUTSIDE[0],
+        "picture": PICTURES[0],
+        "augmented": AUGMENTED[0],
     }
 
     def run(self, session: Session, train: Album, *tests: Album) -> list[Row]:
@@ -80,6 +86,7 @@ class Integral(Task):
     def config(self, name: str, options: Mapping, setting: Mapping) -> dict:
         config = super().config(name, options, setting)
         words = {"loss": LOSSES, "z_of_2d": Z_OF_2D, "mean_over": MEANS, "outside": OUTSIDE}
+        words |= {"picture": PICTURES, "augmented": AUGMENTED}
         for key, known in words.items():
             if config[key] not in known:
                 there = ", ".join(known)
@@ -111,9 +118,12 @@ def fit(
     z_of_2d: str = Z_OF_2D[0],
     mean_over: str = MEANS[0],
     outside: str = OUTSIDE[0],
+    picture: str = PICTURES[0],
+    augmented: str = AUGMENTED[0],
 ) -> list[float]:
     """Train a network of volumes in place; returns its losses by epoch."""
-    about = {"seed": session.seed, "device": session.device, "only_3d": True}
+    about = {"seed": session.seed, "device": session.device, "whole": picture == "whole"}
+    about["only_3d"] = augmented != "all"
     data = Augmented(train, augmentation, partial(targets, outside=outside), **about)
     how = {"kind": loss, "z_of_2d": z_of_2d, "mean_over": mean_over}
     return session.train(Volumes(network), data, partial(cube_loss, **how)).losses

@@ -54,12 +54,16 @@ class Mesh(Task):
     taken. `then` lists trainings that go on from an earlier one (`stage`), with the recipe's
     changes in `tune`.
 
+    With `picture` "whole" persons are cut out of their whole pictures after the augmentation
+    (`training.whole_frames`), not "crop".
+
     Measured are, for every training, the protocols of every test set, and own_params, own_macs and
     zeros (the share of the convolutions' weights that are 0) of the network.
     """
 
     options: ClassVar = {
         "augmentation": "bae",
+        "picture": "crop",
         "weights": {},
         "masked": 0,
         "start": "",
@@ -75,6 +79,7 @@ class Mesh(Task):
             weights=MeshWeights(**config["weights"]),
         )
         how = {"seed": session.seed, "device": session.device}
+        how["whole"] = config["picture"] == "whole"
         data = Augmented(train, config["augmentation"], lambda batch: batch, **how)
         for stage in ({"subject": config["subject"], "of": ""}, *config["then"]):
             subject, recipe = stage["subject"], config["recipe"]

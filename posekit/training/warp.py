@@ -53,8 +53,14 @@ def similarities(
     return matrices
 
 
-def warp(batch: Batch, matrices: Float64[Tensor, "B 3 3"]) -> Batch:
+def warp(
+    batch: Batch,
+    matrices: Float64[Tensor, "B 3 3"],
+    images: UInt8[Tensor, "B 3 H W"] | None = None,
+) -> Batch:
     """The batch seen through one similarity a person, in pictures of the same size.
+
+    With `images`, those have been moved already and the batch's own are not looked at.
 
     Pictures are resampled bilinearly, masks and parts by the nearest pixel, all 0 outside, and
     without smoothing first (`posekit.geometry.crop.take` has it, for pictures that shrink by 2 or
@@ -84,7 +90,7 @@ def warp(batch: Batch, matrices: Float64[Tensor, "B 3 3"]) -> Batch:
         maps["parts"][flipped] = twins[maps["parts"][flipped].long()]
     return replace(
         batch,
-        images=pixels(batch.images, back, smooth=True),
+        images=pixels(batch.images, back, smooth=True) if images is None else images,
         joints2d=joints2d.to(kind),
         visible=visible.masked_fill((visible == SEEN) & ~inside, HIDDEN),
         intrinsics=(matrices @ batch.intrinsics.double() @ orthogonal.mT).to(kind),

@@ -9,7 +9,7 @@ from builders import batch as make_batch
 from builders import mpii as make_mpii
 
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
-from posekit.data.mixture import BOUCHIAT_POINTS, Mixed, as_skeleton
+from posekit.data.mixture import BOUCHIAT_POINTS, Mixed, Turns, as_skeleton
 from posekit.data.mpii import read
 from posekit.data.people import PeoplePictures
 from posekit.data.pictures import Pictures, draw
@@ -261,3 +261,18 @@ def test_all_of_it_can_be_drawn(studio, mpii):
 def test_what_makes_no_mixture_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Mixed(**arguments)
+
+
+def test_epochs_of_turns_show_all_pictures_of_a_set_before_any_again():
+    turns = Turns((10, 4), (1, 1), 20)
+    epochs = [turns.epoch(number) for number in range(3)]
+    assert all(len(rows) == len(turns) == 20 for rows in epochs)
+    for rows in epochs:
+        assert sorted(rows[rows < 10].tolist()) == list(range(10))
+    shown = torch.cat([rows[rows >= 10] for rows in epochs])
+    assert sorted(torch.bincount(shown)[10:].tolist()) == [7, 7, 8, 8]  # 30 turns for four pictures
+    for start in range(0, 28, 4):
+        assert len(set(shown[start : start + 4].tolist())) == 4
+    assert torch.equal(turns.epoch(2), epochs[2]) and not torch.equal(epochs[0], epochs[1])
+    with pytest.raises(ValueError, match=r"shares \[1, 0\] are not one positive number"):
+        Turns((10, 4), (1, 0), 20)

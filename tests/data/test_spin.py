@@ -303,17 +303,18 @@ def test_masks_that_do_not_fit_are_named(tmp_path):
 
 def test_baes_mixture_has_six_tenths_from_the_wild_and_no_human36m(tmp_path):
     make_spin.train(tmp_path, COUNTS)
-    mixed = spin.mixture(tmp_path, size=16, length=1000)
-    counts = np.bincount(mixed.which).tolist()
-    # MPI-INF-3DHP .4, then LSP, MPII, LSP extended and COCO: 2, 6, 4 and 8 of 20 persons.
-    assert counts == [400, 60, 180, 120, 240]
+    mixed = spin.mixture(tmp_path, size=16)
+    assert np.bincount(mixed.which).tolist() == [5, 2, 6, 4, 8]
     assert [each.name for each in mixed.sets] == [*("mpi_inf_3dhp", "lsp", "mpii", "lspet", "coco")]
     assert mixed.skeleton == SPIN24
-    batch = mixed[range(50)]
-    first = torch.from_numpy(mixed.which[:50] == 0)
-    assert torch.equal(batch.has_joints3d, first)
-    assert batch.has_body.any() and not batch.has_body[~first].any()
-    assert len(spin.mixture(tmp_path, size=16)) == 8  # as many as the largest set
+    batch = mixed[range(25)]
+    assert batch.has_joints3d.tolist() == [True] * 5 + [False] * 20
+    assert batch.has_body.any() and not batch.has_body[5:].any()
+    # MPI-INF-3DHP .4, then LSP, MPII, LSP extended and COCO: 2, 6, 4 and 8 of 20 persons.
+    turns = spin.turns([1000, 200, 600, 400, 800])
+    assert len(turns) == 1000  # as many as the largest set
+    counts = np.histogram(turns.epoch(0), [0, 1000, 1200, 1800, 2200, 3000])[0].tolist()
+    assert counts == [400, 60, 180, 120, 240]
 
 
 def test_the_releases_own_files_serve_where_spins_are_not_there(tmp_path):

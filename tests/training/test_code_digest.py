@@ -106,7 +106,7 @@ def test_the_modules_in_the_digest_of_a_heatmap_run():
     assert names(HEATMAPS, "training") == {
         f"training.{name}"
         for name in ("experiment", "heatmaps", "loop", "losses")
-        + ("augment", "augmentations", "warp")
+        + ("augment", "augmentations", "warp", "whole_frames")
     }
     assert "posekit.models.hourglass" in HEATMAPS
     assert not HEATMAPS & {"posekit.models.zoo", "posekit.models.lifter", "posekit.geometry.body"}
@@ -117,7 +117,7 @@ def test_the_modules_in_the_digest_of_an_integral_run():
     assert names(INTEGRAL, "training") == {
         f"training.{name}"
         for name in ("experiment", "integral", "loop", "losses")
-        + ("augment", "augmentations", "warp")
+        + ("augment", "augmentations", "warp", "whole_frames")
     }
     assert not any(module.startswith("posekit.data.human36m") for module in INTEGRAL)
     assert not INTEGRAL & {"posekit.models.hmr", "posekit.geometry.body"}
