@@ -23,10 +23,9 @@ from torch import Tensor
 
 from posekit.data.albums import Album
 from posekit.data.batch import HIDDEN, SEEN, Batch, join, unit_range
-from posekit.training import whole_frames
 from posekit.training.augmentations import AUGMENTATIONS, Augmentation, Draw, Placed
 from posekit.training.warp import similarities, warp
-from posekit.training.whole_frames import Frame
+from posekit.training.whole_frames import Frame, cut, read_frames
 
 Occluders = Sequence[UInt8[np.ndarray, "_ _ 4"]]  # RGB and opacity
 
@@ -71,9 +70,7 @@ class Augmented:
         varied = chosen.has_joints3d if self.only_3d else torch.ones_like(chosen.has_joints3d)
         frames = []
         if self.whole and varied.any():
-            frames = whole_frames.read(
-                self.album, rows[varied.cpu()].tolist(), chosen.images[varied]
-            )
+            frames = read_frames(self.album, rows[varied.cpu()].tolist(), chosen.images[varied])
         if varied.all():
             chosen = self.augment(chosen, epoch=epoch, frames=frames)
         elif varied.any():
@@ -171,7 +168,7 @@ def _from_frame(
     cover = torch.zeros(frame.image.shape[:2], dtype=torch.bool)
     picture = torch.from_numpy(frame.image).permute(2, 0, 1)
     _cover(picture, cover, draw, occluders, frame.inside(draw.erased))
-    return whole_frames.cut(frame, cover, matrix, size)
+    return cut(frame, cover, matrix, size)
 
 
 def _cover(

@@ -233,7 +233,7 @@ class _Mean:
 
 def _feed(
     data, parts: Sequence[Tensor], epoch: int, device: torch.device, ahead: int | None = None
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[tuple]:
     """Inputs and targets of every part on the device, prepared `ahead` of it by a thread.
 
     By default AHEAD for a GPU; on a CPU the thread would take the time of a core that trains.
@@ -246,7 +246,7 @@ def _feed(
     if ahead is None:
         ahead = 0 if device.type == "cpu" else AHEAD
 
-    def prepared(part: Tensor) -> tuple[Tensor, Tensor]:
+    def prepared(part: Tensor) -> tuple:
         inputs, targets = samples(part)
         return _moved(inputs, device), _moved(targets, device)
 

@@ -79,7 +79,7 @@ class Mesh(Task):
             weights=MeshWeights(**config["weights"]),
         )
         how = {"seed": session.seed, "device": session.device}
-        how["whole"] = config["picture"] == "whole"
+        how["whole"] = config.get("picture") == "whole"
         data = Augmented(train, config["augmentation"], lambda batch: batch, **how)
         for stage in ({"subject": config["subject"], "of": ""}, *config["then"]):
             subject, recipe = stage["subject"], config["recipe"]

@@ -44,7 +44,7 @@ class Frame(NamedTuple):
         return slice(y, bottom), slice(x, right)
 
 
-def read(album: Album, rows: Iterable[int], images: UInt8[Tensor, "B 3 H W"]) -> list[Frame]:
+def read_frames(album: Album, rows: Iterable[int], images: UInt8[Tensor, "B 3 H W"]) -> list[Frame]:
     """The frames of these rows of an album, whose crops are `images`; errors as of its pictures."""
 
     def frame(row: int, image: UInt8[Tensor, "3 H W"]) -> Frame:

@@ -10,10 +10,10 @@ from builders import muco as make_muco
 from posekit.data import albums, muco
 from posekit.data.batch import HIDDEN, unit_range
 from posekit.geometry.crop import take
-from posekit.training import whole_frames
 from posekit.training.augment import Augmented, apply, matrices
 from posekit.training.augmentations import AUGMENTATIONS, Draw, Placed
 from posekit.training.warp import warp
+from posekit.training.whole_frames import read_frames
 
 SIDE = 48
 
@@ -27,7 +27,7 @@ def album(tmp_path_factory):
 
 
 def frames(album):
-    return whole_frames.read(album, range(len(album)), album.batch.images)
+    return read_frames(album, range(len(album)), album.batch.images)
 
 
 def test_nothing_drawn_gives_the_crops(album):
