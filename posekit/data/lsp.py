@@ -20,7 +20,7 @@ N persons.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -136,7 +136,11 @@ def load(folder: Path | str, split: str = "test", *, size: int = 224) -> PeopleP
 
 
 def photographs(
-    folder: Path | str, split: str = "test", *, size: int = 256, count: int | None = None
+    folder: Path | str,
+    split: str = "test",
+    *,
+    size: int | Sequence[int] = 256,
+    count: int | None = None,
 ) -> PeoplePictures:
     """Real people to train 2D networks on, "train", and to test any network on, "test".
 

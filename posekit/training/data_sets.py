@@ -4,7 +4,7 @@ A real data set has one name, `NAME=FOLDER`. Adding one takes its name in NAMES 
 method, that reads it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -93,7 +93,7 @@ class DataSets:
         subjects: Iterable[str],
         label: str = "pictures",
         *,
-        size: int,
+        size: int | Sequence[int],
         every: int,
         step: int = 1,
         real: Mapping = {},
@@ -111,7 +111,9 @@ class DataSets:
             pictures = StudioPictures(subjects, **about, **generated)
         return self.read(pictures, label, step=step)
 
-    def people(self, split: str, count: int, *, size: int, rule: str = "kim") -> Album:
+    def people(
+        self, split: str, count: int, *, size: int | Sequence[int], rule: str = "kim"
+    ) -> Album:
         """Single people of MPII ("train", "valid"), else `count` of LSP extended's or, without
         that, of the studio's strangers.
 
