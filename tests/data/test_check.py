@@ -148,6 +148,7 @@ def test_an_unknown_data_set_is_refused_with_the_known_ones(tmp_path):
         "coco",
         "human36m",
         "lsp",
+        "lspet",
         "mpi_inf_3dhp",
         "mpii",
         "muco",
