@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from posekit.claims.paper import slugs
+from posekit.models import checkpoint
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 BOOKS = {path.stem: nbformat.read(path, 4) for path in sorted(FOLDER.glob("*.ipynb"))}
@@ -55,8 +56,9 @@ def test_the_parameters_are_typed_explained_and_few(book):
     assert lines[0].startswith('size: str = "smoke"')
 
 
-def test_a_notebook_names_the_paper_it_reproduces(book):
+def test_a_notebook_names_the_paper_it_reproduces_and_the_kind_of_its_networks(book):
     assert book.metadata["posekit"]["paper"] in slugs()
+    assert book.metadata["posekit"]["kind"] in checkpoint.NETWORKS
 
 
 def test_cells_are_short_and_their_code_is_the_library_s(book):

@@ -12,7 +12,7 @@ import posekit
 from posekit.cli.data import app as data_app
 from posekit.cli.maintain import app as maintain_app
 from posekit.cli.networks import evaluate, predict, runs
-from posekit.system import need_folder
+from posekit.data import need_place
 from posekit.training.runs import ROOT
 from posekit.training.settings import SIZES
 
@@ -243,7 +243,7 @@ def _absolute(text: str) -> str:
     """NAME=FOLDER with the folder made absolute: the notebook runs in another one."""
     name, folder = _pair(text, "NAME=FOLDER")
     path = Path(folder).expanduser().resolve()
-    need_folder(path, f"--data {text}: ")
+    need_place(name, path, f"--data {text}: ")
     return f"{name}={path}"
 
 

@@ -5,17 +5,16 @@ from typing import Annotated
 
 import typer
 
-from posekit.system import need_folder
-
 app = typer.Typer(no_args_is_help=True, help="Data sets and published networks on this machine.")
 
 
 @app.command("check")
 def check_data(name: str, folder: Path) -> None:
     """What is in FOLDER of data set NAME, what is missing, and where to get it."""
+    from posekit.data import need_place
     from posekit.data.check import check
 
-    need_folder(folder)
+    need_place(name, folder)
     found = check(name, folder)
     print(found)
     if not found.ok:

@@ -1,7 +1,8 @@
 """Run a paper's notebook headlessly with papermill, and keep what came out if it came out whole.
 
-A notebook says in its metadata which paper it reproduces, and which data sets it can read:
-{"posekit": {"paper": "tran2022", "data": ["cmu", "human36m"]}}. Its cell tagged `parameters` is its whole configuration.
+A notebook says in its metadata which paper it reproduces, which data sets it can read, and the kind
+of its networks: {"posekit": {"paper": "tran2022", "data": ["cmu", "human36m"], "kind": "lifting"}}.
+Its cell tagged `parameters` is its whole configuration.
 """
 
 import os
@@ -20,6 +21,7 @@ from traitlets.config import Config
 from posekit.cli import RESULTS
 from posekit.data import folders
 from posekit.data.check import CHECKS
+from posekit.data.published import kinds as published_kinds
 from posekit.system import pick_device, write_text
 from posekit.training.runs import ROOT
 from posekit.training.settings import SIZES
@@ -94,8 +96,9 @@ def published(executed: Path) -> tuple[int, int] | None:
 def shares(chosen: Mapping[str, Path], parameters: Mapping) -> dict[str, dict]:
     """For each paper the parameters that its notebook has, with the data sets that it reads.
 
-    ValueError names a parameter or a data set that no notebook of these has: papermill would run on
-    without the one, and the notebook stop at the other.
+    Published networks go to the notebooks of their kind. ValueError names a parameter or a data set
+    that no notebook of these has: papermill would run on without the one, and the notebook stop at
+    the other.
     """
     known = {paper: papermill.inspect_notebook(str(path)) for paper, path in chosen.items()}
     reads = {paper: _metadata(path).get("data", []) for paper, path in chosen.items()}
@@ -106,6 +109,8 @@ def shares(chosen: Mapping[str, Path], parameters: Mapping) -> dict[str, dict]:
             f"{books}: there is no parameter {', '.join(unknown)}; there are {', '.join(every)}"
         )
     words = [word for word in parameters.get("data", "").split(",") if word]
+    for place in (Path(word.partition("=")[2]) for word in words if word.startswith("published=")):
+        _keep_to_kinds(place, chosen, reads)
     for name in (word.partition("=")[0] for word in words):
         if name in CHECKS and not any(name in names for names in reads.values()):
             raise ValueError(f"{books}: nothing here reads {name}")
@@ -115,6 +120,22 @@ def shares(chosen: Mapping[str, Path], parameters: Mapping) -> dict[str, dict]:
         data = [w for w in words if w.partition("=")[0] in reads[paper]]
         given[paper] = own | ({"data": ",".join(data)} if "data" in own else {})
     return given
+
+
+def _keep_to_kinds(place: Path, chosen: Mapping[str, Path], reads: Mapping[str, list]) -> None:
+    """Take "published" from what notebooks of other kinds of networks read than those at `place`.
+
+    ValueError where none of them has networks of these kinds; errors as `posekit.data.published`.
+    """
+    if not place.exists() or not (kinds := published_kinds(place)):
+        return  # `check_inputs` says what is missing
+    wanted = {paper: _metadata(path).get("kind", "") for paper, path in chosen.items()}
+    for paper in chosen:
+        if "published" in reads[paper] and wanted[paper] not in kinds:
+            reads[paper] = [name for name in reads[paper] if name != "published"]
+    if not set(wanted.values()) & set(kinds):
+        books = ", ".join(f"{path.name} has {wanted[paper]}" for paper, path in chosen.items())
+        raise ValueError(f"published={place} is of kind {', '.join(kinds)}; {books}")
 
 
 def check_inputs(parameters: Mapping) -> None:

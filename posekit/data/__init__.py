@@ -6,6 +6,9 @@ from pathlib import Path
 
 from posekit.system import need_folder
 
+FILES = ("published",)
+"""Data sets that may be one file as well as a folder."""
+
 
 def folders(text: str, known: tuple[str, ...]) -> dict[str, Path]:
     """The folders of "NAME=FOLDER,NAME=FOLDER", the form of a notebook's `data` parameter.
@@ -21,8 +24,14 @@ def folders(text: str, known: tuple[str, ...]) -> dict[str, Path]:
         if name in chosen:
             raise ValueError(f"data: {name} is there twice, {chosen[name]} and {folder}")
         chosen[name] = Path(folder).expanduser()
-        need_folder(chosen[name], "data: ", f" for {name}")
+        need_place(name, chosen[name], "data: ", f" for {name}")
     return chosen
+
+
+def need_place(name: str, place: Path, where: str = "", whose: str = "") -> None:
+    """As `need_folder`; the data sets of FILES may be a file as well."""
+    if name not in FILES or not place.is_file():
+        need_folder(place, where, whose)
 
 
 def only(files: Iterable[Path], what: str) -> Path | None:

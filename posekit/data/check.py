@@ -15,6 +15,7 @@ from posekit.data import (
     muco,
     mupots,
     pascal_voc,
+    published,
     spin,
     threedpw,
 )
@@ -187,4 +188,5 @@ CHECKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "smpl": check_smpl,
     "spin": spin.check,
     "voc": pascal_voc.check,
+    "published": published.check,
 }

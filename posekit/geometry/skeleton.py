@@ -280,3 +280,6 @@ SPIN24 = _skeleton(
     + "head<neck_nose nose<neck left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye",
 )
 """SPIN's ground-truth joints: LSP's 14, MPII's pelvis and thorax, Human3.6M's, COCO's face."""
+
+SKELETONS = {each.name: each for each in list(vars().values()) if isinstance(each, Skeleton)}
+"""All of them by name."""

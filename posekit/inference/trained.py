@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit.data.pictures import height_width
-from posekit.geometry import skeleton as skeletons
-from posekit.geometry.skeleton import Skeleton
+from posekit.geometry.skeleton import SKELETONS
 from posekit.inference.predictor import Predictor
 from posekit.models import checkpoint, zoo
 from posekit.models.hmr import hmr
@@ -38,7 +37,6 @@ TASKS: Mapping[str, Task] = {
 }
 """By kind, as checkpoints name it: what rebuilds the network of a run from its record."""
 
-SKELETONS = {each.name: each for each in vars(skeletons).values() if isinstance(each, Skeleton)}
 BASELINES = ("mean-pose", "blind")  # subjects that are the best answer without looking
 NEAR = 0.9  # of a baseline's error
 

@@ -11,7 +11,8 @@ J joints.
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from posekit.models.hmr import hmr
 from posekit.models.hourglass import StackedHourglass
 from posekit.models.integral import BOX, VolumeNet
 from posekit.models.lifter import JOINTS, Cascade, GatedLifter, Lifter, Martinez
-from posekit.system import write_whole
+from posekit.system import need_file, write_whole
 
 SCHEMA = 1
 ENDING = ".safetensors"
@@ -180,26 +181,37 @@ def load(path: str | Path) -> Checkpoint:
     FileNotFoundError when there is none; ValueError naming the file for one that is damaged, too
     large, of another format or a later schema, or that holds a network that is not known.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}")
-    try:
-        _check_size(path)
-        with safe_open(path, framework="pt") as file:
-            about = _read(file.metadata() or {})
-            with torch.device("meta"):
-                expected = build(about)
-            names = file.keys()
-            compare(expected, {name: tuple(file.get_slice(name).get_shape()) for name in names})
-            state = {name: file.get_tensor(name) for name in names}
+    with _opened(Path(path)) as (file, about):
+        with torch.device("meta"):
+            expected = build(about)
+        names = file.keys()
+        compare(expected, {name: tuple(file.get_slice(name).get_shape()) for name in names})
+        state = {name: file.get_tensor(name) for name in names}
         _check_finite(state)
         network = build(about)
         network.load_state_dict(state)
+    return Checkpoint(network.eval(), about)
+
+
+def read_about(path: str | Path) -> About:
+    """What a file that `save` wrote says of its network, whose weights are not read; errors as
+    `load`."""
+    with _opened(Path(path)) as (_, about):
+        return about
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[safe_open, About]]:
+    """A checkpoint's file and its `About`, with the errors of `load`."""
+    need_file(path, "checkpoint")
+    try:
+        _check_size(path)
+        with safe_open(path, framework="pt") as file:
+            yield file, _read(file.metadata() or {})
     except (SafetensorError, OSError, RecursionError, RuntimeError) as error:
         raise ValueError(f"{path} is damaged ({error}); get it again") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return Checkpoint(network.eval(), about)
 
 
 def _check(known: Mapping) -> None:

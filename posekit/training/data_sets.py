@@ -25,12 +25,14 @@ from posekit.data import (
     pascal_voc,
     spin,
 )
+from posekit.data import published as checkpoints
 from posekit.data.albums import Album
 from posekit.data.formats import smpl
 from posekit.data.human36m.pictures import Human36mPictures
 from posekit.data.mixture import as_skeleton
 from posekit.data.pictures import Pictures
 from posekit.data.poses import PoseSet, project_motions
+from posekit.data.published import Published
 from posekit.geometry import body
 from posekit.geometry.skeleton import MOON_POINTS, MPII16
 from posekit.studio import poses as studio
@@ -42,7 +44,7 @@ from posekit.training.integral import SceneAlbum
 from posekit.training.mesh_evaluation import BodyModel
 
 NAMES = ("human36m", "cmu", "mpii", "voc", "muco", "coco", "mupots", "smpl", "spin")
-NAMES += ("mpi_inf_3dhp", "threedpw", "lsp", "lspet")
+NAMES += ("mpi_inf_3dhp", "threedpw", "lsp", "lspet", "published")
 OCCLUDERS = 50  # generated shapes, in the place of Pascal VOC's objects
 
 
@@ -177,6 +179,26 @@ class DataSets:
     def _voc_objects(self) -> tuple[UInt8[np.ndarray, "_ _ 4"], ...]:
         """Pascal VOC's objects, cut out once for all trainings."""
         return tuple(pascal_voc.occluders(self.folders["voc"]))
+
+    # ---- networks
+    def published(self, kind: str) -> list[Published]:
+        """The published networks of this kind; none without a file or folder of them.
+
+        ValueError where that holds networks of other kinds only, or bodies of SMPL, which is not
+        there; errors as `posekit.data.published.read`.
+        """
+        if "published" not in self:
+            return []
+        place, found = self.folders["published"], checkpoints.read(self.folders["published"])
+        fitting = [each for each in found if each.about.kind == kind]
+        if not fitting:
+            kinds = ", ".join(sorted({each.about.kind for each in found}))
+            raise ValueError(f"data: published={place} has networks of kind {kinds}, not {kind}")
+        if kind == "mesh" and "smpl" not in self:
+            raise ValueError(
+                "data: published needs smpl, too: the bodies of such networks are SMPL's"
+            )
+        return fitting
 
     # ---- bodies
     def body(self) -> BodyModel:

@@ -181,9 +181,9 @@ def depth_ratio(album: Album) -> float:
 
 
 def with_joints_of(
-    target: Skeleton, pred: Float[Tensor, "B J 3"], source: Skeleton
-) -> Float[Tensor, "B K 3"]:
-    """Joints of the skeleton `source` in the cube as those of `target`, by name and by STAND_INS.
+    target: Skeleton, pred: Float[Tensor, "B J D"], source: Skeleton
+) -> Float[Tensor, "B K D"]:
+    """Joints of the skeleton `source` as those of `target`, by name and by STAND_INS.
 
     Depths stay relative to the root of `source`. ValueError names joints that there are none for.
     """

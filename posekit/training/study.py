@@ -20,7 +20,7 @@ from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
 from posekit.figures import output
 from posekit.metrics.protocol import Row
 from posekit.system import pick_device
-from posekit.training import cluster, rehearsal
+from posekit.training import cluster, published_networks, rehearsal
 from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.data_sets import DataSets
 from posekit.training.experiment import Networks, Task, experiment
@@ -173,10 +173,7 @@ class Study:
         data sets of the task. Where a configuration has `start`, it begins with the weights of
         that run of `starts`. `title` names the jobs in the records.
         """
-        tests = [(test, list(protocols)) for test, protocols in tests]
-        protocols = {test.name: names for test, names in tests}
-        if len(protocols) < len(tests):
-            raise ValueError(f"{len(tests)} test sets have {len(protocols)} names; rename some")
+        tests, protocols = _named(tests)
         albums = train if isinstance(train, Mapping) else {"": train}
         jobs = {}
         for seed in range(self.seeds):
@@ -192,7 +189,7 @@ class Study:
                     if (start, seed) not in (starts or {}):
                         raise ValueError(f"{name}: no run {start!r} to start from with seed {seed}")
                     config["start"] = starts[start, seed].record["id"]
-                data = [albums[chosen], *also, *(test for test, _ in tests)]
+                data = [albums[chosen], *also, *tests]
                 augmentation = AUGMENTATIONS.get(config.get("augmentation", ""))
                 if augmentation and augmentation.paste:
                     data[0] = replace(data[0], occluders=self.data.occluders(seed))
@@ -200,6 +197,25 @@ class Study:
                 made = self._job(work, title.format(name), seed, data, config)
                 jobs[name, seed] = replace(made, device=self.trained_on)
         return run_all(jobs, workers=self.workers, engine=self.engine)
+
+    def published(
+        self, kind: str, tests: Iterable[tuple], *, also: Sequence = (), **options
+    ) -> Runs:
+        """Test the published networks of a kind that `data` names, which are not trained here.
+
+        There are none without `data`. `tests`, `also` and errors as in `train`; `options` are further
+        entries of the config (`published_networks.test`). Each has one run, of seed 0.
+        """
+        tests, protocols = _named(tests)
+        jobs = {}
+        for network in self.data.published(kind):
+            config = {"subject": network.subject, "kind": kind, "protocols": protocols}
+            config |= {"device": self.device} | options
+            data = [network, *also, *tests]
+            work = published_networks.test
+            title = f"{network.subject}, on {', '.join(protocols)}"
+            jobs[network.subject, 0] = self._job(work, title, 0, data, config)
+        return run_all(jobs, workers=1)
 
     def run(self, work, title: str, data: Sequence, config: Mapping, *, seeds: int = 1) -> Runs:
         """Do other work of runs, `work(config, seed, folder, data)`, one at a time."""
@@ -304,6 +320,15 @@ class Study:
         output.show(figure, still)
         if self.out and name:
             output.save(figure, f"{self.out}/figures", f"{self.slug}-{name}", still=still)
+
+
+def _named(tests: Iterable[tuple]) -> tuple[list, dict[str, list[str]]]:
+    """Test sets, and the names of their protocols by theirs; ValueError for two of one name."""
+    tests = [(test, list(protocols)) for test, protocols in tests]
+    protocols = {test.name: names for test, names in tests}
+    if len(protocols) < len(tests):
+        raise ValueError(f"{len(tests)} test sets have {len(protocols)} names; rename some")
+    return [test for test, _ in tests], protocols
 
 
 def _merged(common: Mapping, own: Mapping) -> dict:

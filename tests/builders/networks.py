@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from posekit.geometry.skeleton import H36M17
 from posekit.inference import trained
+from posekit.models import checkpoint
+from posekit.models.checkpoint import About
 from posekit.models.encoders import Encoder, small_resnet
 from posekit.models.hourglass import StackedHourglass
 from posekit.models.integral import PPM, IntegralNet
@@ -87,3 +90,12 @@ def finished_run(folder: Path, network: str = "resnet", **shape) -> torch.nn.Mod
     torch.save(built.state_dict(), folder / "network.pt")
     (folder / "record.json").write_text(json.dumps(record))
     return built.eval()
+
+
+def lifter_file(path: Path, **changed) -> Path:
+    """A small lifter's checkpoint, as if converted from published weights unless said otherwise."""
+    fields = {"kind": "lifting", "network": "martinez", "skeleton": H36M17.name, "side": 1000}
+    fields |= {"name": path.stem, "origin": "A/b (some/where), f.th", "source": "0" * 64}
+    about = About(**fields | {"shape": {"channels": 8}} | changed)
+    checkpoint.save(path, checkpoint.build(about), about)
+    return path

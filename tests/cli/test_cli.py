@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from builders.networks import lifter_file
 from test_cmu import motion_text, write
 
 import posekit as package
@@ -75,6 +76,18 @@ def test_a_damaged_record_is_named_with_the_remedy(command, tmp_path):
     (tmp_path / "runs" / "aa.json").write_text('{"id": "aa"')
     line = complaint(command("status", "--out", tmp_path))
     assert re.search(r"aa.json: it is not a whole JSON file.*delete it", line)
+
+
+def test_published_networks_go_to_the_notebooks_of_their_kind(command, tmp_path):
+    given = f"published={lifter_file(tmp_path / 'net.safetensors')}"
+    _, said, _ = command("reproduce", "--dry-run", "--data", given)
+    assert [given in line for line in said.splitlines()].count(True) == 1
+    assert re.search(f"lifting.ipynb .*{given}", said)
+    line = complaint(command("reproduce", "kim", "--dry-run", "--data", given))
+    assert re.search("net.safetensors is of kind lifting; hourglass.ipynb has heatmaps", line)
+    own = f"published={lifter_file(tmp_path / 'own.safetensors', source='')}"
+    line = complaint(command("reproduce", "lifting", "--dry-run", "--data", own))
+    assert "own.safetensors is not made of published weights: `posekit data convert-ch" in line
 
 
 @pytest.mark.parametrize("words", ["reproduce --size smoke", "status", "why tran2022-034"])
@@ -244,6 +257,7 @@ def test_the_main_command_from_notebook_to_verdicts(command, tmp_path, monkeypat
     monkeypatch.setenv("POSEKIT_HEADLESS", "1")  # a run sets it; other tests must not see it
     start, out = [sys.executable, "-c", "from posekit.cli import main; main()"], tmp_path / "out"
     words = ["reproduce", "tran2022", "--size", "smoke", "--seeds", "1", "--out", str(out)]
+    words += ["--data", f"published={lifter_file(tmp_path / 'net.safetensors')}"]
     done = subprocess.run(start + words, capture_output=True, text=True, check=True, cwd=ROOT)
     said = done.stdout
     end = said[said.index("tran2022: 295 claims") :]
@@ -259,6 +273,8 @@ def test_the_main_command_from_notebook_to_verdicts(command, tmp_path, monkeypat
             text = path.read_text(encoding="utf-8")
             assert str(tmp_path) not in text and str(ROOT) not in text, path
 
+    tables = nbformat.read(out / "executed" / "tran2022.ipynb", 4).cells
+    assert any("A-b, published weights" in str(cell.get("outputs")) for cell in tables)
     kept = [*(out / "runs").glob("*.json"), out / "executed" / "tran2022.ipynb"]
     first = {path.name: path.read_bytes() for path in kept}
     assert len(first) > 8

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from builders import mpi_inf_3dhp as make_3dhp
+from builders import smpl as make_smpl
 from builders import spin as make_spin
 from test_lsp import HEIGHT, WIDTH, write_lsp
 from test_threedpw import sequence
@@ -15,7 +16,7 @@ from test_threedpw import write as write_3dpw
 
 from posekit.data import spin
 from posekit.data.formats import smpl as smpl_files
-from posekit.geometry import body, body_files
+from posekit.geometry import body
 from posekit.geometry.skeleton import H36M17, H36M17_LEFT_FIRST, SPIN24
 from posekit.metrics import masks, mesh
 from posekit.models.hmr import Estimate, intrinsics
@@ -30,20 +31,7 @@ J24_TO_J17 = [*range(13), 18, 14, 16, 17]
 
 @pytest.fixture(scope="module")
 def smpl(tmp_path_factory) -> Path:
-    """The free body under SMPL's names, the male one twice as far from the mean in its shapes."""
-    folder = tmp_path_factory.mktemp("smpl")
-    source, free = Path(body_files.__file__).parent / "bodies/free.npz", body.free()
-    with np.load(source) as held:
-        tables = dict(held)
-    for gender, factor in (("NEUTRAL", 1), ("FEMALE", 1), ("MALE", 2)):
-        changed = tables | {"shapedirs": factor * tables["shapedirs"]}
-        np.savez(folder / f"SMPL_{gender}.npz", **changed)
-    rows = free.regressors[H36M17.name].numpy()
-    order = [H36M17.index(joint) for joint in H36M17_LEFT_FIRST.joints]
-    np.save(folder / "J_regressor_h36m.npy", rows[order])
-    shares = np.random.default_rng(0).random((len(body.EXTRA), len(free.template)))
-    np.save(folder / "J_regressor_extra.npy", shares / shares.sum(1, keepdims=True))
-    return folder
+    return make_smpl.write(tmp_path_factory.mktemp("smpl"))
 
 
 @pytest.fixture
