@@ -186,8 +186,9 @@ def recipe() -> Counts:
     settings, default = published_settings("choi2021"), loop.Recipe(epochs=1, batch=1)
     augmentation = AUGMENTATIONS[settings["augmentation"]]
     turn, factor = augmentation.turn, augmentation.colour
+    optimiser = loop.OPTIMISERS[default.optimiser]([torch.zeros(1)])
     return {
-        "recipe_adam/large": int(loop.OPTIMISERS[default.optimiser] is torch.optim.Adam),
+        "recipe_adam/large": int(isinstance(optimiser, torch.optim.Adam)),
         "recipe_lr/large": settings["rate"],
         "recipe_decay/large": default.factor,
         "recipe_milestone/large/first": settings["drops"][0],
