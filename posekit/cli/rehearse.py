@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from posekit.cli import reproduce
 from posekit.training import rehearsal
-from posekit.training.rehearsal import PEAKS, Cost
+from posekit.training.rehearsal import DEVICES, Cost
 
 HEAD = ["training", "parameters", "GFLOP a sample", "samples, thousands", "batch", "memory, GB"]
 
@@ -33,8 +33,8 @@ def rehearse(papers: Sequence[str], parameters: dict) -> Iterator[str]:
 
 def table(paper: str, size: str, costs: Sequence[Cost]) -> str:
     """What the trainings of a paper take, one seed of each, in lines of text."""
-    head = [*HEAD, *(f"hours, {device}" for device in PEAKS), "hours here"]
-    hours = [[*(c.hours(peak) for peak, _ in PEAKS.values()), c.hours_here] for c in costs]
+    head = [*HEAD, *(f"hours, {name}" for name in DEVICES), "hours here"]
+    hours = [[*(c.hours(device) for device in DEVICES.values()), c.hours_here] for c in costs]
     rows = [
         [
             cost.subject,
@@ -52,11 +52,15 @@ def table(paper: str, size: str, costs: Sequence[Cost]) -> str:
     text = tabulate(
         rows, head, disable_numparse=True, colalign=["left", *["right"] * (len(head) - 1)]
     )
+    prices = ", ".join(
+        f"{sum(cost.hours(device) for cost in costs) * device.dollars:.2f} $ on an {name}"
+        for name, device in DEVICES.items()
+    )
     tight = [
-        f"{cost.subject} needs {cost.memory / 1e9:.0f} GB, {device} has {bytes_ / 1e9:.0f}"
+        f"does not fit: {cost.subject} needs {cost.memory / 1e9:.0f} GB, {name} has "
+        f"{device.memory / 1e9:.0f}; take a smaller batch"
         for cost in costs
-        for device, (_, bytes_) in PEAKS.items()
-        if cost.memory > bytes_
+        for name, device in DEVICES.items()
+        if cost.memory > device.memory
     ]
-    notes = [f"does not fit: {line}; take a smaller batch" for line in tight]
-    return "\n".join([f"\n{paper}, size {size}: it runs", text, *notes])
+    return "\n".join([f"\n{paper}, size {size}: it runs; {prices}", text, *tight])

@@ -29,7 +29,7 @@ class Album:
     frames: pd.DataFrame  # N rows: subject, action, take, camera, frame; inside (all joints are)
     heads: Float[Tensor, " N"] | None = None  # head sizes as MPII defines them, px; NaN: unknown
     occluders: tuple[UInt8[np.ndarray, "_ _ 4"], ...] = ()  # for augmentations that paste things
-    share: float = 1.0  # of the data set's pictures that it has
+    share: float = 1.0  # of the pictures of an epoch that it has, less than 1 in a rehearsal
     turns: Turns | None = None  # what an epoch shows; None: every picture once
     origins: tuple[tuple[Pictures, tuple[int, ...]], ...] = ()  # data sets and the rows from them
 
@@ -111,7 +111,7 @@ def mix(one: Album, another: Album, *, withhold_3d: bool = False, even: bool = F
     second = flattened(another.batch) if withhold_3d else another.batch
     second = as_skeleton(second, one.batch.skeleton, BOUCHIAT_POINTS)
     batches = [replace(batch, masks=None, parts=None) for batch in (one.batch, second)]
-    sizes = len(one), len(another)
+    sizes, of = (len(one), len(another)), (len(one) / one.share, len(another) / another.share)
     return Album(
         f"{one.name}+{another.name}",
         f"{one.version}+{another.version}",
@@ -120,7 +120,7 @@ def mix(one: Album, another: Album, *, withhold_3d: bool = False, even: bool = F
         occluders=one.occluders,
         turns=Turns(sizes, (1, 1), 2 * max(sizes)) if even else None,
         origins=one.origins + another.origins if one.origins and another.origins else (),
-        share=(len(one) + len(another)) / (len(one) / one.share + len(another) / another.share),
+        share=max(sizes) / max(of) if even else sum(sizes) / sum(of),
     )
 
 

@@ -97,39 +97,46 @@ class Body:
                 changed[field.name] = value.to(like.device, own)
         return replace(self, **changed)
 
-    def rest(self, shape: Float[Tensor, "B S"]) -> Rest:
+    def rest(self, shape: Float[Tensor, "B S"], *, check: bool = True) -> Rest:
         """Bodies of these shapes in the T pose; missing coefficients count as zero.
 
         ValueError for another shape or type than the body's, too many coefficients, or any that are
-        not finite.
+        not finite; without `check` values are not looked at, for which a GPU has to wait.
         """
         _check_shape("shape", shape, ("B", "S"), "one person's S coefficients are shape[None]")
         self._check_type("shape", shape)
         count = shape.shape[1]
         if count > self.shapes:
             raise ValueError(f"{self.name} has {self.shapes} shapes, not {count}")
-        _check_finite("shape", shape)
+        if check:
+            _check_finite("shape", shape)
         return Rest(
             self.template + _sum(shape, self.shape_directions[:count]),
             self.joint_template + _sum(shape, self.joint_directions[:count]),
         )
 
     def pose(
-        self, rest: Rest, rotations: Float[Tensor, "B 24 3 3"], translation: Float[Tensor, "B 3"]
+        self,
+        rest: Rest,
+        rotations: Float[Tensor, "B 24 3 3"],
+        translation: Float[Tensor, "B 3"],
+        *,
+        check: bool = True,
     ) -> Posed:
         """Rest bodies (B of them, or one for all) turned by `rotations`, the root joint put at
         `translation`. No poses give no bodies: B may be 0.
 
         ValueError for other shapes or types, NaN or infinity, matrices that are not rotations to
         within `TOLERANCE` (zeros, scaled or mirrored ones), or rest bodies of another number or
-        model.
+        model. Without `check` values are not looked at.
         """
         if not (isinstance(rotations, Tensor) and rotations.shape[1:] == (24, 3, 3)):
             _check_shape("rotations", rotations, ("B", 24, 3, 3), _remedy(rotations))
         self._check_type("rotations", rotations)
-        _check_rotations(rotations)
         _check_shape("translation", translation, (len(rotations), 3), "one place per pose, mm")
-        _check_finite("translation", translation)
+        if check:
+            _check_rotations(rotations)
+            _check_finite("translation", translation)
         self._check_type("the rest body", rest.vertices)
         if len(rest.vertices) not in (1, len(rotations)):
             raise ValueError(f"{len(rest.vertices)} rest bodies for {len(rotations)} poses")
@@ -154,9 +161,11 @@ class Body:
         rotations: Float[Tensor, "B 24 3 3"],
         shape: Float[Tensor, "B S"],
         translation: Float[Tensor, "B 3"],
+        *,
+        check: bool = True,
     ) -> Posed:
         """`pose` the `rest` bodies of these shapes."""
-        return self.pose(self.rest(shape), rotations, translation)
+        return self.pose(self.rest(shape, check=check), rotations, translation, check=check)
 
     def joints(
         self, vertices: Float[Tensor, "B V 3"], skeleton: Skeleton

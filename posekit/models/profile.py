@@ -8,7 +8,7 @@ measures. Every count leaves the network as it was.
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -118,7 +118,19 @@ def activation_bytes(network: nn.Module, inputs: Float[Tensor, "B ..."]) -> int:
     buffers; of networks that predict volumes, up to these. Only the averages of batch normalisation
     change.
     """
-    own = [*network.parameters(), *network.buffers()]
+    training = network.training
+    network.train()
+    with saved_storages([*network.parameters(), *network.buffers()]) as saved:
+        output = getattr(network, "volumes", network)(inputs)
+    network.train(training)
+    total = sum(storage.nbytes() for storage in saved.values())
+    del output  # its graph holds the saved tensors until here
+    return total
+
+
+@contextmanager
+def saved_storages(own: Iterable[Tensor]) -> Iterator[dict]:
+    """The storages of what autograd saves in this context, each once, without those of `own`."""
     owned = {tensor.untyped_storage()._cdata for tensor in own}  # meta tensors have no addresses
     saved = {}
 
@@ -128,14 +140,8 @@ def activation_bytes(network: nn.Module, inputs: Float[Tensor, "B ..."]) -> int:
             saved[storage._cdata] = storage  # held, so that no other gets its place
         return tensor
 
-    training = network.training
-    network.train()
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        output = getattr(network, "volumes", network)(inputs)
-    network.train(training)
-    total = sum(storage.nbytes() for storage in saved.values())
-    del output  # its graph holds the saved tensors until here
-    return total
+        yield saved
 
 
 def median_seconds(

@@ -87,7 +87,8 @@ class DataSets:
     # ---- pictures
     def read(self, pictures: Pictures, label: str = "pictures", *, step: int = 1, **masks) -> Album:
         """Every `step`-th of some pictures, in memory."""
-        how = {"step": step, "workers": self.workers, "keep": rehearsal.kept} | masks
+        workers = 0 if rehearsal.rehearsing() else self.workers
+        how = {"step": step, "workers": workers, "keep": rehearsal.kept} | masks
         return albums.read(pictures, label, **how)
 
     def actors(
@@ -167,7 +168,7 @@ class DataSets:
         pictures = mupots.load(self.folders["mupots"], size=size)
         album = self.read(pictures, "MuPoTS-3D", step=step)
         about = album.name, album.version, album.batch, album.frames
-        return SceneAlbum(*about, people=pictures.people[::step])
+        return SceneAlbum(*about, people=rehearsal.few(pictures.people[::step]))
 
     def occluders(self, seed: int) -> tuple[UInt8[np.ndarray, "_ _ 4"], ...]:
         """Cut-outs to paste over pictures: Pascal VOC's objects, else shapes of this seed."""
@@ -215,7 +216,10 @@ class DataSets:
         album = self.read(mixed, "SPIN's mixture")
         [(_, rows)] = album.origins
         sizes = np.bincount(mixed.which[list(rows)], minlength=len(mixed.sets)).tolist()
-        return replace(album, turns=spin.turns(sizes) if all(sizes) else None)
+        if not all(sizes):
+            return album
+        share = max(sizes) / np.bincount(mixed.which).max()
+        return replace(album, turns=spin.turns(sizes), share=float(share))
 
     def body_tests(self, *, size: int, step: int) -> list[tuple[Album, tuple[str, ...]]]:
         """The test sets of body regression that are there, with their pose protocols."""

@@ -98,12 +98,11 @@ def published_volume_loss(
     logits, (x, y, z) = logits.float(), true.unbind(-1)
     z = z.where(has_depth[:, None], 0)
     x, y, z = (_density(at, n, 1) for at, n in zip((x, y, z), logits.shape[:1:-1], strict=True))
-    if has_depth.any():
-        solid = torch.einsum("bjz,bjy,bjx->bjzyx", z, y, x)
-        apart = (logits - solid).square().sum((2, 3, 4))
-    else:
-        even = (x * y).sum(-1)[..., None, None, None]
-        apart = (logits - even).square().sum((3, 4)).amin(2)
+    solid = torch.einsum("bjz,bjy,bjx->bjzyx", z, y, x)
+    even = (x * y).sum(-1)[..., None, None, None]
+    apart3d = (logits - solid).square().sum((2, 3, 4))
+    apart2d = (logits - even).square().sum((3, 4)).amin(2)
+    apart = torch.where(has_depth.any(), apart3d, apart2d)  # an `if` would wait for the device
     return len(logits) * _mean(apart, known, MEANS[0])
 
 

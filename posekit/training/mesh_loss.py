@@ -18,7 +18,7 @@ from torch import Tensor
 
 from posekit.data.batch import UNKNOWN, Batch
 from posekit.geometry.body import Body
-from posekit.models.hmr import FOCAL, Estimate, intrinsics
+from posekit.models.hmr import FOCAL, Estimate
 
 Number = int | float
 
@@ -96,25 +96,26 @@ def body_joints(pred: Estimate, body: Body, batch: Batch) -> Float[Tensor, "B J 
     In float32 also where a training runs in bfloat16, which would round joints to centimetres.
     """
     with torch.autocast(pred.rotations.device.type, enabled=False):
-        posed = body(
-            pred.rotations.float(), pred.shape.float(), torch.zeros_like(pred.camera).float()
-        )
+        place = torch.zeros_like(pred.camera).float()
+        # rotations are a network's by construction; NaN ends a training by its loss
+        posed = body(pred.rotations.float(), pred.shape.float(), place, check=False)
         return body.joints(posed.vertices, batch.skeleton)
 
 
 def body_pixels(
     pred: Estimate, points: Float[Tensor, "B J 3"], size: tuple[int, int]
 ) -> Float[Tensor, "B J 2"]:
-    """Where `intrinsics` shows points (camera axes, mm from the root joint) of the bodies.
+    """Where `hmr.intrinsics` shows points (camera axes, mm from the root joint) of the bodies.
 
     As at `pred.translation`, multiplied through by the camera's scale: early in a training scales
     may come near 0, where the bodies are infinitely far away and slopes by their distance too steep
     for float32, or fall below it, and have to find out of that.
     """
     scale, *place = pred.camera.float()[:, :, None].unbind(1)
-    K = intrinsics(1, size).to(points)[0]
+    focal, depth = FOCAL * max(size), scale * points[..., 2] + 2000 * FOCAL
     seen = scale[..., None] * (points[..., :2] + 1000 * torch.stack(place, dim=-1))
-    return K[0, 0] * seen / (scale * points[..., 2] + 2000 * FOCAL)[..., None] + K[:2, 2]
+    x, y = (focal * seen / depth[..., None]).unbind(-1)
+    return torch.stack([x + (size[1] - 1) / 2, y + (size[0] - 1) / 2], dim=-1)
 
 
 def _squares(

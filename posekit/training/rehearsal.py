@@ -1,34 +1,42 @@
 """Rehearsal: the experiments of a size at their real shapes, on a few samples, and what they cost.
 
-With the environment variable POSEKIT_REHEARSAL naming a folder, data sets of pictures keep a few
-pictures, every training takes a few steps, and its costs are written to the folder.
-Networks, losses, augmentations, checkpoints, evaluation, figures and records are those of the size.
+With the environment variable POSEKIT_REHEARSAL naming a folder, data sets keep a few samples, every
+training takes a few steps, and its costs are written to the folder. Networks, losses,
+augmentations, checkpoints, evaluation, figures and records are those of the size.
+
+What a step costs is counted at the real batch on torch's device "meta", whose tensors have shapes
+and no storage. It stands for a GPU: a tensor that was left on the CPU is an error there, and so is
+an operation for which a GPU would wait for the host.
 """
 
 import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from posekit.data.people import People
 from posekit.data.poses import PoseSet
-from posekit.models.profile import activation_bytes, parameters
+from posekit.models.profile import parameters, saved_storages
 from posekit.training.loop import History, Recipe
 
 ON = "POSEKIT_REHEARSAL"
-PICTURES, POSES = 8, 5000  # of a data set, spread over it
-EPOCHS = 5  # of a training at most, of one step each: Kim et al. compare after the fifth
+PICTURES, POSES = 6, 5000  # of a data set, spread over it
+EPOCHS = 2  # of a training, of one step each
 NUMBERS = 400_000  # in a batch of inputs at most, but two samples at least
 COSTS = "costs.jsonl"
-SHARE = 0.3  # of a device's peak that a training is taken to reach
-PEAKS = {"H200": (989e12, 141e9), "RTX 4090": (165e12, 24e9)}
-"""Dense bfloat16 operations a second and bytes of memory, by NVIDIA's data sheets."""
+OPERATIONS, TRAFFIC = 0.3, 0.7  # shares of a device's peaks that a training is taken to reach
 
 
 def rehearsing() -> bool:
@@ -50,9 +58,45 @@ def thinned(poses: PoseSet) -> PoseSet:
     return replace(poses.where(mask), share=mask.mean()) if rehearsing() else poses
 
 
+def few(people: People) -> People:
+    """Labelled people, while rehearsing a few of them."""
+    return people[kept(len(people))] if rehearsing() else people
+
+
+def rounds(count: int) -> int:
+    """How often a latency is measured: `count` times, once while rehearsing."""
+    return 1 if rehearsing() else count
+
+
 def shortened(setting: Mapping) -> dict:
     """A size's settings, with one round of timings while rehearsing."""
-    return dict(setting) | ({"rounds": 1} if rehearsing() and "rounds" in setting else {})
+    return {key: rounds(value) if key == "rounds" else value for key, value in setting.items()}
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a device can do, by its maker's data sheet, and what an hour of it costs."""
+
+    operations: Mapping[str, float]  # a second: dense, of matrices, by a recipe's precision
+    memory: float  # bytes
+    bandwidth: float  # bytes a second
+    dollars: float  # an hour, rented
+
+
+DEVICES = {
+    "H200": Device({"float32": 494e12, "bfloat16": 989e12}, 141e9, 4.8e12, 3.5),
+    "RTX 4090": Device({"float32": 82.6e12, "bfloat16": 165e12}, 24e9, 1.008e12, 0.5),
+}
+"""float32 means TF32. The prices are typical of hosts that rent single GPUs by the hour."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step at the real batch, counted without storage."""
+
+    operations: int  # floating-point, of convolutions and matrix products, forward and backward
+    traffic: int  # bytes that its operations read and write, none of them fused
+    activations: int  # bytes that the backward pass keeps, the loss's included
 
 
 @dataclass(frozen=True)
@@ -61,24 +105,34 @@ class Cost:
 
     subject: str
     parameters: int
-    operations: float  # floating-point, of a sample's forward and backward pass
-    activations: float  # bytes that a sample's backward pass keeps, in float32
+    operations: float  # of a sample, as in `Step`
+    traffic: float
+    activations: float
     samples: int  # of all epochs
     batch: int
-    seconds: float  # of a sample, here
+    precision: str
+    seconds: float  # of a sample, on one thread of this machine, or on its GPU
+
+    @property
+    def _width(self) -> float:
+        """Of a number in a forward pass, in numbers of float32."""
+        return 0.5 if self.precision == "bfloat16" else 1.0
 
     @property
     def memory(self) -> float:
         """Bytes of a training step: weights, gradients, two moments, and a batch's activations."""
-        return 16 * self.parameters + self.batch * self.activations
+        return 16 * self.parameters + self.batch * self.activations * self._width
 
-    def hours(self, peak: float) -> float:
-        """Hours on a device of so many operations a second, at SHARE of them."""
-        return self.samples * self.operations / (SHARE * peak) / 3600
+    def hours(self, device: Device) -> float:
+        """Hours on a device: OPERATIONS of its peak, then TRAFFIC of its bandwidth."""
+        peak = OPERATIONS * device.operations[self.precision]
+        bandwidth = TRAFFIC * device.bandwidth
+        each = self.operations / peak + self.traffic * self._width / bandwidth
+        return self.samples * each / 3600
 
     @property
     def hours_here(self) -> float:
-        """Hours on this machine's device."""
+        """Hours on this machine: one thread of its CPU, or its GPU."""
         return self.samples * self.seconds / 3600
 
 
@@ -104,38 +158,124 @@ def rehearsed(
     *,
     subject: str,
     whole: int,
+    loss: Callable,
     **how,
 ) -> History:
-    """One step for each of the first EPOCHS of a recipe, with a batch that NUMBERS may make smaller.
+    """A step without storage at the real batch, then a real one for each of EPOCHS.
 
-    The costs are added to the folder's file.
-
-    `whole` is the number of samples of the data set before it was cut.
+    The real ones have a batch that NUMBERS may make smaller. The costs are added to the folder's
+    file. `whole` is the number of samples of an epoch before the data set was cut. Errors as
+    `storageless`.
     """
-    batch, epochs = recipe["batch"], recipe["epochs"]
+    batch = recipe["batch"]
     [one], _ = _Few(data, 1).samples(torch.arange(1), 0)
-    together = max(2, min(batch, NUMBERS // one.numel()))
-    few = _Few(data, together)
-    short = dict(recipe) | {"batch": together, "epochs": min(epochs, EPOCHS)}
-    begun = time.perf_counter()
-    with FlopCounterMode(display=False) as counter:
-        history = train(network, few, Recipe(**short), **how)
-    seconds = (time.perf_counter() - begun) / max(history.samples, 1)
-    inputs, _ = few.samples(torch.arange(min(together, len(few))), 0)
-    kept_bytes = activation_bytes(network.train(), inputs.to(next(network.parameters()).device))
-    network.eval()
+    few = _Few(data, max(2, min(batch, NUMBERS // one.numel())))
+    inputs, targets = few.samples(torch.arange(min(few.count, batch)), 0)
+    again = torch.arange(batch) % len(inputs)
+    step = storageless(network, inputs[again], targets[again], loss)
+    epochs = min(recipe["epochs"], EPOCHS)
+    short = dict(recipe) | {"batch": len(inputs), "epochs": epochs}
+    short["average"] = min(recipe.get("average", 0), epochs)
+    # Time of the CPU: other work on this machine does not count.
+    clock = time.process_time if inputs.device.type == "cpu" else time.perf_counter
+    begun = clock()
+    history = train(network, few, Recipe(**short), loss=loss, **how)
+    seconds = clock() - begun
     cost = Cost(
         subject=subject,
         parameters=parameters(network),
-        operations=counter.get_total_flops() / max(history.samples, 1),
-        activations=kept_bytes / len(inputs),
-        samples=whole * epochs,
+        operations=step.operations / batch,
+        traffic=step.traffic / batch,
+        activations=step.activations / batch,
+        samples=whole * recipe["epochs"],
         batch=batch,
-        seconds=seconds,
+        precision=_on_a_gpu(Recipe(**recipe).precision, inputs),
+        seconds=seconds / max(history.samples, 1),
     )
     with (Path(os.environ[ON]) / COSTS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(cost)) + "\n")
     return history
+
+
+def _on_a_gpu(precision: str, inputs: Tensor) -> str:
+    """In what a GPU computes a recipe's forward passes, as `loop.train` chooses."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if inputs.dim() == 4 else "float32"
+
+
+def storageless(network: nn.Module, inputs: Tensor, targets, loss: Callable) -> Step:
+    """What a step of training costs, found on the device "meta"; the network stays as it is.
+
+    RuntimeError for an operation that needs a value of a tensor, gets a tensor that was left on the
+    CPU, or sends one from there.
+    """
+    own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    state = {
+        name: torch.empty_like(tensor, device="meta").requires_grad_(tensor.requires_grad)
+        for name, tensor in own.items()
+    }
+    inputs, targets, loss = inputs.to("meta"), targets.to("meta"), _moved(loss)
+    training = network.training
+    network.train()
+    flops = FlopCounterMode(display=False)
+    float32 = patch.object(torch, "autocast", lambda *_, **__: nullcontext())  # unknown on "meta"
+    with float32, _Watch() as watch, flops, saved_storages(state.values()) as saved:
+        value = loss(functional_call(network, state, inputs), targets)
+        kept = sum(storage.nbytes() for storage in saved.values())
+        value.backward()
+    network.train(training)
+    return Step(flops.get_total_flops(), watch.traffic, kept)
+
+
+def _moved(loss: Callable) -> Callable:
+    """A loss with the tensors that it was given moved to the device "meta"."""
+    if not isinstance(loss, partial):
+        return loss
+    given = {k: v.to("meta") if hasattr(v, "to") else v for k, v in loss.keywords.items()}
+    return partial(loss.func, *loss.args, **given)
+
+
+class _Watch(TorchDispatchMode):
+    """Adds up what operations on the device "meta" read and write, and refuses the wrong ones."""
+
+    aten = torch.ops.aten
+    READS = aten._local_scalar_dense, aten.nonzero, aten.equal, aten.masked_select, aten._unique2
+    MASKED = aten.index, aten.index_put, aten.index_put_  # by a mask they need its values
+
+    def __init__(self):
+        super().__init__()
+        self.traffic = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        given, packet = list(_tensors((args, kwargs or {}))), function.overloadpacket
+        there = any(each.is_meta for each in given)
+        masked = packet in self.MASKED and any(each.dtype == torch.bool for each in given[1:])
+        if there and (packet in self.READS or masked):
+            raise RuntimeError(f"{function} needs a value: here a GPU would wait for the host")
+        left = [each for each in given if there and not each.is_meta and each.dim()]
+        if left:
+            raise RuntimeError(f"{function} gets a tensor of {tuple(left[0].shape)} on the CPU")
+        made = function(*args, **(kwargs or {}))
+        outputs = list(_tensors(made))
+        if given and not there and any(each.is_meta for each in outputs):
+            raise RuntimeError(
+                f"{function} sends a tensor of {tuple(given[0].shape)} from the CPU: here a GPU "
+                "would wait for the host"
+            )
+        if there and not function.is_view:
+            moved = given + outputs
+            self.traffic += sum(min(t.nbytes, t.untyped_storage().nbytes()) for t in moved)
+        return made
+
+
+def _tensors(value) -> Iterator[Tensor]:
+    """The tensors among the arguments or outputs of an operation."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping | tuple | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(each)
 
 
 def costs(folder: Path) -> Iterator[Cost]:

@@ -22,6 +22,7 @@ from posekit.data.formats import smpl
 from posekit.data.people import MASKS_SOURCE, People, PeoplePictures, spin_crops, squares_round
 from posekit.geometry.skeleton import H36M17
 from posekit.metrics import mesh
+from posekit.training import rehearsal
 from posekit.training.mesh_evaluation import RENDERED, MaskAlbum
 
 PROTOCOLS = {"human36m": "h36m", "mpi_inf_3dhp": "3dhp", "threedpw": "3dpw", "lsp": "lsp"}
@@ -52,7 +53,7 @@ def tests(
     for name, crops in _there(folders, size):
         if name in found:
             continue
-        people = crops.people[::step]
+        people = rehearsal.few(crops.people[::step])
         pictures = PeoplePictures(people, crops.folder, size=size, context=1, masks=crops.masks)
         start = PROTOCOLS[name]
         protocols = tuple(each for each in mesh.SPIN_PROTOCOLS if each.startswith(start))

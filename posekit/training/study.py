@@ -148,7 +148,7 @@ class Study:
 
         Networks without parameters are left out.
         """
-        config = {"input": list(shape), "rounds": rounds, "metric": metric}
+        config = {"input": list(shape), "rounds": rehearsal.rounds(rounds), "metric": metric}
         work = partial(latency, dict(networks))
         seeds = range(self.seeds)
         return run_all({("", s): self._job(work, metric, s, [], config) for s in seeds}, workers=1)
@@ -223,9 +223,14 @@ class Study:
         return run_all(jobs, workers=1)
 
     @property
+    def brief(self) -> bool:
+        """Whether one network of each kind is measured: at size smoke, and in a rehearsal."""
+        return self.size == "smoke" or rehearsal.rehearsing()
+
+    @property
     def workers(self) -> int:
         """How many jobs may train at a time; 0: one a core."""
-        return 1 if self.size == "smoke" or rehearsal.rehearsing() or self.device != "cpu" else 0
+        return 1 if self.brief or self.device != "cpu" else 0
 
     def _job(self, work, title: str, seed: int, data: Sequence, config: Mapping):
         about = {"paper": self.slug, "size": self.size, "out": self.out, "device": self.device}

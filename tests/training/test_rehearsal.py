@@ -1,14 +1,18 @@
 """Rehearsals: real shapes, a few samples, and costs that add up."""
 
 import json
+from functools import partial
 
 import pytest
+import torch
 from test_study import TASK, Points
 from torch import nn
+from torch.nn.functional import mse_loss
 
+from posekit.models.pruning import mask
 from posekit.training import rehearsal
 from posekit.training.data_sets import DataSets
-from posekit.training.rehearsal import Cost
+from posekit.training.rehearsal import DEVICES, Cost, Device, storageless
 from posekit.training.study import Study
 
 
@@ -18,34 +22,112 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def cost(**given):
+    about = {"subject": "x", "parameters": 10, "operations": 6.0, "traffic": 8.0}
+    about |= {"activations": 5.0, "samples": 3600, "batch": 4, "seconds": 1.0}
+    return Cost(**about | {"precision": "float32"} | given)
+
+
 def test_a_training_takes_a_few_steps_and_its_costs_are_of_the_whole_recipe(folder):
     study, train = Study("kim", size="paper"), Points("long")
-    recipe = {"epochs": 7, "batch": 3, "drops": []}
+    recipe = {"epochs": 7, "batch": 5, "drops": []}
     train.share = 0.25  # 6 of 24 samples
     [run] = study.train(TASK, {"line": {}}, train, recipe=recipe, shape={}).values()
-    assert len(run.record["series"]["loss"]) == 5  # of 7 epochs
+    assert len(run.record["series"]["loss"]) == rehearsal.EPOCHS
     [cost] = rehearsal.costs(folder)
-    assert (cost.subject, cost.parameters, cost.batch) == ("line", 2 * 2 + 2, 3)
+    assert (cost.subject, cost.parameters, cost.batch) == ("line", 2 * 2 + 2, 5)
     assert cost.samples == 7 * 24
     # a linear layer: 2 operations for each weight forwards, and as many for the weights' gradient
     assert cost.operations == 2 * 4 + 2 * 4
-    assert cost.hours(16 / 3600 / rehearsal.SHARE) == pytest.approx(7 * 24)
+    assert cost.seconds > 0
 
 
 def test_memory_is_that_of_weights_gradients_moments_and_activations():
-    cost = Cost(
-        "x", parameters=10, operations=0.0, activations=5.0, samples=1, batch=4, seconds=1.0
-    )
-    assert cost.memory == 10 * 4 * 4 + 4 * 5
+    assert cost().memory == 10 * 4 * 4 + 4 * 5
+    assert cost(precision="bfloat16").memory == 10 * 4 * 4 + 4 * 5 / 2
+
+
+def test_hours_are_those_of_operations_and_of_traffic():
+    slow = Device({"float32": 2.0, "bfloat16": 4.0}, 1.0, 8.0, 1.0)
+    seconds = 6 / (rehearsal.OPERATIONS * 2) + 8 / (rehearsal.TRAFFIC * 8)
+    assert cost().hours(slow) == pytest.approx(seconds)
+    halves = 6 / (rehearsal.OPERATIONS * 4) + 4 / (rehearsal.TRAFFIC * 8)
+    assert cost(precision="bfloat16").hours(slow) == pytest.approx(halves)
+    assert cost(seconds=2.0).hours_here == 2
+    assert {*DEVICES["H200"].operations} == {"float32", "bfloat16"}
+
+
+# ---- steps without storage
+
+
+def test_a_step_without_storage_counts_what_a_real_one_does():
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    inputs, targets = torch.rand(4, 3, 8, 8), torch.zeros(4, 8, 8, 8)
+    step = storageless(network.eval(), inputs, targets, mse_loss)
+    macs = 4 * 8 * 8 * 8 * 3 * 9
+    assert step.operations == 2 * macs * 2  # forwards, and the gradient of the weights
+    maps, pictures, statistics = 4 * 8 * 64 * 4, 4 * 3 * 64 * 4, 2 * 8 * 4
+    # pictures, the convolution's maps, means and deviations, ReLU's maps; and the targets
+    assert step.activations == pictures + 3 * maps + statistics
+    assert step.traffic > 10 * maps
+    assert not network.training and network[0].weight.grad is None
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_masked_networks_go_through_a_step_without_storage():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3))
+    mask(network, 0.5)
+    network(torch.rand(1, 3, 8, 8)).sum().backward()
+    step = storageless(network, torch.rand(2, 3, 8, 8), torch.zeros(2, 4, 4, 4), mse_loss)
+    assert step.operations > 0
+    assert network(torch.rand(1, 3, 8, 8)).device.type == "cpu"
+
+
+def test_a_tensor_that_stays_on_the_cpu_is_found():
+    network = nn.Linear(2, 3)
+    network.offset = torch.zeros(3)  # neither a parameter nor a buffer
+    network.forward = lambda x: nn.functional.linear(x, network.weight) + network.offset
+    with pytest.raises(RuntimeError, match=r"add.* gets a tensor of \(3,\) on the CPU"):
+        storageless(network, torch.rand(4, 2), torch.zeros(4, 3), mse_loss)
+    product = partial(lambda pred, true, by: (pred @ by).sum(), by=torch.zeros(2, 2))
+    assert storageless(nn.Linear(2, 2), torch.rand(4, 2), torch.zeros(4), product).operations
+    product = partial(lambda pred, true, by: (pred @ by[0]).sum(), by=[torch.zeros(2, 2)])
+    with pytest.raises(RuntimeError, match=r"mm.* gets a tensor of \(2, 2\) on the CPU"):
+        storageless(nn.Linear(2, 2), torch.rand(4, 2), torch.zeros(4), product)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda pred, true: pred.sum() if (true > 0).any() else pred.mean(),
+        lambda pred, true: pred[true > 0].sum(),
+        lambda pred, true: pred.sum() * true.sum().item(),
+    ],
+)
+def test_an_operation_for_which_a_gpu_would_wait_is_found(loss):
+    with pytest.raises(RuntimeError, match="needs a value: here a GPU would wait for the host"):
+        storageless(nn.Linear(2, 2), torch.rand(4, 2), torch.zeros(4, 2), loss)
+
+
+def test_a_tensor_that_is_sent_from_the_cpu_is_found():
+    def loss(pred, true):
+        return (pred * torch.ones(2).to(pred)).sum()
+
+    with pytest.raises(RuntimeError, match=r"_to_copy.* sends a tensor of \(2,\) from the CPU"):
+        storageless(nn.Linear(2, 2), torch.rand(4, 2), torch.zeros(4, 2), loss)
+
+
+# ---- what is cut
 
 
 def test_data_sets_keep_a_few_samples_spread_over_all(folder):
     assert rehearsal.kept(5) == [0, 1, 2, 3, 4]
-    assert rehearsal.kept(701) == [0, 100, 200, 300, 400, 500, 600, 700]
+    assert rehearsal.kept(701) == [0, 140, 280, 420, 560, 700]
     data = DataSets({}, workers=0)
     strangers = data.people("train", 64, size=16)
-    assert len(strangers) == 8 and strangers.share == 8 / 64
-    assert strangers.batch.index.tolist() == [0, 9, 18, 27, 36, 45, 54, 63]
+    assert len(strangers) == 6 and strangers.share == 6 / 64
+    assert strangers.batch.index.tolist() == [0, 12, 25, 37, 50, 63]
     poses = data.poses(frames=33, every=2, detector="truth")
     assert len(poses) == rehearsal.POSES
     subjects = set(poses.frames["subject"])
@@ -75,6 +157,5 @@ def test_a_training_that_fails_fails_in_the_rehearsal(folder):
 
 
 def test_costs_are_read_back_as_written(folder):
-    cost = Cost("x", 1, 2.0, 3.0, 4, 5, 6.0)
-    (folder / rehearsal.COSTS).write_text(json.dumps(vars(cost)) + "\n")
-    assert list(rehearsal.costs(folder)) == [cost]
+    (folder / rehearsal.COSTS).write_text(json.dumps(vars(cost())) + "\n")
+    assert list(rehearsal.costs(folder)) == [cost()]
