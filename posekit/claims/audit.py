@@ -6,18 +6,70 @@ where no numbers that round to the printed ones could make it true.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
-from posekit.claims.expressions import Node, Number, Quantity, evaluate
+from posekit.claims.expressions import Node, Number, Quantity, evaluate, matches
 from posekit.claims.numbers import Interval, compare, number, short
-from posekit.claims.paper import Claim, Paper, Part, Printed, metric_of, split
+from posekit.claims.paper import (
+    FOLDER,
+    Claim,
+    Paper,
+    Part,
+    Printed,
+    check,
+    metric_of,
+    read_table,
+    split,
+)
 from posekit.metrics.protocols import PROTOCOLS
 
 _PHRASES = {"=": "is", "<": "is less than", "<=": "is at most"}
 _PHRASES |= {">": "is more than", ">=": "is at least"}
 _IS = {"holds": "is", "fails": "is not", "undecided": "is, or is not,"}
 _OUTCOMES = {"undecided": "can't be told at the printed precision"}
+
+
+SEVERITIES = ("changes a conclusion", "misleads", "slip")
+_ERRATA = ("id", "severity", "where", "title", "finding", "claims", "cells")
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """A mistake found in a paper: where, what, and the claims and printed cells that it concerns.
+
+    Read from papers/<slug>/errata.csv. `cells` are QUANTITY or QUANTITY@CARD, * for any subject or
+    slice; they and `claims` are separated by spaces.
+    """
+
+    id: str
+    severity: str  # one of SEVERITIES
+    where: str
+    title: str
+    finding: str
+    claims: tuple[str, ...]
+    cells: tuple[str, ...]
+
+    def concerns(self, quantity: str, card: str) -> bool:
+        """Whether a printed cell is among those that are mistaken."""
+        pairs = (cell.partition("@") for cell in self.cells)
+        return any(matches(name, quantity) and rule in ("", card) for name, _, rule in pairs)
+
+
+def load_errata(slug: str, folder: Path = FOLDER) -> list[Erratum]:
+    """The mistakes found in a paper, gravest first; none if it has no such table.
+
+    Raises ValueError naming file and line for an unknown severity.
+    """
+    table = read_table(folder / slug / "errata.csv", _ERRATA, _erratum, optional=True)
+    return sorted(table.values(), key=lambda erratum: SEVERITIES.index(erratum.severity))
+
+
+def _erratum(row: dict[str, str]) -> tuple[str, Erratum]:
+    check(row["severity"], SEVERITIES, "severity")
+    lists = {name: tuple(row[name].split()) for name in ("claims", "cells")}
+    return row["id"], Erratum(**row | lists)
 
 
 @dataclass(frozen=True)

@@ -238,8 +238,8 @@ class Measurements:
         return Sample(
             data=data,
             size=size,
-            evidence=self._evidence(
-                part, data, len(seeds), records.values(), [measured[q] for q in values]
+            evidence=self.evidence(
+                part.home, data, len(seeds), records.values(), [measured[q] for q in values]
             ),
             seeds=tuple(seeds),
             left=left,
@@ -250,25 +250,21 @@ class Measurements:
             records=tuple(records.values()),
         )
 
-    def _evidence(
-        self,
-        part: Part,
-        data: str,
-        seeds: int,
-        records: Iterable[Record],
-        used: Sequence[str],
+    def evidence(
+        self, home: str, data: str, seeds: int, records: Iterable[Record], used: Sequence[str]
     ) -> str:
+        """The level of so many seeds of quantities `used` on `data`; the paper's is on `home`."""
         if data in ("", "reference"):
             return "E2" if data or equal_to_published(self.paper.slug, used) else "E1"
         if data.startswith("studio"):
             return "E3"
-        said = self.paper.training_sets(part.home)
-        learnt = {name for name, yes in said.items() if yes} or {part.home}
+        said = self.paper.training_sets(home)
+        learnt = {name for name, yes in said.items() if yes} or {home}
         others = {name for name, yes in said.items() if not yes}
         trained = [set(r.trained_on.split("+")) for r in records if r.trained_on]
         # a set that is joined to the paper's, human36m+mpii, is part of the paper's recipe
         alike = all(learnt <= sets and not others & sets for sets in trained)
-        if data != part.home or not alike:
+        if data != home or not alike:
             return "E4"
         return "E6" if seeds >= FEWEST else "E5"
 

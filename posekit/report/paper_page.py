@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from posekit.claims.audit import findings
+from posekit.claims.audit import findings, load_errata
 from posekit.claims.contrasts import load_contrasts
 from posekit.claims.finding import HOLDS
 from posekit.claims.ledger import Judged, judge_claims
 from posekit.claims.measurements import Record
 from posekit.claims.paper import Claim, load_paper, read_table, split
+from posekit.claims.paper_tables import MARKS, paper_tables
 from posekit.claims.selection import load_questions
 from posekit.claims.statistics import FEWEST
 from posekit.claims.verdict import WORDS
@@ -61,6 +62,8 @@ class Page:
         self.records = [record for record in records if record.paper == slug]
         self.contrasts = load_contrasts(slug, papers)
         self.questions = load_questions(slug, papers)
+        self.errata = load_errata(slug, papers)
+        self.tables = paper_tables(self.paper, self.claims, records, self.errata, papers)
         about = read_table(folder / "about.csv", ABOUT, lambda r: (slug, r), optional=True)
         self.about = about.get(slug, {})
         self.title = self.about.get("title") or slug
@@ -96,11 +99,37 @@ def paper_page(page: Page) -> str:
         links.insert(1, link("the notebook as it ran", page.notebook))
     by = ". ".join(filter(None, (page.about.get("authors"), page.about.get("place"))))
     head = [f"# {escape(page.title)}", escape(by), escape(page.about.get("note", ""))]
-    parts = [*filter(None, head), " · ".join(links), summary(page), *_readings(page)]
+    parts = [*filter(None, head), " · ".join(links), summary(page), *_tables(page)]
+    parts += [*_errata(page), *_readings(page)]
     parts += contrast_section(page.contrasts, page.records, page.paper)
     parts += [*choice_section(page.questions, page.records), *_in_short(page), *_evidence(page)]
     parts += [*_figures(page), *_claims(page), *_audit(page), *_measured(page), *_reasons(page)]
     return "\n\n".join(parts) + "\n"
+
+
+def _tables(page: Page) -> Iterator[str]:
+    """The paper's tables in its own shape, measured columns beside printed ones."""
+    if page.tables:
+        yield "## The paper's tables"
+        marks = "; ".join(f"`{mark}` {meaning}" for mark, meaning in MARKS.items())
+        yield (
+            f"As printed, with a mark on each own number: {marks}. Rows in italics are quoted from "
+            "other papers or, where nothing is printed, are not the paper's. What was measured here "
+            "stands in columns of its own: mean ± half of the 95 % t interval, evidence, n seeds."
+        )
+    for own in page.tables:
+        yield f"### {own.name}"
+        basis = f" Measured on {own.basis}." if own.basis else ""
+        yield escape(" ".join(filter(None, (f"{own.caption}.", own.note))) + basis)
+        yield own.html()
+
+
+def _errata(page: Page) -> Iterator[str]:
+    """The mistakes found in the paper, gravest first."""
+    if page.errata:
+        yield "## Errata of the paper"
+        rows = [(e.severity, e.where, e.title, e.finding) for e in page.errata]
+        yield table(pd.DataFrame(rows, columns=["Severity", "Where", "What", "Finding"]))
 
 
 def summary(page: Page) -> str:
