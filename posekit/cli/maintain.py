@@ -40,3 +40,17 @@ def studio_card(
 
     settings = {"pictures": pictures, "epochs": epochs, "seed": seed}
     studio_card.main(settings, real, remark, out)
+
+
+@app.command("light")
+def light(
+    imagenet: Annotated[Path, typer.Argument(help="MobileNetV2's weights, a state_dict of torch.")],
+    pictures: Annotated[int, typer.Option(help="To train on, repeats counted.", min=1)] = 308_000,
+    out: Annotated[Path, typer.Option(help="The checkpoint to write.")] = (
+        ROOT / "posekit/models/weights/posekit-light.safetensors"
+    ),
+) -> None:
+    """Train the network that `posekit predict` uses by default; hours of one core."""
+    from posekit.cli import light_network
+
+    light_network.main(imagenet, out, pictures)

@@ -11,6 +11,7 @@ from torch import nn
 from posekit.models.botnet import botnet
 from posekit.models.encoders import STRIDE, resnet, small_resnet
 from posekit.models.integral import ASPP, BINS, PPM, IntegralNet
+from posekit.models.light import light_pose
 from posekit.models.mobile import EncoderDecoder, mobile_pose, part_pose
 from posekit.models.mobilenet import HALF, LARGE, LIGHT, MODIFIED, light_backbone
 
@@ -145,5 +146,6 @@ NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "r152-ppm": partial(integral, layers=152, bins=BINS["PPM 1"]),
     "mobile": mobile,
     "part": backbone,
+    "light": light_pose,
 }
 """Constructors by the name in a run's config; all of them take the `side` of the pictures."""
