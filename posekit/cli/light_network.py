@@ -51,7 +51,7 @@ def main(imagenet: Path, out: Path, seen: int) -> None:
     network, state = LightPose(depth=DEPTH), out.with_suffix(".part")
     network.load_imagenet(torch.load(imagenet, weights_only=True, map_location="cpu"))
     network = network.to(memory_format=torch.channels_last).train()
-    network.stem.requires_grad_(False)  # noqa: FBT003 (torch's signature)
+    network.stem.requires_grad_(False)
     strangers = {"size": SIDE, "skeleton": H36M17, "people": PEOPLE}
     train = albums.read(
         Wild("train", STRANGERS, seed=77, **strangers), "strangers", workers=WORKERS

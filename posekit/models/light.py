@@ -65,7 +65,7 @@ class LightPose(VolumeNet):
         deep = self.neck(self.deep(middle))
         return self.final(self.up(torch.cat([self.enlarge(deep), middle], dim=1)))
 
-    def train(self, mode: bool = True) -> "LightPose":  # noqa: FBT001, FBT002 (torch's signature)
+    def train(self, mode: bool = True) -> "LightPose":
         """As in torch, but the encoder's batch normalisation keeps ImageNet's statistics."""
         super().train(mode)
         for part in (self.stem, self.middle, self.deep):
