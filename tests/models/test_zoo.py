@@ -11,7 +11,9 @@ from posekit.models.zoo import BACKBONES, NETWORKS, backbone
 TINY = {"side": 64, "depth": 8, "channels": 8, "width": 8}
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("mobile", "part", "light")])
+@pytest.mark.parametrize(
+    "name", [name for name in NETWORKS if name not in ("mobile", "part", "light")]
+)
 def test_integral_networks_are_built_of_a_shape_for_cpus(name):
     with torch.device("meta"):
         built = NETWORKS[name](**TINY)
