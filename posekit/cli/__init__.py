@@ -129,10 +129,13 @@ def rehearse_papers(
     data: Annotated[
         list[str] | None, typer.Option(help="NAME=FOLDER, for each data set you have.")
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder of results whose page costs.md gets the costs.")
+    ] = None,
 ) -> None:
     """Run every training of a size for a few steps on a few samples, and print what the size costs.
 
-    Nothing is kept. Hours are of one seed, at 30 % of a device's peak.
+    Nothing is kept but, with --out, the costs. Hours are of one seed, at 30 % of a device's peak.
     """
     from posekit.cli import rehearse
     from posekit.cli import reproduce as jobs
@@ -143,7 +146,7 @@ def rehearse_papers(
     chosen = [jobs.paper_of(name) for name in papers or jobs.notebooks()]
     parameters = {"size": size, "seeds": 1, "data": ",".join(map(_absolute, data or []))}
     jobs.check_inputs(parameters | {"device": ""})
-    for text in rehearse.rehearse(chosen, parameters):
+    for text in rehearse.rehearse(chosen, parameters, out):
         print(text, flush=True)
 
 

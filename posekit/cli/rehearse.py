@@ -1,57 +1,64 @@
 """`posekit rehearse`: a size of every paper on a few samples, before hours are spent on it."""
 
+import json
 import os
+import resource
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from unittest.mock import patch
 
 from tabulate import tabulate
 
 from posekit.cli import reproduce
+from posekit.models.costs import DEVICES, Cost
+from posekit.report import costs as report
+from posekit.system import pick_device, write_text
 from posekit.training import rehearsal
-from posekit.training.rehearsal import DEVICES, Cost
-
-HEAD = ["training", "parameters", "GFLOP a sample", "samples, thousands", "batch", "memory, GB"]
+from posekit.training.runs import provenance
 
 
-def rehearse(papers: Sequence[str], parameters: dict) -> Iterator[str]:
+def rehearse(papers: Sequence[str], parameters: dict, out: Path | None = None) -> Iterator[str]:
     """Run the notebooks of papers; yields a table of costs for each.
 
     Every training of the size goes through data, loss, backward pass, optimiser, checkpoint,
-    evaluation, figures and records, which are deleted again. RuntimeError names the cell that fails.
+    evaluation, figures and records, which are deleted again. With `out`, a folder of results, the
+    costs are kept there (`report.costs`). RuntimeError names the cell that fails.
     """
     notebooks = {paper: reproduce.notebooks()[paper] for paper in papers}
     for paper, given in reproduce.shares(notebooks, parameters).items():
+        begun = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="posekit-") as name:
             folder = Path(name)
             here = {rehearsal.ON: name, "POSEKIT_CACHE": str(folder / "cache")}
             with patch.dict(os.environ, here):
                 reproduce.reproduce(paper, given | {"out": str(folder / "out")}, folder / "out")
-            yield table(paper, parameters["size"], list(rehearsal.costs(folder)))
+            costs = list(rehearsal.costs(folder))
+        about = {"paper": paper, "size": parameters["size"]}
+        words = filter(None, given.get("data", "").split(","))
+        about["data"] = [word.partition("=")[0] for word in words]
+        about["seconds"] = round(time.perf_counter() - begun, 1)
+        # of the largest kernel until now, in kB
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        about["gigabytes"] = round(peak * 1024 / 1e9, 2)
+        if out:
+            record = about | provenance(str(pick_device()))
+            record["trainings"] = [asdict(cost) for cost in costs]
+            place = report.path_of(out, paper, parameters["size"])
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_text(place, json.dumps(record, indent=1) + "\n")
+        took = f"in {about['seconds'] / 60:.1f} minutes and {about['gigabytes']:.1f} GB"
+        yield f"\n{paper}, size {parameters['size']}: it runs, {took}\n{table(costs)}"
 
 
-def table(paper: str, size: str, costs: Sequence[Cost]) -> str:
+def table(costs: Sequence[Cost]) -> str:
     """What the trainings of a paper take, one seed of each, in lines of text."""
-    head = [*HEAD, *(f"hours, {name}" for name in DEVICES), "hours here"]
-    hours = [[*(c.hours(device) for device in DEVICES.values()), c.hours_here] for c in costs]
-    rows = [
-        [
-            cost.subject,
-            f"{cost.parameters:,}",
-            f"{cost.operations / 1e9:.3g}",
-            f"{cost.samples / 1000:,.0f}",
-            cost.batch,
-            f"{cost.memory / 1e9:.2g}",
-            *(f"{hour:.2g}" for hour in each),
-        ]
-        for cost, each in zip(costs, hours, strict=True)
-    ]
-    sums = [f"{sum(column):.2g}" for column in zip(*hours, strict=True)]
-    rows.append([f"all {len(costs)}, one seed", *[""] * (len(HEAD) - 1), *sums])
-    text = tabulate(
-        rows, head, disable_numparse=True, colalign=["left", *["right"] * (len(head) - 1)]
-    )
+    rows = report.trainings(costs)
+    head = [name.removeprefix(">") for name in rows]
+    align = ["left", *["right"] * (len(head) - 1)]
+    text = tabulate(rows.to_numpy().tolist(), head, disable_numparse=True, colalign=align)
     prices = ", ".join(
         f"{sum(cost.hours(device) for cost in costs) * device.dollars:.2f} $ on an {name}"
         for name, device in DEVICES.items()
@@ -63,4 +70,4 @@ def table(paper: str, size: str, costs: Sequence[Cost]) -> str:
         for name, device in DEVICES.items()
         if cost.memory > device.memory
     ]
-    return "\n".join([f"\n{paper}, size {size}: it runs; {prices}", text, *tight])
+    return "\n".join([text, f"about {prices}", *tight])

@@ -17,6 +17,8 @@ from posekit.claims.ledger import COLUMNS, Judged
 from posekit.claims.measurements import load_records
 from posekit.claims.paper import FOLDER, slugs
 from posekit.metrics.registry import ALL
+from posekit.report.costs import cost_page
+from posekit.report.costs import load as load_costs
 from posekit.report.glossary import EVIDENCE, GLOSSARY, MEANING, STUDIO
 from posekit.report.markdown import index_page, link, table
 from posekit.report.measured_tables import is_generated
@@ -65,6 +67,8 @@ def render(results: Path | str, papers: Path = FOLDER) -> dict[Path, str]:
     texts = {f"{page.slug}.md": paper_page(page) for page in pages}
     known = published.records(papers)
     texts |= {"parity.md": parity_page(known)} if known else {}
+    costs = load_costs(results)
+    texts |= {"costs.md": cost_page(costs)} if costs else {}
     texts |= {"README.md": _overview(pages, texts), "studio.md": studio_card(records)}
     texts["index.html"] = index_page(texts)
     ledger = pd.DataFrame(rows, columns=COLUMNS)
@@ -161,6 +165,8 @@ def _where_next(pages: list[Page], others: Iterable[str]) -> Iterator[str]:
     yield "- [ledger.csv](ledger.csv): every claim, one row each"
     if "parity.md" in others:
         yield "- [parity.md](parity.md): networks that were held against the published code"
+    if "costs.md" in others:
+        yield "- [costs.md](costs.md): hours, memory and price of the sizes on named devices"
     yield (
         "- [studio.md](studio.md): the data card of the generated data, and its distance from real "
         "people"

@@ -22,6 +22,7 @@ from pathlib import Path
 BOOKKEEPING = {
     "posekit",
     "posekit.system",
+    "posekit.models.costs",
     *(
         f"posekit.training.{name}"
         for name in ("runs", "cluster", "rehearsal", "code_digest", "study")

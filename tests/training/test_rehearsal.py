@@ -9,10 +9,12 @@ from test_study import TASK, Points
 from torch import nn
 from torch.nn.functional import mse_loss
 
+from posekit.models import costs
+from posekit.models.costs import DEVICES, Cost, Device
 from posekit.models.pruning import mask
 from posekit.training import rehearsal
 from posekit.training.data_sets import DataSets
-from posekit.training.rehearsal import DEVICES, Cost, Device, storageless
+from posekit.training.rehearsal import storageless
 from posekit.training.study import Study
 
 
@@ -49,9 +51,9 @@ def test_memory_is_that_of_weights_gradients_moments_and_activations():
 
 def test_hours_are_those_of_operations_and_of_traffic():
     slow = Device({"float32": 2.0, "bfloat16": 4.0}, 1.0, 8.0, 1.0)
-    seconds = 6 / (rehearsal.OPERATIONS * 2) + 8 / (rehearsal.TRAFFIC * 8)
+    seconds = 6 / (costs.OPERATIONS * 2) + 8 / (costs.TRAFFIC * 8)
     assert cost().hours(slow) == pytest.approx(seconds)
-    halves = 6 / (rehearsal.OPERATIONS * 4) + 4 / (rehearsal.TRAFFIC * 8)
+    halves = 6 / (costs.OPERATIONS * 4) + 4 / (costs.TRAFFIC * 8)
     assert cost(precision="bfloat16").hours(slow) == pytest.approx(halves)
     assert cost(seconds=2.0).hours_here == 2
     assert {*DEVICES["H200"].operations} == {"float32", "bfloat16"}
