@@ -26,7 +26,7 @@ from posekit.training.integral import Integral
 from posekit.training.lifting import Lifting
 from posekit.training.mesh import Mesh
 from posekit.training.mesh_networks import blind
-from posekit.training.runs import finished
+from posekit.training.runs import damage, finished
 from posekit.training.settings import load_settings
 
 TASKS: Mapping[str, Task] = {
@@ -171,7 +171,7 @@ def of_run(folder: Path, stage: str, device: str) -> Predictor:
     """The network of a finished run, or of one of its later stages.
 
     FileNotFoundError without a record or weights; ValueError for a record of a network that is not
-    known, and for weights that are damaged or of another network.
+    known, and for a record or weights that are not as they were written or of another network.
     """
     record, weights = folder / "record.json", weights_path(folder, stage)
     for file in (record, weights):
@@ -190,16 +190,21 @@ def of_run(folder: Path, stage: str, device: str) -> Predictor:
         raise ValueError(
             f"{record} has no network that is known ({names}), or not its shape: {error!r}"
         ) from error
+    reason = ""
     try:
+        if reason := damage(record, known, weights.name):
+            raise ValueError(reason)
         if weights.stat().st_size > most:
             raise ValueError(f"more than {most:,} bytes")
         network = task.loaded(config, load_weights(folder, stage), stage)
     except Exception as error:  # torch has no common one for files that are not whole
         raise ValueError(
-            f"{weights} is damaged or of another network; delete {folder}, run its notebook again"
+            f"{reason or f'{weights} is damaged or of another network'}; delete {folder}, run its "
+            "notebook again"
         ) from error
     name = f"{stage or config.get('subject', config['network'])}, run {folder.name}"
-    note = standing(known, baseline_errors(finished()))
+    alike = finished(paper=known.get("paper"), size=known.get("size"))
+    note = standing(known, baseline_errors(alike))
     return Predictor(name, weights, kind, shape, in_torch(network, device), note=note)
 
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -38,6 +38,7 @@ from posekit.training.code_digest import code_digest
 
 Key = TypeVar("Key")
 WEIGHTS = "network.pt"  # how the names of files with a run's weights end
+HEAD = 1024  # bytes of a record in which its paper, job and size are
 ROOT = Path(__file__).resolve().parents[2]
 SET_CACHE = "set POSEKIT_CACHE to a folder that you may write in"
 
@@ -81,13 +82,14 @@ def check_folders(out: str | Path = "") -> None:
         check_folder(Path(out), "choose another folder for the results, or mend its permissions")
 
 
-def finished() -> Iterator[dict]:
+def finished(**wanted: str) -> Iterator[dict]:
     """The records of the finished runs in the cache with their `folder`, the latest first.
 
-    Files that hold no record are left out; entries of others may be missing.
+    `wanted` are entries such as paper and size that they have; of other records only the head is
+    read. Files that hold no record are left out; entries of others may be missing.
     """
-    found = [(_read(path), path.parent) for path in cache_folder().glob("*/record.json")]
-    records = [record | {"folder": str(folder)} for record, folder in found if record]
+    found = _with(cache_folder().glob("*/record.json"), wanted)
+    records = [record | {"folder": str(path.parent)} for path, record in found]
     yield from sorted(records, key=lambda r: str(r.get("finished", "")), reverse=True)
 
 
@@ -100,16 +102,36 @@ def cached(path: Path) -> dict | None:
     record = _read(path)
     if record is None:
         return None
-    reason = ""
-    if record.get("id") != path.parent.name or record.get("digest") != record_digest(record):
-        reason = f"{path} is not as it was written"
-    for name, digest in {} if reason else record["files"].items():
-        file = path.parent / Path(name).name
-        if file.is_file() and file_digest(file) != digest:
-            reason = f"{file} is damaged"
+    whole = record.get("id") == path.parent.name and "digest" in record
+    reason = damage(path, record) if whole else f"{path} is not as it was written"
     if reason:
         print(f"{reason}; the run is made again", file=sys.stderr)
     return None if reason else record
+
+
+def damage(path: Path, record: Mapping, *names: str) -> str:
+    """Which file of a run is not as it was written, in words; empty where all are.
+
+    `path` is that of its record; `names` are the weights files in question, by default all.
+    """
+    if record.get("digest", record_digest(record)) != record_digest(record):
+        return f"{path} is not as it was written"
+    for name, digest in record.get("files", {}).items():
+        file = path.parent / Path(name).name
+        if (not names or name in names) and file.is_file() and _digest(file) != digest:
+            return f"{file} is damaged"
+    return ""
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file, computed again only when the file was written since."""
+    now = path.stat()
+    return _digest_of(path, now.st_ino, now.st_size, now.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _digest_of(path: Path, *state: int) -> str:
+    return file_digest(path)
 
 
 @dataclass(frozen=True)
@@ -278,6 +300,16 @@ def _read(path: Path) -> dict | None:
     return record if isinstance(record, dict) else None
 
 
+def _with(paths: Iterable[Path], wanted: Mapping[str, str]) -> Iterator[tuple[Path, dict]]:
+    """Paths and records of those that have the entries `wanted`, which `_dump` writes first."""
+    entries = [json.dumps({key: value})[1:-1].encode() for key, value in wanted.items()]
+    for path in paths:
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            head = file.read(HEAD)
+            if all(entry in head for entry in entries) and (record := _read(path)):
+                yield path, record
+
+
 def _dump(record: dict) -> str:
     """JSON with one quantity a line, so that two runs can be compared line by line."""
     rest = {key: value for key, value in record.items() if key not in ("quantities", "series")}
@@ -295,9 +327,10 @@ def _publish(record: dict, folder: Path) -> None:
         return (record["paper"], record["job"], record["size"], record["seed"], data)
 
     write_text(folder / f"{record['id']}.json", _dump(record))
-    for other in folder.glob("*.json"):
-        if other.stem != record["id"] and (old := _read(other)) and key(old) == key(record):
-            other.unlink()
+    alike = {name: record[name] for name in ("paper", "job", "size")}
+    for path, other in _with(folder.glob("*.json"), alike):
+        if path.stem != record["id"] and key(other) == key(record):
+            path.unlink()
 
 
 def _results(measured: Measured, job: str) -> dict:

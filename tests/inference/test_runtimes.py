@@ -1,5 +1,6 @@
 """Networks loaded from files and runs give the output that they gave in torch."""
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -295,6 +296,26 @@ def test_finished_runs_of_every_task_are_rebuilt(tmp_path, network, shape, kind,
         pictures = torch.randint(0, 256, (66, *taken), dtype=torch.uint8)
         many = predictor.predict(pictures)
         assert len(many.rotations if made is None else many) == 66
+
+
+def test_one_flipped_bit_in_the_weights_of_a_run_is_named(tmp_path):
+    folder = tmp_path / "run"
+    finished_run(folder)
+    weights = folder / "network.pt"
+    content = weights.read_bytes()
+    record = json.loads((folder / "record.json").read_text())
+    record["files"] = {"network.pt": hashlib.sha256(content).hexdigest()}
+    (folder / "record.json").write_text(json.dumps(record))
+    runtimes.load(folder)
+    middle = len(content) // 2
+    weights.write_bytes(content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :])
+    torch.load(weights, weights_only=True)  # torch does not see it
+    with pytest.raises(ValueError, match=f"{weights} is damaged; delete {folder}, run its noteb"):
+        runtimes.load(folder)
+    record |= {"digest": "0" * 16}
+    (folder / "record.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"record.json is not as it was written; delete .*/run,"):
+        runtimes.load(folder)
 
 
 def test_a_later_stage_of_a_run_is_named_by_its_file(tmp_path):

@@ -122,6 +122,40 @@ def test_one_flipped_bit_in_weights_is_named_and_the_run_is_made_again(name, cap
     assert (run(keeping, seed=0, **JOB).folder / "calls").read_text() == "xx"
 
 
+def counted(monkeypatch, name):
+    """The first arguments of all calls of a function of `runs`."""
+    calls, function = [], getattr(runs, name)
+    monkeypatch.setattr(runs, name, lambda path: calls.append(path) or function(path))
+    return calls
+
+
+def test_weights_are_hashed_once_until_they_are_written_again(monkeypatch):
+    job = runs.job(keeping, seed=0, **JOB)
+    weights = job.run().folder / "network.pt"
+    hashed = counted(monkeypatch, "file_digest")
+    assert job.done and job.run() and job.done
+    assert sorted(path.name for path in hashed) == ["network.pt", "tuned.network.pt"]
+    weights.write_bytes(bytes(100))
+    os.utime(weights, ns=(1, 1))
+    assert not job.done and hashed[2:] == [weights]
+
+
+def test_of_the_records_of_other_jobs_only_the_head_is_read(tmp_path, monkeypatch):
+    others = [JOB | {"job": "other"}, JOB | {"size": "smoke"}, JOB | {"paper": "kim"}]
+    ids = [run(work, seed=0, out=tmp_path, **other).record["id"] for other in others]
+    ours = run(work, seed=0, out=tmp_path, **JOB).record["id"]
+    for name in ids:  # long records, whose end is far from their beginning
+        path = tmp_path / "runs" / f"{name}.json"
+        path.write_text(path.read_text() + " " * 10_000)
+    read = counted(monkeypatch, "_read")
+    again = run(work, seed=0, out=tmp_path, **JOB | {"config": {"width": 9}}).record["id"]
+    published = [path.stem for path in read if path.parent == tmp_path / "runs"]
+    assert sorted(published) == sorted([ours, again])
+    read.clear()
+    assert [r["job"] for r in runs.finished(paper="tran2022", size="smoke")] == ["ours"]
+    assert len(read) == 1
+
+
 def killed(config, seed, folder, data):
     os.kill(os.getpid(), 9)
 
