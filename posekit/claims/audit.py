@@ -78,7 +78,7 @@ class Audit:
 
     `outcome` is 'holds', 'fails', 'undecided', or '' where numbers are not printed. `text` is a
     formula, `words` says it in English; `source` names the document that numbers come from which
-    the paper's text does not have.
+    the paper's text does not have; `by_threshold` is true where it fails by a threshold of ours alone.
     """
 
     outcome: str
@@ -87,6 +87,7 @@ class Audit:
     text: str
     words: str = ""
     source: str = ""
+    by_threshold: bool = False
 
 
 def audit_part(part: Part) -> Audit:
@@ -107,8 +108,25 @@ def audit_part(part: Part) -> Audit:
     if part.by:
         outcome, amount = _amount(part, left, right, outcome)
         text, words = text + amount, words + amount
-    sides = [part.printed[n.name] for n in (part.left, part.right) if _is_plain(n)]
-    return Audit(outcome, left, right, text, words, _recovered(rivals + sides))
+    named = [entry for name in part.names if "*" not in name for entry in entries[name]]
+    words = _text_and_code(part) or words
+    ours = False
+    if part.bare and outcome == "fails":
+        bare = evaluate(part.bare, values)
+        fails = compare(left, part.relation, bare) == "fails"
+        ours = by_threshold(part.relation, right.value, bare.value, fails)
+    return Audit(outcome, left, right, text, words, _recovered(rivals + named), ours)
+
+
+def by_threshold(relation: str, right: float, bare: float, fails: bool) -> bool:
+    """Whether a comparison that fails with a threshold of ours does so by that threshold alone.
+
+    It does where the threshold allows more than none would, for a wider one would hold, and where
+    the comparison holds without it. `right` is the right side with the threshold, `bare` without;
+    `fails` says whether it fails without.
+    """
+    allows = right > bare if relation.startswith("<") else right < bare
+    return relation == "=" or allows or not fails
 
 
 def audit_text(paper: Paper, claim: Claim, audits: list[Audit]) -> str:
@@ -148,6 +166,17 @@ def findings(paper: Paper) -> pd.DataFrame:
 def _is_plain(node: Node) -> bool:
     """A quantity by its own name: not a number, a formula or a wildcard."""
     return isinstance(node, Quantity) and "*" not in node.name
+
+
+def _text_and_code(part: Part) -> str:
+    """Text against published code in words; '' for any other comparison."""
+    if part.relation != "=" or not (_is_plain(part.left) and _is_plain(part.right)):
+        return ""
+    text, code = (part.printed[side.name] for side in (part.left, part.right))
+    if text.source == "recovered" or code.source != "recovered":
+        return ""
+    what = split(text.quantity)[0].removeprefix("recipe_").replace("_", " ")
+    return f"{what}: the text says {text.text}, {code.where} has {code.text}"
 
 
 def _named(entries: Iterable[Printed]) -> str:

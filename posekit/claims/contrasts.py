@@ -3,18 +3,22 @@
 Read from papers/<slug>/contrasts.csv: `name, one, another, metric, slice, card, unit`, where `one`
 is the configuration with the change and `another` the one without. In `%` the difference is
 relative to the one without; in any other unit it is the plain difference. Contrasts are not claims
-and get no verdict: they say whether a difference exceeds that between two random starts.
+and get no verdict: they say whether a difference exceeds that between two random starts, corrected
+for the number of comparisons of the page, of networks that have learnt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from posekit.claims.paper import FOLDER, Paper, check_metric, load_metrics, read_table
-from posekit.claims.statistics import FEWEST, Estimate, t_interval
+from posekit.claims.family import Family
+from posekit.claims.learning import Learning, learning
+from posekit.claims.measurements import Record, values_by_data
+from posekit.claims.paper import FOLDER, Paper, check_metric, load_metrics, read_table, split
+from posekit.claims.statistics import ALPHA, FEWEST, Estimate, t_interval
 
 _COLUMNS = ("name", "one", "another", "metric", "slice", "card", "unit")
 
@@ -51,14 +55,34 @@ class Contrast:
             return np.nan
         return self.change(*(entry.value.value for entry in cells))
 
-    def beyond_noise(self, difference: Estimate) -> str:
+    def beyond_noise(self, difference: Estimate, corrected: float) -> str:
         """Whether a measured difference exceeds seed noise, and which way it goes."""
         if difference.n < FEWEST:
             return "too few seeds"
-        if difference.low <= 0 <= difference.high:
+        if not corrected < ALPHA or difference.low <= 0 <= difference.high:
             return "no"
         sign = load_metrics()[self.metric, False].sign
         return "yes, better" if sign * difference.mean < 0 else "yes, worse"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A contrast as it was measured: the change in its unit, and the test that both are alike.
+
+    `differences` are plain, in the metric's unit: one a seed, or one a start that seeds share.
+    """
+
+    contrast: Contrast
+    change: Estimate
+    differences: tuple[float, ...]
+    learning: Learning | None
+
+    @property
+    def p(self) -> float:
+        """p of no difference; NaN where the networks have not learnt enough to be compared."""
+        if self.learning and self.learning.reason:
+            return np.nan
+        return t_interval(np.array(self.differences)).p
 
 
 def load_contrasts(slug: str, folder: Path = FOLDER) -> list[Contrast]:
@@ -71,31 +95,90 @@ def load_contrasts(slug: str, folder: Path = FOLDER) -> list[Contrast]:
     return list(rows)
 
 
-def differences(contrasts: Sequence[Contrast], values: pd.DataFrame, paper: Paper) -> pd.DataFrame:
+def changes(contrasts: Iterable[Contrast], values: pd.DataFrame, paper: Paper) -> list[Change]:
+    """Each contrast whose two configurations were measured; `values` as `differences` takes them."""
+    if "start" not in values:
+        values = values.assign(start="")
+    columns = ["metric", "network", "slice", "card"]
+    known = {
+        key: own["value"]
+        for key, own in values.set_index(["start", "seed"])[[*columns, "value"]].groupby(columns)
+    }
+
+    def find(quantity: str, card: str) -> dict[str, float]:
+        own = known.get((*split(quantity), card), pd.Series(dtype=float))
+        return {
+            f"{seed} from {start}" if start else str(seed): v for (start, seed), v in own.items()
+        }
+
+    measured = []
+    for contrast in contrasts:
+        sides = [
+            known.get((contrast.metric, name, contrast.slice, contrast.card))
+            for name in (contrast.one, contrast.another)
+        ]
+        if any(side is None for side in sides):
+            continue
+        pairs = pd.concat(sides, axis=1, join="inner")
+        starts = pairs.index.get_level_values("start")
+        if starts.duplicated().any() and all(starts):
+            pairs = pairs.groupby(level="start").mean()
+        one, another = pairs.to_numpy().T
+        floor, learnt = paper.floors.get(contrast.card), None
+        if floor and floor.floor not in (contrast.one, contrast.another):
+            learnt = learning(floor, (contrast.one, contrast.another), find, contrast.slice)
+        change = t_interval(contrast.change(one, another))
+        measured.append(Change(contrast, change, tuple(one - another), learnt))
+    return measured
+
+
+def differences(
+    contrasts: Sequence[Contrast],
+    values: pd.DataFrame,
+    paper: Paper,
+    family: Family | None = None,
+) -> pd.DataFrame:
     """Each contrast of one measure that was measured, by name, with its 95 % t interval.
 
     `values` has network, seed, metric, slice, card and value, of one data set (`study.table` or
-    `values_by_data`). Pairs share their seed. Columns: mean, low, high, n, printed, beyond seed
-    noise.
+    `values_by_data`), and perhaps start. Pairs share seed and start. Columns: mean, low, high, n,
+    printed; p of no difference and the same corrected over `family`, by default the contrasts
+    given; floor (the value that networks come from), one gain and another gain (the share of its
+    gap that they closed), pace; beyond seed noise.
     """
-    wanted, rows = {contrast.measure for contrast in contrasts}, {}
-    tables = {
-        measure: own.pivot_table("value", "seed", "network")
-        for measure, own in values.groupby(["metric", "slice", "card"])
-        if measure in wanted
-    }
-    for contrast in contrasts:
-        sides = tables.get(contrast.measure, pd.DataFrame())
-        if not {contrast.one, contrast.another} <= set(sides):
-            continue
-        pairs = sides[[contrast.one, contrast.another]].dropna().to_numpy().T
-        change = t_interval(contrast.change(*pairs))
+    found = changes(contrasts, values, paper)
+    if family is None:
+        family = Family()
+        for change in found:
+            family.add(change.differences, change.p)
+    rows = {}
+    for change in found:
+        contrast, estimate, learnt = change.contrast, change.change, change.learning
+        corrected = family.corrected(change.differences) if change.p == change.p else np.nan
+        gains = learnt.means if learnt else {}
+        answer = contrast.beyond_noise(estimate, corrected)
         rows[contrast.name] = {
-            "mean": change.mean,
-            "low": change.low,
-            "high": change.high,
-            "n": change.n,
+            "mean": estimate.mean,
+            "low": estimate.low,
+            "high": estimate.high,
+            "n": estimate.n,
             "printed": contrast.printed(paper),
-            "beyond seed noise": contrast.beyond_noise(change),
+            "p": change.p,
+            "corrected p": corrected,
+            "floor": learnt.level if learnt else np.nan,
+            "one gain": gains.get(contrast.one, np.nan),
+            "another gain": gains.get(contrast.another, np.nan),
+            "pace": learnt.pace if learnt else "",
+            "beyond seed noise": (learnt.reason if learnt else "") or answer,
         }
     return pd.DataFrame.from_dict(rows, "index")
+
+
+def page_family(paper: Paper, records: Iterable[Record]) -> Family:
+    """The tests of a paper's contrasts, on all data sets and at all sizes."""
+    family, contrasts = Family(), load_contrasts(paper.slug, paper.folder)
+    own = [record for record in records if record.paper == paper.slug]
+    for values in values_by_data(own).values():
+        for change in changes(contrasts, values, paper):
+            family.add(change.differences, change.p)
+    return family

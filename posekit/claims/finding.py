@@ -8,12 +8,16 @@ import numpy as np
 
 from posekit.claims.audit import Audit
 from posekit.claims.expressions import Number, Quantity
+from posekit.claims.learning import Learning
 from posekit.claims.measurements import Measurements, Record, Sample
-from posekit.claims.numbers import first_decimal, short
+from posekit.claims.numbers import Interval, first_decimal, short
 from posekit.claims.paper import Claim, Part, split
 from posekit.claims.statistics import FEWEST, Estimate, smallest_margin
 
-HOLDS = ("reproduced", "supported")
+HOLDS = ("reproduced", "supported", "as specified")
+
+
+_TIMED = ("batch", "input", "rounds")  # of a timing's config, what its note names
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Finding:
 
     verdict: str
     printed: str = ""
+    recovered: str = ""  # what the paper does not print: counted in published code, or noted there
     measured: str = ""
     low: str = ""
     high: str = ""
@@ -38,6 +43,11 @@ class Finding:
     margin: str = ""
     evidence: str = ""
     data: str = ""
+    reason: str = ""  # why it is inconclusive, in a word or two
+    p: float = np.nan  # of no difference between trained networks
+    corrected: float = np.nan  # the same after Holm's correction over the page
+    estimate: Estimate | None = None
+    learning: Learning | None = None
     notes: list[Note] = field(default_factory=list)
     readings: list[Note] = field(default_factory=list)  # the same with other stand-ins
     lacking: list[str] = field(default_factory=list)  # quantities nothing measured
@@ -52,17 +62,18 @@ class Finding:
 
     @property
     def result(self) -> str:
-        """Verdict and value."""
-        return f"{self.verdict}, {self.value}"
+        """Verdict and value; of trained networks the verdict before any correction."""
+        alone = self.verdict != "inconclusive" and not np.isnan(self.p)
+        return f"{self.verdict}{' before correction' * alone}, {self.value}"
 
     def note(self, text: str, *, caveat: bool = False) -> None:
         """Add a remark."""
         self.notes.append(Note(text, caveat))
 
-    def hold_back(self, reason: str) -> None:
-        """Make it inconclusive; the reason is the first remark."""
-        self.notes.insert(0, Note(reason, caveat=True))
-        self.verdict = "inconclusive"
+    def hold_back(self, reason: str, remark: str) -> None:
+        """Make it inconclusive for this reason; the remark comes first."""
+        self.notes.insert(0, Note(remark, caveat=True))
+        self.verdict, self.reason = "inconclusive", reason
 
 
 @dataclass(frozen=True)
@@ -103,8 +114,9 @@ def count_finding(verdict: str, case: Case, sample: Sample) -> Finding:
 
 def order_finding(verdict: str, reason: str, part: Part, mean: Estimate, sample: Sample) -> Finding:
     """A difference with its interval, and how small a one these seeds could have shown."""
-    finding = Finding(verdict, **_cells(mean))
+    finding = Finding(verdict, **_cells(mean), estimate=mean)
     counted = "repeats" if sample.evidence == "E1" else "seeds"  # a time has no seed
+    counted = "starts" if sample.shares_starts else counted
     finding.note(reason.replace("seeds", counted))
     if mean.n > 1:
         unit = next((part.printed[q].unit for q in part.names if q in part.printed), "")
@@ -123,15 +135,38 @@ def order_finding(verdict: str, reason: str, part: Part, mean: Estimate, sample:
 
 def equality_finding(verdict: str, reason: str, mean: Estimate, margin: float) -> Finding:
     """A value, or a difference, said to be within a margin."""
-    finding = Finding(verdict, **_cells(mean), margin=short(margin))
+    finding = Finding(verdict, **_cells(mean), margin=short(margin), estimate=mean)
     finding.note(reason)
     if 1 < mean.n < FEWEST:
         finding.note(f"{mean.n} seeds could prove {_two_digits(smallest_margin(mean))}")
     return finding
 
 
-def printed_text(case: Case) -> str:
-    """The value that the paper prints, the bound of a count, or the difference of two numbers."""
+def stated(case: Case) -> dict[str, str]:
+    """What the comparison states, as `printed`, or as `recovered` where the paper lacks the number.
+
+    Of a number of the text that is held against one of published code, each where it belongs.
+    """
+    part, known = case.part, [entry for entry in case.part.printed.values() if entry.value]
+    lacks = any(entry.source == "recovered" for entry in known)
+    if (
+        part.relation == "="
+        and isinstance(part.left, Quantity)
+        and isinstance(part.right, Quantity)
+    ):
+        sides = {
+            part.printed[s.name].source: part.printed[s.name].text for s in (part.right, part.left)
+        }
+        if "recovered" in sides and len(sides) > 1:
+            return {"recovered": sides.pop("recovered"), "printed": "".join(sides.values())}
+    if isinstance(part.right, Number) and len(known) == 1:  # perhaps with digits of another source
+        given, printed = Interval.printed(part.right.text), known[0].value
+        lacks |= printed.low < given.low and given.high < printed.high
+    return {"recovered" if lacks else "printed": _stated(case)}
+
+
+def _stated(case: Case) -> str:
+    """The value that is stated, the bound of a count, or the difference of two numbers."""
     part, audit = case.part, case.audit
     if case.is_bound or isinstance(part.right, Number) and part.relation == "=":
         return f"{part.relation} {part.right.text}".removeprefix("= ")
@@ -148,10 +183,10 @@ def subjects(quantities: Iterable[str]) -> str:
 
 
 def _device(record: Record) -> str:
-    """The device of a timing, its threads and the run's config, in words."""
-    config = [f"{name} {value}" for name, value in json.loads(record.config).items()]
-    threads = [f"threads {record.threads}"] if record.threads else []
-    return ", ".join([record.device, *threads, *config])
+    """The device of a timing, its threads, and how often what input was timed."""
+    config = json.loads(record.config)
+    told = {"threads": record.threads} | {name: config.get(name) for name in _TIMED}
+    return ", ".join([record.device, *(f"{name} {value}" for name, value in told.items() if value)])
 
 
 def _two_digits(value: float) -> str:

@@ -1,11 +1,16 @@
 """The ledger: every claim of a paper with its measurements and a verdict from a closed list.
 
 `printed`, `measured`, `low` and `high` are the value itself where a claim states a value, and left
-minus right where it compares two quantities; parts of one claim are separated by `;`. `readings`
-says what other stand-ins for what was measured would give.
+minus right where it compares two quantities; `recovered` is what the paper does not print of it.
+`p` is of no difference between trained networks, `corrected` the same after Holm's correction over
+the paper; `gain` is the share of the gap above the floor that they have closed. Parts of one claim
+are separated by `;`. `readings` says what other stand-ins for what was measured would give.
+
+A claim whose comparisons another has already made is `repeated`: it is not judged a second time.
 """
 
 import difflib
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -14,15 +19,18 @@ from functools import cached_property
 import pandas as pd
 
 from posekit.claims.audit import audit_text
+from posekit.claims.contrasts import page_family
 from posekit.claims.expressions import Call, Quantity, names
+from posekit.claims.family import correct, is_tested
 from posekit.claims.finding import Finding, Note
 from posekit.claims.measurements import Measurements, Record
 from posekit.claims.numbers import short
 from posekit.claims.paper import Claim, Paper, Part, load_paper, slugs, split
-from posekit.claims.verdict import WORDS, judge
+from posekit.claims.verdict import WORDS, conclude, weigh
 
-COLUMNS = ["id", "paper", "where", "kind", "statement", "printed", "measured", "low", "high", "n"]
-COLUMNS += ["margin", "evidence", "verdict", "card", "data", "runs", "note", "readings", "audit"]
+CELLS = ("printed", "recovered", "measured", "low", "high", "n", "margin")  # of every comparison
+COLUMNS = ["id", "paper", "where", "kind", "statement", *CELLS, "p", "corrected", "gain"]
+COLUMNS += ["evidence", "verdict", "reason", "card", "data", "runs", "note", "readings", "audit"]
 
 
 @dataclass(frozen=True)
@@ -32,19 +40,34 @@ class Judged:
     paper: Paper
     claim: Claim
     parts: list[Finding]
+    repeats: str = ""  # the id of the claim that makes the same comparisons
 
     @property
     def verdict(self) -> str:
         """The worst verdict of the comparisons, or why there is none to make."""
+        return "repeated" if self.repeats else self.own_verdict
+
+    @property
+    def own_verdict(self) -> str:
+        """The verdict by its comparisons, whether or not another claim makes them, too."""
         words = [part.verdict for part in self.parts] or [self.claim.needs[0]]
         return min(words, key=WORDS.index)
 
     @property
+    def reason(self) -> str:
+        """Why it is inconclusive, in a word or two."""
+        reasons = dict.fromkeys(p.reason for p in self.parts if p.verdict == self.verdict)
+        return ", ".join(filter(None, reasons))
+
+    @property
     def evidence(self) -> list[str]:
         """The evidence levels behind the verdict, each once."""
-        if self.verdict == "inconsistent":
-            return ["E0"]
-        return list(dict.fromkeys(part.evidence for part in self.parts if part.evidence))
+        if self.repeats:
+            return []
+        parts = [
+            p for p in self.parts if self.verdict != "inconsistent" or p.verdict == self.verdict
+        ]
+        return list(dict.fromkeys(part.evidence for part in parts if part.evidence))
 
     @property
     def records(self) -> list[Record]:
@@ -56,6 +79,8 @@ class Judged:
     @cached_property
     def notes(self) -> list[Note]:
         """The remarks on all parts, without the claim's own note."""
+        if self.repeats:
+            return [Note(f"the same as {self.repeats}, which is {self.own_verdict}")]
         word, detail = self.claim.needs
         notes = [Note(f"{word}: {detail}")] if detail and word == self.verdict else []
         lacking = list(dict.fromkeys(name for part in self.parts for name in part.lacking))
@@ -65,7 +90,7 @@ class Judged:
     @cached_property
     def readings(self) -> list[Note]:
         """The results with other stand-ins."""
-        return self._labelled([part.readings for part in self.parts])
+        return [] if self.repeats else self._labelled([part.readings for part in self.parts])
 
     def _labelled(self, notes: list[list[Note]]) -> list[Note]:
         """The notes of all parts; of several under cards, each with what tells it apart.
@@ -88,7 +113,10 @@ class Judged:
     def row(self) -> dict[str, str]:
         """The claim's row of the ledger."""
         claim = self.claim
-        cells = {name: [getattr(part, name) for part in self.parts] for name in COLUMNS[5:11]}
+        cells = {name: [getattr(part, name) for part in self.parts] for name in CELLS}
+        cells["p"] = [_p(part.p) for part in self.parts]
+        cells["corrected"] = [_p(part.corrected) for part in self.parts]
+        cells["gain"] = [part.learning.shares if part.learning else "" for part in self.parts]
         return {name: "; ".join(each) if any(each) else "" for name, each in cells.items()} | {
             "id": claim.id,
             "paper": self.paper.slug,
@@ -97,6 +125,7 @@ class Judged:
             "statement": claim.statement,
             "evidence": "; ".join(self.evidence),
             "verdict": self.verdict,
+            "reason": self.reason,
             "card": _once(part.card for part in claim.parts),
             "data": _once(part.data for part in self.parts),
             "runs": " ".join(record.id for record in self.records),
@@ -108,11 +137,23 @@ class Judged:
 
 def judge_claims(paper: Paper, records: Iterable[Record]) -> list[Judged]:
     """Every claim of a paper with its verdict, in the paper's order."""
-    measurements = Measurements(records, paper)
-    return [
-        Judged(paper, claim, [judge(measurements, claim, part) for part in claim.parts])
-        for claim in paper.claims
-    ]
+    records = list(records)
+    measurements, family = Measurements(records, paper), page_family(paper, records)
+    judged, first = [], {}
+    for claim in paper.claims:
+        parts = [weigh(measurements, claim, part) for part in claim.parts]
+        made = frozenset((part.text, part.by, part.card) for part in claim.parts)
+        quoted = not made or claim.needs[0] == "quoted"
+        repeats = "" if quoted else first.setdefault(made, claim.id)
+        judged.append(Judged(paper, claim, parts, repeats * (repeats != claim.id)))
+    findings = [part for each in judged for part in each.parts]
+    for finding in filter(is_tested, findings):
+        family.add(finding.sample.units, finding.p)
+    correct(findings, family)
+    for each in judged:
+        for finding in each.parts:
+            conclude(each.claim, finding)
+    return judged
 
 
 def verdicts(paper: str | Paper, records: Iterable[Record]) -> pd.DataFrame:
@@ -138,7 +179,7 @@ def why(claim_id: str, records: Iterable[Record]) -> str:
         hint = f"near: {', '.join(near)}; " if near else ""
         raise ValueError(f"no claim {claim_id!r} ({hint}papers: {', '.join(slugs())})")
     claim = known[claim_id]
-    [judged] = judge_claims(replace(paper, claims=(claim,)), records)
+    [judged] = (each for each in judge_claims(paper, records) if each.claim is claim)
     lines = [f"{claim.id}  {claim.statement}", f"  where     {claim.where} ({claim.kind})"]
     for part, finding in zip(claim.parts, judged.parts):
         lines += [f"  claim     {part.text}" + (f"  [{part.card}]" if part.card else "")]
@@ -198,6 +239,10 @@ def _apart(parts: tuple[Part, ...], named: list[str]) -> list[str]:
         new = dict(zip(places, left if alone else [f"{label} {subject}" for subject in left]))
         named = [new.get(i, name) for i, name in enumerate(named)]
     return named
+
+
+def _p(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2g}"
 
 
 def _once(words: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 
@@ -20,13 +21,15 @@ from posekit.claims.numbers import Interval
 from posekit.claims.paper import AS_READ, Claim, Paper, Part, split
 from posekit.claims.published import equal_to_published
 from posekit.claims.statistics import FEWEST
+from posekit.metrics.protocols import PROTOCOLS
 
 # Smallest first; smoke is for tests and never counts.
 SIZES = ("small", "medium", "large", "paper")
 COSTS = ("seconds", "samples_per_second", "peak_memory_mb")
 _FIELDS = {"id": str, "paper": str, "job": str, "size": str, "seed": int, "config": dict}
-_COLUMNS = ["record", "job", "size", "seed", "trained_on"]
+_COLUMNS = ["record", "job", "size", "seed", "start", "trained_on"]
 _COLUMNS += ["metric", "network", "slice", "card", "data", "value"]
+_RUN = re.compile(r"[0-9a-f]{16}")  # the id of a run: weights that one network alone begins with
 
 Key = tuple[str, str, str]  # quantity, card, data
 
@@ -35,7 +38,9 @@ Key = tuple[str, str, str]  # quantity, card, data
 class Record:
     """One finished run; `trained_on` is its data set ('' for none), `config` JSON text.
 
-    `costs` are seconds, samples_per_second and peak_memory_mb.
+    `costs` are seconds, samples_per_second and peak_memory_mb; `start` is the pretrained weights
+    that the training began with: their name, which the networks of a pair share, or the id of the
+    run that made them; '' for random ones.
     """
 
     file: Path
@@ -50,6 +55,12 @@ class Record:
     threads: str
     values: dict[Key, float]
     costs: dict[str, float] = field(default_factory=dict)
+    start: str = ""
+
+    @property
+    def trial(self) -> "Trial":
+        """What the two trainings of a pair have in common: the seed, and the name of the start."""
+        return self.seed, "" if _RUN.fullmatch(self.start) else self.start
 
 
 def record_digest(record: Mapping) -> str:
@@ -99,12 +110,18 @@ def _read(path: Path) -> Record:
             threads=str(raw.get("threads", "")),
             values=_values(raw.get("quantities")),
             costs={name: raw[name] for name in COSTS if raw.get(name) is not None},
+            start=_start(raw),
         )
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         reason = f"it is not a whole JSON file ({error})"
     except ValueError as error:
         reason = str(error)
     raise ValueError(f"{path}: {reason}; delete it and run its notebook again")
+
+
+def _start(raw: Mapping) -> str:
+    config = raw["config"]
+    return str(raw.get("start") or config.get("start") or config.get("pretrained") or "")
 
 
 def _values(rows: object) -> dict[Key, float]:
@@ -127,7 +144,7 @@ def _values(rows: object) -> dict[Key, float]:
 def value_table(records: Iterable[Record]) -> pd.DataFrame:
     """Every value of some records, one a row: what it is, of which run, and the number."""
     rows = [
-        (r.id, r.job, r.size, r.seed, r.trained_on, *split(quantity), card, data, value)
+        (r.id, r.job, r.size, *r.trial, r.trained_on, *split(quantity), card, data, value)
         for r in records
         for (quantity, card, data), value in r.values.items()
     ]
@@ -144,10 +161,12 @@ def values_by_data(records: Iterable[Record]) -> dict[tuple[str, str], pd.DataFr
 class Sample:
     """Both sides of a comparison on one data set at one size, one entry a seed.
 
-    `subjects` are the differences per test subject where the records have them; `used` and
-    `missing` the quantities that were measured and those a wildcard stands for that were not.
-    `evidence` is E1 for counts, E2 references and counts in networks that equal published code, E3 the studio, E4 other real data, and on the
-    paper's data E5, or E6 with 3 seeds or more.
+    `bare` is the right side without a threshold of ours, where there is one; `starts` the weights
+    that the trainings of an entry began with, '' for random ones; `subjects` the differences per
+    test subject where the records have them; `used` and `missing` the quantities that were
+    measured and those a wildcard stands for that were not. `evidence` is E1 for counts, E2 for
+    references and counts in networks that equal published code, E3 the studio, E4 other real data,
+    and on the paper's data E5, or E6 with 3 seeds or more.
     """
 
     data: str
@@ -156,6 +175,8 @@ class Sample:
     seeds: tuple[int, ...]
     left: tuple[Interval, ...]
     right: tuple[Interval, ...]
+    bare: tuple[Interval, ...]
+    starts: tuple[str, ...]
     subjects: dict[str, tuple[float, ...]]
     used: tuple[str, ...]
     missing: tuple[str, ...]
@@ -166,8 +187,24 @@ class Sample:
         """Left minus right, paired: one entry a seed."""
         return tuple(a.value - b.value for a, b in zip(self.left, self.right))
 
+    @property
+    def shares_starts(self) -> bool:
+        """Whether several seeds began with the same pretrained weights."""
+        return any(start and self.starts.count(start) > 1 for start in self.starts)
 
-Seeds = dict[int, tuple[float, Record]]  # seed -> a value and its record
+    @property
+    def units(self) -> tuple[float, ...]:
+        """The differences that are independent: one a seed, or the mean of the seeds of a start."""
+        if not self.shares_starts:
+            return self.differences
+        groups = defaultdict(list)
+        for start, difference in zip(self.starts, self.differences):
+            groups[start].append(difference)
+        return tuple(map(fmean, groups.values()))
+
+
+Trial = tuple[int, str]  # a seed, and the pretrained weights that records name their start
+Seeds = dict[Trial, tuple[float, Record]]  # a value and its record
 
 
 class Measurements:
@@ -180,7 +217,10 @@ class Measurements:
         self.values: dict[tuple[str, str, str, str], Seeds] = defaultdict(dict)
         for record in self.records:
             for key, value in record.values.items():
-                known = self.values[*key, record.size].setdefault(record.seed, (value, record))
+                same = PROTOCOLS[key[1]].same_as if key[1] in PROTOCOLS else ""
+                if same:  # the same rule on other people is evidence, too
+                    self.values[key[0], same, key[2], record.size][record.trial] = value, record
+                known = self.values[*key, record.size].setdefault(record.trial, (value, record))
                 if known[0] != value:
                     raise ValueError(
                         f"{known[1].file} and {record.file} both give {key[0]} ({key[1]}, "
@@ -203,7 +243,7 @@ class Measurements:
         drawn = (self._sample(claim, part, reading, *place) for place in places)
         return [sample for sample in drawn if sample is not None]
 
-    def _find(self, name: str, card: str, data: str, size: str) -> tuple[str, Seeds]:
+    def find(self, name: str, card: str, data: str, size: str) -> tuple[str, Seeds]:
         """The data set a quantity was measured on, and its values by seed.
 
         A count has neither card nor data set, and serves wherever it is asked for.
@@ -217,7 +257,7 @@ class Measurements:
         self, claim: Claim, part: Part, reading: tuple[str, str], data: str, size: str
     ) -> Sample | None:
         measured = {q: self.paper.measured_name(q, reading) for q in part.printed}
-        found = {q: self._find(name, part.card, data, size) for q, name in measured.items()}
+        found = {q: self.find(name, part.card, data, size) for q, name in measured.items()}
         values = {q: seeds for q, (_, seeds) in found.items() if seeds}
         missing = [q for q in measured if q not in values]
         partial = claim.kind == "ordering" and all(map(_bounds, (part.left, part.right)))
@@ -234,16 +274,19 @@ class Measurements:
         if not seeds:
             return None
         records = {v[s][1].id: v[s][1] for v in values.values() for s in seeds}
-        left, right = zip(*(_sides(part, values, seed) for seed in seeds))
+        left, right, bare = zip(*(_sides(part, values, seed) for seed in seeds))
+        begun = [{v[s][1].start for v in values.values()} for s in seeds]
         return Sample(
             data=data,
             size=size,
             evidence=self.evidence(
                 part.home, data, len(seeds), records.values(), [measured[q] for q in values]
             ),
-            seeds=tuple(seeds),
+            seeds=tuple(seed for seed, _ in seeds),
             left=left,
             right=right,
+            bare=bare if part.bare else (),
+            starts=tuple("+".join(sorted(starts - {""})) for starts in begun),
             subjects=self._by_subject(part, {q: measured[q] for q in values}, data, size, seeds),
             used=tuple(measured[q] for q in values),
             missing=tuple(missing),
@@ -269,18 +312,18 @@ class Measurements:
         return "E6" if seeds >= FEWEST else "E5"
 
     def _by_subject(
-        self, part: Part, measured: Mapping[str, str], data: str, size: str, seeds: list[int]
+        self, part: Part, measured: Mapping[str, str], data: str, size: str, seeds: list[Trial]
     ) -> dict[str, tuple[float, ...]]:
         """Differences for each test subject that every quantity was measured on at every seed."""
         differences = {}
         for subject in self.subjects:
             values = {
-                q: self._find(f"{name}/{subject}", part.card, data, size)[1]
+                q: self.find(f"{name}/{subject}", part.card, data, size)[1]
                 for q, name in measured.items()
             }
             if all(own.keys() >= set(seeds) for own in values.values()):
                 sides = (_sides(part, values, seed) for seed in seeds)
-                differences[subject] = tuple(a.value - b.value for a, b in sides)
+                differences[subject] = tuple(a.value - b.value for a, b, _ in sides)
         return differences
 
 
@@ -293,9 +336,11 @@ def _bounds(node: Node) -> bool:
     return True
 
 
-def _sides(part: Part, values: Mapping[str, Seeds], seed: int) -> tuple[Interval, Interval]:
+def _sides(part: Part, values: Mapping[str, Seeds], seed: Trial) -> tuple[Interval, ...]:
+    """Left and right, and right without a threshold of ours."""
     known = {
         name: [Interval.exact(values[q][seed][0]) for q in quantities if q in values]
         for name, quantities in part.expanded.items()
     }
-    return evaluate(part.left, known), evaluate(part.right, known)
+    sides = part.left, part.right, part.bare or part.right
+    return tuple(evaluate(side, known) for side in sides)

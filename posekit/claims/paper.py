@@ -3,8 +3,8 @@
 Read from papers/<slug>/: `printed.csv` (quantities, each with the place where it is printed; an
 empty value for one without a number), `claims.csv` (claims about these quantities; several
 comparisons in one claim are separated by `;`) and `aliases.csv` (which measured subject stands in
-for a printed one, and which others could). Quantities called recipe_* are settings of the paper's
-training. Margins for accuracy are in papers/metrics.csv. Every folder with a claims.csv is a paper.
+for a printed one, and which others could) and `floors.csv` (what a network must beat to have learnt). Quantities called recipe_* are settings of the paper's training. Margins for accuracy are in
+papers/metrics.csv. Every folder with a claims.csv is a paper.
 """
 
 import csv
@@ -27,8 +27,9 @@ REASONS = ("not derivable", "needs data", "needs hardware", "not run", "quoted")
 
 _PRINTED = ("quantity", "card", "data", "value", "unit", "where", "source")
 _CLAIMS = ("id", "where", "statement", "kind", "left", "relation", "right")
-_CLAIMS += ("by", "tolerance", "card", "needs", "note")
+_CLAIMS += ("by", "tolerance", "bare", "card", "needs", "note")
 _ALIASES = ("printed", "measured", "other", "why")
+_FLOORS = ("card", "floor", "metric", "by", "perfect")
 _METRICS = ("metric", "slice", "better", "margin", "unit", "reason")
 _LEARNT = "recipe_trained_on"  # /test set or all/training set; its value is 1 or 0
 
@@ -77,6 +78,7 @@ class Part:
     text: str
     by: str  # how much lower or higher the paper says, in the unit or in %; '' if it doesn't
     tolerance: float | None
+    bare: Node | None  # the right side without a threshold that is ours, not the paper's
     card: str
     expanded: Mapping[str, tuple[str, ...]]
     printed: Mapping[str, Printed]
@@ -121,13 +123,29 @@ class Alias:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """What comparisons under a card are measured from: `metric` of `floor`, under the card `by`.
+
+    A network that makes no use of its input gets the floor's value, a perfect one `perfect`.
+    """
+
+    card: str
+    floor: str
+    metric: str
+    by: str
+    perfect: float
+
+
+@dataclass(frozen=True)
 class Paper:
-    """All of one paper: quantities by (name, card), claims in order, stand-ins by subject."""
+    """All of one paper: quantities by (name, card), claims, stand-ins by subject, floors by card."""
 
     slug: str
     printed: Table
     claims: tuple[Claim, ...]
     aliases: Mapping[str, Alias]
+    floors: Mapping[str, Floor]
+    folder: Path
 
     def find(self, name: str, card: str) -> Printed | None:
         """The quantity under its card; counts have none."""
@@ -190,7 +208,8 @@ def load_paper(slug: str, folder: Path = FOLDER) -> Paper:
         folder / slug / "claims.csv", _CLAIMS, lambda row: _claim(slug, row, printed)
     )
     aliases = read_table(folder / slug / "aliases.csv", _ALIASES, _alias, optional=True)
-    return Paper(slug, printed, tuple(claims.values()), aliases)
+    floors = read_table(folder / slug / "floors.csv", _FLOORS, _floor, optional=True)
+    return Paper(slug, printed, tuple(claims.values()), aliases, floors, folder)
 
 
 @cache
@@ -263,6 +282,11 @@ def _alias(row: dict[str, str]) -> tuple[str, Alias]:
     return row["printed"], Alias(row["measured"], tuple(_pieces(row["other"])), row["why"])
 
 
+def _floor(row: dict[str, str]) -> tuple[str, Floor]:
+    check_metric(row["metric"])
+    return row["card"], Floor(**row | {"perfect": float(row["perfect"])})
+
+
 def _printed(row: dict[str, str]) -> tuple[tuple[str, str], Printed]:
     check(row["source"], SOURCES, "source")
     if row["quantity"].count("/") not in (1, 2):
@@ -281,7 +305,7 @@ def _claim(slug: str, row: dict[str, str], printed: Table) -> tuple[str, Claim]:
     if not lefts and not word:
         raise ValueError("nothing to compare, and the column needs does not say why")
     cells = [lefts]
-    for column in ("relation", "right", "by", "tolerance", "card"):
+    for column in ("relation", "right", "by", "tolerance", "bare", "card"):
         pieces = _pieces(row[column]) or [""]
         if len(pieces) not in (1, len(lefts)) and lefts:
             raise ValueError(f"{len(pieces)} entries in {column} for {len(lefts)} in left")
@@ -296,7 +320,14 @@ def _pieces(text: str) -> list[str]:
 
 
 def _part(
-    left: str, relation: str, right: str, by: str, tolerance: str, card: str, table: Table
+    left: str,
+    relation: str,
+    right: str,
+    by: str,
+    tolerance: str,
+    bare: str,
+    card: str,
+    table: Table,
 ) -> Part:
     check(relation, RELATIONS, "relation")
     sides = parse(left), parse(right)
@@ -305,10 +336,14 @@ def _part(
     if not names(sides[0]):
         raise ValueError("the left side names no quantity; put the quantity there")
     named = list(dict.fromkeys(names(sides[0]) + names(sides[1])))
+    threshold_free = parse(bare) if bare else None
+    if threshold_free and not set(names(threshold_free)) <= set(named):
+        raise ValueError(f"`bare` is the right side without its threshold, not {bare}")
     expanded = {name: _expand(name, named, card, table) for name in named}
     distance = Interval.printed(tolerance).value if tolerance else None
     return Part(
-        *(sides[0], relation, sides[1], f"{left} {relation} {right}", by, distance, card, expanded),
+        *(sides[0], relation, sides[1], f"{left} {relation} {right}", by, distance),
+        *(threshold_free, card, expanded),
         printed={q: _find(table, q, card) for quantities in expanded.values() for q in quantities},
     )
 

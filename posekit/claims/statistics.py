@@ -1,8 +1,9 @@
-"""Means over seeds with 95 % intervals, and tests of equivalence.
+"""Means over seeds with 95 % intervals, tests of equivalence, correction for many comparisons.
 
 n seeds, s test subjects. Few seeds get Student's t interval, many a bootstrap-t over seeds with
 the test subjects as strata (Efron and Tibshirani 1993, ch. 12). Equivalence is shown by two
-one-sided tests (Schuirmann 1987). Differences are paired: same seed, same test poses.
+one-sided tests (Schuirmann 1987). Differences are paired: same seed, same test poses. Several
+comparisons are corrected by Holm's step-down rule (Holm 1979).
 """
 
 from collections.abc import Collection, Sequence
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from scipy.special import stdtr, stdtrit  # Student's t distribution and its quantiles
 
 CONFIDENCE = 0.95  # of every printed interval: 2.5 % error on either side
-ALPHA = 0.05  # of each one-sided test of equivalence
+ALPHA = 0.05  # of each one-sided test of equivalence, and of the decided comparisons of a page
 FEWEST = 3  # seeds that may decide
 MANY = 20  # seeds from which the bootstrap is used
 DRAWS = 4000
@@ -35,6 +36,15 @@ class Estimate:
     def half(self) -> float:
         """Half the width of the interval."""
         return (self.high - self.low) / 2
+
+    @property
+    def p(self) -> float:
+        """p of the two-sided t test that the mean is 0; NaN for fewer than two."""
+        if self.n < 2:
+            return np.nan
+        if self.spread == 0.0:
+            return 0.0 if self.mean else 1.0
+        return float(2 * stdtr(self.n - 1, -abs(self.mean) / (self.spread / np.sqrt(self.n))))
 
 
 def t_interval(values: Float[np.ndarray, " n"]) -> Estimate:
@@ -92,6 +102,19 @@ def equivalence(mean: Estimate, target: float, margin: float) -> float:
     below = stdtr(mean.n - 1, -(distance + margin) / error)
     above = stdtr(mean.n - 1, (distance - margin) / error)
     return float(max(below, above))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Corrected p of several tests: below `ALPHA` for one false rejection in 20 families at most.
+
+    Of m tests in order of p, the i-th (from 0) is multiplied by m - i, and none gets less than
+    the one before it.
+    """
+    corrected, highest = [0.0] * len(p), 0.0
+    for rank, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        highest = max(highest, min(1.0, (len(p) - rank) * p[place]))
+        corrected[place] = highest
+    return corrected
 
 
 def smallest_margin(mean: Estimate) -> float:

@@ -1,21 +1,31 @@
-"""The verdict on one comparison of a claim. `judge` applies the rules in this order:
+"""The verdict on one comparison of a claim. `weigh` applies the rules in this order:
 
 1. quoted: another paper's number is not judged.
 2. `arithmetic_rule`: a calculation of the paper is judged by its printed numbers alone.
 3. `unmeasured_rule`: without a measurement fit to decide: needs data, needs hardware or not run.
 4. The best sample there is decides, by the one rule that fits the comparison:
    `count_rule`, `ordering_rule`, `equivalence_rule` or `accuracy_rule`.
-5. `rivals_rule`: ahead of some of the competitors that the claim is about is inconclusive.
-6. `reading_rule`: a verdict that another reading of the paper turns round is inconclusive.
-7. `inconsistent_rule`: printed numbers that contradict the claim overrule every measurement.
-8. not derivable: what the paper leaves open stays open, whatever was measured.
+5. Trained networks decide only where `learning_rule` finds that they have learnt, and
+   `people_rule` that it does not hang on the test persons.
+6. `threshold_rule`: what fails by a threshold of ours alone is inconclusive.
+7. `rivals_rule`: ahead of some of the competitors that the claim is about is inconclusive.
+8. `reading_rule`: a verdict that another reading of the paper turns round is inconclusive.
 
-'supported' and 'reproduced' come from the rules of steps 2 and 4 and from no others.
+Then `posekit.claims.family` corrects what trained networks decided for the number of comparisons on
+the page, and `conclude` comes last:
+
+9. `inconsistent_rule`: printed numbers, or published code, that contradict the claim overrule every
+   measurement.
+10. not derivable: what the paper leaves open stays open, whatever was measured.
+
+'supported', 'reproduced' and 'as specified' come from the rules of steps 2 and 4 and from no others.
 """
+
+from statistics import fmean
 
 import numpy as np
 
-from posekit.claims.audit import Audit, audit_part
+from posekit.claims.audit import Audit, audit_part, by_threshold
 from posekit.claims.expressions import Quantity
 from posekit.claims.finding import (
     HOLDS,
@@ -25,11 +35,12 @@ from posekit.claims.finding import (
     count_finding,
     equality_finding,
     order_finding,
-    printed_text,
+    stated,
     subjects,
 )
+from posekit.claims.learning import learning
 from posekit.claims.measurements import SIZES, Measurements, Sample
-from posekit.claims.numbers import compare
+from posekit.claims.numbers import compare, short
 from posekit.claims.paper import Claim, Part, metric_of, split
 from posekit.claims.statistics import (
     ALPHA,
@@ -43,14 +54,17 @@ from posekit.claims.statistics import (
 
 # Worst first: a claim of several comparisons gets the first of these that any of them has.
 WORDS = ("inconsistent", "contradicted", "not derivable", "needs data", "needs hardware", "not run")
-WORDS += ("inconclusive", "supported", "reproduced", "quoted")
+WORDS += ("inconclusive", "as specified", "supported", "reproduced", "repeated", "quoted")
 STATED = "implemented as stated: a setting of size paper"
+COUNTED = ("params", "macs", "stem_params", "size_mb")
+"""Counts that nobody sets: they follow from how a network is built, and may come out otherwise. Any
+other count of structure is as it is because posekit was told so, and shows no more than that."""
 
 Ruling = tuple[str, str]  # a verdict word and the reason
 
 
-def judge(measurements: Measurements, claim: Claim, part: Part) -> Finding:
-    """The verdict on one comparison, by the rules in the order of this file's head."""
+def weigh(measurements: Measurements, claim: Claim, part: Part) -> Finding:
+    """The verdict on one comparison by steps 1 to 8 of this file's head."""
     case = Case(measurements, claim, part, audit_part(part))
     if claim.needs[0] == "quoted":
         finding = Finding("quoted")
@@ -58,13 +72,20 @@ def judge(measurements: Measurements, claim: Claim, part: Part) -> Finding:
         finding = Finding(arithmetic_rule(case.audit), evidence="E0")
     else:
         finding = _by_measurement(case)
-        if case.audit.outcome == "fails":
-            inconsistent_rule(finding)
-        elif claim.needs[0] == "not derivable":
-            finding.verdict = "not derivable"
     finding.audit = case.audit
-    finding.printed = printed_text(case)
+    for name, text in stated(case).items():
+        setattr(finding, name, text)
     return finding
+
+
+def conclude(claim: Claim, finding: Finding) -> None:
+    """Steps 9 and 10, once trained comparisons are corrected for their number."""
+    if claim.needs[0] == "quoted":
+        return
+    if finding.audit.outcome == "fails":
+        inconsistent_rule(claim, finding)
+    elif claim.needs[0] == "not derivable":
+        finding.verdict, finding.reason = "not derivable", ""
 
 
 def _by_measurement(case: Case) -> Finding:
@@ -97,27 +118,37 @@ def _by_sample(case: Case, sample: Sample) -> Finding:
     """The verdict by one sample: the rule of step 4 that fits, then the rule about rivals."""
     claim, part, level = case.claim, case.part, sample.evidence
     same = len(sample.seeds) > 1 and len(set(sample.differences)) == 1  # no time is twice the same
+    trained = bool(part.card and sample.data)
     if claim.kind == "structure" or not part.card and (claim.kind == "ordering" or same):
-        finding = count_finding(count_rule(part, sample), case, sample)
+        finding = count_finding(count_rule(claim, part, sample), case, sample)
     elif part.relation == "=":
         margin = _margin(part)
         if claim.kind == "accuracy":
             mean = t_interval(np.array([left.value for left in sample.left]))
             ruling = accuracy_rule(mean, sample.right[0].value, margin, level)
         else:
-            mean = t_interval(np.array(sample.differences))
+            mean = t_interval(np.array(sample.units))
             ruling = equivalence_rule(mean, 0.0, margin, level)
         finding = equality_finding(*ruling, mean, margin)
     else:
-        mean = interval(sample.differences, sample.subjects.values())
+        people = () if sample.shares_starts else sample.subjects.values()
+        mean = interval(sample.units, people)
         ruling = ordering_rule(mean, -1 if part.relation[0] == "<" else 1, level)
         finding = order_finding(*ruling, part, mean, sample)
     if level == "E2" and not sample.data:
         finding.note("the network gives the same numbers as the published code")
     finding.evidence, finding.data, finding.sample = level, sample.data, sample
-    finding.n = str(len(sample.seeds))
+    finding.n = str(finding.estimate.n) if finding.estimate else "1"  # a count is one count
+    if finding.verdict == "inconclusive":
+        finding.reason = "across zero" if finding.estimate.n >= FEWEST else "too few seeds"
     if sample.data:
         finding.note(f"size {sample.size}")
+    if trained and claim.kind != "accuracy":
+        finding.p = finding.estimate.p
+        people_rule(finding)
+        learning_rule(case, finding)
+    if part.bare:
+        threshold_rule(part, finding)
     if sample.missing:
         rivals_rule(finding)
     return finding
@@ -171,14 +202,17 @@ def unmeasured_rule(case: Case, smaller: list[Note]) -> Finding:
     return Finding("not run", notes=notes, lacking=lacking)
 
 
-def count_rule(part: Part, sample: Sample) -> str:
+def count_rule(claim: Claim, part: Part, sample: Sample) -> str:
     """Counts: every one agrees with the printed one at its precision, or is in the order claimed.
 
-    Counted on other data than the paper's that is support and no more.
+    Counted on other data than the paper's that is support and no more; what posekit has because
+    it was told so is as specified.
     """
     pairs = zip(sample.left, sample.right)
     if any(compare(a, part.relation, b, part.tolerance) != "holds" for a, b in pairs):
         return "contradicted"
+    if claim.kind == "structure" and not all(split(q)[0] in COUNTED for q in part.names):
+        return "as specified"
     return "supported" if sample.evidence in ("E3", "E4") else "reproduced"
 
 
@@ -227,10 +261,66 @@ def accuracy_rule(mean: Estimate, target: float, margin: float, evidence: str) -
     )
 
 
+def learning_rule(case: Case, finding: Finding) -> None:
+    """Networks that have not learnt, or one training that failed, leave a comparison open."""
+    floor, sample = case.measurements.paper.floors.get(case.part.card), finding.sample
+    if floor is None:
+        return
+
+    def find(quantity: str, card: str) -> dict[str, float]:
+        _, values = case.measurements.find(quantity, card, sample.data, sample.size)
+        return {" from ".join(filter(None, map(str, t))): value for t, (value, _) in values.items()}
+
+    names = dict.fromkeys(split(quantity)[1] for quantity in sample.used)
+    finding.learning = learning(floor, names, find)
+    if finding.learning.reason:
+        finding.hold_back(finding.learning.reason, finding.learning.words)
+    else:
+        finding.note(finding.learning.words)
+
+
+def people_rule(finding: Finding) -> None:
+    """A difference that is not there over the test persons, where there are three, is open."""
+    persons = {name: v for name, v in finding.sample.subjects.items() if name[0] == "S"}
+    if len(persons) < FEWEST:
+        return
+    over = t_interval(np.array([np.mean(values) for values in persons.values()]))
+    finding.p = max(finding.p, over.p)
+    text = f"over {over.n} test persons {short(over.mean)} [{short(over.low)}, {short(over.high)}]"
+    if finding.verdict != "inconclusive" and over.low <= 0 <= over.high:
+        finding.hold_back("test persons differ", f"{text}: across zero")
+    else:
+        finding.note(text)
+
+
+def threshold_rule(part: Part, finding: Finding) -> None:
+    """Say that a threshold is ours; what fails by it alone is inconclusive."""
+    sample, remark = finding.sample, f"the threshold in {part.text} is ours"
+    if finding.verdict == "contradicted":
+        bare = [a.value - b.value for a, b in zip(sample.left, sample.bare)]
+        sides = fmean(b.value for b in sample.right), fmean(b.value for b in sample.bare)
+        if by_threshold(part.relation, *sides, _fails(part, finding, bare)):
+            finding.hold_back(
+                "threshold of ours", f"fails by a threshold of ours alone: {part.text}"
+            )
+            return
+    finding.note(remark, caveat=True)
+
+
+def _fails(part: Part, finding: Finding, differences: list[float]) -> bool:
+    """Whether the comparison is contradicted without the threshold, too."""
+    side = -1 if part.relation[0] == "<" else 1
+    if finding.estimate is None:
+        return all(side * d < 0 or (d == 0 and part.relation in "<>") for d in differences)
+    word, _ = ordering_rule(t_interval(np.array(differences)), side, finding.evidence)
+    return word == "contradicted"
+
+
 def rivals_rule(finding: Finding) -> None:
     """Being ahead of some competitors does not show being ahead of all that the paper names."""
     if finding.verdict in HOLDS:
-        finding.hold_back(f"{finding.verdict} against {subjects(finding.sample.used[1:])} alone")
+        only = subjects(finding.sample.used[1:])
+        finding.hold_back("rivals not measured", f"{finding.verdict} against {only} alone")
     finding.note(f"quoted only, not measured: {subjects(finding.sample.missing)}")
 
 
@@ -257,12 +347,25 @@ def reading_rule(case: Case, finding: Finding) -> None:
     if turned:
         words = f"{finding.verdict} with {' and '.join(first) or 'the default'}"
         words += f", {others[turned[0]].verdict} with {' and '.join(turned)}"
-        finding.hold_back(f"depends on the reading: {words}")
+        finding.hold_back("depends on the reading", f"depends on the reading: {words}")
 
 
-def inconsistent_rule(finding: Finding) -> None:
-    """The paper's own numbers contradict the claim: no measurement can save it."""
+def inconsistent_rule(claim: Claim, finding: Finding) -> None:
+    """The paper's own numbers contradict the claim, or published code does: E0 or E2.
+
+    No measurement can save it. Where a threshold of ours alone decides that they do, a measurement
+    decides; without one, or on what only the printed numbers tell, it is inconclusive.
+    """
+    if finding.audit.by_threshold:
+        remark = f"the printed numbers fail it by a threshold of ours alone: {finding.audit.words}"
+        if finding.sample and claim.kind != "arithmetic":
+            finding.note(remark, caveat=True)
+        else:
+            finding.evidence, finding.lacking = "E0", []
+            finding.hold_back("threshold of ours", remark)
+        return
     if finding.sample:
         finding.overruled = f"{finding.verdict} ({finding.evidence})"
         finding.notes.insert(0, Note(f"by measurement {finding.overruled}"))
-    finding.verdict, finding.evidence, finding.lacking = "inconsistent", "E0", []
+    finding.verdict, finding.reason, finding.lacking = "inconsistent", "", []
+    finding.evidence = "E2" if finding.audit.source else "E0"

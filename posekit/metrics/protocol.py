@@ -33,6 +33,7 @@ class Protocol:
     rule: str  # in words
     source: str  # the code or the paper that it follows
     metric: str  # of its main number
+    same_as: str = ""  # the protocol whose rule it is, on other people
 
     @property
     def unit(self) -> str:

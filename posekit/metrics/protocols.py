@@ -129,6 +129,7 @@ _CMU = PoseProtocol(
     skeleton=H36M17,
     joints=H36M17.joints,
     mean_over="actions",
+    same_as=_MARTINEZ.name,
 )
 
 AREA = "As {}, with the mean over the thresholds 0, 5, ..., 150 mm (a perfect result is 96.77 %)."
@@ -188,6 +189,6 @@ PROTOCOLS = {
         _3DPCK,
         replace(_3DPCK, name="3dhp-auc", rule=AREA.format("3dhp-pck"), metric="auc"),
         _CMU,
-        _aligned(_CMU, "cmu-p2", "all 17 joints"),
+        replace(_aligned(_CMU, "cmu-p2", "all 17 joints"), same_as="h36m-martinez-p2"),
     )
 }

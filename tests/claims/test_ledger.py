@@ -34,7 +34,7 @@ saved/ours,,,0.3,mm,1,prose
 latency_ms/ours,,,,ms,1,prose
 latency_ms/li,,,,ms,1,prose
 """
-HEAD = "id,where,statement,kind,left,relation,right,by,tolerance,card,needs,note\n"
+HEAD = "id,where,statement,kind,left,relation,right,by,tolerance,bare,card,needs,note\n"
 ALIASES = "printed,measured,other,why\nli,cascade-3,cascade-1,its own setting\n"
 
 
@@ -85,33 +85,33 @@ def at_paper_size(**values: tuple) -> list[dict]:
     return [r | {"size": "paper"} for r in seeds("human36m", **values)]
 
 
-BETTER = f"ordering,mpjpe/ours,<,mpjpe/li,,,{CARD},,"
-BEST = f"ordering,mpjpe/ours,<,min(mpjpe/*),,,{CARD},,"
-ACCURATE = f"accuracy,mpjpe/ours,=,50.6,,,{CARD},,"
+BETTER = f"ordering,mpjpe/ours,<,mpjpe/li,,,,{CARD},,"
+BEST = f"ordering,mpjpe/ours,<,min(mpjpe/*),,,,{CARD},,"
+ACCURATE = f"accuracy,mpjpe/ours,=,50.6,,,,{CARD},,"
 
 
 # Structure
 
 
 def test_a_count_equal_at_printed_precision_is_reproduced(judge):
-    row = judge("structure,params/ours,=,4.07e6,,,,,", run(0, "", {"params/ours": 4_073_248}))
+    row = judge("structure,params/ours,=,4.07e6,,,,,,", run(0, "", {"params/ours": 4_073_248}))
     assert (row.verdict, row.evidence, row.measured) == ("reproduced", "E1", "4073248")
 
 
 def test_a_count_that_differs_is_contradicted(judge):
-    row = judge("structure,layers/ours,=,8,,,,,", run(0, "", {"layers/ours": 9}))
+    row = judge("structure,layers/ours,=,8,,,,,,", run(0, "", {"layers/ours": 9}))
     assert (row.verdict, row.printed, row.measured) == ("contradicted", "8", "9")
 
 
 def test_counts_are_compared_with_the_stand_in_and_its_other_readings_are_told(judge):
     counted = {"params/ours": 17, "params/cascade-3": 19, "params/cascade-1": 4}
-    row = judge("structure,params/ours,<,params/li,,,,,", run(0, "", counted))
+    row = judge("structure,params/ours,<,params/li,,,,,,", run(0, "", counted))
     assert row.measured == "-2"
     assert row.readings == "measured with cascade-3 for li; with cascade-1 for li: contradicted, 13"
 
 
 def test_what_turns_round_with_the_reading_is_open(judge):
-    claim = "structure,params/ours,<,params/li,,,,,"
+    claim = "structure,params/ours,<,params/li,,,,,,"
     counted = {"params/ours": 17, "params/cascade-3": 19, "params/cascade-1": 4}
     row = judge(claim, run(0, "", counted))
     assert (row.verdict, row.evidence) == ("inconclusive", "E1")
@@ -134,18 +134,18 @@ def test_readings_of_two_subjects_are_taken_one_at_a_time(judge):
 
 
 def test_one_part_that_differs_decides_for_the_whole_claim(judge):
-    claim = "structure,layers/ours; params/ours,=,8; 4.07e6,,,,,"
+    claim = "structure,layers/ours; params/ours,=,8; 4.07e6,,,,,,"
     row = judge(claim, run(0, "", {"layers/ours": 9, "params/ours": 4_073_248}))
     assert (row.verdict, row.measured) == ("contradicted", "9; 4073248")
 
 
 def test_a_count_nobody_made_is_not_run_and_named(judge):
-    row = judge("structure,layers/ours,=,8,,,,,")
+    row = judge("structure,layers/ours,=,8,,,,,,")
     assert row.verdict == "not run" and "layers/ours" in row.note
 
 
 def test_what_the_paper_leaves_open_is_not_derivable_whatever_was_counted(judge):
-    claim = "structure,layers/ours,=,8,,,,not derivable: nobody says; tried 8,"
+    claim = "structure,layers/ours,=,8,,,,,not derivable: nobody says; tried 8,"
     row = judge(claim, run(0, "", {"layers/ours": 8}))
     assert (row.verdict, row.measured) == ("not derivable", "8") and "tried 8" in row.note
 
@@ -154,26 +154,26 @@ def test_what_the_paper_leaves_open_is_not_derivable_whatever_was_counted(judge)
 
 
 def test_arithmetic_that_holds_on_the_printed_numbers_is_reproduced(judge):
-    row = judge(f"arithmetic,mpjpe/li - mpjpe/ours,=,saved/ours,,,{CARD},,")
+    row = judge(f"arithmetic,mpjpe/li - mpjpe/ours,=,saved/ours,,,,{CARD},,")
     assert (row.verdict, row.evidence) == ("reproduced", "E0")
 
 
 def test_arithmetic_that_fails_is_inconsistent(judge):
-    row = judge(f"arithmetic,mpjpe/fang - mpjpe/ours,=,saved/ours,,,{CARD},,")
+    row = judge(f"arithmetic,mpjpe/fang - mpjpe/ours,=,saved/ours,,,,{CARD},,")
     assert row.verdict == "inconsistent" and "fails" in row.audit
 
 
 def test_arithmetic_without_printed_numbers_is_not_derivable(judge):
-    assert judge("arithmetic,params/ours,<,params/li,,,,,").verdict == "not derivable"
+    assert judge("arithmetic,params/ours,<,params/li,,,,,,").verdict == "not derivable"
 
 
 def test_arithmetic_beyond_the_printed_digits_is_inconclusive(judge):
-    row = judge(f"arithmetic,mpjpe/ours,<,mpjpe/ours + 0,,,{CARD},,")
+    row = judge(f"arithmetic,mpjpe/ours,<,mpjpe/ours + 0,,,,{CARD},,")
     assert row.verdict == "inconclusive" and "printed precision" in row.audit
 
 
 def test_the_papers_own_numbers_overrule_every_measurement(judge):
-    claim = f"ordering,mpjpe/ours/Photo,<,mpjpe/li/Photo,,,{CARD},,"  # 59.0 < 58.5
+    claim = f"ordering,mpjpe/ours/Photo,<,mpjpe/li/Photo,,,,{CARD},,"  # 59.0 < 58.5
     names = ("mpjpe/ours/Photo", "mpjpe/cascade-3/Photo")
     runs = [run(i, "human36m", dict(zip(names, (50 + i / 10, 60.0)))) for i in range(3)]
     row = judge(claim, *runs)
@@ -182,7 +182,7 @@ def test_the_papers_own_numbers_overrule_every_measurement(judge):
 
 
 def test_the_audit_names_who_breaks_a_best_of_all(judge):
-    row = judge(f"ordering,mpjpe/ours/Photo,<,min(mpjpe/*/Photo),,,{CARD},,")
+    row = judge(f"ordering,mpjpe/ours/Photo,<,min(mpjpe/*/Photo),,,,{CARD},,")
     assert row.verdict == "inconsistent" and "against: li 58.5" in row.audit
 
 
@@ -267,7 +267,7 @@ def test_best_of_the_table_is_taken_against_the_best_of_each_seed(judge):
 
 
 def test_what_is_said_of_one_part_alone_says_of_which(judge):
-    claim = f"ordering,mpjpe/ours; mpjpe/ours,<,mpjpe/li; mpjpe/fang,,,{CARD},,"
+    claim = f"ordering,mpjpe/ours; mpjpe/ours,<,mpjpe/li; mpjpe/fang,,,,{CARD},,"
     values = {"ours": (59, 68.9, 78.8), "cascade_3": (60, 70, 80), "fang": (62, 72.3, 81.9)}
     note = judge(claim, *seeds("studio", **values)).note.split("; ")
     assert note.count("t interval, 3 seeds: on the claimed side of zero") == 1
@@ -307,7 +307,7 @@ def test_twenty_seeds_are_bootstrapped_with_test_subjects_as_strata(judge):
 
 # Counts in order, which have no card and no seed
 
-FEWER = "ordering,lost/210,<,lost/200,,,,,"
+FEWER = "ordering,lost/210,<,lost/200,,,,,,"
 
 
 def counted(data: str, fewer: float, more: float, **changes) -> dict:
@@ -333,7 +333,7 @@ def test_counts_are_in_the_order_claimed_or_not_by_one_count(judge, data, fewer,
 
 
 def test_a_bound_is_told_as_such_and_not_as_a_difference(judge):
-    claim = "structure,layers/ours,>=,8,,,,,"
+    claim = "structure,layers/ours,>=,8,,,,,,"
     assert judge(claim).printed == ">= 8"
     row = judge(claim, run(0, "", {"layers/ours": 9}))
     assert (row.verdict, row.printed, row.measured) == ("reproduced", ">= 8", "9")
@@ -341,7 +341,7 @@ def test_a_bound_is_told_as_such_and_not_as_a_difference(judge):
 
 
 def test_of_two_printed_numbers_said_to_be_equal_the_first_is_shown(judge):
-    row = judge("structure,layers/ours,=,lost/220,,0,,,", run(0, "", {"layers/ours": 8}))
+    row = judge("structure,layers/ours,=,lost/220,,0,,,,", run(0, "", {"layers/ours": 8}))
     assert (row.verdict, row.printed) == ("inconsistent", "8") and row.audit == "8 = 9 fails"
 
 
@@ -392,18 +392,18 @@ def test_accuracy_never_takes_numbers_of_other_data(judge, data):
 
 
 def test_a_quoted_number_is_kept_and_not_judged(judge):
-    claim = f"accuracy,mpjpe/fang,=,60.4,,,{CARD},quoted: Fang et al.,"
+    claim = f"accuracy,mpjpe/fang,=,60.4,,,,{CARD},quoted: Fang et al.,"
     row = judge(claim, *seeds("human36m", fang=(1.0, 1.0, 1.0)))
     assert (row.verdict, row.printed, row.measured) == ("quoted", "60.4", "")
     assert "average 60.4 is the mean of its 2 cells" in row.audit
 
 
 def test_a_claim_that_needs_hardware_says_which(judge):
-    row = judge("structure,,,,,,,needs hardware: a GTX 1080Ti,")
+    row = judge("structure,,,,,,,,needs hardware: a GTX 1080Ti,")
     assert row.verdict == "needs hardware" and "GTX 1080Ti" in row.note
 
 
-SPEED = "speed,latency_ms/ours,<,latency_ms/li,,,,,"
+SPEED = "speed,latency_ms/ours,<,latency_ms/li,,,,,,"
 
 
 def test_speed_is_compared_on_one_device_and_supported_at_most(judge):
@@ -429,7 +429,7 @@ def test_times_of_two_devices_are_not_compared(judge):
 
 def test_a_printed_time_needs_the_papers_device(judge):
     runs = [run(i, "", {"latency_ms/ours": 6.0}) for i in range(3)]
-    assert judge("speed,latency_ms/ours,=,6.0,,,,,", *runs).verdict == "needs hardware"
+    assert judge("speed,latency_ms/ours,=,6.0,,,,,,", *runs).verdict == "needs hardware"
 
 
 # Bad input
@@ -439,19 +439,19 @@ def test_a_printed_time_needs_the_papers_device(judge):
     ("claim", "fault"),
     [
         (
-            "structure,layers/our,=,8,,,,,",
+            "structure,layers/our,=,8,,,,,,",
             r"line 2: unknown quantity layers/our .*layers/ours.*add",
         ),
-        (f"ordering,mpjpe/ours,<,min(mpjpe/*/Jump),,,{CARD},,", r"unknown quantity mpjpe/\*/Jump"),
-        ("structure,mpjpe/ours,=,8,,,,,", "unknown quantity mpjpe/ours"),  # not without its card
-        ("opinion,layers/ours,=,8,,,,,", "unknown kind 'opinion'"),
-        ("structure,layers/ours,==,8,,,,,", "unknown relation '=='"),
-        ("structure,layers/ours,=,eight,,,,,", "can't read the expression 'eight'"),
-        ("structure,layers/ours,=,8,,,,perhaps: later,", "unknown reason in the column needs"),
-        ("structure,,,,,,,,", "nothing to compare"),
-        ("structure,layers/ours; params/ours,=,8; 9; 10,,,,,", "3 entries in right for 2"),
-        ("structure,layers/ours,=,8,,a bit,,,", "'a bit' is not a number"),
-        ("structure,layers/ours,=,8,,,,", "cells expected"),
+        (f"ordering,mpjpe/ours,<,min(mpjpe/*/Jump),,,,{CARD},,", r"unknown quantity mpjpe/\*/Jump"),
+        ("structure,mpjpe/ours,=,8,,,,,,", "unknown quantity mpjpe/ours"),  # not without its card
+        ("opinion,layers/ours,=,8,,,,,,", "unknown kind 'opinion'"),
+        ("structure,layers/ours,==,8,,,,,,", "unknown relation '=='"),
+        ("structure,layers/ours,=,eight,,,,,,", "can't read the expression 'eight'"),
+        ("structure,layers/ours,=,8,,,,,perhaps: later,", "unknown reason in the column needs"),
+        ("structure,,,,,,,,,", "nothing to compare"),
+        ("structure,layers/ours; params/ours,=,8; 9; 10,,,,,,", "3 entries in right for 2"),
+        ("structure,layers/ours,=,8,,a bit,,,,", "'a bit' is not a number"),
+        ("structure,layers/ours,=,8,,,,,", "cells expected"),
     ],
 )
 def test_a_faulty_claim_is_refused_with_file_line_and_remedy(judge, claim, fault):
