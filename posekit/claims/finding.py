@@ -14,8 +14,8 @@ from posekit.claims.numbers import Interval, first_decimal, short
 from posekit.claims.paper import Claim, Part, split
 from posekit.claims.statistics import FEWEST, Estimate, smallest_margin
 
-HOLDS = ("reproduced", "supported", "as specified")
-
+CONFIRMED = ("reproduced", "supported")
+HOLDS = (*CONFIRMED, "as specified")
 
 _TIMED = ("batch", "input", "rounds")  # of a timing's config, what its note names
 

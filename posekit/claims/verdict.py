@@ -56,7 +56,7 @@ from posekit.claims.statistics import (
 WORDS = ("inconsistent", "contradicted", "not derivable", "needs data", "needs hardware", "not run")
 WORDS += ("inconclusive", "as specified", "supported", "reproduced", "repeated", "quoted")
 STATED = "implemented as stated: a setting of size paper"
-COUNTED = ("params", "macs", "stem_params", "size_mb")
+COUNTED = ("params", "macs", "stem_params", "size_mb", "share")
 """Counts that nobody sets: they follow from how a network is built, and may come out otherwise. Any
 other count of structure is as it is because posekit was told so, and shows no more than that."""
 

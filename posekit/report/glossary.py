@@ -1,29 +1,34 @@
 """The words of the pages: verdicts, levels of evidence, and what else needs explaining."""
 
 MEANING = {
-    "reproduced": "counts are as printed or in the order claimed, printed arithmetic holds, or, on "
-    "the paper's own data with 3 seeds or more, the order is as claimed or the number lies within "
-    "the margin; only runs of size paper decide a number, an order may be of a smaller size, "
-    "which its note names",
+    "reproduced": "parameters and operations are counted as printed or in the order claimed, "
+    "printed arithmetic holds, or, on the paper's own data with 3 seeds or more, the order is as "
+    "claimed or the number lies within the margin; only runs of size paper decide a number, an "
+    "order may be of a smaller size, which its note names",
     "supported": "on other data than the paper's (E3, E4), or timed on another device, the order "
     "is as claimed, with 3 seeds or more and the whole interval on the claimed side",
-    "inconclusive": "the interval reaches across zero or the margin, there are under 3 seeds, only "
-    "some of the methods that the claim is about were measured, or another reading of what the "
-    "paper leaves open gives the opposite",
+    "as specified": "posekit was built or set as the paper states it; shows that the text can be "
+    "built, not that the statement is true",
+    "inconclusive": "the interval reaches across zero or the margin, also after the correction for "
+    "the number of comparisons; there are under 3 seeds; the networks have not closed half of the "
+    "gap between the floor and a perfect result (undertrained); the claim fails by a threshold of "
+    "ours alone; only some of the methods that the claim is about were measured; or another "
+    "reading of what the paper leaves open gives the opposite",
     "contradicted": "the interval lies on the other side, or the count made here is not the "
     "printed one, or not in the order claimed",
-    "inconsistent": "the numbers that the paper prints contradict the claim, or numbers recovered "
-    "that its text does not have; beside it stands which are recovered",
+    "inconsistent": "the numbers that the paper prints contradict the claim (E0), or published "
+    "code, or other documents of its authors, contradict it (E2)",
     "not derivable": "what is published does not determine it",
     "needs data": "can be decided only on data that is not here",
     "needs hardware": "can be decided only on a device that is not here",
     "not run": "could be measured and was not yet, or not at size paper, which a number needs",
+    "repeated": "makes the same comparison as another claim, which is judged in its place",
     "quoted": "another paper's number: kept and audited, not this paper's to reproduce",
 }
 EVIDENCE = {
     "E0": "the paper's own arithmetic",
     "E1": "counted in the model built here, read back from its settings, or timed here",
-    "E2": "equal to an independent reference: a formula, a library, published code",
+    "E2": "held against an independent reference: a formula, a library, published code",
     "E3": "trained and tested on the studio, which is generated data",
     "E4": "real data, but not the paper's",
     "E5": "the paper's data, fewer than 3 seeds, or counted in that data",
@@ -31,6 +36,11 @@ EVIDENCE = {
 }
 
 GLOSSARY = {
+    "floor": "what a network without use for its input reaches: the mean pose, a network that sees "
+    "no picture, or heatmaps with nothing in them. The gain is the share of the gap between it and "
+    "a perfect result that was closed; networks below 50 % decide nothing",
+    "corrected p": "p of no difference after Holm's correction over all trained comparisons of a "
+    "paper; below 0.05 it decides",
     "audit": "a paper's printed numbers held against each other and against its claims",
     "card": "one published rule of evaluation, under a name of its own; those used are below",
     "headline": "the number of a card itself: of a loss, its value after the epoch at which the "

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from posekit.claims import published
-from posekit.claims.finding import HOLDS
+from posekit.claims.finding import CONFIRMED
 from posekit.claims.ledger import COLUMNS, Judged
 from posekit.claims.measurements import load_records
 from posekit.claims.paper import FOLDER, slugs
@@ -26,7 +26,6 @@ from posekit.report.paper_page import (
     FAILS,
     OPEN,
     Page,
-    built_as_stated,
     paper_page,
     summary,
 )
@@ -106,17 +105,16 @@ def _overview(pages: list[Page], others: Iterable[str]) -> str:
 
 
 def _papers(pages: list[Page]) -> pd.DataFrame:
-    """A paper a row: its claims, its own ones, and the verdicts on them in five groups."""
+    """A paper a row: its claims, its own ones, and the verdicts on them in six groups."""
     rows = []
     for page in pages:
-        built, own = len(built_as_stated(page)), len(page.own)
-        groups = (HOLDS, FAILS, OPEN)
-        holds, fails, unsure = (len(page.with_verdict(*words)) for words in groups)
-        numbers = (len(page.claims), own, built, holds - built, fails, unsure)
-        numbers = (*numbers, own - holds - fails - unsure, len(page.records))
+        groups = (("as specified",), CONFIRMED, FAILS, OPEN, ("repeated",))
+        counts = [len(page.with_verdict(*words)) for words in groups]
+        own = len(page.own)
+        numbers = (len(page.claims), own, *counts, own - sum(counts), len(page.records))
         rows.append((link(page.slug, f"{page.slug}.md"), *map(str, numbers)))
     head = ["Paper", ">Claims", ">Own", ">Specification checks", ">Independently confirmed"]
-    head += [">Do not hold", ">Open", ">Not tested", ">Runs"]
+    head += [">Do not hold", ">Open", ">Repeated", ">Not tested", ">Runs"]
     return pd.DataFrame(rows, columns=head, dtype=object)
 
 

@@ -41,9 +41,7 @@ class PaperUnderTest:
 
     def learnt(self, records: Sequence[Record]) -> list[Record]:
         """The runs and a floor of each card, from which all of their networks have come 3/4."""
-        known = {
-            (*key, r.size, r.seed): (v, r) for r in records for key, v in r.values.items()
-        }
+        known = {(*key, r.size, r.seed): (v, r) for r in records for key, v in r.values.items()}
         added: dict[tuple, Record] = {}
         for floor in self.paper.floors.values():
             gaps = {}

@@ -73,19 +73,20 @@ def test_records_give_what_they_measured_under_cards():
 
 
 @pytest.mark.parametrize(
-    ("metric", "ends", "n", "answer"),
+    ("metric", "ends", "n", "corrected", "answer"),
     [
-        ("loss", (-2.0, -1.0), 3, "yes, better"),
-        ("loss", (1.0, 2.0), 3, "yes, worse"),
-        ("pckh", (1.0, 2.0), 3, "yes, better"),
-        ("pckh", (-1.0, 2.0), 3, "no"),
-        ("pckh", (1.0, 2.0), 2, "too few seeds"),
-        ("loss", (np.nan, np.nan), 1, "too few seeds"),
+        ("loss", (-2.0, -1.0), 3, 0.04, "yes, better"),
+        ("loss", (1.0, 2.0), 3, 0.04, "yes, worse"),
+        ("pckh", (1.0, 2.0), 3, 0.04, "yes, better"),
+        ("pckh", (1.0, 2.0), 3, 0.05, "no"),
+        ("pckh", (-1.0, 2.0), 3, 0.7, "no"),
+        ("pckh", (1.0, 2.0), 2, 0.04, "too few seeds"),
+        ("loss", (np.nan, np.nan), 1, np.nan, "too few seeds"),
     ],
 )
-def test_seed_noise_is_told_from_better_and_worse(metric, ends, n, answer):
+def test_seed_noise_is_told_from_better_and_worse(metric, ends, n, corrected, answer):
     found = Estimate(sum(ends) / 2, *ends, n, 1.0, "")
-    assert Contrast("", "a", "b", metric, "", "", "%").beyond_noise(found) == answer
+    assert Contrast("", "a", "b", metric, "", "", "%").beyond_noise(found, corrected) == answer
 
 
 def test_an_unknown_metric_is_named(tmp_path):

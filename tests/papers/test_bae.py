@@ -122,7 +122,8 @@ def ordered(number: int, values: dict[str, float], cards: list[str]) -> pd.Serie
 def test_without_runs_nothing_is_reproduced_and_nothing_measured():
     assert Counter(zip(BAE.ledger["kind"], BAE.ledger["verdict"])) == {
         ("accuracy", "quoted"): 28,
-        ("accuracy", "needs data"): 178,
+        ("accuracy", "needs data"): 154,
+        ("accuracy", "repeated"): 24,
         ("accuracy", "inconsistent"): 2,
         ("structure", "not run"): 12,
         ("structure", "not derivable"): 1,
@@ -143,7 +144,10 @@ def test_cells_of_others_are_quoted_and_own_cells_wait_for_the_papers_data(liste
     for name in listed.index[listed["note"] == "own"].difference(WRONG):
         data = listed.loc[name, "needs"].split()[0].split("-P")[0]
         home = {"3DPW": "threedpw", "MPI-INF-3DHP": "mpi_inf_3dhp", "H36M": "human36m"}
-        assert BAE.ledger.loc[name, "note"].startswith(f"needs data: {home.get(data, 'lsp')}"), name
+        row = BAE.ledger.loc[name]
+        if row.verdict == "repeated":  # Tables III to V print cells of Tables I and II again
+            row = BAE.ledger.loc[row.note.split(",")[0].split()[-1]]
+        assert row.note.startswith(f"needs data: {home.get(data, 'lsp')}"), name
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -328,7 +332,8 @@ def test_counts_are_decided_to_the_digit(number, exact):
     more = {"iterations/densenet169": 3, "iterations/densenet169-nofc2": 3}
     more |= {"iterations/densenet169-nofc2-2it": 2}
     row = judged(number, measured(more | exact))
-    assert row.verdict == "reproduced", row.note
+    told = number in (12, 13, 16)  # iterations, and what the optimiser holds: posekit was told so
+    assert row.verdict == ("as specified" if told else "reproduced"), row.note
     assert set(row.evidence.split("; ")) <= {"E1", "E2"}  # E2: as in the published code
     name = next(iter(exact))
     assert (
@@ -403,7 +408,9 @@ def test_no_studio_error_decides_a_printed_number():
     errors = measured({"mpjpe/resnet50": 129.72}, "3dpw-spin", STUDIO)
     shares = measured({"accuracy/resnet50": 89.95}, "lsp-silhouette", STUDIO)
     rows = verdicts(BAE.paper, errors + shares).set_index("id")
-    assert set(rows.loc["bae-032":, "verdict"]) == {"needs data", "quoted", "inconsistent"}
+    assert set(rows.loc["bae-032":, "verdict"]) == {
+        *("needs data", "quoted", "inconsistent", "repeated")
+    }
 
 
 RECIPE = "lsp+mpii+lspet+coco+mpi_inf_3dhp"

@@ -139,6 +139,8 @@ def test_no_number_of_human36m_is_claimed_without_it():
     closed = [2, 3, 41, 67, 68, 69]  # the leaderboard
     for number in (16, *range(43, 105)):
         row = BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}"]
+        if row.verdict == "repeated":
+            row = BOUCHIAT.ledger.loc[row.note.split(",")[0].split()[-1]]
         if row.kind == "accuracy" and number not in (*closed, 66, 71) and "fails" not in row.audit:
             assert row.note.startswith("needs data: human36m and mpii"), number
     for number in closed:
@@ -201,6 +203,7 @@ def test_no_studio_error_decides_a_printed_number():
         "needs data",
         "inconsistent",
         "not derivable",
+        "repeated",
     }
 
 
