@@ -6,7 +6,8 @@ N pictures, B of them in a batch, H x W pixels.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,9 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from posekit.data.batch import Batch, join
+from posekit.data.kept import kept
 from posekit.data.mixture import BOUCHIAT_POINTS, Mixed, Turns, as_skeleton, flattened
-from posekit.data.pictures import Pictures, draw
+from posekit.data.pictures import Pictures, drawn
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,14 @@ def read(
     workers: int | None = None,
     masks: bool = False,
     keep: Callable[[int], Sequence[int]] = range,
+    folder: Path | None = None,
+    code: str = "",
 ) -> Album:
-    """Load every `step`-th picture of a data set into memory, by `workers` processes (one a core).
+    """Every `step`-th picture of a data set, loaded by `workers` processes (None: one a core).
+
+    They are in memory, or with a `folder` kept there and mapped (`posekit.data.kept`): the next
+    call for the same pictures, in this process or another, loads none. The same are those of equal
+    arguments, `fingerprint` and `code`, a hash of what draws them.
 
     Masks and part maps, two bytes a pixel, are left out unless asked for. Data sets without a table
     of frames get one that says nothing, so that a protocol gives its overall value alone. `keep`
@@ -91,7 +99,13 @@ def read(
     """
     whole = range(0, len(pictures), step)
     chosen = [whole[index] for index in keep(len(whole))]
-    batch = draw(Subset(pictures, chosen), label, workers, masks=masks)
+    make = partial(drawn, Subset(pictures, chosen), label, workers, masks=masks)
+    if folder is None:
+        batch = join(list(make()))
+    else:
+        about = [code, masks, chosen, *_identity(pictures)]
+        key = hashlib.sha256(repr(about).encode()).hexdigest()[:24]
+        batch = kept(folder, key, pictures.skeleton, make)
     frames = getattr(pictures, "frames", None)
     frames = single(len(batch)) if frames is None else frames.iloc[chosen].reset_index(drop=True)
     frames = frames.assign(inside=inside(batch).numpy())
@@ -99,6 +113,25 @@ def read(
     share = len(chosen) / len(whole) if whole else 1.0
     about = {"share": share, "origins": ((pictures, tuple(chosen)),)}
     return Album(pictures.name, pictures.version, batch, frames, heads, **about)
+
+
+def _identity(pictures: Pictures) -> list[str]:
+    """What tells a data set from others, beside the code that makes it."""
+    frames = getattr(pictures, "frames", None)
+    about = [type(pictures).__qualname__, pictures.version, pictures.fingerprint()]
+    about.append("" if frames is None else hashlib.sha256(frames.to_csv().encode()).hexdigest())
+    return about + [f"{name}: {_plain(value)}" for name, value in sorted(vars(pictures).items())]
+
+
+def _plain(value) -> str:
+    """A value as text that is the same in every process; nothing for what has no such form."""
+    if isinstance(value, str | int | float | bool | None):
+        return repr(value)
+    if isinstance(value, tuple | list):
+        return repr([_plain(each) for each in value])
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(value.tobytes()).hexdigest()
+    return repr(_identity(value)) if isinstance(value, Pictures) else ""
 
 
 def mix(one: Album, another: Album, *, withhold_3d: bool = False, even: bool = False) -> Album:

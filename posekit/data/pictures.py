@@ -64,16 +64,23 @@ class Pictures(ABC):
 def draw(
     pictures: Pictures | Subset, label: str, workers: int | None = None, *, masks: bool = False
 ) -> Batch:
-    """All the pictures as one batch, drawn by so many processes, or one a core (None).
+    """All the pictures as one batch; arguments as of `drawn`."""
+    return join(list(drawn(pictures, label, workers, masks=masks)))
+
+
+def drawn(
+    pictures: Pictures | Subset, label: str, workers: int | None = None, *, masks: bool = False
+) -> Iterator[Batch]:
+    """All the pictures in batches, drawn by so many processes, or one a core (None).
 
     Without masks and parts, two bytes a pixel beside the three of its colours, unless asked for.
     """
     batches = torch.arange(len(pictures)).split(DRAWN_TOGETHER)
     if workers is None:
         workers = min(os.cpu_count() or 1, len(batches))
-    drawn = loader(pictures, [part.tolist() for part in batches], workers=workers)
-    parts = progress(drawn, label, total=len(batches))
-    return join([each if masks else replace(each, masks=None, parts=None) for each in parts])
+    parts = loader(pictures, [part.tolist() for part in batches], workers=workers)
+    for batch in progress(parts, label, total=len(batches)):
+        yield batch if masks else replace(batch, masks=None, parts=None)
 
 
 def height_width(size: int | Sequence[int]) -> tuple[int, int]:

@@ -40,8 +40,10 @@ from posekit.studio.pictures import StudioPictures
 from posekit.studio.scene.occluders import shapes
 from posekit.studio.wild import Wild
 from posekit.training import rehearsal, spin_evaluation
+from posekit.training.code_digest import reachable, sources
 from posekit.training.integral import SceneAlbum
 from posekit.training.mesh_evaluation import BodyModel
+from posekit.training.runs import cache_folder
 
 NAMES = ("human36m", "cmu", "mpii", "voc", "muco", "coco", "mupots", "smpl", "spin")
 NAMES += ("mpi_inf_3dhp", "threedpw", "lsp", "lspet", "published")
@@ -86,9 +88,11 @@ class DataSets:
 
     # ---- pictures
     def read(self, pictures: Pictures, label: str = "pictures", *, step: int = 1, **masks) -> Album:
-        """Every `step`-th of some pictures, in memory."""
+        """Every `step`-th of some pictures, kept in the cache once they are drawn or cropped."""
         workers = 0 if rehearsal.rehearsing() else self.workers
         how = {"step": step, "workers": workers, "keep": rehearsal.kept} | masks
+        modules = sorted(reachable([type(pictures).__module__]))
+        how |= {"folder": cache_folder() / "pictures", "code": repr(sources(None, modules))}
         return albums.read(pictures, label, **how)
 
     def actors(

@@ -176,8 +176,8 @@ def cube_loss(
 
 def depth_ratio(album: Album) -> float:
     """The ratio of root depth to focal length, mm a px, fitted on pictures with known depths."""
-    deep = album.batch[album.batch.has_joints3d]
-    return depth_per_focal(deep.joints3d[:, deep.skeleton.root, 2], deep.intrinsics)
+    deep = album.batch.has_joints3d
+    return depth_per_focal(album.root_depths[deep], album.batch.intrinsics[deep])
 
 
 def with_joints_of(

@@ -112,8 +112,8 @@ class Mesh(Task):
         """The network of a config as its training begins, from the mean body of the pictures."""
         torch.manual_seed(seed)
         network = self.build(config)
-        known = train.batch[train.batch.has_body]
-        begin(network, start_from(known.rotations, known.shape))
+        known = train.batch.has_body
+        begin(network, start_from(train.batch.rotations[known], train.batch.shape[known]))
         if config["start"]:
             feature_maps(network.encoder).load_state_dict(load_weights(config["start"]))
         if config["shape"].get("weights", "random") == "random":
