@@ -12,7 +12,6 @@ import posekit
 from posekit.cli.data import app as data_app
 from posekit.cli.maintain import app as maintain_app
 from posekit.cli.networks import evaluate, predict, runs
-from posekit.data import need_place
 from posekit.training.runs import ROOT
 from posekit.training.settings import SIZES
 
@@ -85,13 +84,10 @@ def reproduce_papers(
     from posekit.training import cluster
 
     need_repository()
-    if size not in SIZES:
-        raise ValueError(f"no size {size!r}; there are {', '.join(SIZES)}")
-    chosen = [jobs.paper_of(name) for name in papers or jobs.notebooks()]
+    chosen, parameters = jobs.asked(papers, size, data)
     out = jobs.folder_for(out.resolve() if out else None, chosen, size, seeds)
-    parameters = {"size": size, "seeds": seeds, "data": ",".join(map(_absolute, data or []))}
-    parameters |= {"out": str(out), "device": device}
-    more = dict(map(_pair, param or []))
+    parameters |= {"seeds": seeds, "out": str(out), "device": device}
+    more = dict(map(jobs.pair, param or []))
     if twice := sorted(more.keys() & parameters):
         raise ValueError(f"--param {twice[0]}=...: that is what the option --{twice[0]} is for")
     notebooks = {paper: jobs.notebooks()[paper] for paper in chosen}
@@ -141,10 +137,7 @@ def rehearse_papers(
     from posekit.cli import reproduce as jobs
 
     need_repository()
-    if size not in SIZES:
-        raise ValueError(f"no size {size!r}; there are {', '.join(SIZES)}")
-    chosen = [jobs.paper_of(name) for name in papers or jobs.notebooks()]
-    parameters = {"size": size, "seeds": 1, "data": ",".join(map(_absolute, data or []))}
+    chosen, parameters = jobs.asked(papers, size, data)
     jobs.check_inputs(parameters | {"device": ""})
     for text in rehearse.rehearse(chosen, parameters, out):
         print(text, flush=True)
@@ -240,21 +233,6 @@ def measure_speed(
     from posekit.cli import bench as benchmarks
 
     benchmarks.main(quick)
-
-
-def _absolute(text: str) -> str:
-    """NAME=FOLDER with the folder made absolute: the notebook runs in another one."""
-    name, folder = _pair(text, "NAME=FOLDER")
-    path = Path(folder).expanduser().resolve()
-    need_place(name, path, f"--data {text}: ")
-    return f"{name}={path}"
-
-
-def _pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not (separator and name and value):
-        raise ValueError(f"{text!r} is not of the form {form}")
-    return name, value
 
 
 def need_repository() -> None:

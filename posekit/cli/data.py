@@ -21,6 +21,27 @@ def check_data(name: str, folder: Path) -> None:
         raise typer.Exit(1)
 
 
+@app.command("prepare")
+def prepare_pictures(
+    papers: Annotated[
+        list[str] | None, typer.Argument(help="Papers or notebooks; none means all.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="As of posekit reproduce.")] = "small",
+    data: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER, for each data set you have.")
+    ] = None,
+) -> None:
+    """Draw or crop the pictures of a size now, and keep them for posekit reproduce."""
+    from posekit.cli import need_repository
+    from posekit.cli import reproduce as jobs
+
+    need_repository()
+    chosen, parameters = jobs.asked(papers, size, data)
+    jobs.check_inputs(parameters | {"device": ""})
+    for text in jobs.prepare(chosen, parameters):
+        print(text, flush=True)
+
+
 @app.command("convert-smpl")
 def convert_smpl(
     file: Annotated[Path, typer.Argument(help="Your licensed model, a .pkl file.")],

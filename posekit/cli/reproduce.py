@@ -9,7 +9,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
@@ -19,11 +20,11 @@ from nbconvert import HTMLExporter
 from traitlets.config import Config
 
 from posekit.cli import RESULTS
-from posekit.data import folders
+from posekit.data import folders, need_place
 from posekit.data.check import CHECKS
 from posekit.data.published import kinds as published_kinds
 from posekit.system import pick_device, write_text
-from posekit.training.runs import ROOT
+from posekit.training.runs import ROOT, cache_folder
 from posekit.training.settings import SIZES
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -155,6 +156,39 @@ def check_inputs(parameters: Mapping) -> None:
             raise ValueError(f"data: {name}={folder}: {trouble[0]}")
 
 
+def asked(papers: Sequence[str] | None, size: str, data: Sequence[str] | None) -> tuple:
+    """The papers of these names (all without), and the parameters of a size and these data sets.
+
+    ValueError for a size or a paper that there is not, and for other words than NAME=FOLDER;
+    FileNotFoundError for a folder.
+    """
+    if size not in SIZES:
+        raise ValueError(f"no size {size!r}; there are {', '.join(SIZES)}")
+    chosen = [paper_of(name) for name in papers or notebooks()]
+    return chosen, {"size": size, "seeds": 1, "data": ",".join(map(_absolute, data or []))}
+
+
+def prepare(papers: Sequence[str], parameters: Mapping) -> Iterator[str]:
+    """Run the cells of notebooks that read pictures; yields what is kept after each paper.
+
+    Those are the cells up to the last one that reads data before the first training.
+    """
+    books = {paper: notebooks()[paper] for paper in papers}
+    for paper, given in shares(books, parameters).items():
+        book = nbformat.read(books[paper], 4)
+        sources = [cell.source if cell.cell_type == "code" else "" for cell in book.cells]
+        trained = next((n for n, text in enumerate(sources) if ".train(" in text), len(sources))
+        reads = [n for n, text in enumerate(sources[:trained]) if "study.data" in text]
+        book.cells = book.cells[: max(reads, default=-1) + 1]
+        with tempfile.TemporaryDirectory(prefix="posekit-") as name:
+            part = Path(name) / books[paper].name
+            nbformat.write(book, part)
+            _run(part, part.with_suffix(".out.ipynb"), given | {"out": ""}, books[paper].parent)
+        places = [path for path in (cache_folder() / "pictures").glob("*/*") if path.is_file()]
+        size = sum(path.stat().st_size for path in places) / 1e9
+        yield f"{paper}: its pictures are kept; {size:.2f} GB in {cache_folder() / 'pictures'}"
+
+
 def command(notebook: Path, parameters: Mapping) -> str:
     """The papermill command that does the same by hand, from any folder and without activation."""
     words = [
@@ -193,14 +227,14 @@ def reproduce(paper: str, parameters: Mapping, out: Path) -> Path:
     return executed
 
 
-def _run(notebook: Path, part: Path, parameters: Mapping) -> None:
-    """Run all cells, showing what they print as they print it."""
+def _run(notebook: Path, part: Path, parameters: Mapping, folder: Path | None = None) -> None:
+    """Run all cells in a folder (by default its own), showing what they print as they print it."""
     try:
         papermill.execute_notebook(
             str(notebook),
             str(part),
             parameters=dict(parameters),
-            cwd=str(notebook.parent),
+            cwd=str(folder or notebook.parent),
             progress_bar=False,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
@@ -280,3 +314,19 @@ def _page(book: nbformat.NotebookNode) -> str:
     local = {"mathjax_url": "", "require_js_url": "", "jupyter_widgets_base_url": ""}
     exporter = HTMLExporter(template_name="lab", embed_images=True, **local)
     return exporter.from_notebook_node(book)[0]
+
+
+def _absolute(text: str) -> str:
+    """NAME=FOLDER with the folder made absolute: the notebook runs in another one."""
+    name, folder = pair(text, "NAME=FOLDER")
+    path = Path(folder).expanduser().resolve()
+    need_place(name, path, f"--data {text}: ")
+    return f"{name}={path}"
+
+
+def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
+    """The name and the value of an option; ValueError for another `form`."""
+    name, separator, value = text.partition("=")
+    if not (separator and name and value):
+        raise ValueError(f"{text!r} is not of the form {form}")
+    return name, value

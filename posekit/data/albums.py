@@ -1,4 +1,4 @@
-"""Albums: the pictures of a data set in memory with their labels, to train networks and to test them.
+"""Albums: the pictures of a data set with their labels, to train networks and to test them.
 
 N pictures, B of them in a batch, H x W pixels.
 """
@@ -18,6 +18,7 @@ from torch.utils.data import Subset
 from posekit.data.batch import Batch, join
 from posekit.data.kept import kept
 from posekit.data.mixture import BOUCHIAT_POINTS, Mixed, Turns, as_skeleton, flattened
+from posekit.data.people import People
 from posekit.data.pictures import Pictures, drawn
 
 
@@ -60,7 +61,8 @@ class Album:
         digest = hashlib.sha256(self.batch.skeleton.name.encode())
         heads = [] if self.heads is None else [("heads", self.heads)]
         for name, tensor in [*self.batch.tensors(), *heads]:
-            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().numpy().reshape(-1).view(np.uint8))
         for cutout in self.occluders:
             digest.update(repr(cutout.shape).encode() + cutout.tobytes())
         digest.update(repr(self.turns).encode() if self.turns else b"")
@@ -117,20 +119,30 @@ def read(
 
 def _identity(pictures: Pictures) -> list[str]:
     """What tells a data set from others, beside the code that makes it."""
-    frames = getattr(pictures, "frames", None)
     about = [type(pictures).__qualname__, pictures.version, pictures.fingerprint()]
-    about.append("" if frames is None else hashlib.sha256(frames.to_csv().encode()).hexdigest())
+    frames, folder = getattr(pictures, "frames", None), getattr(pictures, "folder", None)
+    about.append(_plain(frames))
+    if folder is not None and "image" in frames:  # files that changed are pictures that changed
+        paths = sorted({folder / name for name in frames["image"]})
+        states = [path.stat() for path in paths if path.is_file()]
+        about.append(_plain([(each.st_size, each.st_mtime_ns) for each in states]))
     return about + [f"{name}: {_plain(value)}" for name, value in sorted(vars(pictures).items())]
 
 
 def _plain(value) -> str:
     """A value as text that is the same in every process; nothing for what has no such form."""
-    if isinstance(value, str | int | float | bool | None):
+    if isinstance(value, str | int | float | range | None):
         return repr(value)
     if isinstance(value, tuple | list):
-        return repr([_plain(each) for each in value])
-    if isinstance(value, np.ndarray):
-        return hashlib.sha256(value.tobytes()).hexdigest()
+        return hashlib.sha256(repr([_plain(each) for each in value]).encode()).hexdigest()
+    if isinstance(value, dict):
+        return _plain(sorted((str(key), _plain(each)) for key, each in value.items()))
+    if isinstance(value, np.ndarray | Tensor):
+        return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+    if isinstance(value, pd.DataFrame):
+        return hashlib.sha256(value.to_csv().encode()).hexdigest()
+    if isinstance(value, People):
+        return _plain(vars(value))
     return repr(_identity(value)) if isinstance(value, Pictures) else ""
 
 

@@ -1,9 +1,9 @@
 """Pictures kept on disk once they are drawn or cropped: for every notebook, seed and process.
 
 A kept batch is a folder: `images`, the bytes of all pictures one after the other, which are mapped
-into memory and not read into it, and `labels`, everything else and the digest of `images`. It
-travels between processes as its path. The folders lie beside each other and are bounded together:
-those that nobody read for longest go first.
+into memory and not read into it, and `labels`, everything else and the digest of `images`. Between
+processes its pictures travel as their path. The folders lie beside each other and are bounded
+together, to 50 GB or POSEKIT_PICTURES_GB: those that nobody read for longest go first.
 
 B pictures, H x W pixels.
 """
@@ -22,6 +22,8 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock
+from jaxtyping import UInt8
+from torch import Tensor
 
 from posekit.data.batch import Batch
 from posekit.geometry.skeleton import Skeleton
@@ -79,10 +81,15 @@ def load(place: Path, skeleton: Skeleton, *, check: bool = False) -> Batch:
     path, count = place / "images", math.prod(about["shape"])
     if path.stat().st_size != count or (check and file_digest(path) != about["digest"]):
         raise ValueError(f"{path} is not as it was written")
-    images = torch.from_file(str(path), shared=False, size=count, dtype=torch.uint8)
-    batch = Batch(skeleton=skeleton, images=images.view(about["shape"]), **about["labels"])
-    object.__setattr__(batch, "_place", place)  # of this very batch: what is made of it has none
-    return batch
+    return Batch(skeleton=skeleton, images=_mapped(path, *about["shape"]), **about["labels"])
+
+
+def _mapped(path: Path, *shape: int) -> UInt8[Tensor, "B 3 H W"]:
+    """The pictures in a file; what is written to them stays in this process."""
+    count = math.prod(shape)
+    images = torch.from_file(str(path), shared=False, size=count, dtype=torch.uint8).view(shape)
+    images.kept = path  # of this very tensor: what is made of it has none
+    return images
 
 
 def _make(place: Path, batches: Iterable[Batch]) -> None:
@@ -127,10 +134,18 @@ def _make_room(folder: Path, newest: Path) -> None:
 
 
 def _reduced(batch: Batch) -> tuple:
-    """How a batch travels to another process: a kept one as its path."""
-    if place := getattr(batch, "_place", None):
-        return load, (place, batch.skeleton)
-    return Batch, tuple(getattr(batch, field.name) for field in fields(batch))
+    """How a batch travels to another process: pictures that are kept go as their path."""
+    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    if path := getattr(batch.images, "kept", None):
+        values["images"] = (path, *batch.images.shape)
+    return _restored, (values,)
+
+
+def _restored(values: dict) -> Batch:
+    """The batch that `_reduced` took apart. OSError for pictures that were deleted since."""
+    if isinstance(values["images"], tuple):
+        values["images"] = _mapped(*values["images"])
+    return Batch(**values)
 
 
 copyreg.pickle(Batch, _reduced)

@@ -49,8 +49,10 @@ class Augmented:
         only_3d: bool = False,
         whole: bool = False,
     ):
-        self.album, self.batch, self.targets = album, album.batch.to(device), targets
-        self.only_3d, self.whole = only_3d, whole
+        self.album, self.batch, self.targets = album, album.batch, targets
+        self.only_3d, self.whole, self.device = only_3d, whole, torch.device(device)
+        if _fits(album.batch.images, self.device):
+            self.batch = album.batch.to(device)
         self.augment = partial(
             augment, augmentation=augmentation, seed=seed, occluders=album.occluders
         )
@@ -62,9 +64,9 @@ class Augmented:
         self, indices: Int64[Tensor, " B"], epoch: int = 0
     ) -> tuple[Float[Tensor, "B 3 H W"], Tensor | Batch]:
         """The pictures of these indices, augmented as in `epoch`, with their targets."""
-        turns, device = self.album.turns, self.batch.images.device
+        turns, device = self.album.turns, self.device
         rows = indices if turns is None else turns.epoch(epoch)[indices]
-        chosen = self.batch[rows.to(device)]
+        chosen = self.batch[rows.to(self.batch.images.device)].to(device)
         if turns is not None:  # a picture that is shown twice is not augmented twice alike
             chosen = replace(chosen, index=indices.to(device))
         varied = chosen.has_joints3d if self.only_3d else torch.ones_like(chosen.has_joints3d)
@@ -78,6 +80,11 @@ class Augmented:
             changed = self.augment(chosen[varied], epoch=epoch, frames=frames)
             chosen = join([changed, chosen[~varied]])[order]
         return unit_range(chosen.images), self.targets(chosen)
+
+
+def _fits(images: UInt8[Tensor, "N 3 H W"], device: torch.device) -> bool:
+    """Whether pictures may lie on the device; others are read from memory or disk, by batches."""
+    return device.type != "cuda" or images.numel() < torch.cuda.mem_get_info(device)[0] / 4
 
 
 def augment(

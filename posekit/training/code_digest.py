@@ -48,7 +48,7 @@ def modules_of(work: Callable) -> set[str]:
     return reachable(_Code(work).modules)
 
 
-def sources(work: Callable, names: Iterable[str] = ()) -> dict[str, str]:
+def sources(work: Callable | None, names: Iterable[str] = ()) -> dict[str, str]:
     """A hash of the source of every posekit module that `work` depends on, or of those named."""
     names = sorted(names or modules_of(work))
     return {name: hashlib.sha256(_module(name)[0].encode()).hexdigest() for name in names}

@@ -6,7 +6,7 @@ method, that reads it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -227,4 +227,5 @@ class DataSets:
 
     def body_tests(self, *, size: int, step: int) -> list[tuple[Album, tuple[str, ...]]]:
         """The test sets of body regression that are there, with their pose protocols."""
-        return spin_evaluation.tests(self.folders, size=size, step=step, workers=self.workers)
+        read = partial(self.read, keep=range)
+        return spin_evaluation.tests(self.folders, size=size, step=step, read=read)

@@ -3,10 +3,10 @@
 As eval.py of nkolot/SPIN does (Kolotouros et al., ICCV 2019): Human3.6M and MPI-INF-3DHP bring their
 own joints, 3DPW's are regressed from the SMPL bodies of the persons' genders, and Leeds Sports Pose
 has masks and parts of whole pictures. `posekit data check NAME FOLDER` says what of a data set is
-there. Crops are kept in memory, 150 kB each at 224 px: Human3.6M's 110,000 take 17 GB.
+there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,12 +38,17 @@ Tests = list[tuple[Album, tuple[str, ...]]]  # each with the names of its pose p
 
 
 def tests(
-    folders: Mapping[str, Path], *, size: int = 224, step: int = 1, workers: int | None = None
+    folders: Mapping[str, Path],
+    *,
+    size: int = 224,
+    step: int = 1,
+    read: Callable[..., Album] = albums.read,
 ) -> Tests:
     """Every `step`-th person of each test set in the `folders`, by data set, with its protocols.
 
     `folders` may name spin (SPIN's label files, which go before a data set's own), mpi_inf_3dhp,
-    threedpw and lsp; with SMPL's (smpl) 3DPW and SPIN's sets are read, which need it. Errors as
+    threedpw and lsp; with SMPL's (smpl) 3DPW and SPIN's sets are read, which need it. `read` makes
+    albums of pictures, as `albums.read`. Errors as
     the readers'; FileNotFoundError where SPIN's folder has no test set or LSP no masks;
     ValueError for 3DPW without SMPL.
     """
@@ -58,10 +63,10 @@ def tests(
         start = PROTOCOLS[name]
         protocols = tuple(each for each in mesh.SPIN_PROTOCOLS if each.startswith(start))
         if name == "lsp":
-            album = _with_masks(pictures, workers)
+            album = _with_masks(pictures, read)
         else:
             truth = _truth(people, folders.get("smpl"))
-            album = _with_joints(albums.read(pictures, name, workers=workers), people, truth)
+            album = _with_joints(read(pictures, name), people, truth)
         found[name] = album, protocols
     return list(found.values())
 
@@ -131,9 +136,9 @@ def _with_joints(album: Album, people: People, joints: Float[Tensor, "N 17 3"]) 
     return replace(album, batch=batch, frames=frames)
 
 
-def _with_masks(pictures: PeoplePictures, workers: int | None) -> MaskAlbum:
+def _with_masks(pictures: PeoplePictures, read: Callable[..., Album]) -> MaskAlbum:
     """The pictures with the masks and parts of the whole pictures that they were cut from."""
-    album = albums.read(pictures, pictures.name, workers=workers, masks=True)
+    album = read(pictures, pictures.name, masks=True)
     place = pictures.people, pictures.folder
     whole = PeoplePictures(*place, size=RENDERED, context=1, masks=pictures.masks)
     return MaskAlbum(album.name, album.version, album.batch, album.frames, whole=whole)

@@ -188,3 +188,14 @@ def test_a_results_folder_that_is_a_file_is_named(notebook, tmp_path):
     (tmp_path / "out").write_text("not a folder")
     with pytest.raises(OSError, match="can't write results to .*out.*choose another --out"):
         run(tmp_path / "out")
+
+
+def test_preparing_runs_the_cells_up_to_the_last_that_reads_data_before_a_training(
+    notebook, tmp_path
+):
+    note = f"open(r'{tmp_path}/{{}}', 'w').write(size + out)  # study.data"
+    notebook(note.format("read"), "1 / 0", "study.train(1)", note.format("late"))
+    [line] = reproduce.prepare(["tiny"], {"size": "small", "data": ""})
+    assert line.startswith("tiny: its pictures are kept; ")
+    assert (tmp_path / "read").read_text() == "small" and not (tmp_path / "late").exists()
+    assert [path.name for path in reproduce.NOTEBOOKS.iterdir()] == ["tiny.ipynb"]

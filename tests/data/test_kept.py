@@ -10,15 +10,27 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
+import pandas as pd
 import pytest
 import torch
 from builders.batch import make_batch
+from PIL import Image
 
 from posekit.data import albums
+from posekit.data.batch import SEEN
 from posekit.data.kept import LIMIT, kept, load
+from posekit.data.people import People, PeoplePictures
 from posekit.data.pictures import Pictures
+from posekit.geometry.skeleton import H36M17
 
 PICTURES = make_batch(count=24, size=(32, 48))
+
+
+class Log:
+    """What is no part of a data set."""
+
+    def __init__(self, slow):
+        self.asked, self.slow = [], slow
 
 
 class Few(Pictures):
@@ -27,18 +39,18 @@ class Few(Pictures):
     name, version, skeleton = "few", "1", PICTURES.skeleton
 
     def __init__(self, count=24, seed=0, slow=0.0):
-        self.count, self.seed, self.noted = count, seed, {"asked": [], "slow": slow}
+        self.count, self.seed, self.log = count, seed, Log(slow)
 
     def __len__(self):
         return self.count
 
     @property
     def asked(self):
-        return self.noted["asked"]
+        return self.log.asked
 
     def sample(self, index):
         self.asked.append(index)
-        time.sleep(self.noted["slow"])
+        time.sleep(self.log.slow)
         return replace(PICTURES[index : index + 1], masks=None, parts=None)
 
 
@@ -85,20 +97,42 @@ def test_other_pictures_other_code_and_another_choice_are_kept_beside_each_other
     assert len(read(tmp_path, step=2)) == 12
 
 
+def test_annotations_and_files_that_changed_are_other_pictures(tmp_path):
+    rows = pd.DataFrame({"image": [f"{index}.png" for index in range(5)]})
+    for name in rows["image"]:
+        Image.new("RGB", (64, 64)).save(tmp_path / name)
+    boxes = torch.tensor([[4.0, 4, 50, 50]] * 5, dtype=torch.float64)
+    joints = torch.linspace(10, 50, 17).double()[None, :, None].repeat(5, 1, 2)
+    visible = torch.full((5, 17), SEEN, dtype=torch.uint8)
+    people = People("people", "1", H36M17, rows, boxes, joints, visible)
+    other = replace(people, boxes=boxes + torch.tensor([0, 1, 0, 0, 0])[:, None])  # the second's
+    for number, each in enumerate((people, people, other), start=1):
+        pictures = PeoplePictures(each, tmp_path, size=32)
+        albums.read(pictures, workers=0, folder=tmp_path / "kept")
+        assert len(places(tmp_path / "kept")) == max(1, number - 1)
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "1.png")
+    albums.read(pictures, workers=0, folder=tmp_path / "kept")
+    assert len(places(tmp_path / "kept")) == 3
+
+
 def test_masks_are_kept_where_they_are_asked_for(tmp_path):
     batch = PICTURES[:5]
     for _ in range(2):
         assert same(kept(tmp_path, "masks", batch.skeleton, lambda: [batch[:2], batch[2:]]), batch)
 
 
-def test_a_kept_batch_travels_as_its_path_and_what_is_made_of_it_does_not(tmp_path):
+def test_kept_pictures_travel_as_their_path_and_what_is_made_of_them_does_not(tmp_path):
     batch = read(tmp_path).batch
-    sent = pickle.dumps(batch)
-    assert len(sent) < 4000 < batch.images.numel()
-    assert same(pickle.loads(sent), batch)
-    for made in (batch[:7], replace(batch, joints2d=batch.joints2d + 1), replace(batch)):
+    for whole in (batch, replace(batch, joints2d=batch.joints2d + 1)):
+        sent = pickle.dumps(whole)
+        assert len(sent) < 80_000 < batch.images.numel()
+        assert same(pickle.loads(sent), whole)
+        assert same(pickle.loads(pickle.dumps(pickle.loads(sent))), whole)
+    for made in (batch[:7], replace(batch, images=batch.images + 1)):
         assert len(pickle.dumps(made)) > made.images.numel()
         assert same(pickle.loads(pickle.dumps(made)), made)
+    plain = albums.read(Few(), workers=0).batch
+    assert same(pickle.loads(pickle.dumps(plain)), plain)
 
 
 @pytest.mark.parametrize("name", ["images", "labels"])

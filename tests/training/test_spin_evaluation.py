@@ -1,6 +1,7 @@
 """Test sets of bodies from tiny files, SPIN's and the data sets' own, with bodies in SMPL's place."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -14,7 +15,7 @@ from test_lsp import HEIGHT, WIDTH, write_lsp
 from test_threedpw import sequence
 from test_threedpw import write as write_3dpw
 
-from posekit.data import spin
+from posekit.data import albums, spin
 from posekit.data.formats import smpl as smpl_files
 from posekit.geometry import body
 from posekit.geometry.skeleton import H36M17, H36M17_LEFT_FIRST, SPIN24
@@ -23,7 +24,7 @@ from posekit.models.hmr import Estimate, intrinsics
 from posekit.training import spin_evaluation
 from posekit.training.mesh_evaluation import BodyModel, quantities, true_bodies
 
-SIDE = 32
+SIDE, READ = 32, partial(albums.read, workers=0)
 # SPIN's lists, as numbers: of what its regressor gives, and of its 24
 H36M_TO_J17 = [6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10, 0, 7, 9]
 J24_TO_J17 = [*range(13), 18, 14, 16, 17]
@@ -44,7 +45,7 @@ def folder(tmp_path) -> Path:
 def read(folder, smpl, **own):
     folders = {"spin": folder, "smpl": smpl, **own}
     folders = {name: place for name, place in folders.items() if place}
-    found = spin_evaluation.tests(folders, size=SIDE, workers=0)
+    found = spin_evaluation.tests(folders, size=SIDE, read=READ)
     return {album.name: (album, protocols) for album, protocols in found}
 
 
@@ -188,7 +189,7 @@ def test_masks_are_compared_in_the_whole_pictures(tmp_path):
         read(None, None, lsp=tmp_path)
     make_spin.write_masks(tmp_path / "upi-s1h", names, maps.values())
     folders, free = {"lsp": tmp_path}, body.free()
-    ((test, protocols),) = spin_evaluation.tests(folders, size=SIDE, step=500, workers=0)
+    ((test, protocols),) = spin_evaluation.tests(folders, size=SIDE, step=500, read=READ)
     assert (test.name, protocols, test.batch.size) == ("lsp", (), (SIDE, SIDE))
     pred = rest(2)
     rows = quantities("rest", pred, test, free, protocols)
