@@ -19,8 +19,8 @@ What `posekit rehearse PAPER --size SIZE` found, with generated pictures and pos
 otherwise: one seed of every training. Every training went through data, loss, backward pass, \
 optimiser, checkpoint, evaluation, figures and records at its real shapes. Operations, bytes and \
 memory are counted on one step at the real batch, without storage. Hours on a GPU are computed, not \
-measured: the operations at {OPERATIONS:.0%} of the device's dense peak (bfloat16 for pictures, TF32 \
-else) and then the bytes at {TRAFFIC:.0%} of its bandwidth, no operations fused; evaluation is not \
+measured: the operations at {100 * OPERATIONS:.0f} % of the device's dense peak (bfloat16 for pictures, TF32 \
+else) and then the bytes at {100 * TRAFFIC:.0f} % of its bandwidth, no operations fused; evaluation is not \
 in them. Hours here are those of a few samples on one thread of a CPU, times all samples. Memory \
 is that of weights, gradients, two moments and activations."""
 
@@ -55,20 +55,25 @@ def cost_page(records: Sequence[dict]) -> str:
         row = [record["paper"], record["size"], str(len(costs))]
         row += [f"{max(cost.parameters for cost in costs) / 1e6:.3g}"]
         row += [f"{max(cost.memory for cost in costs) / 1e9:.2g}"]
-        row += [f"{sum(cost.operations * cost.samples for cost in costs) / 1e15:.3g}"]
+        row += [f"{sum(cost.operations * cost.samples for cost in costs) / 1e15:,.0f}"]
         for device in DEVICES.values():
             hours = sum(cost.hours(device) for cost in costs)
-            row.append(f"{hours:.2g} ({hours * device.dollars:.2f} $)")
-        row.append(f"{sum(cost.hours_here for cost in costs):.2g}")
+            row.append(f"{_plain(hours)} ({hours * device.dollars:.2f} $)")
+        row.append(_plain(sum(cost.hours_here for cost in costs)))
         rows.append([*row, f"{record['seconds'] / 60:.1f} min, {record['gigabytes']:.1f} GB"])
     head = ["Paper", "Size", ">Trainings", ">Parameters, millions, up to", ">Memory, GB, up to"]
     head += [">PFLOP", *(f">Hours, {name}" for name in DEVICES), ">Hours here", ">Rehearsal took"]
     parts = ["# What the sizes cost", TEXT, table(pd.DataFrame(rows, columns=head, dtype=object))]
     for record in records:
-        about = f"On {record['device']}, torch {record['versions']['torch']}"
+        about = f"Here is {record['device']}, torch {record['versions']['torch']}"
         parts += [f"## {record['paper']}, {record['size']}", f"{about}{_real(record['data'])}."]
         parts.append(table(trainings(record["trainings"])))
     return "\n\n".join(parts) + "\n"
+
+
+def _plain(hours: float) -> str:
+    """Two digits, or as many as an integer has."""
+    return f"{hours:.2g}" if hours < 100 else f"{hours:,.0f}"
 
 
 def _real(data: Sequence[str]) -> str:
@@ -88,10 +93,10 @@ def trainings(costs: Sequence[Cost]) -> pd.DataFrame:
             f"{cost.samples / 1000:,.0f}",
             str(cost.batch),
             f"{cost.memory / 1e9:.2g}",
-            *(f"{hour:.2g}" for hour in each),
+            *map(_plain, each),
         ]
         for cost, each in zip(costs, hours, strict=True)
     ]
-    sums = [f"{sum(column):.2g}" for column in zip(*hours, strict=True)]
+    sums = [_plain(sum(column)) for column in zip(*hours, strict=True)]
     rows.append([f"all {len(costs)}, one seed", *[""] * (len(head) - 1 - len(sums)), *sums])
     return pd.DataFrame(rows, columns=head, dtype=object)

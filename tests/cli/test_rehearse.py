@@ -52,7 +52,7 @@ def test_costs_are_kept_beside_the_results_and_become_a_page(tmp_path, monkeypat
     page = render(tmp_path)[tmp_path / "costs.md"]
     row = next(line for line in page.splitlines() if line.startswith("| kim | large"))
     # one second a sample on an H200 at 3.5 $ an hour; 7,200 samples of 1.5 s here
-    assert row.startswith("| kim | large | 1 | 3 | 0.048 | 1.07e+03 | 2 (7.00 $) | ")
+    assert row.startswith("| kim | large | 1 | 3 | 0.048 | 1,067 | 2 (7.00 $) | ")
     assert "| line | 3,000,000 | 1.48e+05 | 7 | 10 | 0.048 | 2 | 12 | 3 |" in page
     path = costs.path_of(tmp_path, "kim", "large")
     path.write_text(path.read_text().replace("samples", "pictures"))
