@@ -7,6 +7,8 @@ learn at 0.3 of the rate. An average of the weights is what is kept.
 
 import io
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +17,9 @@ from torch import Tensor
 from posekit.data import albums
 from posekit.data.batch import unit_range
 from posekit.geometry.skeleton import H36M17
+from posekit.inference import evaluation
+from posekit.inference.adapters import pose_network
+from posekit.inference.trained import of_checkpoint
 from posekit.models import checkpoint
 from posekit.models.integral import from_cube
 from posekit.models.light import LightPose
@@ -42,11 +47,12 @@ AUGMENTATION = Augmentation(
 )
 
 
-def main(imagenet: Path, out: Path, seen: int) -> None:
+def main(imagenet: Path, out: Path, seen: int, photographs: Mapping[str, Path]) -> None:
     """Train on `seen` pictures, again and again those of `STRANGERS`, and write the checkpoint.
 
-    `imagenet` has MobileNetV2's weights as a state_dict. What is interrupted goes on from the file
-    beside `out`.
+    `imagenet` has MobileNetV2's weights as a state_dict, `photographs` the folders of sets that
+    `posekit evaluate` knows, to say how good the network is on them. What is interrupted goes on
+    from the file beside `out`.
     """
     network, state = LightPose(depth=DEPTH), out.with_suffix(".part")
     network.load_imagenet(torch.load(imagenet, weights_only=True, map_location="cpu"))
@@ -96,18 +102,36 @@ def main(imagenet: Path, out: Path, seen: int) -> None:
             torch.save(kept | {"seen": step + BATCH}, content)
             write_sealed(state, content.getvalue())
             network.train()
-    apart, deep = _errors(mean.module, test)
+    write(mean.module, out, seen, _errors(mean.module, test), photographs)
+
+
+def write(
+    network: LightPose,
+    out: Path,
+    seen: int,
+    errors: tuple[float, float],
+    photographs: Mapping[str, Path],
+) -> None:
+    """Write the checkpoint, with what was measured of it in its `origin`."""
+    apart, deep = errors
     about = checkpoint.About(
         kind="integral",
         network="light",
         skeleton=H36M17.name,
         side=SIDE,
         name=out.stem,
-        origin=f"trained by posekit on {seen:,} pictures of generated people; on others of them "
-        f"{apart:.1f} px of {SIDE} and {deep:.0f} mm of depth off",
+        origin=f"trained by posekit on {seen:,} pictures of generated people, from ImageNet's "
+        f"weights; on others of them {apart:.1f} px of {SIDE} and {deep:.0f} mm of depth off",
         shape={"side": SIDE, "depth": DEPTH},
     )
-    checkpoint.save(out, mean.module, about, precision="float16")
+    checkpoint.save(out, network, about, precision="float16")
+    for each in photographs:
+        predictor = pose_network(of_checkpoint(out, "cpu"))
+        table = evaluation.evaluate(predictor, {each: photographs[each]}).table
+        for row in table.itertuples(index=False):
+            said = f"; {row[1]} on {each}: {row[3]:.1f} {row[2]}, the mean pose {row[4]:.1f}"
+            about = replace(about, origin=about.origin + said)
+    checkpoint.save(out, network, about, precision="float16")
 
 
 def _batches(count: int, done: int, seen: int):

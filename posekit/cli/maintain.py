@@ -49,8 +49,15 @@ def light(
     out: Annotated[Path, typer.Option(help="The checkpoint to write.")] = (
         ROOT / "posekit/models/weights/posekit-light.safetensors"
     ),
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="lspet=FOLDER, pose2sim=FOLDER: photographs to test it on."),
+    ] = None,
 ) -> None:
     """Train the network that `posekit predict` uses by default; hours of one core."""
     from posekit.cli import light_network
+    from posekit.data import folders
+    from posekit.inference import evaluation
 
-    light_network.main(imagenet, out, pictures)
+    photographs = folders(",".join(data or []), known=evaluation.SETS)
+    light_network.main(imagenet, out, pictures, photographs)

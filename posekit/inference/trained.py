@@ -150,6 +150,7 @@ def of_checkpoint(path: Path, device: str) -> Predictor:
     found = checkpoint.load(path)
     shape = (JOINTS, 2) if found.kind == "lifting" else (3, found.side, found.side)
     about = {"skeleton": SKELETONS.get(found.skeleton), "offset": found.about.offset[:2]}
+    about["note"] = found.about.origin if path in bundled() else ""
     run = in_torch(found.network, device)
     return Predictor(found.name, path, found.kind, shape, run, **about)
 

@@ -29,7 +29,7 @@ def imagenet(tmp_path, monkeypatch):
 
 def trained(imagenet, out, seen=16):
     torch.manual_seed(1)
-    light_network.main(imagenet, out, seen)
+    light_network.main(imagenet, out, seen, {})
     return checkpoint.load(out)
 
 
