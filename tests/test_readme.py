@@ -61,7 +61,7 @@ def test_the_commands_that_predict_run(tmp_path, monkeypatch, command):
     joints = {"skeleton": {"name": "", "joints": H36M17.joints, "parents": H36M17.parents}}
     (tmp_path / "joints.json").write_text(json.dumps(joints | {"people": [seen]}))
     files = {"PICTURE": "picture.png", "RUN": "net", "JOINTS.json": "joints.json"}
-    files["LIFTER"] = "lifter"
+    files |= {"LIFTER": "lifter", "FOLDER": "again"}
     monkeypatch.chdir(tmp_path)
     lines = [line.split("#")[0].split()[1:] for block in blocks("") for line in block.splitlines()]
     lines = [words for words in lines if words and words[0] in ("predict", "runs")]
@@ -70,7 +70,7 @@ def test_the_commands_that_predict_run(tmp_path, monkeypatch, command):
         status, said, error = command(*(files.get(word, word) for word in words))
         assert status == 0 and not error and said, words
     written = json.loads((tmp_path / "sample-people" / "people.json").read_text())
-    assert len(written["people"]) == 3 and written["model"]["name"] == "ours, run net"
+    assert len(written["people"]) == 3 and written["model"]["name"] == "posekit-light"
     readme = (ROOT / "README.md").read_text()
     assert written.keys() == ENTRIES.keys() and written["people"][0].keys() == PERSON.keys()
     for name, text in (ENTRIES | PERSON).items():

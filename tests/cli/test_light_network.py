@@ -4,8 +4,15 @@ import pytest
 import torch
 
 from posekit.cli import light_network
+from posekit.data import albums
+from posekit.geometry.skeleton import H36M17
+from posekit.inference import trained as trained_networks
 from posekit.models import checkpoint
+from posekit.models.integral import from_cube
 from posekit.models.torchvision_compat import torchvision
+from posekit.studio.wild import Wild
+from posekit.training.experiment import predict
+from posekit.training.integral import targets
 
 
 @pytest.fixture
@@ -61,3 +68,17 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         "Human3.6M-17",
     )
     assert "trained by posekit on 16 pictures of generated people" in about.origin
+
+
+def test_the_network_that_comes_along_has_learnt():
+    """On strangers that it has not seen: 3D joints far nearer than their own mean."""
+    path = trained_networks.default("integral", "mesh")
+    assert path.stat().st_size <= 2e6
+    network = checkpoint.load(path)
+    test = albums.read(Wild("test", 12, size=128, skeleton=H36M17, people=1, seed=5), workers=0)
+    pixels, depths = from_cube(predict(network.network, test.batch.images), (128, 128))
+    _, true = from_cube(targets(test.batch)[..., :3], (128, 128))
+    apart = (pixels - test.batch.joints2d).norm(dim=-1).mean()
+    mean = (test.batch.joints2d.mean(0) - test.batch.joints2d).norm(dim=-1).mean()
+    assert apart < 0.5 * mean and (depths - true).abs().mean() < 0.8 * true.abs().mean()
+    assert f"{network.about.side} and" in network.about.origin  # px of, and mm of depth
