@@ -60,12 +60,18 @@ def read_sealed(path: Path) -> bytes:
     return content
 
 
-def need_file(path: Path, what: str = "file") -> None:
-    """FileNotFoundError or IsADirectoryError, naming `what` is wanted, where there is no file."""
+def need_file(path: Path, what: str = "file", source: str = "") -> Path:
+    """`path`; FileNotFoundError, naming `what` is wanted, where nothing or a folder is.
+
+    `source` says where to get the file.
+    """
+    remedy = f": {source}" if source else ""
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, not a {what}: name the {what} itself")
+        remedy = remedy or f": name the {what} itself"
+        raise FileNotFoundError(f"{path} is a folder, not a {what}{remedy}")
     if not path.is_file():
-        raise FileNotFoundError(f"there is no {what} {path}")
+        raise FileNotFoundError(f"there is no {what} {path}{remedy}")
+    return path
 
 
 def need_folder(path: Path, where: str = "", whose: str = "") -> None:

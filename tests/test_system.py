@@ -105,12 +105,15 @@ def test_nested_bars_of_a_notebook_share_one_line(monkeypatch, capsys):
 def test_a_folder_in_the_place_of_a_file_and_the_other_way_round_are_told(tmp_path):
     file = tmp_path / "a"
     file.touch()
-    need_file(file)
+    assert need_file(file) == file
     need_folder(tmp_path)
-    with pytest.raises(IsADirectoryError, match="is a folder, not a picture"):
+    with pytest.raises(FileNotFoundError, match="is a folder, not a picture: name the picture its"):
         need_file(tmp_path, "picture")
-    with pytest.raises(FileNotFoundError, match="there is no picture .*b"):
+    with pytest.raises(FileNotFoundError, match="there is no picture .*b$"):
         need_file(tmp_path / "b", "picture")
+    for path, says in ((tmp_path, "is a folder, not a file: get"), (tmp_path / "b", "b: get it th")):
+        with pytest.raises(FileNotFoundError, match=says):
+            need_file(path, source="get it there")
     with pytest.raises(NotADirectoryError, match="data: .*a is a file, not a folder for cmu"):
         need_folder(file, "data: ", " for cmu")
     with pytest.raises(FileNotFoundError, match="there is no folder .*b"):

@@ -34,6 +34,7 @@ from posekit.data.people import (
     picture_sizes,
 )
 from posekit.geometry.skeleton import COCO17
+from posekit.system import need_file
 
 SOURCE = (
     "get COCO at cocodataset.org, without registration: annotations_trainval2017.zip (CC BY 4.0) "
@@ -102,9 +103,7 @@ def entries(path: Path, source: str) -> list[Entry]:
 
 
 def _content(path: Path, source: str) -> dict:
-    if not path.is_file():
-        raise FileNotFoundError(f"there are no annotations {path}: {source}")
-    content = read_json(path)
+    content = read_json(need_file(path, "file of annotations", source))
     keys = ("images", "annotations")
     if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in keys):
         raise ValueError(f"{path} has no lists {' and '.join(keys)}: not a file of this kind")

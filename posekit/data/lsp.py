@@ -42,6 +42,7 @@ from posekit.data.people import (
     squares_round,
 )
 from posekit.geometry.skeleton import LSP14
+from posekit.system import need_file
 
 SOURCE = (
     "get lsp_dataset.zip, lsp_dataset_original.zip and lspet_dataset.zip at sam.johnson.io/research, "
@@ -63,9 +64,7 @@ def read(path: Path | str) -> People:
     boxes are SPIN's crops: 1.2 times what the labelled joints span. FileNotFoundError; ValueError,
     naming the file, when it is damaged or of another kind.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there are no joints {path}: {SOURCE}")
+    path = need_file(Path(path), "file of joints", SOURCE)
     table = read_mat(path, re.compile("joints")).get("joints", np.zeros(0))
     with naming(path):
         return _people(table, path.parent.name)

@@ -43,6 +43,7 @@ from posekit.data.people import (
 )
 from posekit.geometry.camera import Intrinsics
 from posekit.geometry.skeleton import MPI_INF_3DHP17, MPI_INF_3DHP28, convert
+from posekit.system import need_file
 
 SOURCE = (
     "get MPI-INF-3DHP at gvv.mpi-inf.mpg.de/3dhp-dataset, for research only: mpi_inf_3dhp.zip has "
@@ -89,9 +90,7 @@ class VideoPictures(PeoplePictures):
         row = self.people.rows.iloc[index]
         if not row["image"].endswith(".avi"):
             return super().picture(index)
-        path = self.folder / row["image"]
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no video {path}: {SOURCE}")
+        path = need_file(self.folder / row["image"], "video", SOURCE)
         return open_video(path).frame(int(row["frame"]))
 
 
@@ -278,9 +277,7 @@ def read_intrinsics(path: Path | str) -> dict[str, Intrinsics]:
 
     FileNotFoundError; ValueError, naming file and camera, when a number is missing or wrong.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}: {SOURCE}")
+    path = need_file(Path(path), source=SOURCE)
     lenses = {}
     for part in re.split(r"(?m)^name\s+", read_text(path, lines=True, errors="replace"))[1:]:
         name, *lines = part.splitlines()

@@ -22,6 +22,7 @@ from posekit.data.mpii_formats import HEAD_TO_SCALE, JOINTS, SOURCE, Person, ope
 from posekit.data.people import Part, People, PeoplePictures, Row, check_parts, inside, naming
 from posekit.geometry.crop import Crop, kim_affine
 from posekit.geometry.skeleton import MPII16
+from posekit.system import need_file
 
 SPLITS = {"train": False, "valid": True}
 Number = int | float
@@ -39,9 +40,7 @@ def read(path: Path | str) -> People:
     FileNotFoundError; ValueError, naming file and entry, for a file that is damaged or of another
     kind and for an entry that makes no sense; ModuleNotFoundError when h5py is needed and absent.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there are no annotations {path}: {SOURCE}")
+    path = need_file(Path(path), "file of annotations", SOURCE)
     form, persons = open_file(path)
     with naming(f"{path}, of MPII's {form} form by its looks"):
         return _people(form, persons)

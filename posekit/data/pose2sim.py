@@ -22,6 +22,7 @@ from torch import Tensor
 from posekit.data.batch import SEEN
 from posekit.data.people import People, squares_round
 from posekit.geometry.skeleton import Skeleton
+from posekit.system import need_file
 
 LARGEST = 50_000_000  # bytes
 NEAREST, FARTHEST = 500.0, 50_000.0  # mm, that people are from a camera
@@ -47,9 +48,7 @@ def read(folder: Path | str) -> People:
     FileNotFoundError; ValueError, naming the file, when it is damaged, of another form, or in other
     units than px and mm.
     """
-    path = Path(folder) / "gt.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}: name the folder that has it, with images/")
+    path = need_file(Path(folder) / "gt.json", source="name the folder that has it, with images/")
     if path.stat().st_size > LARGEST:
         raise ValueError(f"{path} has more than {LARGEST:,} bytes; it is of another form")
     try:

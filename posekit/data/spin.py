@@ -53,6 +53,7 @@ from posekit.data.people import (
 )
 from posekit.data.poses import COLUMNS
 from posekit.geometry.skeleton import SPIN24
+from posekit.system import need_file
 
 SOURCE = (
     "get dataset_extras.tar.gz with fetch_data.sh of nkolot/SPIN; its readme says where the pictures "
@@ -123,9 +124,7 @@ def read(path: Path | str, name: str = "spin") -> People:
     FileNotFoundError; ValueError, naming file and entry, for a file that is damaged or of another
     kind and for an entry that makes no sense.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there are no labels {path}: {SOURCE}")
+    path = need_file(Path(path), "file of labels", SOURCE)
     held = npz.read_archive(path)
     with naming(path):
         return _people(held, name, path.stem)

@@ -44,6 +44,7 @@ from posekit.data.people import (
 )
 from posekit.geometry.body import Body
 from posekit.geometry.skeleton import H36M17, SMPL24
+from posekit.system import need_file
 
 SOURCE = (
     "get 3DPW at virtualhumans.mpi-inf.mpg.de/3DPW, licence to be accepted, not for commerce: "
@@ -63,9 +64,7 @@ def read(path: Path | str) -> People:
     FileNotFoundError; pickles.Refused for a file that asks for more than plain data (nothing was
     run); ValueError, naming the file, when it is damaged or of another kind.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}: {SOURCE}")
+    path = need_file(Path(path), source=SOURCE)
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path} has {size:,} bytes: no sequence of 3DPW is that large")
     with pickles.named(path):

@@ -17,6 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from posekit.geometry.skeleton import SMPL24
+from posekit.system import need_file
 
 LARGEST = 2**28  # bytes; SMPL takes 50 MB in float64, 100 MB with 300 shape components
 POSE_DIRECTIONS = 9 * (len(SMPL24) - 1)
@@ -97,9 +98,7 @@ def check(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def read_regressor(path: str | Path, joints: int, vertices: int) -> np.ndarray:
     """A joint regressor (joints, vertices) from a .npy file; errors as `read` gives them."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no regressor {path}; name the .npy file")
+    path = need_file(Path(path), "regressor", "name the .npy file")
     try:
         array = np.load(path, allow_pickle=False)
         return _sums_to_one({"the regressor": array}, "the regressor", (joints, vertices))
@@ -153,8 +152,7 @@ def _components(count: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise FileNotFoundError(f"no body file {path}; name an npz, or use the bundled free body")
+    need_file(path, "body file", "name an npz, or use the bundled free body")
     arrays = {}
     try:
         with zipfile.ZipFile(path) as archive:

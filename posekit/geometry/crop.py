@@ -20,6 +20,8 @@ from jaxtyping import Float64, UInt8
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from posekit.system import need_file
+
 MAX_PIXELS = 100_000_000
 """More than any picture of the field has; decoded, it takes 300 MB."""
 
@@ -59,9 +61,7 @@ def read_labels(path: Path | str) -> UInt8[np.ndarray, "H W *C"]:
 
 
 def _read(path: Path | str, *, grey: bool) -> np.ndarray:
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no picture {path}")
+    path = need_file(Path(path), "picture")
     try:
         with warnings.catch_warnings():  # of sizes that are checked here
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -14,6 +14,7 @@ or when Ctrl-C or SIGTERM ends it early. The same command goes on where it stopp
 """
 
 import contextlib
+import difflib
 import json
 import math
 import re
@@ -95,9 +96,11 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
     path = sample() if source == SAMPLE else Path(source).expanduser()
     out = options.out or Path(f"{source.replace(':', '-') if camera else path.stem}-people")
     joints = not camera and path.suffix.lower() in (".json", ".csv")
+    if not camera:
+        near = difflib.get_close_matches(source, (SAMPLE, "webcam"), 1, 0.7)
+        hint = f"did you mean {near[0]}?" if near else ""
+        need_file(path, "file of 2D joints" if joints else "picture or video", hint)
     picture = not camera and not joints and is_picture(path)
-    if joints:
-        need_file(path, "file of 2D joints")
     kinds = ("lifting",) if joints else PICTURE_KINDS
     network = network_of(options.model, options.device, options.smpl, kinds)
     if joints:

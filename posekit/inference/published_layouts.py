@@ -26,6 +26,7 @@ from posekit.models.lifter import JOINTS
 from posekit.models.mesh_encoders import NARROW
 from posekit.models.mobile import CONCATENATIONS
 from posekit.models.mobilenet import MODIFIED, scaled
+from posekit.system import need_file
 
 SIDE = 256  # px: of the crops of all networks but SPIN's and bae's
 SKELETONS = {len(skeleton): skeleton.name for skeleton in (H36M17, MOON18, MUCO21)}
@@ -191,10 +192,7 @@ def _with_statistics(state: State, path: Path) -> State:
             f"Human3.6M, {2 * JOINTS} numbers, can be converted"
         )
     file = path.with_name(STATS)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{path.name} needs the {STATS} that was saved with it: put it at {file}"
-        )
+    need_file(file, source=f"{path.name} needs the {STATS} that was saved with it")
     last = _count(state, r"stages\.0\.(\d+)\.")
     made = {f"network.{n.replace('.last.', f'.{last}.')}": value for n, value in state.items()}
     known = npz.read(file)

@@ -22,6 +22,7 @@ from posekit.inference.export import VOLUMES, package
 from posekit.inference.predictor import Predictor
 from posekit.models import checkpoint
 from posekit.models.lifter import JOINTS
+from posekit.system import need_file
 from posekit.training.experiment import WEIGHTS
 from posekit.training.runs import cache_folder
 
@@ -100,10 +101,7 @@ def _of_file(path: Path, threads: int, precision: str) -> Predictor:
         there = ", ".join(PRECISIONS[path.suffix])
         raise ValueError(f"{path.suffix} files can't be run in {precision!r}, but in {there}")
     for part in files_of(path):
-        if not part.is_file():
-            raise FileNotFoundError(
-                f"there is no {part}; posekit.inference.export writes such files"
-            )
+        need_file(part, source="posekit.inference.export writes such files")
     package_name, opener = {
         ".onnx": ("onnxruntime", _onnxruntime),
         ".xml": ("openvino", partial(_openvino, precision=precision)),

@@ -20,6 +20,7 @@ from posekit.models import checkpoint, zoo
 from posekit.models.hmr import hmr
 from posekit.models.hourglass import STEMS, StackedHourglass
 from posekit.models.lifter import JOINTS, LIFTERS
+from posekit.system import need_file
 from posekit.training.experiment import Task, load_weights, weights_path
 from posekit.training.heatmaps import Heatmaps
 from posekit.training.integral import Integral
@@ -38,6 +39,10 @@ TASKS: Mapping[str, Task] = {
 """By kind, as checkpoints name it: what rebuilds the network of a run from its record."""
 
 BASELINES = ("mean-pose", "blind")  # subjects that are the best answer without looking
+KEPT = (
+    "a finished run that keeps a network has one; run its notebook on this machine, or set "
+    "POSEKIT_CACHE to where its runs are"
+)
 NEAR = 0.9  # of a baseline's error
 
 
@@ -176,11 +181,7 @@ def of_run(folder: Path, stage: str, device: str) -> Predictor:
     """
     record, weights = folder / "record.json", weights_path(folder, stage)
     for file in (record, weights):
-        if not file.is_file():
-            raise FileNotFoundError(
-                f"there is no {file}: a finished run that keeps a network has one; run its "
-                "notebook on this machine, or set POSEKIT_CACHE to where its runs are"
-            )
+        need_file(file, source=KEPT)
     try:
         known = json.loads(record.read_text(encoding="utf-8"))
         config, kind = known["config"], kind_of(known)

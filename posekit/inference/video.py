@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from posekit.data.formats.video import opened
 from posekit.geometry.crop import MAX_PIXELS, read_image
-from posekit.system import need_file, plain_path, shown
+from posekit.system import plain_path, shown
 
 RECORDING = "webcam.avi"
 ASSUMED_RATE = 25.0  # frames a second, where a video or webcam does not say
@@ -25,8 +25,7 @@ CODECS = ("vp09", "mp4v")  # what browsers play, else what every OpenCV writes
 
 
 def is_picture(path: Path) -> bool:
-    """Whether it begins as a JPEG or a PNG does; FileNotFoundError where there is none."""
-    need_file(path, "picture or video")
+    """Whether a file begins as a JPEG or a PNG does."""
     with path.open("rb") as file:
         return file.read(8).startswith((b"\xff\xd8", b"\x89PNG\r\n\x1a\n"))
 

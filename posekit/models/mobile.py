@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from posekit.models.encoders import STRIDE, Encoder
 from posekit.models.integral import VolumeNet
-from posekit.models.mobilenet import ACTIVATIONS, HALF, MODIFIED, Layout, MobileNet, Number
+from posekit.models.mobilenet import ACTIVATION, ACTIVATIONS, HALF, MODIFIED, Layout, MobileNet, Number
 
 CONCATENATIONS = ("none", "residual", "skip")  # Figure 3 (a), (b), (c)
 
@@ -161,7 +161,7 @@ def mobile_pose(
     channels: int = 2048,
     depth: int = 64,
     concatenation: str = "skip",
-    activation: str = "prelu",
+    activation: str = ACTIVATION,
 ) -> EncoderDecoder:
     """MobileHumanPose: `mobile_pose(**SIZES["small"])`, with 64 x 64 x `depth` voxels of a picture
     of 256 x 256 px (32 x 32 in the layout HALF).

@@ -34,6 +34,7 @@ ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
 | relu | ReLU | the comparison of Table 4 |
 | relu6 | ReLU6 | MobileNetV2 as published |
 """
+ACTIVATION = "prelu"  # where none is named: MobileHumanPose's
 
 
 def set_activation(network: nn.Module, activation: str) -> None:
@@ -121,7 +122,7 @@ class MobileNet(Encoder):
         *,
         width: Number = 1.0,
         channels: int = 2048,
-        activation: str = "prelu",
+        activation: str = ACTIVATION,
         residual: bool = False,
         taps: tuple[int, ...] = (),
     ):
@@ -190,8 +191,8 @@ def light_backbone(
     """
     if name not in LIGHT:
         raise ValueError(f"no backbone {name!r}; there are {', '.join(LIGHT)}")
-    if activation not in ("own", "prelu"):
-        raise ValueError(f"no activation {activation!r}; there are own, prelu")
+    if activation not in ("own", ACTIVATION):
+        raise ValueError(f"no activation {activation!r}; there are own, {ACTIVATION}")
     where, last, before = LIGHT[name]
     layers = list(getattr(torchvision_network(name, weights), where))[:-last]
     layers.append(
@@ -201,6 +202,6 @@ def light_backbone(
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1
-    if activation == "prelu":
-        set_activation(encoder, "prelu")
+    if activation != "own":
+        set_activation(encoder, activation)
     return encoder

@@ -13,7 +13,7 @@ from posekit.models.encoders import STRIDE, resnet, small_resnet
 from posekit.models.integral import ASPP, BINS, PPM, IntegralNet
 from posekit.models.light import light_pose
 from posekit.models.mobile import EncoderDecoder, mobile_pose, part_pose
-from posekit.models.mobilenet import HALF, LARGE, LIGHT, MODIFIED, light_backbone
+from posekit.models.mobilenet import ACTIVATION, HALF, LARGE, LIGHT, MODIFIED, light_backbone
 
 Number = int | float
 
@@ -71,7 +71,7 @@ def mobile(
     channels: int = 2048,
     depth: int = 64,
     concatenation: str = "skip",
-    activation: str = "prelu",
+    activation: str = ACTIVATION,
 ) -> EncoderDecoder:
     """`mobile_pose` with its layout by name, for crops of `side` px.
 
@@ -93,9 +93,9 @@ def mobile(
 
 
 BACKBONES = {
-    "mobilenetv2": {"backbone": "mobilenet_v2", "activation": "prelu"},
+    "mobilenetv2": {"backbone": "mobilenet_v2", "activation": ACTIVATION},
     "mnasnet": {"backbone": "mnasnet1_0"},
-    "mobilenetv3": {"backbone": "mobilenet_v3_large", "activation": "prelu"},
+    "mobilenetv3": {"backbone": "mobilenet_v3_large", "activation": ACTIVATION},
     "resnet18": {"backbone": "resnet18"},
     "resnet50": {"backbone": "resnet50"},
 }

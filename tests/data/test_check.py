@@ -86,7 +86,7 @@ def test_missing_subjects_are_listed_one_by_one(tmp_path):
     found = states(report)
     assert found["S9"] == found["S11"] == "ok"
     assert found["S1"] == "missing"
-    assert "Human36M_subject1_camera.json is not there" in details(report)["S1"]
+    assert "Human36M_subject1_camera.json: get" in details(report)["S1"]
 
 
 def test_missing_takes_and_damaged_files_are_named(tmp_path, two_subjects):

@@ -79,16 +79,16 @@ def test_two_preparations_in_one_folder_are_refused(evo, vp):
 
 
 def test_half_downloaded_folders_name_what_is_missing(evo, vp, moon, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"threeDPose_train\.npy is not there.*EvoSkeleton"):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*threeDPose_train\.npy: Evo"):
         human36m.load(evo)
     assert len(human36m.load(evo, partial=True)) == len(human36m.load(evo, subjects=TEST))
     with pytest.raises(ValueError, match=r"data_3d_h36m\.npz has no \['S1', 'S5'"):
         human36m.load(vp)
     (vp / "data_3d_h36m.npz").unlink()
-    with pytest.raises(FileNotFoundError, match=r"data_3d_h36m\.npz is not there"):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*data_3d_h36m\.npz"):
         human36m.load(vp)
     (moon / "annotations" / "Human36M_subject9_camera.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"subject9_camera\.json is not there"):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*subject9_camera\.json"):
         human36m.load(moon, subjects=TEST)
     (tmp_path / "raw" / "S9" / "D3_Positions").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=r"Poses_D3_Positions_mono_S9\.tgz"):

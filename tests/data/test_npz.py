@@ -261,7 +261,7 @@ def test_other_files_and_absent_ones_are_named(tmp_path):
         npz.read(tmp_path / "a.npy")
     with pytest.raises(ValueError, match=r"a\.npy.*not a zip file"):
         npz.read_archive(tmp_path / "a.npy")
-    with pytest.raises(FileNotFoundError, match=r"b\.npy is not there"):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*b\.npy"):
         npz.read(tmp_path / "b.npy")
     with zipfile.ZipFile(tmp_path / "c.npz", "w") as archive:
         archive.writestr("readme.txt", "not an array")

@@ -459,7 +459,11 @@ def test_the_command_predicts_a_picture_with_boxes_typed_by_hand(tmp_path, comma
         ((*words, "--box", "5,5,40"), "left, top, width and height"),
         ((*words[:2], "--model", "best", "--out", out), "the model best is neither a run's folder"),
         ((*words, "--device", "tpu"), "no device 'tpu'"),
-        (("predict", "a.jpg", "--model", "best"), "no picture or video"),
+        (("predict", "a.jpg", "--model", "best"), "no picture or video a.jpg$"),
+        (("predict", "sampel"), "no picture or video sampel: did you mean sample[?]"),
+        (("predict", "webcam1"), "no picture or video webcam1: did you mean webcam[?]"),
+        (("predict", tmp_path), "is a folder, not a picture or video: name"),
+        (("predict", "a.json"), "no file of 2D joints a.json"),
     ):
         status, printed, error = command(*mistaken)
         (line,) = error.splitlines()

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from posekit.data.formats.pickles import AGAIN, DAMAGE
+from posekit.system import need_file
 
 UNREADABLE = (*DAMAGE, OSError, zlib.error, RuntimeError)  # of h5py, the last
 
@@ -47,8 +48,7 @@ def read_cells(path: Path, fields: Iterable[str], source: str) -> dict[str, np.n
 
     FileNotFoundError, with the `source`; ValueError names the file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}: {source}")
+    need_file(path, source=source)
     fields = tuple(fields)
     held = read_mat(path, re.compile("|".join(fields)))
     if lacking := [name for name in fields if name not in held or held[name].dtype != object]:
@@ -164,8 +164,7 @@ def read_h5(
     `optional` ones are left out where they are absent. Errors as `read_cells`, and
     ModuleNotFoundError when h5py is absent.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}: {source}")
+    need_file(path, source=source)
     try:
         import h5py
     except ModuleNotFoundError:

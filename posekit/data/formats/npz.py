@@ -19,6 +19,7 @@ from numpy.lib import format as npy
 
 from posekit.data.formats import pickles
 from posekit.data.formats.pickles import AGAIN, DAMAGE, Refused
+from posekit.system import need_file
 
 MAX_BYTES = 2 * 1024**3  # of an archive's member; Human3.6M's largest is far below
 LOOSE, PACKED = 2**28, 100  # members above so many bytes are no data if packed more than so tightly
@@ -32,7 +33,7 @@ def read(path: Path | str) -> Any:
     asks for a function or class (named in the message; nothing was run).
     """
     path = Path(path)
-    content = _existing(path).read_bytes()
+    content = need_file(path).read_bytes()
     with pickles.named(path):
         return _array(content)
 
@@ -41,7 +42,7 @@ def read_archive(path: Path | str) -> dict[str, Any]:
     """Everything an .npz file holds, by name; the errors are those of `read`."""
     path, found = Path(path), {}
     try:
-        with zipfile.ZipFile(_existing(path)) as archive:
+        with zipfile.ZipFile(need_file(path)) as archive:
             for member in archive.infolist():
                 size, ratio = member.file_size, member.file_size / max(member.compress_size, 1)
                 if size > MAX_BYTES or (size > LOOSE and ratio > PACKED):
@@ -55,12 +56,6 @@ def read_archive(path: Path | str) -> dict[str, Any]:
             raise
         raise ValueError(f"{path}: {error}; {AGAIN}") from error
     return found
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there")
-    return path
 
 
 def _array(content: bytes) -> Any:

@@ -21,7 +21,7 @@ from posekit.data.formats import pickles
 from posekit.data.formats.pickles import Refused, Stub
 from posekit.geometry import body, body_files
 from posekit.geometry.skeleton import H36M17_LEFT_FIRST
-from posekit.system import write_whole
+from posekit.system import need_file, write_whole
 
 SOURCE = (
     "get SMPL at smpl.is.tue.mpg.de, licence to accept, and run `posekit data convert-smpl FILE.pkl`; "
@@ -100,7 +100,7 @@ def read(path: Path | str) -> dict[str, np.ndarray]:
 
     v_template (V, 3), shapedirs (V, 3, S), posedirs (V, 3, 207) in metres, J_regressor (24, V),
     weights (V, 24), f (F, 3) from 0, kintree_table (2, 24): parents and joints. Raises
-    FileNotFoundError; IsADirectoryError; pickles.Refused naming what else than plain data the
+    FileNotFoundError; pickles.Refused naming what else than plain data the
     file asks for (nothing was run); ValueError naming the file, and the key where there is one,
     when it is damaged, is something else than SMPL, or doesn't agree with itself.
     """
@@ -124,11 +124,7 @@ def read(path: Path | str) -> dict[str, np.ndarray]:
 
 
 def _bytes_of(path: Path) -> bytes:
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name the .pkl file in it")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there")
-    if (size := path.stat().st_size) > MAX_BYTES:
+    if (size := need_file(path, "pickle file").stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path} has {size} bytes: no SMPL model is that large")
     stream = path.read_bytes()
     for start, what in MISTAKEN.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from posekit.data.formats.pickles import AGAIN
+from posekit.system import need_file
 
 MAX_BYTES = 2**30  # of a file; in memory json takes some ten times as much
 MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # else UTF-8, whose own mark is left out
@@ -24,7 +25,7 @@ def read_text(
     FileNotFoundError; ValueError, naming the file, when it has more than `most` bytes, is in another
     encoding and, of a file of `lines`, when it ends within one: a number that is cut off is another.
     """
-    if (size := path.stat().st_size) > most:
+    if (size := need_file(path).stat().st_size) > most:
         raise ValueError(f"{path} has {size:,} bytes, at most {most:,} are read")
     content = path.read_bytes()
     try:

@@ -20,6 +20,7 @@ from posekit.data.formats import npz, pickles, text
 from posekit.data.human36m.cameras import Cameras, find_cameras, read_cameras
 from posekit.geometry.camera import HUMAN36M_INTRINSICS, Camera
 from posekit.geometry.skeleton import COCO17, H36M17, H36M32, MPII16, Skeleton, convert
+from posekit.system import need_file
 
 SOURCE = "register at vision.imar.ro/human3.6m"
 SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
@@ -103,16 +104,9 @@ def joints(
     return convert(torch.from_numpy(poses), skeleton, H36M17).pose
 
 
-def existing(path: Path, remedy: str) -> Path:
-    """`path`; FileNotFoundError with the remedy when there is no such file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there: {remedy}")
-    return path
-
-
 def read_json(path: Path) -> Any:
     """The content of one of Moon et al.'s annotation files; errors name it."""
-    existing(path, "get the annotations of Human3.6M that 3DMPPE_POSENET_RELEASE links to")
+    need_file(path, source="get the annotations of Human3.6M that 3DMPPE_POSENET_RELEASE links to")
     return text.read_json(path)
 
 
@@ -123,7 +117,9 @@ def read_videopose3d(
 
     positions_2d[subject][name] lists (T, J, 2) pixels for the four cameras in their usual order.
     """
-    path = existing(folder / "data_3d_h36m.npz", "VideoPose3D's DATASETS.md says how to make it")
+    path = need_file(
+        folder / "data_3d_h36m.npz", source="VideoPose3D's DATASETS.md says how to make it"
+    )
     cameras = read_cameras(find_cameras(folder))
     table = _dictionary(npz.read_archive(path), "positions_3d", path)
     if not partial and (absent := [subject for subject in subjects if subject not in table]):
@@ -135,7 +131,7 @@ def read_videopose3d(
         remedy = (
             f"no detections {detections!r}; there are {have}. VideoPose3D's DATASETS.md has more"
         )
-        archive = npz.read_archive(existing(flat, remedy))
+        archive = npz.read_archive(need_file(flat, source=remedy))
         pixels = _dictionary(archive, "positions_2d", flat)
         if _dictionary(archive, "metadata", flat).get("layout_name") == "coco":
             layout = COCO17
@@ -164,7 +160,7 @@ def read_martinez(
     2D: {(5, "Photo", "Photo 2.54138969.h5-sh"): (T, 64)}, px; joints no detector gives are 0.
     """
     get = "EvoSkeleton's docs/TRAINING.md links the archive human3.6M"
-    cameras = read_cameras(existing(folder / "cameras.npy", get))
+    cameras = read_cameras(need_file(folder / "cameras.npy", source=get))
     have = sorted({file.stem.split("_")[1] for file in folder.glob("twoDPose_*_*.npy")})
     for split, members in (("train", SUBJECTS[:5]), ("test", SUBJECTS[5:])):
         path, flat = (
@@ -173,9 +169,9 @@ def read_martinez(
         )
         if not set(members) & set(subjects) or partial and not path.is_file():
             continue
-        table, pixels = _martinez(existing(path, get)), None
+        table, pixels = _martinez(need_file(path, source=get)), None
         if detections != "gt" or flat.is_file():
-            pixels = _martinez(existing(flat, f"no {detections!r}; there are {have}"))
+            pixels = _martinez(need_file(flat, source=f"no {detections!r}; there are {have}"))
         for (subject, name), numbers in table.items():
             if subject not in subjects:
                 continue
@@ -250,7 +246,9 @@ def read_raw(
                 continue
             pose3d, pose2d = joints(read_cdf(path), 3, str(path)), None
             if flat:
-                seen = existing(flat / path.name, "half unpacked? unpack D2_Positions again")
+                seen = need_file(
+                    flat / path.name, source="half unpacked? unpack D2_Positions again"
+                )
                 pose2d = joints(read_cdf(seen), 2, str(seen))
             lens = HUMAN36M_INTRINSICS[camera].at(torch.eye(3), torch.zeros(3))
             yield Take(subject, *take_of(subject, name), pose3d, [(lens, pose2d)], str(path))

@@ -25,12 +25,12 @@ from posekit.data.human36m.files import (
     CAMERAS,
     SOURCE,
     annotations,
-    existing,
     read_json,
     take_of,
 )
 from posekit.data.poses import COLUMNS
 from posekit.geometry.crop import read_image
+from posekit.system import need_file
 
 
 class Frame(NamedTuple):
@@ -89,7 +89,7 @@ class Folders:
 
     def read(self, frame: Frame) -> UInt8[np.ndarray, "H W 3"]:
         """The whole picture, RGB; errors as `read_image`."""
-        return read_image(existing(self._path(frame), self.get))
+        return read_image(need_file(self._path(frame), source=self.get))
 
     def damage(self, frames: list[Frame]) -> str:
         """What is wrong with the files of these frames, all of them present; "": nothing."""
