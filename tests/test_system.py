@@ -4,12 +4,16 @@ import os
 import re
 import resource
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from posekit import system
+from posekit.data import coco, lsp, mpi_inf_3dhp, mpii, spin, threedpw
+from posekit.data.formats import matlab, npz, text
+from posekit.geometry import body_files, crop
 from posekit.system import (
     check_folder,
     need_file,
@@ -111,10 +115,39 @@ def test_a_folder_in_the_place_of_a_file_and_the_other_way_round_are_told(tmp_pa
         need_file(tmp_path, "picture")
     with pytest.raises(FileNotFoundError, match="there is no picture .*b$"):
         need_file(tmp_path / "b", "picture")
-    for path, says in ((tmp_path, "is a folder, not a file: get"), (tmp_path / "b", "b: get it th")):
+    for path, says in (
+        (tmp_path, "is a folder, not a file: get"),
+        (tmp_path / "b", "b: get it th"),
+    ):
         with pytest.raises(FileNotFoundError, match=says):
             need_file(path, source="get it there")
     with pytest.raises(NotADirectoryError, match="data: .*a is a file, not a folder for cmu"):
         need_folder(file, "data: ", " for cmu")
     with pytest.raises(FileNotFoundError, match="there is no folder .*b"):
         need_folder(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        crop.read_image,
+        crop.read_labels,
+        body_files.read,
+        npz.read,
+        npz.read_archive,
+        text.read_json,
+        partial(matlab.read_cells, fields=("x",), source="here"),
+        partial(matlab.read_h5, fields=("x",), source="here"),
+        coco.read,
+        lsp.read,
+        mpi_inf_3dhp.read_intrinsics,
+        mpii.read,
+        spin.read,
+        threedpw.read,
+    ],
+)
+def test_every_reader_tells_a_folder_and_a_file_that_is_not_there(tmp_path, read):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} is a folder, not a "):
+        read(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"there is no [A-Za-z ]+ {tmp_path}/gone"):
+        read(tmp_path / "gone")

@@ -26,7 +26,15 @@ from torch import Tensor, nn
 
 from posekit.models.encoders import STRIDE, Encoder
 from posekit.models.integral import VolumeNet
-from posekit.models.mobilenet import ACTIVATION, ACTIVATIONS, HALF, MODIFIED, Layout, MobileNet, Number
+from posekit.models.mobilenet import (
+    ACTIVATION,
+    ACTIVATIONS,
+    HALF,
+    MODIFIED,
+    Layout,
+    MobileNet,
+    Number,
+)
 
 CONCATENATIONS = ("none", "residual", "skip")  # Figure 3 (a), (b), (c)
 

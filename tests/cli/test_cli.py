@@ -64,7 +64,7 @@ def test_why_tells_what_is_behind_a_verdict(command, tmp_path):
         ("reproduce --param epochs=3", "no parameter epochs; there are size"),
         ("reproduce --param out=here", "the option --out is for"),
         ("data check human36n .", "no data set 'human36n'; .*human36m"),
-        ("data convert-smpl nowhere.pkl", "there is no pickle file .*nowhere.pkl"),
+        ("data convert-smpl nowhere.pkl", "there is no .pkl file .*nowhere.pkl"),
     ],
 )
 def test_a_mistake_gets_one_line_that_names_it(command, words, says):

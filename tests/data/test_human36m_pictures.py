@@ -441,7 +441,9 @@ def test_a_json_that_is_cut_off_or_gone_is_named(one_take):
     with pytest.raises(ValueError, match=r"subject9_data.json"):
         pictures_of(one_take, ["S9"])
     path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"there is no file .*subject9_data.json: get the annot"):
+    with pytest.raises(
+        FileNotFoundError, match=r"there is no file .*subject9_data.json: get the annot"
+    ):
         pictures_of(one_take, ["S9"])
     assert len(pictures_of(one_take, ["S9"], boxes="sun")) == 2  # needs no json
 

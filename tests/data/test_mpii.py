@@ -454,7 +454,7 @@ def test_files_of_other_kinds_are_refused(tmp_path):
         with pytest.raises(ValueError, match=message) as raised:
             read(tmp_path / name)
         assert name in str(raised.value)
-    with pytest.raises(FileNotFoundError, match=r"no annotations .*mpi-inf\.mpg\.de"):
+    with pytest.raises(FileNotFoundError, match=r"no file of annotations .*mpi-inf\.mpg\.de"):
         read(tmp_path / "nowhere.h5")
 
 

@@ -555,9 +555,9 @@ def test_the_command_converts(tmp_path, monkeypatch, capsys):
 
 
 def test_other_things_than_files_of_pickles_are_named(tmp_path, convert):
-    assert "is a folder; name the .pkl file in it" in convert(tmp_path)
-    assert ": . is a folder; name the .pkl file in it" in convert(".")
-    assert "there is no pickle file" in convert(tmp_path / "nowhere.pkl")
+    assert "is a folder, not a .pkl file: name" in convert(tmp_path)
+    assert ": . is a folder, not a .pkl file: name" in convert(".")
+    assert "there is no .pkl file" in convert(tmp_path / "nowhere.pkl")
     np.savez(tmp_path / "done.npz", **body())
     assert "a zip or npz archive" in convert(tmp_path / "done.npz", "--out", tmp_path / "b.npz")
     path = save(tmp_path / "smpl.pkl", body())

@@ -124,7 +124,7 @@ def read(path: Path | str) -> dict[str, np.ndarray]:
 
 
 def _bytes_of(path: Path) -> bytes:
-    if (size := need_file(path, "pickle file").stat().st_size) > MAX_BYTES:
+    if (size := need_file(path, ".pkl file").stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path} has {size} bytes: no SMPL model is that large")
     stream = path.read_bytes()
     for start, what in MISTAKEN.items():
