@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from posekit.geometry.camera import HUMAN36M_INTRINSICS, Camera
 
 SUBJECTS = ("S9", "S11")
+ALL = (*SUBJECTS, "S1", "S5", "S6", "S7", "S8")
 ACTIONS = [
     *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Posing", "Purchases"),
     *("Sitting", "SittingDown", "Smoking", "Photo", "Waiting", "Walking", "WalkDog"),
@@ -31,6 +32,15 @@ NAMES = {
     ("S11", "Phoning"): ("Phoning 3", "Phoning 2"),
     ("S11", "SittingDown"): ("SittingDown", "SittingDown 1"),
     ("S11", "Smoking"): ("Smoking 2", "Smoking"),
+    ("S5", "Discussion"): ("Discussion 2", "Discussion 3"),
+}
+NAMES |= {
+    (subject, action): (f"{action} 1", f"{action} 2")
+    for subject, action in [
+        *[("S1", "Sitting"), ("S5", "Directions"), ("S5", "Greeting"), ("S5", "Waiting")],
+        *[("S6", "Eating"), ("S6", "Sitting"), ("S7", "Waiting"), ("S7", "Walking")],
+        ("S8", "WalkTogether"),
+    ]
 }
 
 
@@ -39,14 +49,14 @@ def raw_name(subject, action, take):
     return names[take - 1]
 
 
-def takes():
-    return [(s, a, t) for s in SUBJECTS for a in ACTIONS for t in (1, 2)]
+def takes(subjects=SUBJECTS):
+    return [(s, a, t) for s in subjects for a in ACTIONS for t in (1, 2)]
 
 
 @cache
 def world(subject, action, take):
     """(FRAMES, 32, 3) mm, z up: 32 points about a place in the studio."""
-    seed = [SUBJECTS.index(subject), ACTIONS.index(action), take]
+    seed = [ALL.index(subject), ACTIONS.index(action), take]
     rng = np.random.default_rng(seed)
     place = np.append(rng.uniform(-500, 500, 2), 900)
     return place + rng.normal(0, 300, (FRAMES, 32, 3))
@@ -57,7 +67,7 @@ def cameras(subject):
     """Four cameras about the studio, looking at its middle, a little different for each subject."""
     made = []
     for i, lens in enumerate(HUMAN36M_INTRINSICS.values()):
-        angle = np.pi / 4 + i * np.pi / 2 + 0.01 * SUBJECTS.index(subject)
+        angle = np.pi / 4 + i * np.pi / 2 + 0.01 * ALL.index(subject)
         centre = np.array([5000 * np.cos(angle), 5000 * np.sin(angle), 1600.0])
         forward = np.array([0, 0, 900]) - centre
         forward /= np.linalg.norm(forward)
@@ -130,9 +140,18 @@ def camera_tables():
     }
 
 
-def martinez(folder: Path, detections=()):
+def martinez(folder: Path, detections=(), subjects=SUBJECTS):
+    """Files of test subjects, and of others those to train on."""
+    folder.mkdir(exist_ok=True)
+    for part, own in (("test", SUBJECTS), ("train", ALL[len(SUBJECTS) :])):
+        if chosen := [s for s in own if s in subjects]:
+            _martinez(folder, part, detections, chosen)
+    return folder
+
+
+def _martinez(folder, part, detections, subjects):
     poses, pixels, stands = {}, {}, {}
-    for s, a, t in takes():
+    for s, a, t in takes(subjects):
         number, name = int(s[1:]), raw_name(s, a, t)
         poses[number, a, f"{name}.h5"] = world(s, a, t).reshape(FRAMES, 96)
         for i, c in enumerate(cameras(s), start=1):
@@ -147,17 +166,17 @@ def martinez(folder: Path, detections=()):
             )
             if (s, a, t, i) != ("S11", "Directions", 2, 1):
                 pixels[number, a, f"{name}.{c.name}.h5-sh"] = full_2d(s, a, t, c)
-    folder.mkdir(exist_ok=True)
+    if (folder / "cameras.npy").exists():
+        stands |= np.load(folder / "cameras.npy", allow_pickle=True).item()
     np.save(folder / "cameras.npy", np.array(stands, dtype=object))
-    np.save(folder / "threeDPose_test.npy", np.array(poses, dtype=object))
+    np.save(folder / f"threeDPose_{part}.npy", np.array(poses, dtype=object))
     for name in detections:
-        np.save(folder / f"twoDPose_{name}_test.npy", np.array(pixels, dtype=object))
-    return folder
+        np.save(folder / f"twoDPose_{name}_{part}.npy", np.array(pixels, dtype=object))
 
 
-def moon(folder: Path):
+def moon(folder: Path, subjects=SUBJECTS):
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
-    for s in SUBJECTS:
+    for s in subjects:
         stands = {}
         for i, c in enumerate(cameras(s), start=1):
             stands[str(i)] = {

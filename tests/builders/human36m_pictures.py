@@ -129,22 +129,22 @@ def write_video(folder, subject, name, frames):
     return path
 
 
-def plain_subject(folder, every=make.FRAMES):
-    """S9 whole, with one and the same picture for all frames that are a multiple of `every`."""
-    make.moon(folder)
-    write_boxes(folder, "S9")
+def plain_subject(folder, every=make.FRAMES, subjects=("S9",)):
+    """Subjects whole, with one and the same picture for all frames that are a multiple of `every`."""
+    make.moon(folder, (*make.SUBJECTS, *subjects))
     ready = {}
-    for action in make.ACTIONS:
-        for take in (1, 2):
-            for number, camera in enumerate(make.cameras("S9"), start=1):
-                place = folder / "images" / names("S9", action, take, number)
-                place.mkdir(parents=True)
-                if camera.size not in ready:
-                    blank = np.zeros((camera.size[1], camera.size[0], 3), np.uint8)
-                    ready[camera.size] = cv2.imencode(".jpg", blank)[1].tobytes()
-                for frame in range(0, make.FRAMES, every):
-                    path = place / f"{place.name}_{frame + 1:06d}.jpg"
-                    path.write_bytes(ready[camera.size])
+    for subject, action, take in make.takes(subjects):
+        if (action, take) == (make.ACTIONS[0], 1):
+            write_boxes(folder, subject)
+        for number, camera in enumerate(make.cameras(subject), start=1):
+            place = folder / "images" / names(subject, action, take, number)
+            place.mkdir(parents=True)
+            if camera.size not in ready:
+                blank = np.zeros((camera.size[1], camera.size[0], 3), np.uint8)
+                ready[camera.size] = cv2.imencode(".jpg", blank)[1].tobytes()
+            for frame in range(0, make.FRAMES, every):
+                path = place / f"{place.name}_{frame + 1:06d}.jpg"
+                path.write_bytes(ready[camera.size])
     return folder
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from builders import real_layouts
 
 from posekit.cli import rehearse, reproduce
 from posekit.models.costs import DEVICES, OPERATIONS, Cost
@@ -58,3 +59,18 @@ def test_costs_are_kept_beside_the_results_and_become_a_page(tmp_path, monkeypat
     path.write_text(path.read_text().replace("samples", "pictures"))
     with pytest.raises(ValueError, match=r"kim-large.json is no record of a rehearsal .* delete"):
         costs.load(tmp_path)
+
+
+def test_lifting_runs_at_size_paper_on_human36m_with_hrnets_detections(tmp_path):
+    """All seven subjects in EvoSkeleton's files, through the whole notebook."""
+    given = {"size": "paper", "seeds": 1, "data": real_layouts.poses(tmp_path)}
+    [told] = rehearse.rehearse(["tran2022"], given, tmp_path)
+    assert "tran2022, size paper: it runs" in told
+    [record] = costs.load(tmp_path)
+    assert record["data"] == ["human36m"]
+    trainings = record["trainings"]
+    assert {cost.subject for cost in trainings} >= {"martinez", "ours", "evoskeleton-3x3"}
+    assert {cost.batch for cost in trainings} == {24}
+    # 15 actions, 2 takes, 4 cameras, 6 frames of 5 subjects; 210 epochs
+    whole = 210 * 15 * 2 * 4 * 6 * 5
+    assert all(cost.samples == pytest.approx(whole, rel=0.02) for cost in trainings)
