@@ -21,7 +21,7 @@ import pandas as pd
 from posekit.claims.audit import audit_text
 from posekit.claims.contrasts import page_family
 from posekit.claims.expressions import Call, Quantity, names
-from posekit.claims.family import correct, is_tested
+from posekit.claims.family import Family, correct, is_tested
 from posekit.claims.finding import Finding, Note
 from posekit.claims.measurements import Measurements, Record
 from posekit.claims.numbers import short
@@ -138,7 +138,7 @@ class Judged:
 def judge_claims(paper: Paper, records: Iterable[Record]) -> list[Judged]:
     """Every claim of a paper with its verdict, in the paper's order."""
     records = list(records)
-    measurements, family = Measurements(records, paper), page_family(paper, records)
+    measurements = Measurements(records, paper)
     judged, first = [], {}
     for claim in paper.claims:
         parts = [weigh(measurements, claim, part) for part in claim.parts]
@@ -147,13 +147,19 @@ def judge_claims(paper: Paper, records: Iterable[Record]) -> list[Judged]:
         repeats = "" if quoted else first.setdefault(made, claim.id)
         judged.append(Judged(paper, claim, parts, repeats * (repeats != claim.id)))
     findings = [part for each in judged for part in each.parts]
-    for finding in filter(is_tested, findings):
-        family.add(finding.sample.units, finding.p)
-    correct(findings, family)
+    correct(findings, tests(paper, records, findings))
     for each in judged:
         for finding in each.parts:
             conclude(each.claim, finding)
     return judged
+
+
+def tests(paper: Paper, records: Iterable[Record], findings: Iterable[Finding]) -> Family:
+    """All comparisons of trained networks on a paper's page: of its claims and of its changes."""
+    family = page_family(paper, records)
+    for finding in filter(is_tested, findings):
+        family.add(finding.sample.units, finding.p)
+    return family
 
 
 def verdicts(paper: str | Paper, records: Iterable[Record]) -> pd.DataFrame:

@@ -8,10 +8,10 @@ import pandas as pd
 from posekit.claims.contrasts import Contrast, differences
 from posekit.claims.measurements import Record, values_by_data
 from posekit.claims.numbers import number
-from posekit.claims.paper import Paper
 from posekit.claims.selection import Question, choose, counted
-from posekit.report.markdown import table
-from posekit.report.measured_tables import generated
+from posekit.report.markdown import folded, table
+from posekit.report.page import Page
+from posekit.report.records import generated
 
 CHOICE = (
     "The cheapest of those that no other is shown to beat. In brackets 95 % intervals of "
@@ -22,35 +22,37 @@ CHOICE = (
 )
 
 
-def contrast_section(
-    contrasts: list[Contrast], records: list[Record], paper: Paper
-) -> Iterator[str]:
+DIFFERENCES = (
+    "What each change does to a number, the two networks of a pair from the same random start; in "
+    "brackets the 95 % interval of the mean over seeds. p is that of no difference; *corrected* is "
+    "after Holm's correction over all trained comparisons of this page, and decides below 0.05. "
+    "*Gain* is the share of the gap between the floor and a perfect result that the two networks "
+    "have closed: below 50 % they are undertrained, and decide nothing. Printed is one run each, on "
+    "the paper's data: beside numbers on other data its sign may be compared, not its size."
+)
+
+
+def contrast_section(page: Page) -> Iterator[str]:
     """Each change that the paper tries: its measured difference, and whether that is seed noise."""
-    groups = [list(group) for _, group in groupby(contrasts, key=lambda c: c.measure)]
+    groups = [list(group) for _, group in groupby(page.contrasts, key=lambda c: c.measure)]
     tables = [
-        (data, size, group, differences(group, values, paper))
-        for (data, size), values in values_by_data(records).items()
+        (data, size, group, differences(group, values, page.paper, page.family))
+        for (data, size), values in values_by_data(page.records).items()
         for group in groups
     ]
     tables = [each for each in tables if not each[-1].empty]
     if not tables:
         return
-    yield "## Do the differences exceed seed noise?"
-    yield (
-        "What each change does to a number, the two networks of a pair from the same random start; "
-        "in brackets the 95 % interval of the mean over seeds. A difference whose interval leaves "
-        "out 0 exceeds seed noise; of 20 that are nothing but noise, one would do so by chance. "
-        "Printed is one run each, on the paper's data: beside numbers on other data its sign may "
-        "be compared, not its size."
-    )
-    for data, size, group, changes in tables:
+    yield DIFFERENCES
+    for i, (data, size, group, changes) in enumerate(tables):
         metric, part, card = group[0].measure
         after = f", {part.replace('-', ' ')}" if part else ""
-        yield f"**{metric}{after}** by `{card}` on `{data}`{generated(data)}, size `{size}`:"
-        yield noise_sentence(changes, group[0].unit)
+        title = f"{metric}{after} by {card} on {data}{generated(data)}, size {size}"
         rows = [_row(c, changes.loc[c.name]) for c in group if c.name in changes.index]
-        head = ["Change", "With", "Without", ">Printed", ">Here", ">Seeds", "Beyond seed noise?"]
-        yield table(pd.DataFrame(rows, columns=head))
+        head = ["Change", "With", "Without", ">Printed", ">Here", ">p", ">Corrected p", ">Seeds"]
+        shown = table(pd.DataFrame(rows, columns=[*head, ">Gain, %", "Verdict"]))
+        text = f"{noise_sentence(changes, group[0].unit)}\n\n{shown}\n"
+        yield f"**{title}**\n\n{text}" if i == 0 else folded(title, text)
 
 
 def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
@@ -74,13 +76,17 @@ def _row(contrast: Contrast, row: pd.Series) -> tuple[str, ...]:
     here = f"{mean} {contrast.unit}" + (f" [{', '.join(interval)}]" if interval else "")
     printed = number(row["printed"], 10.0)
     printed = f"{printed} {contrast.unit}" if printed else ""
-    cells = (contrast.name, contrast.one, contrast.another, printed, here, str(int(row["n"])))
-    return (*cells, row["beyond seed noise"])
+    ps = ("" if pd.isna(row[name]) else f"{row[name]:.2g}" for name in ("p", "corrected p"))
+    gains = [100 * row[name] for name in ("one gain", "another gain")]
+    gain = "" if pd.isna(gains).any() else f"{gains[0]:.0f}, {gains[1]:.0f}"
+    cells = (contrast.name, contrast.one, contrast.another, printed, here, *ps)
+    word = row["beyond seed noise"].removeprefix("yes, ")
+    return (*cells, str(int(row["n"])), gain, "not decided" if word == "no" else word)
 
 
 def choice_section(questions: list[Question], records: list[Record]) -> Iterator[str]:
     """Which network to take, of those that the paper compares."""
-    head = ["## Which to take", CHOICE]
+    head = ["### Which to take", CHOICE]
     for question in questions:
         for (data, size), values in values_by_data(records).items():
             costs = counted((r for r in records if r.size == size), question.costs)

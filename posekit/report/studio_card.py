@@ -3,8 +3,8 @@
 import pandas as pd
 
 from posekit.claims.measurements import Record, value_table
+from posekit.claims.paper_tables import mean_text
 from posekit.report.markdown import escape, table
-from posekit.report.measured_tables import cell
 from posekit.studio import poses
 
 DISTANCE = """## Distance from reality
@@ -43,7 +43,12 @@ def _distance(records: list[Record]) -> pd.DataFrame:
     values = values.assign(column=values["card"].mask(ratio, "ratio"))
     columns = ["h36m-martinez-p1", "cmu-p1", "cmu-p2", "ratio"]
     grid = values.pivot_table("value", ["size", "network"], "column", aggfunc=list)
-    grid = grid.reindex(columns=columns).dropna(subset=["cmu-p1"]).map(cell).reset_index()
+    grid = grid.reindex(columns=columns).dropna(subset=["cmu-p1"]).map(_cell).reset_index()
     head = ["Size", "Network", ">Studio, mm (h36m-martinez-p1)"]
     head += [">CMU, mm (cmu-p1)", ">CMU, mm (cmu-p2)", ">Ratio (cmu-p1)"]
     return grid.set_axis(head, axis=1)
+
+
+def _cell(seeds: list[float] | float) -> str:
+    """The mean over seeds with its interval; '' for NaN, which stands where nothing was measured."""
+    return mean_text(seeds) if isinstance(seeds, list) else ""

@@ -1,0 +1,156 @@
+"""What a page of results/ needs of its paper, and how claims and errata are linked."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from posekit.claims.audit import load_errata
+from posekit.claims.contrasts import load_contrasts
+from posekit.claims.family import Family
+from posekit.claims.finding import CONFIRMED
+from posekit.claims.ledger import Judged, judge_claims, tests
+from posekit.claims.measurements import Record
+from posekit.claims.paper import load_paper, read_table
+from posekit.claims.paper_tables import paper_tables
+from posekit.claims.selection import load_questions
+from posekit.report.markdown import Markdown
+
+ABOUT = ("title", "authors", "place", "claim", "method", "easy", "hard", "note")
+FAILS = ("inconsistent", "contradicted")
+OPEN = ("inconclusive",)
+COUNTS = ("params", "macs", "stem_params")  # that follow from how a network is built
+
+
+class Figure(NamedTuple):
+    """A picture, the page it leads to, its title and caption; paths are relative to results."""
+
+    picture: str
+    target: str
+    title: str
+    caption: str
+
+
+class Page:
+    """A paper: its claims judged by records, tables, errata, figures, and the notebook."""
+
+    def __init__(self, slug: str, records: list[Record], results: Path, papers: Path):
+        folder = papers / slug
+        self.slug = slug
+        self.paper = load_paper(slug, papers)
+        self.claims = judge_claims(self.paper, records)
+        self.own = [claim for claim in self.claims if claim.verdict != "quoted"]
+        self.records = [record for record in records if record.paper == slug]
+        self.contrasts = load_contrasts(slug, papers)
+        self.questions = load_questions(slug, papers)
+        self.errata = load_errata(slug, papers)
+        self.tables = paper_tables(self.paper, self.claims, records, self.errata, papers)
+        about = read_table(folder / "about.csv", ABOUT, lambda r: (slug, r), optional=True)
+        self.about = about.get(slug, dict.fromkeys(ABOUT, ""))
+        self.title = self.about["title"] or slug
+        self.notebook = _first(results, f"executed/{slug}.html", f"executed/{slug}.ipynb")
+        self.source = _first(results, f"executed/{slug}.ipynb")
+        self.figures = _load_figures(results, slug, folder / "figures.csv")
+
+    def with_verdict(self, *words: str) -> list[Judged]:
+        """The claims that got one of these verdicts."""
+        return [claim for claim in self.claims if claim.verdict in words]
+
+    @cached_property
+    def family(self) -> Family:
+        """All comparisons of trained networks on the page, which correct each other's p."""
+        findings = [part for judged in self.claims for part in judged.parts]
+        return tests(self.paper, self.records, findings)
+
+    @property
+    def checks(self) -> list[Judged]:
+        """The specification checks: claims about what posekit has because the paper says so."""
+        return self.with_verdict("as specified")
+
+    @property
+    def holds(self) -> list[Judged]:
+        """The claims that hold beyond the specification checks."""
+        return self.with_verdict(*CONFIRMED)
+
+    @cached_property
+    def score(self) -> "Score":
+        """The numbers of the overview."""
+        once = [claim for claim in self.own if claim.verdict != "repeated"]
+        parts = [(c, part, found) for c in once for part, found in zip(c.claim.parts, c.parts)]
+        printed = [found for c, _, found in parts if c.claim.kind == "accuracy"]
+        counts = [found for c, part, found in parts if _is_count(c, part)]
+        orders = [c for c in once if c.claim.kind in ("ordering", "speed") and c.claim.parts]
+        orders = [c for c in orders if any(part.relation != "=" for part in c.claim.parts)]
+        return Score(
+            printed=len(printed),
+            human36m=sum(
+                part.home.startswith("human36m")
+                for c, part, _ in parts
+                if c.claim.kind == "accuracy"
+            ),
+            tested=sum(found.evidence in ("E5", "E6") for found in printed),
+            counts=len(counts),
+            confirmed=sum(found.verdict == "reproduced" for found in counts),
+            orders=len(orders),
+            as_claimed=sum(c.verdict in CONFIRMED for c in orders),
+            otherwise=sum(c.verdict == "contradicted" for c in orders),
+            errors=len(self.errata),
+            grave=sum(e.severity == "changes a conclusion" for e in self.errata),
+        )
+
+
+class Score(NamedTuple):
+    """What was tested of a paper, and what came out, as numbers of its printed numbers or claims."""
+
+    printed: int  # own accuracy numbers
+    human36m: int  # of them, on Human3.6M
+    tested: int  # of them, on the data that the paper tested on
+    counts: int  # own counts of parameters and operations
+    confirmed: int  # of them, as printed
+    orders: int  # of networks, in accuracy or time
+    as_claimed: int
+    otherwise: int
+    errors: int
+    grave: int  # of the errors, those that change a conclusion
+
+
+def total(scores: Iterable[Score]) -> Score:
+    """The sum of the scores of several papers."""
+    return (
+        Score(*map(sum, zip(*scores)))
+        if (scores := list(scores))
+        else Score(*[0] * len(Score._fields))
+    )
+
+
+def anchor(name: str) -> Markdown:
+    """A place to link to, with its name as code."""
+    return Markdown(f'<a id="{name}"></a>`{name}`')
+
+
+def linked(names: Iterable[str], file: str = "") -> Markdown:
+    """Links to claims or errata, by id."""
+    return Markdown(", ".join(f"[{name}]({file}#{name})" for name in names))
+
+
+def _is_count(judged: Judged, part) -> bool:
+    """Whether a part states a count of parameters or operations as a number."""
+    names = [name.partition("/")[0] for name in part.names]
+    return judged.claim.kind == "structure" and part.relation == "=" and set(names) <= {*COUNTS}
+
+
+def _load_figures(results: Path, slug: str, captions: Path) -> list[Figure]:
+    """Pictures named after the paper, with the page to turn it on where there is one."""
+    texts = read_table(captions, ("figure", "caption"), lambda r: tuple(r.values()), optional=True)
+    figures = []
+    for path in sorted((results / "figures").glob(f"{slug}-*.png")):
+        picture, name = f"figures/{path.name}", path.stem.removeprefix(f"{slug}-")
+        target = _first(results, picture.replace(".png", ".html"), picture)
+        title = name.replace("-", " ").capitalize()
+        figures.append(Figure(picture, target, title, texts.get(name, "")))
+    return sorted(figures, key=lambda figure: not figure.target.endswith(".html"))
+
+
+def _first(results: Path, *names: str) -> str:
+    """The first of some files that is there, or ''."""
+    return next((name for name in names if (results / name).is_file()), "")

@@ -1,0 +1,66 @@
+"""Run records on pages: the mean of a value over seeds, common settings, costs, and links."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from statistics import fmean
+
+import pandas as pd
+
+from posekit.claims.measurements import COSTS, SIZES, Record
+from posekit.report.markdown import Markdown, link
+
+
+def settings(records: list[Record]) -> Iterator[tuple[str, str]]:
+    """(size, the settings that all its trainings have in common), for each size."""
+    for size in SIZES:
+        configs = [json.loads(record.config) for record in records if record.size == size]
+        trained = [config for config in configs if "recipe" in config]
+        common = [
+            f"{name.replace('_', ' ')} {value}"
+            for part in ("shape", "recipe")
+            for name, value in (trained[0].get(part, {}) if trained else {}).items()
+            if value and all(c.get(part, {}).get(name) == value for c in trained)
+        ]
+        if trained:
+            yield size, ", ".join(common)
+
+
+def cost_table(records: list[Record]) -> pd.DataFrame:
+    """Each job: its seeds, time, speed, memory, device, and links to its records."""
+    jobs = defaultdict(list)
+    for record in records:
+        jobs[record.job, record.size, record.trained_on].append(record)
+    rows = []
+    for job, group in sorted(jobs.items()):
+        means = [_mean(record.costs.get(name) for record in group) for name in COSTS]
+        devices = ", ".join(sorted({record.device for record in group}))
+        rows.append((*job, str(len(group)), *means, devices, run_links(group)))
+    head = ["Job", "Size", "Trained on", ">Seeds", ">Seconds a run", ">Samples a second"]
+    head += [">Peak memory, MB", "Device", "Runs"]
+    return pd.DataFrame(rows, columns=head, dtype=object)
+
+
+def run_links(records: Iterable[Record], *, most: int | None = None, rest: str = "") -> Markdown:
+    """Links to run records, by seed; for those beyond `most` one link to the page `rest`."""
+    ordered = sorted(records, key=lambda r: (r.seed, r.id))
+    links = [link(r.id[:6], f"runs/{r.id}.json") for r in ordered[:most]]
+    if len(ordered) > len(links):
+        links.append(link(f"and {len(ordered) - len(links)} more", rest))
+    return Markdown(" ".join(links))
+
+
+def is_generated(data: str) -> bool:
+    """Whether it is the studio's data, or a variant of it."""
+    return data.startswith("studio")
+
+
+def generated(data: str) -> str:
+    """The remark that stands behind the name of generated data."""
+    return " (generated data, not the paper's)" if is_generated(data) else ""
+
+
+def _mean(values: Iterable[float | None]) -> str:
+    known = [float(value) for value in values if value is not None]
+    mean = fmean(known) if known else 0.0
+    return f"{mean:,.{0 if mean >= 100 else 1}f}" if mean >= 0.05 else ""  # less is nothing to tell
