@@ -12,6 +12,7 @@ import posekit
 from posekit.cli.data import app as data_app
 from posekit.cli.maintain import app as maintain_app
 from posekit.cli.networks import evaluate, predict, runs
+from posekit.system import pick_device
 from posekit.training.runs import ROOT
 from posekit.training.settings import SIZES
 
@@ -72,6 +73,9 @@ def reproduce_papers(
             "slurm:partition=NAME,gpus=1,minutes=60,workers=8."
         ),
     ] = "processes",
+    processes: Annotated[
+        int, typer.Option(help="How many do one training: of a CPU, or a GPU each.", min=1)
+    ] = 1,
     dry_run: Annotated[bool, typer.Option(help="Print the papermill commands only.")] = False,
 ) -> None:
     """Run the notebooks of papers with papermill and write their results.
@@ -82,6 +86,7 @@ def reproduce_papers(
     from posekit.cli import reproduce as jobs
     from posekit.report import overview
     from posekit.training import cluster
+    from posekit.training import processes as together
 
     need_repository()
     chosen, parameters = jobs.asked(papers, size, data)
@@ -94,6 +99,8 @@ def reproduce_papers(
     given = jobs.shares(notebooks, parameters | more)
     jobs.check_inputs(parameters | ({"device": "cpu"} if cluster.from_words(on) else {}))
     os.environ[cluster.ON] = on  # for the kernels of the notebooks
+    os.environ[together.PROCESSES] = str(processes)
+    together.check(processes, str(pick_device(device)) if on == "processes" else "cpu")
     for paper, notebook in notebooks.items():
         if dry_run:
             print(jobs.command(notebook, given[paper]))

@@ -11,8 +11,9 @@ B persons, J joints, H x W pixels of the pictures.
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import repeat
 
 import cv2
@@ -49,16 +50,27 @@ class Augmented:
         only_3d: bool = False,
         whole: bool = False,
     ):
-        self.album, self.batch, self.targets = album, album.batch, targets
-        self.only_3d, self.whole, self.device = only_3d, whole, torch.device(device)
-        if _fits(album.batch.images, self.device):
-            self.batch = album.batch.to(device)
+        self.album, self.targets, self.device = album, targets, torch.device(device)
+        self.only_3d, self.whole = only_3d, whole
         self.augment = partial(
             augment, augmentation=augmentation, seed=seed, occluders=album.occluders
         )
 
     def __len__(self) -> int:
-        return len(self.album.turns or self.batch)
+        return len(self.album.turns or self.album)
+
+    def on(self, device: str) -> "Augmented":
+        """The same for a training on another device."""
+        other = copy(self)
+        other.__dict__.pop("batch", None)
+        other.device = torch.device(device)
+        return other
+
+    @cached_property
+    def batch(self) -> Batch:
+        """The album's pictures, on the device where they fit."""
+        batch = self.album.batch
+        return batch.to(self.device) if _fits(batch.images, self.device) else batch
 
     def samples(
         self, indices: Int64[Tensor, " B"], epoch: int = 0

@@ -22,6 +22,7 @@ from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 from torch.optim.swa_utils import get_swa_multi_avg_fn
 
 from posekit.system import progress, read_sealed, write_sealed
+from posekit.training.processes import add_up, member, processes, share, train_together
 
 # With their defaults: beta 0.9 and 0.999 (Kingma and Ba), RMSprop's alpha 0.99 and epsilon 1e-8.
 # `fused` ones update all weights in one pass.
@@ -102,8 +103,14 @@ def train(
 
     The device never has to answer within an epoch: its work is queued ahead. With
     `recipe.accumulate` the loss is taken for a mean over the samples, and batch normalisation
-    sees each part by itself.
+    sees each part by itself. With POSEKIT_PROCESSES several processes train together
+    (`training.processes`); a checkpoint is of any number of them.
     """
+    rank, members = member()
+    if members == 1 and (count := processes()) > 1:
+        how = {"loss": loss, "seed": seed, "watch": watch, "label": label, "checkpoint": checkpoint}
+        how |= {"checkpoint_seconds": checkpoint_seconds, "device": device, "count": count}
+        return train_together(train, network, data, recipe, **how)
     device = torch.device(device)
     if device.type == "cuda":  # what is not in bfloat16 may round factors to TF32's ten bits
         torch.backends.cuda.matmul.fp32_precision = "tf32"
@@ -113,13 +120,15 @@ def train(
     schedule = _schedule(recipe, optimiser, steps)
     parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
     mean = parts["mean"] = _Mean(network)
-    torch.manual_seed(seed)  # dropout; the order of the data has its own generator
+    # Of dropout; the order of the data has its own generator.
+    torch.manual_seed(seed + rank * 1_000_033)
     history, first_epoch, first_step = History(), 0, 0
     total = torch.zeros((), dtype=torch.float64, device=device)  # of an epoch's losses
     if checkpoint is not None and (state := _load(checkpoint, recipe, seed, len(data))):
         for name, part in parts.items():
             part.load_state_dict(state[name])
-        _set_random_states(state["random"])
+        if rank == 0:
+            _set_random_states(state["random"])
         history = History(**state["history"])
         history.carried = history.seconds
         first_epoch, first_step = state["epoch"], state["step"]
@@ -138,23 +147,32 @@ def train(
         saved = time.perf_counter()
 
     def due() -> bool:
-        return checkpoint is not None and time.perf_counter() - saved >= checkpoint_seconds
+        late = time.perf_counter() - saved >= checkpoint_seconds
+        return checkpoint is not None and late and rank == 0
 
     forward = torch.compile(network) if recipe.compiled else network
     for epoch in progress(range(first_epoch, recipe.epochs), label, recipe.epochs, first_epoch):
         batches = _batches(len(data), recipe.batch, seed, epoch)
-        split = [batch.chunk(recipe.accumulate) for batch in batches]
-        fed = _feed(data, [part for batch in split[first_step:] for part in batch], epoch, device)
+        split = [
+            [share(part, rank, members) for part in batch.chunk(recipe.accumulate)]
+            for batch in batches
+        ]
+        asked = [part for batch in split[first_step:] for part, _ in batch]
+        fed = _feed(data, asked, epoch, device)
         for step in range(first_step, steps):
             optimiser.zero_grad(set_to_none=True)
-            for _ in split[step]:
-                asked = time.perf_counter()
+            fresh = total if members == 1 else torch.zeros_like(total)
+            for _, counted in split[step]:
+                begun = time.perf_counter()
                 inputs, targets = next(fed)
-                history.waited += time.perf_counter() - asked
+                history.waited += time.perf_counter() - begun
                 with torch.autocast(device.type, torch.bfloat16, _low(recipe, device, inputs)):
                     value = loss(forward(inputs), targets)
-                (value * (len(inputs) / len(batches[step]))).backward()
-                total.add_(value.detach(), alpha=len(inputs))
+                (value * (counted / len(batches[step]))).backward()
+                fresh.add_(value.detach(), alpha=counted)
+            if members > 1:
+                add_up(network, fresh)
+                total.add_(fresh)
             if recipe.clip:
                 nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
             optimiser.step()
@@ -178,7 +196,8 @@ def train(
             network.train()
         total.zero_()
         first_step = 0
-        if due() or (checkpoint is not None and epoch + 1 == recipe.epochs):
+        ended = checkpoint is not None and epoch + 1 == recipe.epochs
+        if due() or (ended and rank == 0):
             save(epoch + 1, 0)
     history.seconds = time.perf_counter() - start
     network.eval()

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils import prune
 
 from posekit.data.albums import Album
-from posekit.data.batch import unit_range
+from posekit.data.batch import Batch, unit_range
 from posekit.metrics.protocol import Row
 from posekit.models import pruning
 from posekit.models.encoders import feature_maps
@@ -44,6 +44,11 @@ def masking_stages(of: str, epochs: Sequence[int]) -> list[dict]:
         stage(f"{once}-twice", once, epochs[1], "mask", 1 - (1 - SHARE) ** 2),
         stage(f"{of}-longer", of, epochs[0]),
     ]
+
+
+def _labels(batch: Batch) -> Batch:
+    """The targets of a batch: all its labels."""
+    return batch
 
 
 class Mesh(Task):
@@ -80,7 +85,7 @@ class Mesh(Task):
         )
         how = {"seed": session.seed, "device": session.device}
         how["whole"] = config.get("picture") == "whole"
-        data = Augmented(train, config["augmentation"], lambda batch: batch, **how)
+        data = Augmented(train, config["augmentation"], _labels, **how)
         for stage in ({"subject": config["subject"], "of": ""}, *config["then"]):
             subject, recipe = stage["subject"], config["recipe"]
             if stage["of"]:

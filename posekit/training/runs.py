@@ -6,7 +6,6 @@ cache outside the tree (POSEKIT_CACHE, or the user's cache folder); records go t
 """
 
 import contextlib
-import ctypes
 import functools
 import hashlib
 import json
@@ -14,7 +13,6 @@ import multiprocessing
 import os
 import platform
 import resource
-import signal
 import subprocess
 import sys
 import time
@@ -33,8 +31,9 @@ from filelock import FileLock, Timeout
 
 from posekit.claims.measurements import record_digest
 from posekit.metrics.protocol import Row
-from posekit.system import check_folder, file_digest, keep_freed_memory, progress, write_text
+from posekit.system import check_folder, file_digest, progress, write_text
 from posekit.training.code_digest import code_digest
+from posekit.training.processes import gpus_for, processes, start_worker
 
 Key = TypeVar("Key")
 WEIGHTS = "network.pt"  # how the names of files with a run's weights end
@@ -229,9 +228,10 @@ class Engine(ABC):
 def run_all(
     jobs: Mapping[Key, Job], *, workers: int = 0, engine: Engine | None = None
 ) -> dict[Key, Run]:
-    """Do many jobs, `workers` at a time (0: one a core), each in a process of its own.
+    """Do many jobs, `workers` at a time (0: one a core or GPU), each in a process of its own.
 
-    With an `engine`, such as `training.cluster.Slurm`, it does them instead.
+    With an `engine`, such as `training.cluster.Slurm`, it does them instead. Jobs on "cuda" spread
+    over this machine's GPUs, one on each.
 
     On a CPU a job has one thread wherever it runs, so its numbers don't depend on how many cores
     there are, and a busy machine slows it no more than it must.
@@ -240,11 +240,17 @@ def run_all(
     if engine and todo:
         engine.run(todo)
         return {key: job.run() for key, job in jobs.items()}
-    workers = min(workers or os.cpu_count() or 1, len(todo))
+    gpus = gpus_for({job.device for job in todo})
+    if not workers:
+        workers = max(1, len(gpus) or (os.cpu_count() or 1) // processes())
+    workers = min(workers, len(todo))
     if workers < 2:
         return {key: job.run() for key, job in progress(jobs.items(), "runs", len(jobs))}
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's dead threads
-    with ProcessPoolExecutor(workers, spawn, _start_worker, (os.getpid(),)) as pool:
+    free = spawn.SimpleQueue()
+    for number in range(workers):
+        free.put(gpus[number % len(gpus)] if gpus else "")
+    with ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), free)) as pool:
         submitted = [pool.submit(job.run) for job in todo]
         for finished in progress(as_completed(submitted), "runs", len(todo)):
             try:
@@ -258,17 +264,6 @@ def run_all(
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
     return {key: job.run() for key, job in jobs.items()}
-
-
-def _start_worker(parent: int) -> None:
-    """Die with the process that started this one, even if that was killed."""
-    os.environ["POSEKIT_HEADLESS"] = "1"
-    keep_freed_memory()
-    if sys.platform == "linux":
-        die_with_parent = 1  # PR_SET_PDEATHSIG of prctl.h
-        ctypes.CDLL(None).prctl(die_with_parent, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 @contextlib.contextmanager
@@ -367,12 +362,13 @@ def provenance(device: str) -> dict:
             return ""  # not a clone: the code digest still tells which code it was
 
     changed = git("status", "--porcelain", "--", "posekit", "notebooks", "pyproject.toml")
-    cuda = str(device).startswith("cuda")
+    cuda = str(device).startswith("cuda") and torch.cuda.is_available()
     return {
         "commit": git("rev-parse", "HEAD").strip(),
         "dirty": bool(changed.strip()),
         "device": torch.cuda.get_device_name(device) if cuda else _processor(),
         "threads": torch.get_num_threads(),
+        "processes": processes(),
         "versions": versions(),
     }
 

@@ -24,6 +24,8 @@ from posekit.training import cluster, published_networks, rehearsal
 from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.data_sets import DataSets
 from posekit.training.experiment import Networks, Task, experiment
+from posekit.training.processes import check as check_processes
+from posekit.training.processes import processes
 from posekit.training.runs import check_folders, job, noted, run_all
 from posekit.training.settings import SIZES, load_settings
 from posekit.training.tables import Runs, Table, from_rows, measured
@@ -62,6 +64,7 @@ class Study:
         self.engine = cluster.engine()
         self.device = str(pick_device(device if not self.engine else "cpu"))
         self.trained_on = (device or "cuda") if self.engine and self.engine.gpus else self.device
+        check_processes(processes(), self.trained_on)
         check_folders(out)  # now, and not after minutes of drawing pictures
         self.data = DataSets.named(data, workers=0 if size == "smoke" else None)
 
@@ -229,8 +232,8 @@ class Study:
 
     @property
     def workers(self) -> int:
-        """How many jobs may train at a time; 0: one a core."""
-        return 1 if self.brief or self.device != "cpu" else 0
+        """How many jobs may train at a time; 0: one a core or GPU."""
+        return 1 if self.brief else 0
 
     def _job(self, work, title: str, seed: int, data: Sequence, config: Mapping):
         about = {"paper": self.slug, "size": self.size, "out": self.out, "device": self.device}

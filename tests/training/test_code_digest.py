@@ -96,7 +96,7 @@ def test_no_run_depends_on_generated_data_or_on_what_keeps_books():
 
 def test_the_modules_in_the_digest_of_a_lifting_run():
     assert names(LIFTING, "training") == {
-        f"training.{name}" for name in ("experiment", "lifting", "loop")
+        f"training.{name}" for name in ("experiment", "lifting", "loop", "processes")
     }
     assert names(LIFTING, "models") == {"models.lifter"}
     assert names(LIFTING, "data") == {"data.batch", "data.poses"}
@@ -105,7 +105,7 @@ def test_the_modules_in_the_digest_of_a_lifting_run():
 def test_the_modules_in_the_digest_of_a_heatmap_run():
     assert names(HEATMAPS, "training") == {
         f"training.{name}"
-        for name in ("experiment", "heatmaps", "loop", "losses")
+        for name in ("experiment", "heatmaps", "loop", "losses", "processes")
         + ("augment", "augmentations", "warp", "whole_frames")
     }
     assert "posekit.models.hourglass" in HEATMAPS
@@ -116,7 +116,7 @@ def test_the_modules_in_the_digest_of_an_integral_run():
     """Human3.6M's files, too, are data: how they are read shows in the fingerprint."""
     assert names(INTEGRAL, "training") == {
         f"training.{name}"
-        for name in ("experiment", "integral", "loop", "losses")
+        for name in ("experiment", "integral", "loop", "losses", "processes")
         + ("augment", "augmentations", "warp", "whole_frames")
     }
     assert not any(module.startswith("posekit.data.human36m") for module in INTEGRAL)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
+import time
 
 import pytest
+import torch
 
 from posekit.training import runs
 from posekit.training.runs import Measured
@@ -234,3 +237,34 @@ def test_one_failing_job_of_many_is_told():
     jobs = {seed: runs.job(fail, seed=seed, **JOB) for seed in range(2)}
     with pytest.raises(ValueError, match="seed 1 is bad|another"):
         runs.run_all(jobs, workers=2)
+
+
+def which(config, seed, folder, data):
+    time.sleep(0.5)
+    gpu = int(os.environ.get("CUDA_VISIBLE_DEVICES", "-1"))
+    return Measured([("gpu/x", "", "", gpu), ("pid/x", "", "", os.getpid())])
+
+
+@pytest.mark.parametrize(("visible", "names"), [("", {0, 1}), ("5,3", {5, 3})])
+def test_jobs_on_gpus_are_spread_over_them_one_on_each(visible, names, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    jobs = {seed: runs.job(which, seed=seed, device="cuda", **JOB) for seed in range(5)}
+    done = [values(each) for each in runs.run_all(jobs).values()]
+    places = {(each["gpu/x"], each["pid/x"]) for each in done}
+    assert {gpu for gpu, _ in places} == names and len(places) == 2
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
+
+
+def test_one_gpu_one_run_over_all_of_them_or_one_that_was_chosen_is_one_job_at_a_time(monkeypatch):
+    def pids(count=2, device="cuda"):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        jobs = {s: runs.job(where, seed=s, device=device, **JOB) for s in range(2)}
+        done = {values(each)["pid/x"] for each in runs.run_all(jobs).values()}
+        for each in jobs.values():
+            shutil.rmtree(each.folder)
+        return done
+
+    assert pids(count=1) == pids(device="cuda:1") == {os.getpid()}
+    monkeypatch.setenv("POSEKIT_PROCESSES", "2")
+    assert pids() == {os.getpid()}

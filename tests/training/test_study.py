@@ -237,10 +237,8 @@ def test_verdicts_are_counted_from_the_records(study):
     assert counts.sum() == len(study.paper.claims) and (counts > 0).all()
 
 
-def test_only_a_cpu_trains_several_at_a_time(monkeypatch):
+def test_smoke_trains_one_at_a_time():
     study = Study("tran2022", device="cpu")
     assert study.workers == 1
     study.size = "small"
     assert study.workers == 0
-    study.device = "cuda"
-    assert study.workers == 1
