@@ -49,7 +49,9 @@ class Contrast:
 
     def printed(self, paper: Paper) -> float:
         """The change by the paper's own numbers; NaN where it lacks one."""
-        parts = [(self.metric, name, self.slice) for name in (self.one, self.another)]
+        stood_for = {alias.measured: subject for subject, alias in paper.aliases.items()}
+        names = (stood_for.get(name, name) for name in (self.one, self.another))
+        parts = [(self.metric, name, self.slice) for name in names]
         cells = [paper.find("/".join(filter(None, part)), self.card) for part in parts]
         if not all(entry and entry.value for entry in cells):
             return np.nan

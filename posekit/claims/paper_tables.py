@@ -265,7 +265,8 @@ def _html(table: PaperTable, link: Link | None) -> Iterator[str]:
     """The lines of a table: beside a printed column one of what was measured, if anything was."""
     kinds = [_kind(table, i) for i in range(len(table.columns))]
     yield '<table class="paper"><thead>'
-    first = f'<th rowspan="{2 if set(kinds) > {"printed"} else 1}">{escape(table.corner)}</th>'
+    two = set(kinds) != {"printed"}  # rows of heads
+    first = f'<th rowspan="{2 if two else 1}">{escape(table.corner)}</th>'
     upper, lower = [first], []
     for i, (column, kind) in enumerate(zip(table.columns, kinds)):
         span = ' colspan="2"' if kind == "both" else ""
@@ -273,7 +274,7 @@ def _html(table: PaperTable, link: Link | None) -> Iterator[str]:
         lower += ["<th>printed</th>"] if kind != "here" else []
         lower += [f'<th class="here">{_label(table, i)}</th>'] if kind != "printed" else []
     yield f"<tr>{''.join(upper)}</tr>"
-    if set(kinds) > {"printed"}:
+    if two:
         yield f"<tr>{''.join(lower)}</tr>"
     yield "</thead><tbody>"
     for name, cells in table.rows:

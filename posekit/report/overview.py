@@ -144,7 +144,7 @@ def _papers(pages: list[Page]) -> pd.DataFrame:
             name,
             str(score.printed),
             str(score.tested),
-            f"{score.confirmed} of {score.counts}",
+            f"{score.confirmed} of {score.counts}" if score.counts else "none printed",
             str(score.orders),
             str(score.as_claimed),
             str(score.otherwise),

@@ -58,7 +58,7 @@ def found(page: Page) -> str:
     if score.counts:
         texts.append(f"{score.confirmed} of {_of(score.counts, 'count')} equal as printed")
     if score.orders:
-        text = f"of {_of(score.orders, 'claimed order')} {score.as_claimed} confirmed"
+        text = f"of {_of(score.orders, 'claimed order')} {score.as_claimed or 'none'} confirmed"
         texts.append(text + (f", {score.otherwise} contradicted" if score.otherwise else ""))
     if score.printed:
         texts.append(

@@ -66,7 +66,9 @@ form input { flex: 1 1 14rem; }
 @media (max-width: 52rem) {
   nav { position: static; width: auto; border-right: 0; border-bottom: 1px solid var(--line); }
   main { margin-left: 0; padding: 0 0.9rem 3rem; }
-  th:first-child, td:first-child { max-width: 9.5rem; white-space: normal; overflow-wrap: anywhere; }
+  td { min-width: 5.5rem; }
+  th:first-child, td:first-child { min-width: 0; max-width: 9.5rem; }
+  table.paper td { min-width: 0; }
   table.paper th:first-child { white-space: normal; }
 }
 """

@@ -17,6 +17,7 @@ from posekit import figures
 from posekit.claims import audit, contrasts, ledger
 from posekit.claims.measurements import load_records
 from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
+from posekit.claims.paper_tables import PaperTable, paper_tables
 from posekit.figures import output
 from posekit.metrics.protocol import Row
 from posekit.system import pick_device
@@ -118,6 +119,19 @@ class Study:
         records = load_records(f"{self.out}/runs") if self.out else []
         counts = ledger.counts(ledger.verdicts(self.paper, records))[self.slug]
         return Table(counts[counts > 0].rename_axis("verdict").to_frame("claims"))
+
+    def paper_table(self, name: str) -> PaperTable:
+        """A table of the paper in its own shape, what the records in `out` measured beside it.
+
+        Raises ValueError for a name that no table has.
+        """
+        records = load_records(f"{self.out}/runs") if self.out else []
+        claims = ledger.judge_claims(self.paper, records)
+        made = paper_tables(self.paper, claims, records, audit.load_errata(self.slug))
+        found = {table.name: table for table in made}
+        if name not in found:
+            raise ValueError(f"no table {name!r}; {self.slug} has {', '.join(found)}")
+        return found[name]
 
     # ---- what is measured
     def count(self, quantities: Mapping[str, int | float]) -> Table:

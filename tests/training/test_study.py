@@ -237,6 +237,17 @@ def test_verdicts_are_counted_from_the_records(study):
     assert counts.sum() == len(study.paper.claims) and (counts > 0).all()
 
 
+def test_a_table_of_the_paper_is_shown_with_what_was_measured(tmp_path):
+    study = Study("tran2022", size="small", out=tmp_path)
+    rows = [("mpjpe/ours", "h36m-martinez-p1", "studio", seed, 65.0) for seed in range(3)]
+    assert study.paper_table("Table 1, protocol 1").basis == ""
+    study.note("errors", rows)
+    table = study.paper_table("Table 1, protocol 1")
+    assert table.basis == "studio, size small" and "50.6" in table._repr_html_()
+    with pytest.raises(ValueError, match="no table 'Table 9'; tran2022 has Table 1, protocol 1"):
+        study.paper_table("Table 9")
+
+
 def test_smoke_trains_one_at_a_time():
     study = Study("tran2022", device="cpu")
     assert study.workers == 1
