@@ -235,11 +235,19 @@ def parity(
 @app.command("bench")
 def measure_speed(
     quick: Annotated[bool, typer.Option(help="Smaller inputs and fewer rounds.")] = False,
+    gpu: Annotated[
+        bool, typer.Option(help="What a GPU does beside the CPU and its bounds, 14 minutes.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="The file for what --gpu measures.")] = RESULTS
+    / "gpu.json",
 ) -> None:
     """Measure posekit's speed beside the usual way to do the same: 10 minutes, or 1 with --quick."""
-    from posekit.cli import bench as benchmarks
+    from posekit.cli import bench, bench_gpu
 
-    benchmarks.main(quick)
+    if gpu:
+        bench_gpu.main(out, 14)
+    else:
+        bench.main(quick)
 
 
 def need_repository() -> None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 
-from posekit.cli import bench_soft_argmax
+from posekit.cli import bench_gpu, bench_soft_argmax
 from posekit.data.pictures import Pictures
 from posekit.geometry import body, render
 from posekit.metrics.errors import align
@@ -95,7 +95,7 @@ def raster(bodies: list[body.Body], rounds: int, size: int = 256) -> None:
     """The z-buffer alone, of a person who fills the picture."""
     for device, count in (("cpu", 8), ("cuda", 256))[: 1 + torch.cuda.is_available()]:
         for model in bodies:
-            points, faces = _standing(model, size, count, device)
+            points, faces = bench_gpu.standing(model, size, count, device)
 
             def draw(points=points, faces=faces, device=device):
                 keys = render.rasterise(points, faces, size, size).keys
@@ -106,19 +106,6 @@ def raster(bodies: list[body.Body], rounds: int, size: int = 256) -> None:
                 f"raster, {len(model.faces):,} faces, {size} px, {device}: "
                 f"{count / seconds:,.0f} pictures/s"
             )
-
-
-def _standing(
-    model: body.Body, size: int, count: int, device: str
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Projected vertices (count, V, 3) in the T pose, nine tenths of the picture high, and faces."""
-    turns = torch.eye(3).repeat(count, 24, 1, 1)
-    turns[:, 0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # upright in camera axes
-    place = torch.tensor([[0.0, 0.0, 2700.0]]).repeat(count, 1)
-    posed = model(turns, torch.zeros(count, model.shapes), place)
-    K = torch.tensor([[1.35 * size, 0, size / 2], [0, 1.35 * size, size / 2], [0, 0, 1]])
-    points = render.project(posed.vertices, K.repeat(count, 1, 1))
-    return points.to(device), model.faces.to(device)
 
 
 def pictures(bodies: list[body.Body], count: int, rounds: int) -> None:

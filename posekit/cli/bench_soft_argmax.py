@@ -5,7 +5,7 @@ Volumes of 64^3, forward and backward, as a last convolution leaves them in eith
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
 
@@ -58,29 +58,40 @@ def cpu(batches: Sequence[int], rounds: int, *, joints: int = 18, measure_memory
 
 
 def gpu(batches: Sequence[int] = (16, 64), joints: int = 18) -> None:
-    """On a GPU in float32 and bf16, also as a share of the speed at which memory is copied.
-
-    Three transfers of the logits are counted, the fewest possible: read forward, read and written
-    backward. A copy makes two.
-    """
+    """Print what `on_gpu` measures."""
     if not torch.cuda.is_available():
         print("soft-argmax, GPU: skipped, torch sees none here")
         return
     print(f"soft-argmax, {torch.cuda.get_device_name()}, forward and backward")
+    for row in on_gpu(batches, joints):
+        print(
+            f"soft-argmax, {row['batch']} x {joints} x 64^3, {row['kind']}, {row['layout']}, "
+            f"{row['way']}: {row['ms']:.2f} ms, {row['speed']:.2f}x the plain definition's speed, "
+            f"{row['copy']:.0%} of the copy bandwidth, {row['memory']:.2f}x the logits in extra "
+            "memory"
+        )
+
+
+def on_gpu(batches: Sequence[int], joints: int, device: str = "cuda") -> Iterator[dict]:
+    """On a GPU in float32 and bf16, also as a share of the speed at which memory is copied.
+
+    Three transfers of the logits are counted, the fewest possible: read forward, read and written
+    backward. A copy makes two. "speed" is beside the plain definition, "memory" in logits.
+    """
     for kind, layout, batch in product((torch.float32, torch.bfloat16), LAYOUTS, batches):
-        logits = volumes(batch, joints, layout, kind, "cuda")
+        logits = volumes(batch, joints, layout, kind, device)
         copy, leaf = torch.empty_like(logits), logits.detach()
         ways = {name: partial(step, way, logits) for name, way in WAYS.items()}
         ways["copy"] = partial(copy.copy_, leaf)
         medians = median_seconds({name: partial(_steps, way) for name, way in ways.items()})
         for name in WAYS:
             seconds = medians[name]
-            print(
-                f"soft-argmax, {batch} x {joints} x 64^3, {kind}, {layout}, {name}: "
-                f"{seconds / STEPS * 1e3:.2f} ms, {medians['plain'] / seconds:.2f}x the plain "
-                f"definition's speed, {1.5 * medians['copy'] / seconds:.0%} of the copy bandwidth, "
-                f"{_memory_of_gpu(ways[name], leaf):.2f}x the logits in extra memory"
-            )
+            yield {"way": name, "kind": str(kind), "layout": layout, "batch": batch} | {
+                "ms": seconds / STEPS * 1e3,
+                "speed": medians["plain"] / seconds,
+                "copy": 1.5 * medians["copy"] / seconds,
+                "memory": _memory_of_gpu(ways[name], leaf),
+            }
 
 
 def plain(logits: Tensor) -> Tensor:
@@ -114,7 +125,8 @@ def step(way: Callable[[Tensor], Tensor], logits: Tensor) -> None:
 def _steps(way: Callable[[], object]) -> None:
     for _ in range(STEPS):
         way()
-    torch.cuda.synchronize()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def memory(name: str, batch: int, joints: int, layout: str) -> float:
@@ -126,6 +138,8 @@ def memory(name: str, batch: int, joints: int, layout: str) -> float:
 
 def _memory_of_gpu(way: Callable[[], object], logits: Tensor) -> float:
     """Peak memory of one pass on the GPU beyond what is held before, in logits."""
+    if not torch.cuda.is_available():
+        return 0.0
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     way()
