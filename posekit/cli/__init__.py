@@ -245,7 +245,7 @@ def measure_speed(
     from posekit.cli import bench, bench_gpu
 
     if gpu:
-        bench_gpu.main(out, 14)
+        bench_gpu.main(out, 14.0)
     else:
         bench.main(quick)
 

@@ -42,7 +42,7 @@ FULL |= {"batch": 16}
 STEPS = 100  # of the loop
 
 
-def main(out: Path, minutes: float | int, *, device: str = "cuda", small: bool = False) -> None:
+def main(out: Path, minutes: float, *, device: str = "cuda", small: bool = False) -> None:
     """Measure everything in so many minutes, print it, and write it to the file `out`.
 
     `small` takes small inputs, to try this out on a CPU. RuntimeError where a GPU's numbers are not
@@ -183,7 +183,7 @@ def _passes(network: nn.Module, data, batch: Batch, device: str, steps: int) -> 
     return _rate(steps * len(batch), passes, device, rounds=3)
 
 
-def kim(size: str, seconds: float | int, device: str) -> list[dict]:
+def kim(size: str, seconds: float, device: str) -> list[dict]:
     """The trainings of Kim's notebook that are finished after so many seconds."""
     with tempfile.TemporaryDirectory(prefix="posekit-") as name:
         words = ["reproduce", "kim", "--size", size, "--seeds", "1"]

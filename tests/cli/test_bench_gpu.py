@@ -15,7 +15,7 @@ RUNS = Path(__file__).resolve().parents[2] / "results" / "runs"
 def test_all_of_it_runs_and_is_written_with_its_provenance(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bench_soft_argmax, "STEPS", 1)
     monkeypatch.setattr(bench_gpu, "kim", lambda size, seconds, device: [size, seconds, device])
-    bench_gpu.main(tmp_path / "gpu.json", 10, device="cpu", small=True)
+    bench_gpu.main(tmp_path / "gpu.json", 10.0, device="cpu", small=True)
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert found["versions"]["torch"] == torch.__version__ and "commit" in found
     twins = [row for row in found["soft-argmax"] if "equal" in row]
@@ -37,7 +37,7 @@ def test_other_numbers_than_the_cpus_are_an_error_after_the_file_is_written(tmp_
     made, calls = bench_gpu.soft_argmax, iter(range(9))
     monkeypatch.setattr(bench_gpu, "soft_argmax", lambda logits: made(logits) + 0.01 * next(calls))
     with pytest.raises(RuntimeError, match="cpu computes other numbers than the CPU"):
-        bench_gpu.main(tmp_path / "gpu.json", 0, device="cpu", small=True)
+        bench_gpu.main(tmp_path / "gpu.json", 0.0, device="cpu", small=True)
     assert json.loads((tmp_path / "gpu.json").read_text())["renderer"][0]["equal"]
 
 
@@ -53,6 +53,6 @@ def test_trainings_end_with_the_time(tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_one_line_says_so(tmp_path, capsys):
-    bench_gpu.main(tmp_path / "gpu.json", 14)
+    bench_gpu.main(tmp_path / "gpu.json", 14.0)
     assert capsys.readouterr().out == "torch sees no GPU here: nothing is measured\n"
     assert not (tmp_path / "gpu.json").exists()
