@@ -57,15 +57,19 @@ def contrast_section(page: Page) -> Iterator[str]:
 
 def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
     """Which of some differences exceed seed noise, and how large the others would have to be."""
-    sure = changes["beyond seed noise"].str.contains(",")
-    words = changes.loc[sure, "beyond seed noise"].str.removeprefix("yes, ")
-    names = "; ".join(f"{name} ({word})" for name, word in words.items())
+    answers = changes["beyond seed noise"]
+    sure, open_ = answers.str.contains(","), answers == "no"
+    words = answers[sure].str.removeprefix("yes, ")
+    found = "; ".join(f"{name} ({word})" for name, word in words.items())
     text = f"{len(words) or 'None'} of {len(changes)} exceed seed noise"
-    text += f": {names}." if names else "."
-    reach = ((changes["high"] - changes["low"]) / 2)[~sure].dropna()
+    text += f": {found}." if found else "."
+    held = answers[~sure & ~open_].value_counts()
+    if len(held):
+        text += f" Not compared: {', '.join(f'{count} {why}' for why, count in held.items())}."
+    reach = ((changes["high"] - changes["low"]) / 2)[open_].dropna()
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
-        which = " of the others" if names else ""
+        which = " of the others" if found else ""
         text += f" Smallest detectable difference{which}: {' to '.join(ends)} {unit}."
     return text
 

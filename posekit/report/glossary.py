@@ -43,8 +43,6 @@ GLOSSARY = {
     "paper; below 0.05 it decides",
     "audit": "a paper's printed numbers held against each other and against its claims",
     "card": "one published rule of evaluation, under a name of its own; those used are below",
-    "headline": "the number of a card itself: of a loss, its value after the epoch at which the "
-    "paper compares",
     "MSE": "mean squared error, as the card has it",
     "ours": "in tables, the method of the paper itself as rebuilt here; with a suffix, another "
     "reading of what its text leaves open",

@@ -89,10 +89,17 @@ def _reproducibility(page: Page) -> Iterator[str]:
 
 
 def _decided(page: Page) -> Iterator[str]:
-    titles = {"What holds": page.holds, "What does not hold": page.with_verdict(*FAILS)}
-    for title, claims in titles.items():
-        yield f"### {title}"
-        yield "\n".join(map(bullet, claims)) or "Nothing so far."
+    """What holds, counts of networks in one line, and what does not."""
+    counts = [judged for judged in page.holds if judged.claim.kind == "structure"]
+    lines = [bullet(judged) for judged in page.holds if judged.claim.kind != "structure"]
+    if counts:
+        names = linked(judged.claim.id for judged in counts)
+        text = f"Counts of the networks as printed, or in the order claimed ({names})"
+        lines.append(f"- {text}: **reproduced**")
+    yield "### What holds"
+    yield "\n".join(lines) or "Nothing so far."
+    yield "### What does not hold"
+    yield "\n".join(map(bullet, page.with_verdict(*FAILS))) or "Nothing so far."
 
 
 def cost(page: Page) -> str:
@@ -111,7 +118,7 @@ def cost(page: Page) -> str:
 
 def summary(page: Page) -> str:
     """How many claims got each verdict, specification checks apart."""
-    counts = Counter(claim.verdict for claim in page.own if claim not in page.checks)
+    counts = Counter(claim.verdict for claim in page.own if claim.verdict != "as specified")
     words = [f"{counts[word]} {word}" for word in reversed(WORDS) if counts[word]]
     if page.checks:
         words.append(f"{len(page.checks)} specification checks, which show nothing about the paper")

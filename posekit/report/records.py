@@ -35,7 +35,8 @@ def cost_table(records: list[Record]) -> pd.DataFrame:
     for job, group in sorted(jobs.items()):
         means = [_mean(record.costs.get(name) for record in group) for name in COSTS]
         devices = ", ".join(sorted({record.device for record in group}))
-        rows.append((*job, str(len(group)), *means, devices, run_links(group)))
+        title = job[0].replace("taught by cmu", "trained on CMU, leave-one-performer-out")
+        rows.append((title, *job[1:], str(len(group)), *means, devices, run_links(group)))
     head = ["Job", "Size", "Trained on", ">Seeds", ">Seconds a run", ">Samples a second"]
     head += [">Peak memory, MB", "Device", "Runs"]
     return pd.DataFrame(rows, columns=head, dtype=object)

@@ -1,10 +1,13 @@
 """A judged claim in words: the verdict and its reasons, each number named and short."""
 
 from collections.abc import Iterable
+from statistics import fmean
 
+from posekit.claims.expressions import Quantity, names
 from posekit.claims.finding import HOLDS, Finding
 from posekit.claims.ledger import Judged, labels
-from posekit.claims.numbers import number, number_within
+from posekit.claims.numbers import Interval, number, number_within
+from posekit.claims.paper import Part
 from posekit.report.markdown import escape
 
 LONG = 11  # characters of a printed number: 0.00114283, and a sign
@@ -55,7 +58,7 @@ def printed_cell(judged: Judged) -> str:
 
 def measured_cell(judged: Judged) -> str:
     """Mean, interval, margin, seeds and data of what was measured, part by part."""
-    text = _labelled(judged, map(_interval, judged.parts))
+    text = _labelled(judged, map(_measured, judged.claim.parts, judged.parts))
     margins = [part.margin for part in judged.parts]
     text += f", margin {'; '.join(margins)}" if any(margins) else ""
     data = "; ".join(dict.fromkeys(part.data for part in judged.parts if part.data))
@@ -71,6 +74,27 @@ def _labelled(judged: Judged, texts: Iterable[str], mark: str = " ") -> str:
     """The texts there are, each under the label of its part."""
     pairs = zip(labels(judged.claim), texts)
     return "; ".join(f"{label}{mark}{text}" if label else text for label, text in pairs if text)
+
+
+def _measured(part: Part, found: Finding) -> str:
+    """A value, or a difference and the means of the two sides that it is of, with their unit."""
+    compared = isinstance(part.left, Quantity) and part.relation != "=" and names(part.right)
+    if not found.sample or not compared:
+        return _interval(found)
+    units = (entry.unit for entry in part.printed.values() if entry.unit)
+    sides = (found.sample.left, _plain(part, found) or found.sample.bare or found.sample.right)
+    pair = (fmean(each.value for each in side) for side in sides)
+    text = " against ".join(map(number, pair))
+    text = " ".join(filter(None, (text, next(units, ""))))
+    return f"{text}, difference {_interval(found)}" if found.low else text
+
+
+def _plain(part: Part, found: Finding) -> list[Interval]:
+    """The values of a single quantity on the right that stands in a formula, as in 0.9 * b."""
+    if isinstance(part.right, Quantity) or len(found.sample.used) != 2:
+        return []
+    key = found.sample.used[1], part.card, found.sample.data
+    return [Interval.exact(r.values[key]) for r in found.sample.records if key in r.values]
 
 
 def _interval(part: Finding) -> str:

@@ -316,7 +316,8 @@ def test_a_page_says_of_an_order_what_size_it_is_of_and_which_reading_does_not_s
     papers = papers_folder(tmp_path / "papers", "kim")
     page = render(tmp_path, papers)[tmp_path / "kim.md"]
     [line] = [line for line in page.splitlines() if line.startswith("- Adam beats Adam with sch")]
-    assert "**reproduced**, E6, adam-original -0.0000200" in line
+    sides = "adam-original 0.0012 against 0.00122 MSE, difference -0.0000200"
+    assert f"**reproduced**, E6, {sides}" in line
     assert "n = 3 on mpii, size small, but adam-original: with never-original for" in line
     rows = {row["Id"].split("`")[1]: row for row in table_under(page, "## Claims")}
     assert (rows["kim-037"]["Verdict"], rows["kim-037"]["Measured"]) == ("not run", "")
