@@ -76,21 +76,25 @@ class Augmented:
         self, indices: Int64[Tensor, " B"], epoch: int = 0
     ) -> tuple[Float[Tensor, "B 3 H W"], Tensor | Batch]:
         """The pictures of these indices, augmented as in `epoch`, with their targets."""
-        turns, device = self.album.turns, self.device
+        turns, device, held = self.album.turns, self.device, self.album.batch
         rows = indices if turns is None else turns.epoch(epoch)[indices]
+        # What decides here is read on the host: a GPU would have to wait for its own work.
+        varied = held.has_joints3d[rows] if self.only_3d else torch.ones(len(rows)).bool()
         chosen = self.batch[rows.to(self.batch.images.device)].to(device)
-        if turns is not None:  # a picture that is shown twice is not augmented twice alike
-            chosen = replace(chosen, index=indices.to(device))
-        varied = chosen.has_joints3d if self.only_3d else torch.ones_like(chosen.has_joints3d)
-        frames = []
+        if turns is None:
+            numbers = held.index[rows]
+        else:  # a picture that is shown twice is not augmented twice alike
+            numbers, chosen = indices, replace(chosen, index=indices.to(device))
+        how = {"epoch": epoch, "numbers": numbers[varied].tolist()}
         if self.whole and varied.any():
-            frames = read_frames(self.album, rows[varied.cpu()].tolist(), chosen.images[varied])
+            own = rows[varied]
+            how["frames"] = read_frames(self.album, own.tolist(), held.images[own])
         if varied.all():
-            chosen = self.augment(chosen, epoch=epoch, frames=frames)
+            chosen = self.augment(chosen, **how)
         elif varied.any():
-            order = torch.cat([varied.nonzero(), (~varied).nonzero()]).flatten().argsort()
-            changed = self.augment(chosen[varied], epoch=epoch, frames=frames)
-            chosen = join([changed, chosen[~varied]])[order]
+            first, rest = (part.nonzero()[:, 0].to(device) for part in (varied, ~varied))
+            changed = self.augment(chosen[first], **how)
+            chosen = join([changed, chosen[rest]])[torch.cat([first, rest]).argsort()]
         return unit_range(chosen.images), self.targets(chosen)
 
 
@@ -107,9 +111,11 @@ def augment(
     epoch: int = 0,
     occluders: Occluders = (),
     frames: Sequence[Frame] = (),
+    numbers: Sequence[int] | None = None,
 ) -> Batch:
     """The batch augmented as in `epoch` of a training with this `seed`; with `frames`, from these.
 
+    Each sample's random numbers are those of its number, by default the batch's `index`.
     Raises ValueError for a name that is not in AUGMENTATIONS, and where the augmentation pastes
     things and there are no `occluders`.
     """
@@ -118,10 +124,11 @@ def augment(
             names = ", ".join(f'"{name}"' for name in AUGMENTATIONS)
             raise ValueError(f'no augmentation "{augmentation}", there are {names}')
         augmentation = AUGMENTATIONS[augmentation]
+    numbers = batch.index.tolist() if numbers is None else numbers
     how, edges = {"seed": seed, "epoch": epoch}, [frame.edges for frame in frames] or repeat(())
     draws = [
         augmentation.draw(each, batch.size, edges=edge, **how)
-        for each, edge in zip(batch.index.tolist(), edges, strict=False)
+        for each, edge in zip(numbers, edges, strict=False)
     ]
     return apply(batch, draws, occluders, frames)
 
@@ -158,7 +165,7 @@ def apply(
             _cover(picture, cover, draw, occluders, rectangle)
     depth = batch.joints3d.new_tensor([draw.depth for draw in draws])
     batch = replace(batch, joints3d=batch.joints3d * depth[:, None, None])
-    if covered.any():
+    if any(draw.placed or draw.erased[2] for draw in draws):
         batch = _hide(batch, covered)
     colour = torch.tensor([draw.colour for draw in draws])
     if (colour != 1).any():

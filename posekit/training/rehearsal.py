@@ -118,6 +118,9 @@ def rehearsed(
     few = _Few(data, max(2, min(batch, NUMBERS // one.numel())))
     inputs, targets = few.samples(torch.arange(min(few.count, batch)), 0)
     again = torch.arange(batch) % len(inputs)
+    if hasattr(data, "on"):  # it augments on the device that trains
+        with _Watch(sends=True):
+            data.on("meta").samples(torch.arange(few.count), 0)
     step = storageless(network, inputs[again], targets[again], loss)
     epochs = min(recipe["epochs"], EPOCHS)
     short = dict(recipe) | {"batch": len(inputs), "epochs": epochs}
@@ -183,15 +186,18 @@ def _moved(loss: Callable) -> Callable:
 
 
 class _Watch(TorchDispatchMode):
-    """Adds up what operations on the device "meta" read and write, and refuses the wrong ones."""
+    """Adds up what operations on the device "meta" read and write, and refuses the wrong ones.
+
+    With `sends`, tensors may come from the CPU, as the pictures of a batch do.
+    """
 
     aten = torch.ops.aten
     READS = aten._local_scalar_dense, aten.nonzero, aten.equal, aten.masked_select, aten._unique2
     MASKED = aten.index, aten.index_put, aten.index_put_  # by a mask they need its values
 
-    def __init__(self):
+    def __init__(self, *, sends: bool = False):
         super().__init__()
-        self.traffic = 0
+        self.traffic, self.sends = 0, sends
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         given, packet = list(_tensors((args, kwargs or {}))), function.overloadpacket
@@ -204,7 +210,8 @@ class _Watch(TorchDispatchMode):
             raise RuntimeError(f"{function} gets a tensor of {tuple(left[0].shape)} on the CPU")
         made = function(*args, **(kwargs or {}))
         outputs = list(_tensors(made))
-        if given and not there and any(each.is_meta for each in outputs):
+        sent = given and not there and any(each.is_meta for each in outputs)
+        if sent and not self.sends:
             raise RuntimeError(
                 f"{function} sends a tensor of {tuple(given[0].shape)} from the CPU: here a GPU "
                 "would wait for the host"

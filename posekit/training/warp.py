@@ -68,7 +68,8 @@ def warp(
     moved one, not clipped. Joints that are UNKNOWN stay at 0. Pictures on a CPU are done by OpenCV, else by torch, and differ by at
     most a few grey levels.
     """
-    kind, back = batch.joints2d.dtype, torch.linalg.inv(matrices)
+    kind, host = batch.joints2d.dtype, matrices.device.type == "cpu"
+    back = torch.linalg.inv_ex(matrices, check_errors=host).inverse  # a check makes a GPU wait
     orthogonal, flipped = _orthogonal_parts(matrices)
     order = _sides(flipped, batch.skeleton.mirror)
     joints2d = _place(matrices, batch.joints2d.take_along_dim(order[..., None], dim=1))
@@ -84,10 +85,11 @@ def warp(
         for name in ("masks", "parts")
         if (labels := getattr(batch, name)) is not None
     }
-    if "parts" in maps and flipped.any():
+    if "parts" in maps:
         twins = torch.arange(256, dtype=torch.uint8, device=flipped.device)
         twins[: len(PART_TWINS)] = twins.new_tensor(PART_TWINS)
-        maps["parts"][flipped] = twins[maps["parts"][flipped].long()]
+        other = twins[maps["parts"].long()]
+        maps["parts"] = torch.where(flipped[:, None, None], other, maps["parts"])
     return replace(
         batch,
         images=pixels(batch.images, back, smooth=True) if images is None else images,
@@ -139,7 +141,8 @@ def _orthogonal_parts(
     """What the matrices do to camera space, a rotation or a mirroring, and which of them mirror."""
     linear = matrices[:, :2, :2]
     determinant = linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]
-    orthogonal = torch.eye(3).to(matrices).repeat(len(matrices), 1, 1)
+    same = torch.eye(3, dtype=matrices.dtype, device=matrices.device)
+    orthogonal = same.repeat(len(matrices), 1, 1)
     orthogonal[:, :2, :2] = linear / determinant.abs().sqrt()[:, None, None]
     return orthogonal, determinant < 0
 

@@ -1,18 +1,25 @@
 """Rehearsals: real shapes, a few samples, and costs that add up."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
-from test_study import TASK, Points
+from builders.batch import make_batch
+from test_study import RECIPE, TASK, Points
 from torch import nn
 from torch.nn.functional import mse_loss
 
+from posekit.data.albums import Album, single
 from posekit.models import costs
 from posekit.models.costs import DEVICES, Cost, Device
 from posekit.models.pruning import mask
-from posekit.training import rehearsal
+from posekit.studio.scene.occluders import shapes
+from posekit.training import integral, rehearsal
+from posekit.training.augment import Augmented
+from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.data_sets import DataSets
 from posekit.training.rehearsal import storageless
 from posekit.training.study import Study
@@ -118,6 +125,37 @@ def test_a_tensor_that_is_sent_from_the_cpu_is_found():
 
     with pytest.raises(RuntimeError, match=r"_to_copy.* sends a tensor of \(2,\) from the CPU"):
         storageless(nn.Linear(2, 2), torch.rand(4, 2), torch.zeros(4, 2), loss)
+
+
+@pytest.mark.parametrize("kinds", ["all in 3D", "some in 2D only", "with parts"])
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_no_augmentation_waits_for_the_device(name, kinds):
+    batch = make_batch(4, size=(48, 64))
+    if kinds == "some in 2D only":
+        has = torch.tensor([True, False, True, False])
+        batch = replace(batch, has_joints3d=has, masks=None, parts=None)
+    things = tuple(shapes(np.random.default_rng(0), 5))
+    album = Album("pictures", "1", batch, single(4), occluders=things)
+    for whole in (False, True):
+        how = {"only_3d": True, "whole": whole, "device": "meta"}
+        with rehearsal._Watch(sends=True):
+            inputs, _ = Augmented(album, name, integral.targets, **how).samples(torch.arange(4), 1)
+        assert inputs.is_meta and inputs.shape == (4, 3, 48, 64)
+
+
+def test_data_that_wait_for_the_device_are_found(folder):
+    class Waiting(Points):
+        def on(self, device):
+            made = Waiting("p")
+            made.tensors = tuple(each.to(device) for each in self.tensors)
+            return made
+
+        def samples(self, indices, epoch):
+            x, y = (each[indices.to(each.device)] for each in self.tensors)
+            return (x if x.sum() > -1e9 else -x), y
+
+    with pytest.raises(RuntimeError, match="needs a value: here a GPU would wait"):
+        Study("kim").train(TASK, {"line": {}}, Waiting("p"), recipe=RECIPE, shape={})
 
 
 # ---- what is cut
