@@ -7,12 +7,24 @@ import os
 import re
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
+
+UNTIL = "POSEKIT_UNTIL"  # environment variable: when to stop, in seconds since 1970
+
+
+class OutOfTime(Exception):
+    """What was to be done is not: the time that there was for it is up. It can go on later."""
+
+
+def time_is_up() -> bool:
+    """Whether the moment of POSEKIT_UNTIL has come."""
+    return time.time() >= float(os.environ.get(UNTIL) or "inf")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

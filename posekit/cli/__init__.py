@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +10,10 @@ from typing import Annotated
 import typer
 
 import posekit
+from posekit import system
 from posekit.cli.data import app as data_app
 from posekit.cli.maintain import app as maintain_app
 from posekit.cli.networks import evaluate, predict, runs
-from posekit.system import pick_device
 from posekit.training.runs import ROOT
 from posekit.training.settings import SIZES
 
@@ -76,11 +77,15 @@ def reproduce_papers(
     processes: Annotated[
         int, typer.Option(help="How many do one training: of a CPU, or a GPU each.", min=1)
     ] = 1,
+    hours: Annotated[
+        float, typer.Option(help="Stop after so many; 0: when all is done.", min=0)
+    ] = 0,
     dry_run: Annotated[bool, typer.Option(help="Print the papermill commands only.")] = False,
 ) -> None:
     """Run the notebooks of papers with papermill and write their results.
 
-    Finished runs are not done again; an interrupted one goes on where it stopped. Results of a
+    Finished runs are not done again; an interrupted one goes on where it stopped. With --hours
+    trainings stop at a checkpoint when the time is up, and what is left is printed. Results of a
     larger size or of more seeds are never replaced by those of a smaller one.
     """
     from posekit.cli import reproduce as jobs
@@ -99,8 +104,9 @@ def reproduce_papers(
     given = jobs.shares(notebooks, parameters | more)
     jobs.check_inputs(parameters | ({"device": "cpu"} if cluster.from_words(on) else {}))
     os.environ[cluster.ON] = on  # for the kernels of the notebooks
+    os.environ[system.UNTIL] = str(time.time() + 3600 * hours) if hours else ""
     os.environ[together.PROCESSES] = str(processes)
-    together.check(processes, str(pick_device(device)) if on == "processes" else "cpu")
+    together.check(processes, str(system.pick_device(device)) if on == "processes" else "cpu")
     for paper, notebook in notebooks.items():
         if dry_run:
             print(jobs.command(notebook, given[paper]))
@@ -109,6 +115,13 @@ def reproduce_papers(
         print(f"{paper}: running {notebook.name} {about}", flush=True)
         try:
             jobs.reproduce(paper, given[paper], out)
+        except system.OutOfTime as error:
+            later = list(notebooks)[list(notebooks).index(paper) + 1 :]
+            print(f"the time is up. {paper}: {error}")
+            if later:
+                print(f"not begun: {', '.join(later)}")
+            print("the same command goes on from here")
+            return
         except KeyboardInterrupt:
             print("posekit: stopped; the same command goes on from here", file=sys.stderr)
             raise typer.Exit(130) from None

@@ -23,7 +23,7 @@ from posekit.cli import RESULTS
 from posekit.data import folders, need_place
 from posekit.data.check import CHECKS
 from posekit.data.published import kinds as published_kinds
-from posekit.system import pick_device, write_text
+from posekit.system import OutOfTime, pick_device, write_text
 from posekit.training.runs import ROOT, cache_folder
 from posekit.training.settings import SIZES
 
@@ -208,8 +208,9 @@ def command(notebook: Path, parameters: Mapping) -> str:
 def reproduce(paper: str, parameters: Mapping, out: Path) -> Path:
     """Run the notebook of `paper` and return its executed copy, `out`/executed/PAPER.ipynb.
 
-    The copy appears only when every cell ran. RuntimeError tells which cell did not; what had
-    been trained until then is kept, and the next call goes on from there.
+    The copy appears only when every cell ran. RuntimeError tells which cell did not, OutOfTime what
+    is left when the time is up; what had been trained until then is kept, and the next call goes on
+    from there.
     """
     notebook = notebooks()[paper_of(paper)]
     parameters = shares({paper: notebook}, parameters)[paper]
@@ -245,6 +246,9 @@ def _run(notebook: Path, part: Path, parameters: Mapping, folder: Path | None = 
             extra_arguments=["--IPKernelApp.capture_fd_output=False", "--log-level=50"],
         )
     except papermill.PapermillExecutionError as error:
+        if error.ename == OutOfTime.__name__:
+            part.unlink(missing_ok=True)
+            raise OutOfTime(error.evalue) from None
         begins = error.source.strip().partition("\n")[0]
         raise RuntimeError(
             f"{notebook.name} failed in cell [{error.exec_count}], `{begins}`: "

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from posekit.system import progress, write_text, write_whole
+from posekit.system import UNTIL, OutOfTime, progress, time_is_up, write_text, write_whole
 from posekit.training.code_digest import sources
 from posekit.training.runs import Engine, Job, cache_folder, versions
 
@@ -173,7 +173,8 @@ class Task:
         """Do the job. RuntimeError where this node has other code or versions than the sender."""
         os.environ["POSEKIT_HEADLESS"] = "1"
         os.environ["POSEKIT_CACHE"] = str(self.cache)
-        os.environ.pop(ON, None)
+        for name in (ON, UNTIL):  # a task's time is Slurm's
+            os.environ.pop(name, None)
         here = versions()
         if other := [name for name, wanted in self.versions.items() if here.get(name) != wanted]:
             pairs = ", ".join(f"{n} {here.get(n)} instead of {self.versions[n]}" for n in other)
@@ -232,7 +233,8 @@ def _kept(path: Path, fingerprint: str):
 
 
 def _wait(tickets: Mapping[str, Job], cache: Path) -> None:
-    """Return when all jobs have records. RuntimeError for the first task that can't make one."""
+    """Return when all jobs have records. RuntimeError for the first task that can't make one;
+    OutOfTime when the time for waiting is up."""
     left, gone, pause = dict(tickets), set(), 0.5
     done = len(left)
     with progress([], "runs on Slurm", done) as bar:
@@ -252,6 +254,8 @@ def _wait(tickets: Mapping[str, Job], cache: Path) -> None:
                 if held or (task in gone and task not in state and not job.done):
                     raise RuntimeError(_failure(task, job, cache))
             gone = {task for task in left if task not in state}  # a record may come a little later
+            if left and time_is_up():
+                raise OutOfTime("the tasks go on; the same command waits for them again")
             if left:
                 time.sleep(pause)
 

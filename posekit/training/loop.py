@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 from torch.optim.swa_utils import get_swa_multi_avg_fn
 
-from posekit.system import progress, read_sealed, write_sealed
+from posekit.system import OutOfTime, progress, read_sealed, time_is_up, write_sealed
 from posekit.training.processes import add_up, member, processes, share, train_together
 
 # With their defaults: beta 0.9 and 0.999 (Kingma and Ba), RMSprop's alpha 0.99 and epsilon 1e-8.
@@ -99,7 +99,8 @@ def train(
     With a `checkpoint` path the state is saved there every `checkpoint_seconds`, and a second call
     goes on from it: weights, optimiser, schedule, random states and the position in the data. A
     checkpoint that is damaged is named, and the training starts again. Raises ValueError when the
-    loss is no longer finite or the checkpoint is of another training.
+    loss is no longer finite or the checkpoint is of another training, and OutOfTime after a
+    checkpoint when the time is up (`system.time_is_up`).
 
     The device never has to answer within an epoch: its work is queued ahead. With
     `recipe.accumulate` the loss is taken for a mean over the samples, and batch normalisation
@@ -145,9 +146,11 @@ def train(
         torch.save(state, content)
         write_sealed(checkpoint, content.getvalue())
         saved = time.perf_counter()
+        if time_is_up() and epoch < recipe.epochs:
+            raise OutOfTime(f"{label}: epoch {epoch + 1} of {recipe.epochs}, step {step}")
 
     def due() -> bool:
-        late = time.perf_counter() - saved >= checkpoint_seconds
+        late = time.perf_counter() - saved >= checkpoint_seconds or time_is_up()
         return checkpoint is not None and late and rank == 0
 
     forward = torch.compile(network) if recipe.compiled else network

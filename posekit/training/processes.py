@@ -16,7 +16,8 @@ import pickle
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from datetime import timedelta
 from functools import partial
@@ -199,3 +200,14 @@ def start_worker(parent: int, free: SimpleQueue) -> None:
         ctypes.CDLL(None).prctl(die_with_parent, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+
+
+@contextmanager
+def one_thread(device: str) -> Iterator[None]:
+    """On the CPU torch has one thread meanwhile."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if device == "cpu" else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -31,9 +31,9 @@ from filelock import FileLock, Timeout
 
 from posekit.claims.measurements import record_digest
 from posekit.metrics.protocol import Row
-from posekit.system import check_folder, file_digest, progress, write_text
+from posekit.system import OutOfTime, check_folder, file_digest, progress, time_is_up, write_text
 from posekit.training.code_digest import code_digest
-from posekit.training.processes import gpus_for, processes, start_worker
+from posekit.training.processes import gpus_for, one_thread, processes, start_worker
 
 Key = TypeVar("Key")
 WEIGHTS = "network.pt"  # how the names of files with a run's weights end
@@ -157,11 +157,17 @@ class Job:
         return cached(self.folder / "record.json") is not None
 
     def run(self) -> Run:
-        """The finished run. Raises ValueError for a quantity that is not a finite number."""
+        """The finished run.
+
+        Raises ValueError for a quantity that is not a finite number, and OutOfTime instead of
+        beginning when the time is up.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder / "lock", self.identity["job"]), _one_thread(self.device):
+        with _locked(self.folder / "lock", self.identity["job"]), one_thread(self.device):
             record = cached(self.folder / "record.json")
             if record is None:
+                if time_is_up():
+                    raise OutOfTime(self.identity["job"])
                 record = self._record()
                 record |= {"digest": record_digest(record)}
                 write_text(self.folder / "record.json", _dump(record))
@@ -234,8 +240,20 @@ def run_all(
     over this machine's GPUs, one on each.
 
     On a CPU a job has one thread wherever it runs, so its numbers don't depend on how many cores
-    there are, and a busy machine slows it no more than it must.
+    there are, and a busy machine slows it no more than it must. Raises OutOfTime, which says what
+    is left, when the time is up: jobs that had begun have their checkpoints.
     """
+    try:
+        return _run_all(jobs, workers, engine)
+    except OutOfTime:
+        left = [
+            f"{j.identity['job']}, seed {j.identity['seed']}" for j in jobs.values() if not j.done
+        ]
+        shown = "; ".join(left[:8]) + ("; ..." if len(left) > 8 else "")
+        raise OutOfTime(f"{len(left)} of {len(jobs)} runs of this step are left: {shown}") from None
+
+
+def _run_all(jobs: Mapping[Key, Job], workers: int, engine: Engine | None) -> dict[Key, Run]:
     todo = [job for job in jobs.values() if not job.done]
     if engine and todo:
         engine.run(todo)
@@ -247,7 +265,7 @@ def run_all(
     if workers < 2:
         return {key: job.run() for key, job in progress(jobs.items(), "runs", len(jobs))}
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's dead threads
-    free = spawn.SimpleQueue()
+    free, stopped = spawn.SimpleQueue(), None
     for number in range(workers):
         free.put(gpus[number % len(gpus)] if gpus else "")
     with ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), free)) as pool:
@@ -255,6 +273,8 @@ def run_all(
         for finished in progress(as_completed(submitted), "runs", len(todo)):
             try:
                 finished.result()
+            except OutOfTime as error:  # the others stop by themselves, at their checkpoints
+                stopped = error
             except BrokenProcessPool:
                 raise RuntimeError(
                     "a worker process was killed, perhaps for want of memory; start the same "
@@ -263,17 +283,9 @@ def run_all(
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+    if stopped:
+        raise stopped
     return {key: job.run() for key, job in jobs.items()}
-
-
-@contextlib.contextmanager
-def _one_thread(device: str) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if device == "cpu" else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _locked(path: Path, job: str) -> contextlib.AbstractContextManager:

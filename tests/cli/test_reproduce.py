@@ -199,3 +199,17 @@ def test_preparing_runs_the_cells_up_to_the_last_that_reads_data_before_a_traini
     assert line.startswith("tiny: its pictures are kept; ")
     assert (tmp_path / "read").read_text() == "small" and not (tmp_path / "late").exists()
     assert [path.name for path in reproduce.NOTEBOOKS.iterdir()] == ["tiny.ipynb"]
+
+
+def test_a_notebook_whose_time_is_up_says_what_is_left_and_leaves_the_results(
+    notebook, tmp_path, command
+):
+    notebook("from posekit.system import *", "raise OutOfTime('2 of 3 runs are left')")
+    words = ("reproduce", "--size", "smoke", "--out", tmp_path / "out", "--hours", "0.5")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reproduce, "shares", lambda chosen, given: {"tiny": {"size": given["size"]}})
+        patch.setenv("POSEKIT_UNTIL", "")
+        status, said, _ = command(*words)
+    assert status == 0 and "the time is up. tiny: 2 of 3 runs are left" in said
+    assert "the same command goes on" in said
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from posekit.system import pick_device, read_sealed, write_sealed
+from posekit.system import OutOfTime, pick_device, read_sealed, write_sealed
+from posekit.training import loop
 from posekit.training.loop import OPTIMISERS, Recipe, _feed, train
 from posekit.training.runs import Measured, job
 
@@ -286,6 +287,29 @@ def test_an_interruption_inside_an_epoch_changes_nothing(recipe, tmp_path):
     assert resumed.carried > 0
     assert resumed.samples == history.samples
     assert same(weights(whole), weights(parts))
+
+
+def test_when_the_time_is_up_training_stops_at_a_checkpoint_and_nothing_is_lost(
+    tmp_path, monkeypatch
+):
+    whole, spent = network(), []
+    history = train(whole, problem(), RECIPE, loss=nn.functional.mse_loss, seed=3)
+
+    def loss(*args):
+        spent.append(1)
+        return nn.functional.mse_loss(*args)
+
+    options = {"loss": loss, "seed": 3, "checkpoint": tmp_path / "state.pt"}
+    for stop in (3, 8, 20):  # steps of 8 an epoch, 32 in all
+        monkeypatch.setattr(loop, "time_is_up", lambda stop=stop: len(spent) >= stop)
+        parts = network()
+        with pytest.raises(OutOfTime, match=f"epoch {stop // 8 + 1} of 4, step {stop % 8}"):
+            train(parts, problem(), RECIPE, **options)
+        assert len(spent) == stop
+    parts = network()
+    monkeypatch.setattr(loop, "time_is_up", lambda: len(spent) >= 32)  # too late to stop
+    assert train(parts, problem(), RECIPE, **options).losses == history.losses
+    assert len(spent) == 32 and same(weights(whole), weights(parts))
 
 
 def slow(*args):

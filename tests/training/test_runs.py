@@ -8,6 +8,7 @@ import time
 import pytest
 import torch
 
+from posekit.system import UNTIL, OutOfTime, time_is_up
 from posekit.training import runs
 from posekit.training.runs import Measured
 
@@ -268,3 +269,27 @@ def test_one_gpu_one_run_over_all_of_them_or_one_that_was_chosen_is_one_job_at_a
     assert pids(count=1) == pids(device="cuda:1") == {os.getpid()}
     monkeypatch.setenv("POSEKIT_PROCESSES", "2")
     assert pids() == {os.getpid()}
+
+
+def until_it_is_up(config, seed, folder, data):
+    while not time_is_up():
+        time.sleep(0.01)
+    if not (folder / "begun").exists():
+        (folder / "begun").touch()
+        raise OutOfTime("at a checkpoint")
+    return Measured([("mpjpe/ours", "card", "studio", 1.0)])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_when_the_time_is_up_what_is_left_is_told_and_goes_on_later(workers, monkeypatch):
+    jobs = {seed: runs.job(until_it_is_up, seed=seed, **JOB) for seed in range(4)}
+    monkeypatch.setenv(UNTIL, str(time.time() + 1.0))
+    with pytest.raises(OutOfTime, match="4 of 4 runs of this step are left: ours, seed 0; ours,"):
+        runs.run_all(jobs, workers=workers)
+    begun = [each for each in jobs.values() if (each.folder / "begun").exists()]
+    assert len(begun) <= workers  # and none began afterwards
+    for each in jobs.values():
+        each.folder.mkdir(parents=True, exist_ok=True)
+        (each.folder / "begun").touch()
+    monkeypatch.setattr(runs, "time_is_up", lambda: False)
+    assert len(runs.run_all(jobs, workers=1)) == 4
