@@ -19,10 +19,11 @@ What `posekit rehearse PAPER --size SIZE` found, with generated pictures and pos
 otherwise: one seed of every training. Every training went through data, loss, backward pass, \
 optimiser, checkpoint, evaluation, figures and records at its real shapes. Operations, bytes and \
 memory are counted on one step at the real batch, without storage. Hours on a GPU are computed, not \
-measured: the operations at {100 * OPERATIONS:.0f} % of the device's dense peak (bfloat16 for pictures, TF32 \
-else) and then the bytes at {100 * TRAFFIC:.0f} % of its bandwidth, no operations fused; evaluation is not \
-in them. Hours here are those of a few samples on one thread of a CPU, times all samples. Memory \
-is that of weights, gradients, two moments and activations."""
+measured: the operations at {100 * OPERATIONS:.0f} % of the device's dense peak (bfloat16 for \
+pictures, TF32 else) and then the bytes at {100 * TRAFFIC:.0f} % of its bandwidth, no operations \
+fused; evaluation is not in them, nor is the time to launch operations, which binds batches as \
+small as Tran et al.'s 24 poses. Hours here are those of a few samples on one thread of a CPU, \
+times all samples. Memory is that of weights, gradients, two moments and activations."""
 
 
 def path_of(results: Path, paper: str, size: str) -> Path:
