@@ -26,6 +26,23 @@ def test_links_lead_somewhere(page):
     assert not missing
 
 
+def rows(page):
+    lines = (ROOT / page).read_text().splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    found = ((re.match(r"\[.*?\]\((?:results/)?(\w+)\.md\)", row[0]), row) for row in cells)
+    return {slug[1]: row for slug, row in found if slug and len(row) > 4}
+
+
+def test_the_table_of_papers_has_the_numbers_of_the_results():
+    """Paper, counts, orders decided, mistakes: in results/README.md in columns 3 to 7."""
+    results = rows("results/README.md")
+    assert set(rows("README.md")) == set(results)
+    for slug, (_, counts, orders, mistakes, _) in rows("README.md").items():
+        _, _, _, confirmed, claimed, held, otherwise, errors, _ = results[slug]
+        decided = f"{int(held) + int(otherwise)} of {claimed}"
+        assert (counts, orders, mistakes) == (confirmed, decided, errors), slug
+
+
 def blocks(language):
     found = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     return [text for own, text in found if own == language]

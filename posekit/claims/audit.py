@@ -176,7 +176,7 @@ def _text_and_code(part: Part) -> str:
     if text.source == "recovered" or code.source != "recovered":
         return ""
     what = split(text.quantity)[0].removeprefix("recipe_").replace("_", " ")
-    return f"{what}: the text says {text.text}, {code.where} has {code.text}"
+    return f"{what}: {text.text} in the text, {code.text} in {code.where}"
 
 
 def _named(entries: Iterable[Printed]) -> str:

@@ -17,11 +17,15 @@ _DECIDED = (*HOLDS, "contradicted", "inconclusive")
 def bullet(judged: Judged) -> str:
     """A claim in a line: statement, verdict, what it rests on, and the remark on it."""
     claim = judged.claim
-    text = f"- {escape(claim.statement)} (`{claim.id}`): **{judged.verdict}**"
+    text = f"- {escape(claim.statement)} ([{claim.id}](#{claim.id})): **{judged.verdict}**"
     if judged.verdict == "inconsistent":
-        audits = [part.audit for part in judged.parts]
-        reasons = [_labelled(judged, [audit.words for audit in audits], ": ")]
-        reasons += dict.fromkeys(audit.source for audit in audits)
+        failed = [part.verdict == judged.verdict for part in judged.parts]
+        words = [part.audit.words if fails else "" for part, fails in zip(judged.parts, failed)]
+        reasons = [_labelled(judged, words, ": ")]
+        for part, fails in zip(judged.parts, failed):
+            told = " in the text, " in part.audit.words  # names the document, too
+            reasons += [part.audit.source] if fails and not told else []
+        reasons = list(dict.fromkeys(reasons))
         overruled = next((part.overruled for part in judged.parts if part.overruled), "")
         parts = ["; ".join(filter(None, reasons))]
         if overruled and claim.kind != "structure":
@@ -73,7 +77,11 @@ def measured_cell(judged: Judged) -> str:
 def _labelled(judged: Judged, texts: Iterable[str], mark: str = " ") -> str:
     """The texts there are, each under the label of its part."""
     pairs = zip(labels(judged.claim), texts)
-    return "; ".join(f"{label}{mark}{text}" if label else text for label, text in pairs if text)
+    return "; ".join(
+        f"{label}{mark}{text}" if label and not text.startswith(f"{label}: ") else text
+        for label, text in pairs
+        if text
+    )
 
 
 def _measured(part: Part, found: Finding) -> str:
