@@ -12,6 +12,7 @@ from builders.batch import make_batch, project
 
 from posekit.data.batch import HIDDEN, SEEN
 from posekit.studio.scene.occluders import shapes
+from posekit.training import augmentations
 from posekit.training.augment import apply, augment, matrices
 from posekit.training.augmentations import (
     AUGMENTATIONS,
@@ -173,6 +174,24 @@ def test_every_epoch_seed_and_sample_has_random_numbers_of_its_own():
 
     drawn_turns = {turns(a, b, c) for a in range(6) for b in range(6) for c in range(6)}
     assert len(drawn_turns) == 216
+
+
+def test_what_is_drawn_is_that_of_a_new_generator_for_each_part_of_each_sample(monkeypatch):
+    def new(seed, epoch, sample, part):
+        counter = [0, part, sample, epoch]
+        return np.random.Generator(np.random.Philox(key=[seed, 0], counter=counter))
+
+    def drawn():
+        names = ("kim", "bouchiat", "bae", "choi2021")
+        return [
+            AUGMENTATIONS[name].draw(sample, (64, 48), seed=seed, epoch=epoch)
+            for name in names
+            for sample, seed, epoch in [(0, 0, 0), *((7 * k, 3, k % 5) for k in range(40))]
+        ]
+
+    ours = drawn()
+    monkeypatch.setattr(augmentations, "_generator", new)
+    assert drawn() == ours
 
 
 def test_a_part_more_changes_nothing_of_the_rest():
