@@ -23,7 +23,8 @@ measured: the operations at {100 * OPERATIONS:.0f} % of the device's dense peak 
 pictures, TF32 else) and then the bytes at {100 * TRAFFIC:.0f} % of its bandwidth, no operations \
 fused; evaluation is not in them, nor is the time to launch operations, which binds batches as \
 small as Tran et al.'s 24 poses. Hours here are those of a few samples on one thread of a CPU, \
-times all samples. Memory is that of weights, gradients, two moments and activations."""
+times all samples. Memory is that of weights, gradients, two moments and activations. Rehearsals \
+took their time beside other work."""
 
 
 def path_of(results: Path, paper: str, size: str) -> Path:
