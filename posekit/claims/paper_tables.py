@@ -256,6 +256,8 @@ class _Filler:
             values, records = zip(*seeds.values())
             level = self.measurements.evidence(home, data, len(values), records, [name])
             text = mean_text(values)
+            if unit == "yes=1":
+                text = {"1": "yes", "0": "no"}.get(text, text)
             found.append(Measured(text, len(values), level, data, size, unit, values))
         rank = lambda m: (m.evidence, m.n >= FEWEST, SIZES.index(m.size))
         return max(found, key=rank, default=None)

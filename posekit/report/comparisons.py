@@ -1,11 +1,10 @@
 """The parts of a paper's page that compare trained networks: differences, and which to take."""
 
 from collections.abc import Iterator
-from itertools import groupby
 
 import pandas as pd
 
-from posekit.claims.contrasts import Contrast, differences
+from posekit.claims.contrasts import Contrast
 from posekit.claims.measurements import Record, values_by_data
 from posekit.claims.numbers import number
 from posekit.claims.selection import Question, choose, counted
@@ -34,17 +33,9 @@ DIFFERENCES = (
 
 def contrast_section(page: Page) -> Iterator[str]:
     """Each change that the paper tries: its measured difference, and whether that is seed noise."""
-    groups = [list(group) for _, group in groupby(page.contrasts, key=lambda c: c.measure)]
-    tables = [
-        (data, size, group, differences(group, values, page.paper, page.family))
-        for (data, size), values in values_by_data(page.records).items()
-        for group in groups
-    ]
-    tables = [each for each in tables if not each[-1].empty]
-    if not tables:
-        return
-    yield DIFFERENCES
-    for i, (data, size, group, changes) in enumerate(tables):
+    if page.changes:
+        yield DIFFERENCES
+    for i, (data, size, group, changes) in enumerate(page.changes):
         metric, part, card = group[0].measure
         after = f", {part.replace('-', ' ')}" if part else ""
         title = f"{metric}{after} by {card} on {data}{generated(data)}, size {size}"
@@ -53,6 +44,24 @@ def contrast_section(page: Page) -> Iterator[str]:
         shown = table(pd.DataFrame(rows, columns=[*head, ">Gain, %", "Verdict"]))
         text = f"{noise_sentence(changes, group[0].unit)}\n\n{shown}\n"
         yield f"**{title}**\n\n{text}" if i == 0 else folded(title, text)
+
+
+def changes_in_short(page: Page) -> str:
+    """What came out of the first measure of the changes that the paper tries, in a sentence."""
+    if not page.changes:
+        return ""
+    *_, changes = page.changes[0]
+    answers = changes["beyond seed noise"].str.removeprefix("yes, ").replace("no", "not decided")
+    told = ", ".join(f"{count} {word}" for word, count in answers.value_counts().items())
+    gains = changes[["one gain", "another gain"]].stack().dropna()
+    many = "1 change" if len(changes) == 1 else f"{len(changes)} changes"
+    text = f"of {many} tried on trained networks: {told}"
+    if len(gains):
+        ends = dict.fromkeys(f"{100 * gain:.0f}" for gain in (gains.min(), gains.max()))
+        text += (
+            f" (these networks have closed {' to '.join(ends)} % of the gap to a perfect result)"
+        )
+    return text
 
 
 def noise_sentence(changes: pd.DataFrame, unit: str) -> str:

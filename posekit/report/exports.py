@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from posekit.claims.contrasts import differences
 from posekit.claims.ledger import Judged, labels
-from posekit.claims.measurements import Record, value_table, values_by_data
+from posekit.claims.measurements import Record, value_table
 from posekit.claims.paper import load_metrics
 from posekit.claims.statistics import t_interval
 from posekit.report.page import Page
@@ -68,21 +67,14 @@ def _claim_rows(judged: Judged) -> Iterator[Row]:
 
 
 def _change_rows(page: Page) -> Iterator[Row]:
-    measures = dict.fromkeys(contrast.measure for contrast in page.contrasts)
-    for (data, size), values in values_by_data(page.records).items():
-        for measure in measures:
-            group = [contrast for contrast in page.contrasts if contrast.measure == measure]
-            changes = differences(group, values, page.paper, page.family)
-            for contrast in group:
-                if contrast.name in changes.index:
-                    about = {"paper": page.slug, "change": contrast.name, "with": contrast.one}
-                    about |= {"without": contrast.another, "metric": contrast.metric}
-                    about |= {"slice": contrast.slice, "protocol": contrast.card, "data": data}
-                    yield (
-                        about
-                        | {"size": size, "unit": contrast.unit}
-                        | dict(changes.loc[contrast.name])
-                    )
+    for data, size, group, changes in page.changes:
+        for contrast in group:
+            if contrast.name in changes.index:
+                about = {"paper": page.slug, "change": contrast.name, "with": contrast.one}
+                about |= {"without": contrast.another, "metric": contrast.metric}
+                about |= {"slice": contrast.slice, "protocol": contrast.card, "data": data}
+                about |= {"size": size, "unit": contrast.unit}
+                yield about | dict(changes.loc[contrast.name])
 
 
 def _network_rows(page: Page) -> Iterator[Row]:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from posekit.claims.audit import load_errata
-from posekit.claims.contrasts import load_contrasts
+from posekit.claims.contrasts import Contrast, differences, load_contrasts
 from posekit.claims.family import Family
 from posekit.claims.finding import CONFIRMED
 from posekit.claims.ledger import Judged, judge_claims, tests
-from posekit.claims.measurements import Record
+from posekit.claims.measurements import Record, values_by_data
 from posekit.claims.paper import load_paper, read_table
 from posekit.claims.paper_tables import paper_tables
 from posekit.claims.selection import load_questions
@@ -61,6 +64,17 @@ class Page:
         """All comparisons of trained networks on the page, which correct each other's p."""
         findings = [part for judged in self.claims for part in judged.parts]
         return tests(self.paper, self.records, findings)
+
+    @cached_property
+    def changes(self) -> list[tuple[str, str, list[Contrast], pd.DataFrame]]:
+        """Data set, size, changes of one measure, and what was measured of them (`differences`)."""
+        groups = [list(group) for _, group in groupby(self.contrasts, key=lambda c: c.measure)]
+        made = [
+            (data, size, group, differences(group, values, self.paper, self.family))
+            for (data, size), values in values_by_data(self.records).items()
+            for group in groups
+        ]
+        return [each for each in made if not each[-1].empty]
 
     @property
     def checks(self) -> list[Judged]:

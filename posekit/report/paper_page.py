@@ -17,7 +17,7 @@ from posekit.claims.paper import Claim, split
 from posekit.claims.paper_tables import MARKS
 from posekit.claims.statistics import FEWEST
 from posekit.claims.verdict import WORDS
-from posekit.report.comparisons import choice_section, contrast_section
+from posekit.report.comparisons import changes_in_short, choice_section, contrast_section
 from posekit.report.deployment_table import way_tables
 from posekit.report.glossary import STUDIO
 from posekit.report.markdown import Markdown, escape, folded, link, table
@@ -60,6 +60,8 @@ def found(page: Page) -> str:
     if score.orders:
         text = f"of {_of(score.orders, 'claimed order')} {score.as_claimed or 'none'} confirmed"
         texts.append(text + (f", {score.otherwise} contradicted" if score.otherwise else ""))
+    if tried := changes_in_short(page):
+        texts.append(tried)
     if score.printed:
         texts.append(
             f"of {_of(score.printed, 'printed accuracy number')} {score.tested or 'none'} tested on "

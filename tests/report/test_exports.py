@@ -1,0 +1,60 @@
+"""Tables of results for other programs: safe to open, one thing a row, no lists in cells."""
+
+import csv
+import io
+
+import pytest
+
+from posekit.claims.paper import FOLDER
+from posekit.report.exports import comparisons_csv, ledger_csv, networks_csv, safe
+from posekit.report.overview import load_records
+from posekit.report.page import Page, total
+
+RESULTS = FOLDER.parents[1] / "results"
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    """Kim's claims with the committed records."""
+    return Page("kim", load_records(RESULTS / "runs"), RESULTS, FOLDER)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+a", "-a", "@SUM(A1)", "- 3", "-1.5 mm"])
+def test_what_a_spreadsheet_would_run_is_text(text):
+    assert safe(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["-1.5", "+2e-5", "0.3", "a = b", ""])
+def test_numbers_and_other_text_stay_as_they_are(text):
+    assert safe(text) == text
+
+
+def test_a_claim_has_a_row_for_each_comparison(page):
+    found = rows(ledger_csv([page]))
+    wanted = [(c.claim.id, n) for c in page.claims for n in range(1, 1 + len(c.claim.parts))]
+    assert [(row["id"], int(row["part"])) for row in found] == wanted
+    assert all(" " not in row["first run"] and ";" not in row["printed"] for row in found)
+
+
+def test_a_change_is_a_row_with_its_p_and_gains(page):
+    found = {(r["change"], r["slice"], r["metric"]): r for r in rows(comparisons_csv([page]))}
+    row = found["RAdam instead of RMSprop", "", "loss"]
+    assert (row["n"], row["unit"], row["beyond seed noise"]) == ("5", "%", "undertrained")
+    assert float(row["one gain"]) < 0 < float(row["another gain"]) < 0.5
+    assert float(row["low"]) < float(row["mean"]) < float(row["high"])
+
+
+def test_a_network_is_a_row_with_its_floor(page):
+    found = {(r["network"], r["protocol"]): r for r in rows(networks_csv([page]))}
+    row = found["rmsprop-reduced", "kim-train-loss"]
+    assert row["floor"] == "nothing" and float(row["mean"]) < float(row["floor value"])
+    assert (RESULTS / row["first run"]).is_file()
+
+
+def test_a_score_counts_what_is_printed_and_sums_over_papers(page):
+    assert (page.score.printed, page.score.tested, page.score.confirmed) == (6, 0, 5)
+    assert total([page.score, page.score]) == tuple(2 * number for number in page.score)
