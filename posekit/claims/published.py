@@ -1,7 +1,8 @@
-"""Networks that give the same numbers as the published code: papers/parity.json.
+"""Networks, metrics and losses that give the published code's numbers: papers/parity.json.
 
 `posekit parity` (posekit.inference.parity) writes the file. What is counted in such a network is as
-good as counted in the published one: evidence E2, an independent reference.
+good as counted in the published one: evidence E2, an independent reference. So is what is measured
+of a loss, where it is just what was compared.
 """
 
 import json
@@ -65,21 +66,28 @@ setting of a training, a loss or a time is none of them."""
 
 
 def records(folder: Path = FOLDER) -> dict[str, dict]:
-    """What was compared, by the name of the network; nothing where the file is not there.
+    """What was compared, by its name; nothing where the file is not there.
 
     Each has project, commit, compared (in words), largest (the largest difference of two outputs in
-    root mean squares of that output), covers (networks of claims by paper), outputs (digests).
+    root mean squares of that output), outputs (digests) and, by paper, covers (a network: networks
+    of claims) or decides (a metric or a loss: quantities of claims).
     """
     file = folder / RECORDS
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 @cache
-def _covered(paper: str) -> frozenset[str]:
-    return frozenset(name for r in records().values() for name in r["covers"].get(paper, ()))
+def _named(what: str, paper: str) -> frozenset[str]:
+    """What the records cover or decide of a paper's claims."""
+    known = (record.get(what, {}).get(paper, ()) for record in records().values())
+    return frozenset(name for names in known for name in names)
 
 
 def equal_to_published(paper: str, quantities: Iterable[str]) -> bool:
-    """Whether all quantities are counts in networks that equal the published ones."""
-    named = [split(quantity) for quantity in quantities]
-    return all(metric in COUNTS and subject in _covered(paper) for metric, subject, _ in named)
+    """Whether all quantities are counts in networks, or of losses, that equal the published ones."""
+    for quantity in quantities:
+        metric, subject, _ = split(quantity)
+        counted = metric in COUNTS and subject in _named("covers", paper)
+        if not counted and quantity not in _named("decides", paper):
+            return False
+    return True

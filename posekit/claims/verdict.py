@@ -136,7 +136,7 @@ def _by_sample(case: Case, sample: Sample) -> Finding:
         ruling = ordering_rule(mean, -1 if part.relation[0] == "<" else 1, level)
         finding = order_finding(*ruling, part, mean, sample)
     if level == "E2" and not sample.data:
-        finding.note("the network gives the same numbers as the published code")
+        finding.note("the same numbers as those of the published code")
     finding.evidence, finding.data, finding.sample = level, sample.data, sample
     finding.n = str(finding.estimate.n) if finding.estimate else "1"  # a count is one count
     if finding.verdict == "inconclusive":

@@ -234,7 +234,7 @@ def start_paper(
 def parity(
     folder: Annotated[Path, typer.Argument(help="A folder with your clones, such as SPIN.")],
 ) -> None:
-    """Compare the networks with the published code again, and write the records anew.
+    """Compare networks, metrics and losses with the published code again; rewrite the records.
 
     This imports and runs the projects' code, at the commits that the records name: do it only with
     clones that you trust.

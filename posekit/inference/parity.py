@@ -1,24 +1,20 @@
-"""Our networks held against the published code: the same weights, the same inputs, the same numbers.
+"""Networks and rules held against the published code: the same weights, the same inputs.
 
 The published code is not part of posekit. `posekit parity FOLDER` imports it from the user's clones,
 fills its networks and ours with the same numbers, and writes how far the outputs lie apart, with a
 digest of the published outputs, to papers/parity.json; tests hold our networks to these digests.
 
-The numbers: a tensor called `name` here, after the rules of its layout (`published_layouts`), gets
-u from numpy's RandomState([0, crc32(name)]).uniform(-1, 1), in the order of memory: weights of two
-or more dimensions sqrt(3 / fan_in) u, vectors of weights and variances 1 + 0.4 u, all others
-0.2 u. Pictures are (1 + u) / 2, standardised poses u.
+The numbers are those of `parity_numbers`: weights by their names, pictures (1 + u) / 2, standardised
+poses u. Metrics and losses are held against the published ones in the same way (`parity_rules`).
 
 B samples, H x W pixels.
 """
 
 import json
-import math
 import subprocess
 import sys
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -31,6 +27,8 @@ from torch import Tensor, nn
 
 from posekit.claims import published
 from posekit.claims.paper import FOLDER
+from posekit.inference.parity_numbers import numbers, uniform
+from posekit.inference.parity_rules import RULES, Rule
 from posekit.inference.published_layouts import LAYOUTS, OF_255
 from posekit.models import checkpoint
 from posekit.models.checkpoint import About
@@ -168,28 +166,15 @@ CASES: Mapping[str, Case] = {
 }  # fmt: skip
 
 
+ALL: Mapping[str, Case | Rule] = {**CASES, **RULES}
+
+
 # ---- the same numbers ----------------------------------------------------------------------------
-def numbers(name: str, shape: tuple[int, ...]) -> Tensor:
-    """The values of the tensor `name`, as the module's head says."""
-    if name.endswith("num_batches_tracked"):
-        return torch.zeros(shape, dtype=torch.int64)
-    values = _uniform(name, shape)
-    if len(shape) > 1 and not name.startswith("start_"):
-        return values * math.sqrt(3 / math.prod(shape[1:]))
-    around_one = name.endswith(("weight", "running_var"))
-    return 1 + 0.4 * values if around_one else 0.2 * values
-
-
-def _uniform(name: str, shape: tuple[int, ...]) -> Tensor:
-    generator = np.random.RandomState([0, zlib.crc32(name.encode())])
-    return torch.from_numpy(generator.uniform(-1, 1, shape).astype(np.float32))
-
-
 def inputs(case: Case) -> Tensor:
     """Pictures, or standardised poses of Human3.6M's 17 joints."""
     if case.about.kind == "lifting":
-        return _uniform("inputs", (16, 34))
-    return (1 + _uniform("inputs", (TOGETHER, 3, case.about.side, case.about.side))) / 2
+        return uniform("inputs", 16, 34)
+    return (1 + uniform("inputs", TOGETHER, 3, case.about.side, case.about.side)) / 2
 
 
 def published_inputs(case: Case) -> Tensor:
@@ -206,8 +191,10 @@ def published_inputs(case: Case) -> Tensor:
     return (given - mean) / deviation
 
 
-def ours(case: Case) -> dict[str, Tensor]:
-    """The outputs of our network."""
+def ours(case: Case | Rule) -> dict[str, Tensor]:
+    """The outputs of our network, or of our metric or loss."""
+    if isinstance(case, Rule):
+        return case.ours()
     network = checkpoint.build(case.about)
     filled: nn.Module = network.network if case.about.kind == "lifting" else network
     state = {name: numbers(name, tuple(v.shape)) for name, v in filled.state_dict().items()}
@@ -269,15 +256,16 @@ def from_digest(made: Outputs, known: Mapping[str, Mapping]) -> float:
 
 
 def measure(folder: Path | str, records: Path = RECORDS) -> list[str]:
-    """Compare every network whose project is in `folder`, rewrite its record; a line on each.
+    """Compare all whose project is in `folder`, rewrite its record; a line on each.
 
     The projects' code is imported: do this only with clones that you trust. Each is taken at the
-    commit that its case names, whatever is checked out. ETH's BoTNet needs the package einops. FileNotFoundError when no project is there.
+    commit that its case names, whatever is checked out. ETH's BoTNet needs the package einops.
+    FileNotFoundError when no project is there.
     """
     folder = Path(folder)
-    found = {name: case for name, case in CASES.items() if _clone(folder, case.project).is_dir()}
+    found = {name: case for name, case in ALL.items() if _clone(folder, case.project).is_dir()}
     if not found:
-        names = sorted({case.project for case in CASES.values()})
+        names = sorted({case.project for case in ALL.values()})
         raise FileNotFoundError(f"{folder} has no clone of {', '.join(names)}")
     known = json.loads(records.read_text(encoding="utf-8")) if records.is_file() else {}
     lines = []
@@ -289,7 +277,9 @@ def measure(folder: Path | str, records: Path = RECORDS) -> list[str]:
             "commit": case.commit,
             "compared": _compared(case, theirs),
             "largest": float(f"{difference:.2g}"),
-            "covers": {paper: list(names) for paper, names in case.covers.items()},
+            _claims(case): {
+                paper: list(names) for paper, names in getattr(case, _claims(case)).items()
+            },
             "outputs": digest(theirs),
         }
         lines.append(f"{name}: {known[name]['compared']}; largest difference {difference:.2g} rms")
@@ -299,11 +289,18 @@ def measure(folder: Path | str, records: Path = RECORDS) -> list[str]:
 
 def _text(known: Mapping) -> str:
     """The records as JSON, one a line."""
-    rows = (f"{json.dumps(n)}: {json.dumps(known[n])}" for n in CASES if n in known)
+    rows = (f"{json.dumps(n)}: {json.dumps(known[n])}" for n in ALL if n in known)
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
-def _compared(case: Case, made: Outputs) -> str:
+def _claims(case: Case | Rule) -> str:
+    """What its record says of papers' claims: networks that it covers, quantities that it decides."""
+    return "decides" if isinstance(case, Rule) else "covers"
+
+
+def _compared(case: Case | Rule, made: Outputs) -> str:
+    if isinstance(case, Rule):
+        return case.compared
     taken = "poses" if case.about.kind == "lifting" else f"picture of {case.about.side} px"
     what = ", ".join(f"{name} {'x'.join(map(str, v.shape[1:]))}" for name, v in made.items())
     return f"{what} of {len(inputs(case))} {taken}"
@@ -313,11 +310,11 @@ def _clone(folder: Path, project: str) -> Path:
     return folder / project.partition("/")[2]
 
 
-def _published(folder: Path, name: str, case: Case) -> dict[str, Tensor]:
-    """The outputs of the published network, from a process of its own in a copy of its code."""
+def _published(folder: Path, name: str, case: Case | Rule) -> dict[str, Tensor]:
+    """The outputs of the published code, from a process of its own in a copy of its code."""
     with tempfile.TemporaryDirectory() as place:
         _check_out(folder, case.project, case.commit, case.folders, Path(place, "code"))
-        if case.layout == "bae":  # its network imports SPIN's geometry
+        if getattr(case, "layout", "") == "bae":  # its network imports SPIN's geometry
             spin = CASES["SPIN, ResNet-50"]
             _check_out(folder, spin.project, spin.commit, ("utils",), Path(place, "code"))
         out = Path(place, "outputs.npz")
@@ -332,9 +329,9 @@ def _published(folder: Path, name: str, case: Case) -> dict[str, Tensor]:
 
 
 def _check_out(folder: Path, project: str, commit: str, parts: tuple[str, ...], to: Path) -> None:
-    """Folders of a project as they were at a commit; FileNotFoundError when the clone lacks it."""
+    """Folders and files of a project as they were at a commit; FileNotFoundError when the clone lacks it."""
     clone = _clone(folder, project)
-    code = [f"{part}/*.py" for part in parts]
+    code = [part if part.endswith(".py") else f"{part}/*.py" for part in parts]
     command = ["git", "-C", str(clone), "archive", commit, *code]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:

@@ -199,7 +199,7 @@ def _where_next(pages: list[Page], others: Iterable[str]) -> Iterator[str]:
     yield "- [comparisons.csv](comparisons.csv): every change that was tried, with its interval"
     yield "- [networks.csv](networks.csv): every network that was tested, with its errors"
     if "parity.md" in others:
-        yield "- [parity.md](parity.md): networks that were held against the published code"
+        yield "- [parity.md](parity.md): networks, metrics and losses held against published code"
     if "costs.md" in others:
         yield "- [costs.md](costs.md): hours, memory and price of the sizes on named devices"
     yield (

@@ -1,4 +1,4 @@
-"""Counts in networks that equal the published code are evidence E2, everything else is not."""
+"""Counts in networks and losses that equal the published code are E2, everything else is not."""
 
 import json
 
@@ -19,6 +19,9 @@ from posekit.claims.published import equal_to_published
         ("choi2021", ["latency_ms/large/cpu"], False),  # a time
         ("kim", ["stem_params/reduced"], False),
         ("kim", ["params/large"], False),  # another paper's
+        ("choi2021", ["loss_error/large", "flat_gradient/large"], True),  # the loss was compared
+        ("choi2021", ["loss_error/large", "flat_depth/large"], False),  # the targets were not
+        ("tran2022", ["loss_error/ours"], False),
         ("nobody", ["params/large"], False),
     ],
 )

@@ -1,16 +1,18 @@
-"""Our networks give the numbers of the published code, measured once and kept as digests."""
+"""Networks, metrics and losses give the published code's numbers, kept as digests."""
 
 import json
 import math
 import zlib
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from posekit.claims import published
-from posekit.inference import parity
-from posekit.inference.parity import CASES, apart, digest, from_digest, numbers
+from posekit.inference import parity, parity_rules
+from posekit.inference.parity import CASES, RULES, apart, digest, from_digest, numbers
 
 KNOWN = published.records()
 
@@ -20,6 +22,40 @@ def test_the_network_gives_the_published_outputs(name):
     record = KNOWN[name]
     assert record["commit"] == CASES[name].commit and record["largest"] < 1e-4
     assert from_digest(parity.ours(CASES[name]), record["outputs"]) < parity.TOLERANCE
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_metric_or_a_loss_gives_the_published_numbers(name):
+    record, rule = KNOWN[name], RULES[name]
+    assert (record["commit"], record["compared"]) == (rule.commit, rule.compared)
+    assert record["largest"] < 1e-5
+    assert from_digest(parity.ours(rule), record["outputs"]) < 3e-5
+
+
+def test_other_rules_are_told_apart(monkeypatch):
+    """A scale more in the alignment, another mean, z of flat pictures, a slant of the rows."""
+
+    def apart_from(name):
+        return from_digest(RULES[name].ours(), KNOWN[name]["outputs"])
+
+    protocols = parity_rules.PROTOCOLS
+    similar = replace(protocols["h36m-moon-p1"], alignment="similarity")
+    mean = replace(protocols["h36m-evoskeleton-p1"], zero_columns=0)
+    changed = {"h36m-moon-p1": similar, "h36m-evoskeleton-p1": mean}
+    monkeypatch.setattr(parity_rules, "PROTOCOLS", protocols | changed)
+    straight = replace(parity_rules.PCKH_PROTOCOLS["mpii-naman-pckh"], slant=0.0)
+    monkeypatch.setattr(parity_rules, "PCKH_PROTOCOLS", {"mpii-naman-pckh": straight})
+    taught = parity_rules.joint_loss
+    monkeypatch.setattr(parity_rules, "joint_loss", partial(taught, z_of_2d="zero"))
+    for name in (
+        "MobileHumanPose, PA-MPJPE",
+        "EvoSkeleton, P1",
+        "Naman, PCKh",
+        "ETH, loss of joints",
+    ):
+        assert apart_from(name) > 1e-3, name
+    assert apart_from("MobileHumanPose, loss") > 1e-3
+    assert apart_from("MobileHumanPose, MPJPE") < 1e-5
 
 
 def test_another_network_is_told_apart():
@@ -59,16 +95,22 @@ def test_digests_keep_shape_size_and_values():
 
 
 def test_records_name_commits_and_claims_that_there_are():
-    from posekit.claims.paper import slugs
+    from posekit.claims.paper import load_paper, slugs
 
     text = parity.RECORDS.read_text()
-    assert list(json.loads(text)) == list(CASES)
+    assert list(json.loads(text)) == list(parity.ALL)
     for record in KNOWN.values():
-        assert len(record["commit"]) == 40 and set(record["covers"]) <= set(slugs())
+        covers, decides = record.get("covers", {}), record.get("decides", {})
+        assert len(record["commit"]) == 40 and covers.keys() | decides.keys() <= set(slugs())
+        for paper, quantities in decides.items():
+            named = {q for claim in load_paper(paper).claims for p in claim.parts for q in p.names}
+            assert set(quantities) <= named
 
 
 def test_a_folder_without_clones_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="has no clone of Naman-ntc/.*nkolot/SPIN"):
+    with pytest.raises(
+        FileNotFoundError, match="has no clone of Naman-ntc/.*nkolot/SPIN, una-dino"
+    ):
         parity.measure(tmp_path)
     (tmp_path / "SPIN").mkdir()
     with pytest.raises(FileNotFoundError, match="SPIN has no models, utils at commit 2476c43"):
