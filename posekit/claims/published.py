@@ -83,6 +83,11 @@ def _named(what: str, paper: str) -> frozenset[str]:
     return frozenset(name for names in known for name in names)
 
 
+def is_count(quantities: Iterable[str]) -> bool:
+    """Whether all are counts in a network, not measured of a loss."""
+    return all(split(quantity)[0] in COUNTS for quantity in quantities)
+
+
 def equal_to_published(paper: str, quantities: Iterable[str]) -> bool:
     """Whether all quantities are counts in networks, or of losses, that equal the published ones."""
     for quantity in quantities:

@@ -42,6 +42,7 @@ from posekit.claims.learning import learning
 from posekit.claims.measurements import SIZES, Measurements, Sample
 from posekit.claims.numbers import compare, short
 from posekit.claims.paper import Claim, Part, metric_of, split
+from posekit.claims.published import is_count
 from posekit.claims.statistics import (
     ALPHA,
     FEWEST,
@@ -136,7 +137,8 @@ def _by_sample(case: Case, sample: Sample) -> Finding:
         ruling = ordering_rule(mean, -1 if part.relation[0] == "<" else 1, level)
         finding = order_finding(*ruling, part, mean, sample)
     if level == "E2" and not sample.data:
-        finding.note("the same numbers as those of the published code")
+        what = "network" if is_count(sample.used) else "loss"
+        finding.note(f"the {what} gives the same numbers as the published code")
     finding.evidence, finding.data, finding.sample = level, sample.data, sample
     finding.n = str(finding.estimate.n) if finding.estimate else "1"  # a count is one count
     if finding.verdict == "inconclusive":
