@@ -42,6 +42,7 @@ def main(quick: bool = False) -> None:
     raster(bodies, rounds)
     pictures(bodies, 15 if quick else 100, rounds)
     augmentations(16 if quick else 64, rounds)
+    training(8 if quick else 40)
     batches = (4,) if quick else (4, 16)
     soft_argmax = partial(bench_soft_argmax.cpu, batches, rounds, measure_memory=not quick)
     soft_argmax()  # last: its volumes raise the peak memory
@@ -139,6 +140,16 @@ def augmentations(count: int, rounds: int) -> None:
     }
     for name, seconds in median_seconds(ways, rounds).items():
         print(f"augmentation, {name}: {count / seconds:,.0f} pictures/s")
+
+
+def training(steps: int) -> None:
+    """The training loop beside forward and backward passes alone, and its share of waiting."""
+    how = {"size": 64, "channels": 32, "batch": 16, "steps": steps}
+    for row in bench_gpu.loop(how, "cpu"):
+        print(
+            f"training, hourglass, 64 px: {row['pictures/s']:,.0f} pictures/s, {row['share']:.0%} "
+            f"of forward and backward alone, {row['waited for data']:.1%} of the time waiting for data"
+        )
 
 
 def _peak() -> float:

@@ -36,10 +36,17 @@ from posekit.training.losses import heatmap_loss
 from posekit.training.runs import provenance
 
 COPY, PLAIN = 0.6, 3.0  # soft-argmax: share of the copy bandwidth, and speed beside its definition
-SMALL = {"batches": (1,), "joints": 1, "pictures": 2, "size": 64, "channels": 16, "batch": 4}
+SMALL = {
+    "batches": (1,),
+    "joints": 1,
+    "pictures": 2,
+    "size": 64,
+    "channels": 16,
+    "batch": 4,
+    "steps": 4,
+}
 FULL = {"batches": (16, 64), "joints": 18, "pictures": 256, "size": 256, "channels": 256}
-FULL |= {"batch": 16}
-STEPS = 100  # of the loop
+FULL |= {"batch": 16, "steps": 100}
 
 
 def main(out: Path, minutes: float, *, device: str = "cuda", small: bool = False) -> None:
@@ -141,12 +148,14 @@ def standing(
 
 
 def loop(how: dict, device: str) -> Iterator[dict]:
-    """Kim's network in the training loop, augmentation and all, beside its passes alone."""
+    """Kim's network in the training loop, augmentation and all, beside its passes alone.
+
+    `how` has the pictures' size, the network's channels, the batch, and steps of the loop.
+    """
     side, batch = how["size"], how["batch"]
     pictures = Wild("train", 4 * batch, size=side, skeleton=MPII16, people=1)
     album = albums.read(pictures, "people", workers=0)
-    steps = 4 if how is SMALL else STEPS
-    count = max(1, steps // (len(album) // batch))
+    count = max(1, how["steps"] // (len(album) // batch))
     network = StackedHourglass(stem="reduced", channels=how["channels"], modules=2)
     network = network.to(device, memory_format=torch.channels_last)
     data = Augmented(album, "kim", heatmaps.targets, seed=0, device=device)
@@ -154,7 +163,7 @@ def loop(how: dict, device: str) -> Iterator[dict]:
     go = partial(train, network, data, loss=heatmap_loss, seed=0, device=device)
     go(recipe)  # what the first steps cost
     history = go(Recipe(epochs=count, batch=batch, rate=1e-4, optimiser="rmsprop"))
-    alone = _passes(network, data, album.batch[:batch], device, 3 if how is SMALL else 20)
+    alone = _passes(network, data, album.batch[:batch], device, max(3, how["steps"] // 5))
     rate = history.samples / history.seconds
     yield {
         "network": "reduced",
