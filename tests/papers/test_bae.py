@@ -82,7 +82,8 @@ LOGITS = {  # networks that hand over their 1000 numbers of ImageNet: torchvisio
 }
 ALIKE = ("resnet50", "resnet50-pruned", "densenet169", "densenet201", "densenet169-nofc2")
 ALIKE += ("densenet169-nofc2-2it",)
-WRONG = [f"bae-{n:03d}" for n in (3, 27, 28, 29, 30, 120, 121)]
+WRONG = [f"bae-{n:03d}" for n in (3, 29, 120, 121)]
+OPEN = ["bae-027", "bae-028"]  # what fails by a threshold of ours alone
 MPJPE = [card for column, (_, card) in COLUMNS.items() if column.endswith("MPJPE")]
 STUDIO = "studio-pictures"
 
@@ -129,9 +130,9 @@ def test_without_runs_nothing_is_reproduced_and_nothing_measured():
         ("structure", "not derivable"): 1,
         ("structure", "inconsistent"): 2,
         ("structure", "needs hardware"): 1,
-        ("ordering", "not run"): 8,
+        ("ordering", "not run"): 9,
         ("ordering", "needs data"): 2,
-        ("ordering", "inconsistent"): 3,
+        ("ordering", "inconclusive"): 2,
         ("speed", "needs hardware"): 1,
         ("speed", "not run"): 1,
     }
@@ -273,14 +274,13 @@ def test_no_claim_and_no_difference_names_a_card_that_is_not_here():
 def test_the_audit_finds_the_papers_mistakes_by_itself():
     found = findings(BAE.paper)
     assert set(found["what"]) == {"claim"}
-    assert sorted(set(found["name"])) == WRONG
+    assert sorted(set(found["name"])) == sorted([*WRONG, *OPEN])
     assert BAE.ledger.index[BAE.ledger["verdict"] == "inconsistent"].tolist() == WRONG
     told = {
         3: "3494447 = 2747691 fails",  # text and Table VI
         27: "6.11 <= 2 fails; 7.4 <= 2 fails",  # points of accuracy, DenseNet-121
         28: "273.95 <= 194.58 fails; 287.97 <= 176.535 fails; 353.41 <= 204.12 fails",
         29: "1 = 0 fails",  # SPIN has not learnt from 3DPW
-        30: "71.11 < 71.37 holds; 76.1138 < 71.37 fails",  # printed, and noted
         120: "126.00 = 125.9358 fails",
         121: "71.11 = 76.1138 fails",
     }
@@ -391,10 +391,13 @@ def test_every_order_is_decided_by_three_trainings_of_each(number, values, cards
     assert ordered(number, turned, cards).verdict == "contradicted"
 
 
-def test_an_order_that_the_paper_contradicts_says_what_was_measured_all_the_same():
+def test_printed_numbers_that_fail_by_a_threshold_of_ours_leave_it_to_measurement():
     row = ordered(28, TRAINED, MPJPE)
-    assert (row.verdict, row.evidence) == ("inconsistent", "E0")
-    assert "by measurement supported (E3)" in row.note
+    assert (row.verdict, row.evidence) == ("supported", "E3")
+    assert "the printed numbers fail it by a threshold of ours alone" in row.note
+    assert BAE.ledger.loc["bae-028", "reason"] == "threshold of ours"
+    worse = ordered(28, TRAINED | {"densenet121": 230}, MPJPE)
+    assert (worse.verdict, worse.reason) == ("inconclusive", "threshold of ours")
 
 
 def test_masks_that_cost_memory_contradict_that_they_save_it():

@@ -39,7 +39,7 @@ TIMES = {
 }
 TIMED_HERE = [f"choi2021-{n}" for n in (420, 421, 422, 423, 426, 441, 442, 443)]
 GRID = [(width, channels) for width in ("1.0", "0.75", "0.5") for channels in (2048, 1024, 512)]
-WRONG = [f"choi2021-{n:03d}" for n in (6, 25, 45, 46, 48, 53, 55, 56)]
+WRONG = [f"choi2021-{n:03d}" for n in (6, 9, 14, 15, 17, 25, 26, 45, 46, 48, 55, 56)]
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +78,13 @@ def test_without_runs_only_sums_are_reproduced_and_nothing_is_measured():
         ("accuracy", "quoted"): 257,
         ("accuracy", "needs data"): 109,
         ("accuracy", "repeated"): 4,
-        ("structure", "not run"): 30,
+        ("structure", "not run"): 25,
         ("structure", "not derivable"): 5,
         ("structure", "repeated"): 1,
-        ("structure", "inconsistent"): 5,
+        ("structure", "inconsistent"): 10,
         ("structure", "quoted"): 3,
         ("ordering", "not run"): 11,
-        ("ordering", "needs data"): 1,
-        ("ordering", "inconsistent"): 1,
+        ("ordering", "needs data"): 2,
         ("speed", "needs hardware"): 21,
         ("speed", "not run"): 2,
         ("speed", "inconsistent"): 1,
@@ -208,7 +207,11 @@ def test_the_audit_finds_the_papers_mistakes_by_itself():
         45: "68.6673 = 68.9 fails",  # with the exact count
         46: "4.07e6 = 2.24e6 fails; 5.49e9 = 3.92e9 fails",  # the small model's numbers
         48: "by 9.8, claimed 12.2: fails",  # ms on the phone's CPU
-        53: "11 = 10 fails",  # scenes
+        9: "34.34e6 = 34291392 fails",  # with the joints of another data set
+        14: "0 = 3 fails",  # blocks kept after the first that is to be the last
+        15: "4 = 6 fails",  # changed blocks
+        17: "5 = 4 fails",  # rows of the encoder that are joined
+        26: "24 = 64 fails",  # pictures at a time
         55: "1 = 64 fails",  # pictures at a time
         56: "0 = 1 fails",  # soft-argmax
     }
@@ -265,7 +268,6 @@ def test_bytes_a_parameter_in_the_notes_are_those_of_table_10():
     [
         (1, {"params/large": 4073248}),
         (3, {"params/small": 2242000}),
-        (9, {"params/moon": 34340736}),
         (7, {"params/mobilenetv2": 3362624, "macs/mobilenetv2": 1479900000}),
         (8, {"params/mnasnet": 4226280, "macs/mnasnet": 1492800000}),
         (16, {"params/large-relu": 4054080, "params/large": 4073248, "relu6s/large": 0}),
@@ -383,5 +385,5 @@ def test_no_difference_in_time_is_one_within_the_spread_of_table_10(listed):
 
 
 def test_no_improvement_is_one_within_the_margin_of_an_error():
-    share = round(load_metrics()["mpjpe", False].margin / float(printed("mpjpe/large", P2)), 2)
-    assert f">= {1 - share} * mpjpe/concat-none" in claim(37).parts[0].text
+    margin = load_metrics()["mpjpe", False].margin
+    assert f">= mpjpe/concat-none - {margin}" in claim(37).parts[0].text

@@ -84,17 +84,19 @@ def test_the_numbers_of_the_prose_are_those_of_the_shared_list(papers):
 
 def test_the_audit_finds_the_reports_known_mistakes_by_itself():
     found = findings(KIM.paper)
-    # 10 epochs against 5, six models against five, no harm with Adam, Model 5 the best, twice
-    names = ["kim-015", "kim-016", "kim-022", "kim-023", "kim-025"]
+    # 10 epochs against 5, six models against five, no harm with Adam by a threshold of ours
+    names = ["kim-015", "kim-016", "kim-022"]
     assert found["name"].tolist() == names and set(found["what"]) == {"claim"}
-    # what is said twice is judged once
     assert KIM.ledger.query("verdict == 'inconsistent'").index.tolist() == names[:-1]
+    row = KIM.ledger.loc["kim-022"]
+    assert (row.verdict, row.reason) == ("inconclusive", "threshold of ours")
+    # what is said twice is judged once
     assert KIM.ledger.loc["kim-025", "note"].startswith("the same as kim-023")
     audits = KIM.ledger["audit"]
     assert audits["kim-015"] == "5 = 10 fails"
     assert audits["kim-016"] == "5 = 6 fails"
-    for number in ("kim-023", "kim-025"):
-        assert "fails (against: rmsprop-original 0.00113494; 5 others printed)" in audits[number]
+    for number in ("kim-023", "kim-025"):  # 0.7 % above the lowest, which is no harm elsewhere
+        assert audits[number].startswith("0.00114283 <= 0.00119169 holds")
     places = [audits[f"kim-{n:03d}"].split()[1] for n in range(35, 41)]
     assert places == ["1", "4", "3", "5", "2", "6"]
 
