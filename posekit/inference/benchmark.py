@@ -52,9 +52,12 @@ PRINTED = "tflite-float32", "litert-float32"
 CALIBRATION = 100  # pictures that int8's scales are found on
 
 
-def installed(quick: bool = False) -> dict[str, list[str]]:
-    """The files and ways of `deployment` whose packages are installed; `quick`: torch alone."""
-    files, ways = [], list(TORCH)
+def installed(quick: bool = False, *, compiled: bool = True) -> dict[str, list[str]]:
+    """The files and ways of `deployment` whose packages are installed.
+
+    `quick`: torch alone; without `compiled` no compiled torch, which takes minutes.
+    """
+    files, ways = [], [way for way in TORCH if compiled or not way.startswith("compiled")]
     if quick:
         return {"files": files, "ways": ways[:1]}
     if find_spec("onnxscript"):

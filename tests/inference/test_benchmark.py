@@ -122,3 +122,9 @@ def test_errors_of_files_stand_beside_the_networks_own(monkeypatch):
         rows = integral.quantities("net", pred, album, [protocol], 0.0)
         assert ("mpjpe/net", protocol.name, album.name, errors[way]) in rows
     assert errors["litert-int8"] != errors["torch-float32"]
+
+
+def test_compiled_torch_is_left_out_where_it_takes_too_long():
+    every, brief = benchmark.installed(), benchmark.installed(compiled=False)
+    assert set(every["ways"]) - set(brief["ways"]) == {"compiled-bfloat16"}
+    assert every["files"] == brief["files"]
