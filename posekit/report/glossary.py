@@ -42,7 +42,8 @@ GLOSSARY = {
     "corrected p": "p of no difference after Holm's correction over all trained comparisons of a "
     "paper; below 0.05 it decides",
     "audit": "a paper's printed numbers held against each other and against its claims",
-    "card": "one published rule of evaluation, under a name of its own; those used are below",
+    "card": "one published rule of evaluation, under a name of its own; [protocols.md](protocols.md) "
+    "has those used",
     "MSE": "mean squared error, as the card has it",
     "ours": "in tables, the method of the paper itself as rebuilt here; with a suffix, another "
     "reading of what its text leaves open",

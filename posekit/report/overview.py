@@ -209,9 +209,9 @@ def _where_next(pages: list[Page], others: Iterable[str]) -> Iterator[str]:
     yield "- [runs](runs): one file a run, with config, seed, versions, cost and all numbers"
     for page in pages:
         if page.notebook:
+            name = link(f"the notebook of {page.slug}", page.source or page.notebook)
             yield (
-                f"- [{page.notebook}]({page.notebook}): the notebook as it ran; the pages here are "
-                "made anew from its records, and where its last count of verdicts differs, they "
-                "are the newer ones"
+                f"- {name}: as it ran; the pages here are made anew from its records, and where its "
+                "last count of verdicts differs, they are the newer ones"
             )
     yield "- `posekit why ID`: all that is behind one verdict"
