@@ -183,6 +183,12 @@ def _table(path: Path, about: dict[str, str], filler: "_Filler") -> PaperTable:
         cells = [filler.cell(about["table"], c, subject, t) for c, t in zip(columns, texts)]
         if any(cell.printed or cell.here for cell in cells):  # a floor may not be measured
             table.rows.append((name, cells))
+    floors = [cells for _, cells in table.rows if not any(cell.printed for cell in cells)]
+    for i in range(len(columns)):
+        if not any(cells[i].here for _, cells in table.rows if cells not in floors):
+            for cells in floors:  # of nothing that stands above it
+                cells[i] = Cell("")
+    table.rows[:] = [row for row in table.rows if any(c.printed or c.here for c in row[1])]
     return table
 
 

@@ -94,6 +94,13 @@ def test_studio_numbers_stand_in_a_column_of_their_own_and_decide_nothing():
     assert '<th class="own"><i>mean pose (floor)</i></th>' in text
 
 
+def test_a_floor_stands_below_networks_only():
+    tran = PaperUnderTest("tran2022")
+    runs = tran.records({"mpjpe/mean-pose": 220.0}, CARD, "studio")
+    table = tables("tran2022", runs)["Table 1, protocol 1"]
+    assert "mean pose (floor)" not in dict(table.rows) and table.basis == ""
+
+
 def test_quoted_rows_are_told_apart_and_bear_no_mark_but_that_of_a_mistake():
     errata = load_errata("tran2022")
     table = tables("tran2022", errata=errata)["Table 1, protocol 1"]
