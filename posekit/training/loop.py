@@ -54,7 +54,9 @@ class Recipe:
     average: int = 0  # last epochs; the network ends with the mean of its weights in their steps
     clip: float = 0.0  # the largest norm of the gradient; 0: any
     accumulate: int = 1  # parts that a batch is computed in, where the whole needs too much memory
-    compiled: bool = False  # by torch.compile: minutes at the start, less time a step
+    # By torch.compile: minutes at the start. On a core of a CPU a step of a small hourglass then takes
+    # 0.84 of the time, so it pays for itself after hours.
+    compiled: bool = False
 
     def __post_init__(self):
         words = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "precision": PRECISIONS}
