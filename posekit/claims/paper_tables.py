@@ -110,7 +110,14 @@ class PaperTable:
         legend = "; ".join(f"{mark} {meaning}" for mark, meaning in MARKS.items())
         about = f"Measured on {self.basis}. " if self.basis else ""
         lines = [f"<p><b>{escape(self.name)}.</b> {escape(self.caption)}. {escape(self.note)}</p>"]
-        lines += [self.html(), f"<p>{escape(about)}{escape(legend)}.</p>"]
+        # JupyterLab puts what says nothing on the right: numbers may stay there, words not.
+        left = 'style="text-align: left;"'
+        made = re.sub(r"(?<=<tr>)<th|<td(?=[^>]*>[A-Za-z])", rf"\g<0> {left}", self.html())
+        for i, column in enumerate(self.columns):
+            if any(cells[i].printed[:1].isalpha() for _, cells in self.rows):
+                heading = f">{escape(column.heading)}</th>"
+                made = made.replace(f"<th{heading}", f"<th {left}{heading}")
+        lines += [made, f"<p>{escape(about)}{escape(legend)}.</p>"]
         return "\n".join(lines)
 
     def __repr__(self) -> str:

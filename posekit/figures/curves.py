@@ -100,7 +100,7 @@ def forest(
         style = {"marker": "D", "facecolors": "none", "edgecolors": VERMILION, "zorder": 3}
         axes.scatter(marked_rows, range(len(found)), label=marked, **style)
     for row, (mean, low, high) in enumerate(found[["mean", "low", "high"]].to_numpy(float)):
-        text = f"{mean:.1f} [{low:.1f}, {high:.1f}]" if count > 1 else f"{mean:.1f}"
+        text = f"{mean:z.1f} [{low:z.1f}, {high:z.1f}]" if count > 1 else f"{mean:z.1f}"
         style = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 9}
         axes.annotate(text, (1.01, row), **style)
     _leave_out_the_far(axes, found, marked_rows)

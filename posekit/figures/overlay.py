@@ -154,7 +154,7 @@ def volume_slices(
             front.scatter([(x + 0.5) * pixels - 0.5], [(y + 0.5) * pixels - 0.5], **style)
             above.scatter([x], [z], **style)
         ticks = np.array([-BOX / 2, 0, BOX / 2])  # mm; depth runs down, away from the camera
-        labels = [f"{tick:+.0f}" if column == 0 else "" for tick in ticks]
+        labels = [(f"{tick:+.0f}" if tick else "0") if column == 0 else "" for tick in ticks]
         above.set_yticks((ticks / BOX + 0.5) * depth - 0.5, labels)
         above.set_xticks([])
     axes[1, 0].set_ylabel("depth from the pelvis, mm")

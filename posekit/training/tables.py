@@ -1,5 +1,6 @@
 """Tables for notebooks: measured quantities, and numbers and text laid out for reading."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
@@ -43,6 +44,8 @@ class Table:
         table = self._tabulated("html")
         for cell in ("th", "td"):  # JupyterLab puts what says nothing on the right
             table = table.replace(f"<{cell}>", f'<{cell} style="text-align: left;">')
+        # A short word such as kim-001 is not broken at its hyphen.
+        table = re.sub(r'(left;)(">[^\s<]{1,16}\s*</td>)', r"\1 white-space: nowrap;\2", table)
         return (f"<p>{self.caption}</p>\n" if self.caption else "") + table
 
 

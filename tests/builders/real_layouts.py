@@ -47,7 +47,8 @@ def crowds(folder: Path) -> str:
     made = folder / "muco"
     made.mkdir()
     muco.written(made, [[muco.NEAR, muco.FAR], [muco.ASIDE], [muco.BEHIND]])
-    mupots.write_take(folder / "mupots")
+    for take in mupots.SIZES:
+        mupots.write_take(folder / "mupots", take)
     return f"muco={made},mupots={folder / 'mupots'}"
 
 

@@ -92,6 +92,12 @@ def test_studio_numbers_stand_in_a_column_of_their_own_and_decide_nothing():
         '50.6 <b><span title="tran2022-018">-</span></b></td><td class="here">65.10 ± 0.25</td></tr>'
     )
     assert '<th class="own"><i>mean pose (floor)</i></th>' in text
+    page = table._repr_html_()
+    left = 'style="text-align: left;"'  # names of rows and words, not numbers or their heads
+    assert f"<tr><th {left}>Our</th>" in page and "<th>printed</th>" in page
+    kim = tables("kim", [])["Section V, the six models"]._repr_html_()
+    assert f"<th {left}>Optimizer</th>" in kim and f"<td {left}>RMSprop</td>" in kim
+    assert "<th>Loss</th>" in kim
 
 
 def test_a_floor_stands_below_networks_only():

@@ -39,6 +39,8 @@ def test_a_forest_plot_leaves_out_a_row_that_reaches_too_far():
     assert axes.get_xlim()[1] > 100
     [axes] = forest(found.assign(low=np.nan, high=np.nan, n=1), title="", unit="%").axes
     assert "90.0" in [text.get_text() for text in axes.texts]
+    [axes] = forest(found.assign(mean=-0.01, low=np.nan, n=1), title="", unit="%").axes
+    assert {text.get_text() for text in axes.texts if text.get_text()} == {"0.0"}
 
 
 def front(costs, errors) -> list[tuple]:

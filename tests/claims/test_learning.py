@@ -1,0 +1,83 @@
+"""Learning floors and corrections for many comparisons: right values worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from posekit.claims.contrasts import Contrast, changes
+from posekit.claims.family import Family
+from posekit.claims.learning import learning
+from posekit.claims.paper import Floor, load_paper
+from posekit.claims.statistics import ALPHA, holm, t_interval
+
+FLOOR = Floor("card", "mean-pose", "mpjpe", "card", 0.0)
+
+
+def learnt(**networks: tuple[float, ...]):
+    """What is said of networks with these errors, a seed each, above a floor of 200 mm."""
+    values = {"mpjpe/mean-pose": {"0": 200.0}}
+    values |= {f"mpjpe/{n}": {str(i): v for i, v in enumerate(e)} for n, e in networks.items()}
+    return learning(FLOOR, networks, lambda quantity, card: values.get(quantity, {}))
+
+
+def test_half_of_the_gap_to_the_floor_has_to_be_closed_by_every_network():
+    # (200 - 100) / 200 is 50 %, (200 - 104) / 200 is 48 %
+    assert learnt(a=(99.0, 100.0, 101.0), b=(80.0, 80.0, 80.0)).reason == ""
+    found = learnt(a=(103.0, 104.0, 105.0), b=(80.0, 80.0, 80.0))
+    assert (found.reason, found.shares) == ("undertrained", "a 48 %, b 60 %")
+
+
+def test_a_training_that_stays_at_its_floor_is_named_and_leaves_the_comparison_open():
+    found = learnt(a=(40.0, 42.0, 130.0), b=(50.0, 50.0, 50.0))
+    assert found.reason == "failed training"  # 35 %, less than half of the median, 79 %
+    assert found.failed == [
+        "seed 2 of a closed 35 % of the gap, the median of its seeds 79 %",
+    ]
+
+
+def test_without_a_floor_nobody_knows_what_was_learnt():
+    assert learning(FLOOR, ["a"], lambda *_: {}).reason == "floor not measured"
+
+
+def test_holms_correction_by_hand():
+    # in order 0.01 x 3, 0.03 x 2, and 0.04 x 1, which gets no less than the one before it
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0] and holm([]) == []
+
+
+def test_one_test_of_two_rows_counts_once_and_either_way_round():
+    family = Family()
+    family.add((1.0, 2.0, 3.0), 0.02)
+    family.add((-1.0, -2.0, -3.0), 0.02)
+    family.add((5.0, 4.0, 6.0), 0.04)
+    family.add((7.0, 7.0, 1.0), np.nan)  # of networks that have not learnt
+    assert len(family) == 2
+    assert family.corrected((3.0, 2.0, 1.0)) != family.corrected((1.0, 2.0, 3.0))
+    assert family.corrected((1.0, 2.0, 3.0)) == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_at_most_one_page_in_twenty_is_wrong_where_nothing_differs(seeds):
+    """1000 pages of 12 networks that are all alike, each compared with the first by seed."""
+    draws = np.random.default_rng(1).normal(size=(1000, 13, seeds))
+    wrong, uncorrected = 0, 0
+    for page in draws:
+        p = [t_interval(one - page[0]).p for one in page[1:]]
+        wrong += min(holm(p)) < ALPHA
+        uncorrected += min(p) < ALPHA
+    assert wrong / 1000 <= 0.05
+    assert uncorrected / 1000 > 0.2  # what the correction is for
+
+
+def test_where_seeds_share_a_start_the_start_is_the_unit():
+    rows = [
+        (name, start, seed, "loss", "", "card", base + gap * (name == "a"))
+        for start, gap in (("x", 0.1), ("y", 0.3), ("z", 0.2))
+        for seed, base in ((0, 1.0), (1, 2.0))
+        for name in ("a", "b")
+    ]
+    columns = ["network", "start", "seed", "metric", "slice", "card", "value"]
+    values = pd.DataFrame(rows, columns=columns)
+    contrast = Contrast("a change", "a", "b", "loss", "", "card", "MSE")
+    [found] = changes([contrast], values, load_paper("kim"))
+    assert found.change.n == 3 and sorted(found.differences) == pytest.approx([0.1, 0.2, 0.3])
