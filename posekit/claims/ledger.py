@@ -9,10 +9,9 @@ are separated by `;`. `readings` says what other stand-ins for what was measured
 A claim whose comparisons another has already made is `repeated`: it is not judged a second time.
 """
 
-import difflib
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -24,8 +23,7 @@ from posekit.claims.expressions import Call, Quantity, names
 from posekit.claims.family import Family, correct, is_tested
 from posekit.claims.finding import Finding, Note
 from posekit.claims.measurements import Measurements, Record
-from posekit.claims.numbers import short
-from posekit.claims.paper import Claim, Paper, Part, load_paper, slugs, split
+from posekit.claims.paper import Claim, Paper, Part, load_paper, split
 from posekit.claims.verdict import WORDS, conclude, weigh
 
 CELLS = ("printed", "recovered", "measured", "low", "high", "n", "margin")  # of every comparison
@@ -173,46 +171,6 @@ def counts(ledger: pd.DataFrame) -> pd.DataFrame:
     """How many claims got each verdict word: a word a row, best first, and a paper a column."""
     table = pd.crosstab(ledger["verdict"], ledger["paper"])
     return table.reindex(WORDS[::-1], fill_value=0)
-
-
-def why(claim_id: str, records: Iterable[Record]) -> str:
-    """Everything behind a verdict, as text. Raises ValueError for an id that no paper has."""
-    slug = claim_id.rpartition("-")[0]  # every id begins with its paper's
-    paper = load_paper(slug) if slug in slugs() else None
-    known = {claim.id: claim for claim in paper.claims} if paper else {}
-    if claim_id not in known:
-        near = difflib.get_close_matches(claim_id, known, 3, 0.5)
-        hint = f"near: {', '.join(near)}; " if near else ""
-        raise ValueError(f"no claim {claim_id!r} ({hint}papers: {', '.join(slugs())})")
-    claim = known[claim_id]
-    [judged] = (each for each in judge_claims(paper, records) if each.claim is claim)
-    lines = [f"{claim.id}  {claim.statement}", f"  where     {claim.where} ({claim.kind})"]
-    for part, finding in zip(claim.parts, judged.parts):
-        lines += [f"  claim     {part.text}" + (f"  [{part.card}]" if part.card else "")]
-        lines += _evidence_lines(part, finding)
-    row = judged.row
-    lines += [f"  audit     {row['audit'] or 'nothing printed to hold it against'}"]
-    lines += [f"  measured  {part.value}, n = {part.n}" for part in judged.parts if part.measured]
-    evidence = f" ({row['evidence']})" if row["evidence"] else ""
-    lines += [f"  verdict   {row['verdict']}{evidence}"]
-    for name in ("note", "readings"):
-        lines += [f"  {name:10}{text}" for text in row[name].split("; ") if text]
-    return "\n".join(lines)
-
-
-def _evidence_lines(part: Part, finding: Finding) -> Iterator[str]:
-    for e in part.printed.values():
-        number = f"{e.text or '(no number)'} {e.unit}"
-        yield f"  printed   {e.quantity} = {number}, {e.where}, {e.source}"
-    if sample := finding.sample:
-        yield f"  compared  {', '.join(sample.used)}"
-        for record in sample.records:
-            yield f"  run       {record.file} ({record.job}, seed {record.seed}, {record.device})"
-        for seed, left, right in zip(sample.seeds, sample.left, sample.right):
-            pair = f"{short(left.value)} against {short(right.value)}"
-            yield f"  seed {seed:<4} {pair}, difference {short(left.value - right.value)}"
-        for subject, values in sample.subjects.items():
-            yield f"  {subject:<9} differences {', '.join(map(short, values))}"
 
 
 def labels(claim: Claim) -> list[str]:

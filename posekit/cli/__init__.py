@@ -178,14 +178,11 @@ def status(
 
 
 def _print_counts(out: Path, papers: list[str]) -> None:
-    from posekit.claims.ledger import counts, verdicts
+    from posekit.report.story import status
 
     records = _records(out)
     for paper in papers:
-        found = counts(verdicts(paper, records))[paper]
-        print(f"\n{paper}: {found.sum()} claims")
-        for word, count in found[found > 0].items():
-            print(f"  {count:5d}  {word}")
+        print(f"\n{status(paper, records)}")
 
 
 def _records(out: Path) -> list:
@@ -199,11 +196,28 @@ def _records(out: Path) -> list:
 
 
 @app.command()
-def why(claim: str, out: Out = RESULTS) -> None:
-    """What is behind the verdict of CLAIM, such as tran2022-021."""
-    from posekit.claims import ledger
+def why(
+    claim: str,
+    out: Out = RESULTS,
+    full: Annotated[bool, typer.Option(help="Everything: all numbers, seeds and runs.")] = False,
+) -> None:
+    """What is behind the verdict of CLAIM, such as tran2022-021, in ten lines."""
+    from posekit.report import story
 
-    print(ledger.why(claim, _records(out)))
+    print(story.why(claim, _records(out), full=full))
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="A commit, or a folder of results.")],
+    after: Annotated[str, typer.Argument(help="Another; the results at hand if left out.")] = "",
+) -> None:
+    """What changed between two results: verdicts, numbers beyond their intervals, costs."""
+    from posekit.cli.diff import compare
+
+    if not after:
+        need_repository()
+    print(compare(before, after or str(RESULTS)))
 
 
 @app.command()

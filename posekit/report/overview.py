@@ -214,4 +214,4 @@ def _where_next(pages: list[Page], others: Iterable[str]) -> Iterator[str]:
                 f"- {name}: as it ran; the pages here are made anew from its records, and where its "
                 "last count of verdicts differs, they are the newer ones"
             )
-    yield "- `posekit why ID`: all that is behind one verdict"
+    yield "- `posekit why ID`: what is behind a verdict, in ten lines; `posekit diff A B`: what changed between two commits"

@@ -216,7 +216,7 @@ def _claims(page: Page) -> Iterator[str]:
         "Printed and measured are the value itself where a claim says equal or bounds a count, and "
         "the difference between the two sides where it says lower or higher; in brackets the 95 % "
         f"interval over n seeds, or repeats of a timing. {_units(page)}[The overview](README.md) "
-        "explains the words and the evidence levels; `posekit why ID` prints all that is behind a "
+        "explains the words and the evidence levels; `posekit why ID` tells what is behind a "
         "row."
     )
     yield from _untested_reasons(page)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from posekit.claims.audit import findings
-from posekit.claims.ledger import counts, verdicts, why
+from posekit.claims.ledger import counts, verdicts
 from posekit.claims.measurements import load_records
 from posekit.claims.paper import load_paper
 from posekit.claims.verdict import WORDS
@@ -508,30 +508,6 @@ def test_a_damaged_record_is_refused_with_its_file_and_the_remedy(tmp_path, text
 
 
 # What is told and written
-
-
-def test_why_shows_statement_numbers_seeds_rule_and_verdict(tmp_path):
-    errors = {"ours": (59, 68.9, 78.8), "evoskeleton_3x3": (60, 70, 80)}
-    runs = seeds("studio", **errors, mean_pose=(220, 220, 220))
-    text = why("tran2022-020", save(tmp_path / "runs", *(r | {"paper": "tran2022"} for r in runs)))
-    for expected in (
-        "Error is 0.3 mm lower",
-        "mpjpe/li = 50.9 mm, Table 1, quoted",
-        "by 0.3, claimed 0.3: holds",
-        "68.9 against 70, difference -1.1",
-        "0000000000000001.json",
-        "measured  -1.100 [-1.348, -0.852], n = 3",
-        "t interval, 3 seeds: on the claimed side of zero",
-        "mean-pose (mpjpe by h36m-martinez-p1: 220 mm) and 0 that was closed: ours 69 %, ",
-        "p = 0.0027, 0.0027 after Holm's correction for 1 comparison of this paper",
-        "verdict   supported (E3)",
-    ):
-        assert expected in text
-
-
-def test_why_of_an_unknown_claim_names_those_near_it():
-    with pytest.raises(ValueError, match="no claim 'tran2022-999' .*tran2022-"):
-        why("tran2022-999", [])
 
 
 def test_verdicts_are_counted_by_paper():

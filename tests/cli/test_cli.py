@@ -43,11 +43,13 @@ def test_why_tells_what_is_behind_a_verdict(command, tmp_path):
     status, said, _ = command("why", "tran2022-034", "--out", tmp_path)
     assert status == 0
     assert "Outperforms baseline DNNs" in said and "38.3 < 38.0 fails" in said
+    assert len(said.splitlines()) <= 10
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        ("diff /nowhere", "/nowhere is neither a folder of results nor a commit with such: "),
         ("why tran2022-999", "no claim 'tran2022-999' .*near: tran2022-"),
         ("why tran2023-001", "no claim 'tran2023-001'"),
         ("reproduce --size huge", "no size 'huge'; there are smoke, small, medium, large, paper"),
