@@ -207,8 +207,8 @@ def why(
     print(story.why(claim, _records(out), full=full))
 
 
-@app.command()
-def diff(
+@app.command("diff")
+def compare_results(
     before: Annotated[str, typer.Argument(help="A commit, or a folder of results.")],
     after: Annotated[str, typer.Argument(help="Another; the results at hand if left out.")] = "",
 ) -> None:
