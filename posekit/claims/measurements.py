@@ -18,13 +18,12 @@ import pandas as pd
 
 from posekit.claims.expressions import Call, Node, Quantity, evaluate
 from posekit.claims.numbers import Interval
-from posekit.claims.paper import AS_READ, Claim, Paper, Part, split
+from posekit.claims.paper import AS_READ, WITH_SMOKE, Claim, Paper, Part, split
 from posekit.claims.published import equal_to_published
 from posekit.claims.statistics import FEWEST
 from posekit.metrics.protocols import PROTOCOLS
 
-# Smallest first; smoke is for tests and never counts.
-SIZES = ("small", "medium", "large", "paper")
+SIZES = WITH_SMOKE[1:]  # smoke is for tests and never counts
 COSTS = ("seconds", "samples_per_second", "peak_memory_mb")
 _FIELDS = {"id": str, "paper": str, "job": str, "size": str, "seed": int, "config": dict}
 _COLUMNS = ["record", "job", "size", "seed", "start", "trained_on"]

@@ -3,8 +3,10 @@
 Read from papers/<slug>/: `printed.csv` (quantities, each with the place where it is printed; an
 empty value for one without a number), `claims.csv` (claims about these quantities; several
 comparisons in one claim are separated by `;`) and `aliases.csv` (which measured subject stands in
-for a printed one, and which others could) and `floors.csv` (what a network must beat to have learnt). Quantities called recipe_* are settings of the paper's training. Margins for accuracy are in
-papers/metrics.csv. Every folder with a claims.csv is a paper.
+for a printed one, and which others could), `floors.csv` (what a network must beat to have learnt) and
+`configurations.csv` (from which size on a configuration is trained, where that is not every size; with
+a card, its training for that protocol). Quantities called recipe_* are settings of the paper's
+training. Margins for accuracy are in papers/metrics.csv. Every folder with a claims.csv is a paper.
 """
 
 import csv
@@ -19,6 +21,7 @@ from posekit.claims.expressions import Node, matches, names, parse
 from posekit.claims.numbers import Interval
 
 FOLDER = Path(__file__).resolve().parents[1] / "papers"
+WITH_SMOKE = ("smoke", "small", "medium", "large", "paper")  # sizes, smallest first
 KINDS = ("structure", "arithmetic", "ordering", "accuracy", "speed")
 RELATIONS = ("=", "<", "<=", ">", ">=")
 SOURCES = ("own", "quoted", "prose", "recovered")
@@ -30,6 +33,7 @@ _CLAIMS = ("id", "where", "statement", "kind", "left", "relation", "right")
 _CLAIMS += ("by", "tolerance", "bare", "card", "needs", "note")
 _ALIASES = ("printed", "measured", "other", "why")
 _FLOORS = ("card", "floor", "metric", "by", "perfect")
+_CONFIGURATIONS = ("configuration", "card", "size")
 _METRICS = ("metric", "slice", "better", "margin", "unit", "reason")
 _LEARNT = "recipe_trained_on"  # /test set or all/training set; its value is 1 or 0
 
@@ -138,13 +142,17 @@ class Floor:
 
 @dataclass(frozen=True)
 class Paper:
-    """All of one paper: quantities by (name, card), claims, stand-ins by subject, floors by card."""
+    """All of one paper: quantities by (name, card), claims, stand-ins by subject, floors by card.
+
+    `sizes` has the smallest size at which a configuration is trained, by its name and card.
+    """
 
     slug: str
     printed: Table
     claims: tuple[Claim, ...]
     aliases: Mapping[str, Alias]
     floors: Mapping[str, Floor]
+    sizes: Mapping[tuple[str, str], str]
     folder: Path
 
     def find(self, name: str, card: str) -> Printed | None:
@@ -162,6 +170,11 @@ class Paper:
         elif subject in self.aliases:
             subject = self.aliases[subject].measured
         return "/".join([metric, subject, *rest])
+
+    def trained_from(self, configuration: str, card: str = "") -> str:
+        """The smallest size at which a configuration is trained, for a protocol if it has one."""
+        known = self.sizes.get((configuration, card)), self.sizes.get((configuration, ""))
+        return max((size for size in known if size), key=WITH_SMOKE.index, default=WITH_SMOKE[0])
 
     def training_sets(self, test: str) -> dict[str, bool]:
         """Data sets that its networks for a test set learn from, True, or do not, False.
@@ -209,7 +222,9 @@ def load_paper(slug: str, folder: Path = FOLDER) -> Paper:
     )
     aliases = read_table(folder / slug / "aliases.csv", _ALIASES, _alias, optional=True)
     floors = read_table(folder / slug / "floors.csv", _FLOORS, _floor, optional=True)
-    return Paper(slug, printed, tuple(claims.values()), aliases, floors, folder)
+    path = folder / slug / "configurations.csv"
+    sizes = read_table(path, _CONFIGURATIONS, _configuration, optional=True)
+    return Paper(slug, printed, tuple(claims.values()), aliases, floors, sizes, folder)
 
 
 @cache
@@ -285,6 +300,11 @@ def _alias(row: dict[str, str]) -> tuple[str, Alias]:
 def _floor(row: dict[str, str]) -> tuple[str, Floor]:
     check_metric(row["metric"])
     return row["card"], Floor(**row | {"perfect": float(row["perfect"])})
+
+
+def _configuration(row: dict[str, str]) -> tuple[tuple[str, str], str]:
+    check(row["size"], WITH_SMOKE, "size")
+    return (row["configuration"], row["card"]), row["size"]
 
 
 def _printed(row: dict[str, str]) -> tuple[tuple[str, str], Printed]:

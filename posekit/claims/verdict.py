@@ -191,16 +191,19 @@ def unmeasured_rule(case: Case, smaller: list[Note]) -> Finding:
         return Finding("needs data", notes=[Note(f"needs data: {home}")])
     if case.is_printed_time:
         return Finding("needs hardware", notes=[Note("a time belongs to the paper's device")])
-    known = {name for name, *_ in case.measurements.values}
-    lacking = []
+    paper, lacking, sizes = case.measurements.paper, [], {}
+    known = {name for name, card, *_ in case.measurements.values if card in (part.card, "")}
     for name, quantities in part.expanded.items():
-        absent = [
-            q for q in map(case.measurements.paper.measured_name, quantities) if q not in known
-        ]
+        absent = [q for q in map(paper.measured_name, quantities) if q not in known]
+        for subject in (split(q)[1] for q in absent if metric_of(q)):
+            sizes.setdefault(paper.trained_from(subject, part.card), {})[subject] = None
         if claim.kind == "ordering" and "*" in name:  # one competitor is enough
             absent = [name] if len(absent) == len(quantities) else []
         lacking += absent
     notes = [] if lacking else [Note("measured, but never at one size, seed and data set")]
+    for size in SIZES[1:]:  # the ones after small, at which
+        if names := sizes.get(size):
+            notes.append(Note(f"needs size {size}, the smallest with {', '.join(names)}"))
     return Finding("not run", notes=notes, lacking=lacking)
 
 

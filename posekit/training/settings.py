@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from posekit.claims import measurements
 from posekit.claims.paper import FOLDER, read_table
+from posekit.claims.paper import WITH_SMOKE as SIZES
 
-SIZES = ("smoke", *measurements.SIZES)
 COLUMNS = ("setting", *SIZES, "meaning")
 
 

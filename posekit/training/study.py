@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from textwrap import shorten
+from typing import TypeVar
 
 import pandas as pd
 import torch
@@ -33,6 +34,7 @@ from posekit.training.tables import Runs, Table, from_rows, measured
 from posekit.training.timing import latency
 
 LONGEST = 200  # characters of a formula in a table of claims
+T = TypeVar("T")
 Note = tuple[str, str, str, int, float | int]  # quantity, protocol, data set, seed, value
 
 
@@ -88,6 +90,14 @@ class Study:
     def setting(self) -> dict:
         """The settings of this study's size, by name."""
         return rehearsal.shortened(self.sizes[self.size].to_dict())
+
+    def configurations(self, named: Mapping[str, T], card: str = "") -> dict[str, T]:
+        """Those of all configurations, by name, that are trained at this size.
+
+        The paper's configurations.csv says which are not, all of them or those for a protocol.
+        """
+        place, first = SIZES.index(self.size), self.paper.trained_from
+        return {k: own for k, own in named.items() if SIZES.index(first(k, card)) <= place}
 
     def pick(self, *names: str) -> dict:
         """Some of this study's settings, by name."""

@@ -13,7 +13,7 @@ from torch.utils.data import TensorDataset
 from posekit.claims.paper import load_paper
 from posekit.figures.curves import loss_curves
 from posekit.training.experiment import Task
-from posekit.training.settings import load_settings
+from posekit.training.settings import SIZES, load_settings
 from posekit.training.study import Study
 from posekit.training.tables import from_rows, measured
 
@@ -104,6 +104,15 @@ def test_the_settings_mark_the_size_in_use():
     study = Study("tran2022", size="small")
     assert study.setting == load_settings("tran2022")["small"].to_dict()
     assert "small (used here)" in repr(study.settings) and "paper (used" not in repr(study.settings)
+
+
+def test_a_size_trains_its_configurations_and_those_of_smaller_sizes():
+    named = {"r50": 1, "r50-zoom": 2, "final": 3}
+    chosen = [[*Study("bouchiat", size=size).configurations(named)] for size in SIZES]
+    assert chosen == [["r50"], ["r50"], ["r50"], ["r50", "r50-zoom"], [*named]]
+    mobile, named = Study("choi2021", size="medium"), {"large": 1, "small": 2, "w1.0-c512": 3}
+    assert mobile.configurations(named) == {"large": 1, "small": 2}
+    assert mobile.configurations(named, "h36m-moon-p1") == {}
 
 
 def test_claims_are_shown_with_what_they_claim():
