@@ -75,7 +75,7 @@ def recipe() -> Counts:
     return {
         "recipe_batch/ours": settings["batch"],
         "recipe_epochs/ours": settings["epochs"],
-        "recipe_lr/ours": default.rate,
+        "recipe_lr/ours": settings["rate"],
         "recipe_decay/ours": default.factor,
         "recipe_milestone/ours/first": settings["drops"][0],
         "recipe_milestone/ours/second": settings["drops"][1],
