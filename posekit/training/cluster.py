@@ -5,7 +5,9 @@ read from there, and a task's result is its run's record. A task that is preempt
 time limit is queued again and goes on from its checkpoint.
 """
 
+import contextlib
 import importlib
+import io
 import os
 import pickle
 import shutil
@@ -16,15 +18,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from posekit.system import UNTIL, OutOfTime, progress, time_is_up, write_text, write_whole
+from posekit.system import (
+    UNTIL,
+    OutOfTime,
+    check_folder,
+    progress,
+    time_is_up,
+    write_text,
+    write_whole,
+)
 from posekit.training.code_digest import sources
-from posekit.training.runs import Engine, Job, cache_folder, versions
+from posekit.training.runs import SET_CACHE, Engine, Job, cache_folder, versions
 
 ON = "POSEKIT_ON"  # the environment variable that says where runs are done
 TICKET = "slurm"  # the file in a run's folder with the id of its Slurm task
+FREE = f"free some space there, or {SET_CACHE}"
 LONGEST_WAIT = 30.0  # seconds between two questions to Slurm
-NOISE = ("submitit", "srun: error", "srun: Terminating", "slurmstepd: error: ***")
-STUCK = ("held", "BadConstraints", "DependencyNeverSatisfied", "PartitionDown", "InvalidAccount")
+NOISE = ("submitit", "srun: error", "srun: Terminating", "srun: Force", "slurmstepd: error: ***")
+STUCK = (  # in the reasons for which a task waits for ever
+    *("held", "BadConstraints", "DependencyNeverSatisfied", "PartitionDown", "InvalidAccount"),
+    *("PartitionConfig", "PartitionTimeLimit", "PartitionNodeLimit", "InvalidQOS", "PerJobLimit"),
+)
 
 
 @dataclass(frozen=True)
@@ -103,14 +117,16 @@ class Slurm(Engine):
             **asked,
         )
         try:
-            with executor.batch():
+            with contextlib.redirect_stderr(io.StringIO()), executor.batch():
                 submitted = [executor.submit(task) for task in tasks]
         except submitit.core.utils.FailedJobError as error:
             told = str(error).strip().splitlines() or ["no reason is known"]
-            there = _ask("sinfo", "--noheader", "--format=%R").split()
+            there = ", ".join(f"{name} ({about})" for name, about in partitions().items())
             raise ValueError(
-                f"Slurm refuses the jobs: {told[-1]}; partitions: {', '.join(sorted(set(there)))}"
+                f"Slurm refuses the jobs: {told[-1]}; ask for what a partition has: {there}"
             ) from None
+        except OSError as error:
+            raise OSError(f"can't write in {cache}: {error}; {FREE}") from error
         return [job.job_id for job in submitted]
 
     def _interrupted(self, tasks: Sequence[str]) -> None:
@@ -143,9 +159,12 @@ def from_words(words: str) -> Slurm | None:
     if unknown := sorted(set(given) - set(kinds)):
         raise ValueError(f"slurm has no option {', '.join(unknown)}; there are {', '.join(kinds)}")
     try:
-        return Slurm(**{option: kinds[option](value) for option, value in given.items()})
+        made = Slurm(**{option: kinds[option](value) for option, value in given.items()})
     except ValueError as error:
         raise ValueError(f"{words}: {error}") from None
+    if made.partition and made.partition not in (there := partitions()):
+        raise ValueError(f"{words}: Slurm has no such partition; there are {', '.join(there)}")
+    return made
 
 
 def engine() -> Slurm | None:
@@ -157,6 +176,16 @@ def queue() -> dict[str, tuple[str, str]]:
     """This user's Slurm tasks that have not ended: id -> state and reason."""
     rows = _ask("squeue", "--me", "--noheader", "--array", "--format=%i|%T|%r").splitlines()
     return {task: (state, reason) for task, state, reason in (row.split("|") for row in rows)}
+
+
+def partitions() -> dict[str, str]:
+    """Slurm's partitions, by name, with their GPUs and time limit in words."""
+    rows = _ask("sinfo", "--all", "--noheader", "--format=%R|%G|%l").splitlines()
+    found = (row.split("|") for row in sorted(rows))
+    return {
+        name: f"{'no GPUs' if gpus == '(null)' else gpus}, time limit {limit}"
+        for name, gpus, limit in found
+    }
 
 
 class Task:
@@ -266,15 +295,32 @@ def _failure(task: str, job: Job, cache: Path) -> str:
     facts = dict(w.partition("=")[::2] for w in _ask("scontrol", "show", "job", task).split())
     about = f"{facts.get('JobState', 'gone')}, {facts.get('Reason', 'reason unknown')}"
     name = f"{job.identity['job']}, seed {job.identity['seed']}: Slurm task {task} ({about})"
+    if facts.get("JobState") == "PENDING":
+        has = partitions().get(facts.get("Partition"), "not known")
+        held = f"`scontrol release {task}` frees it"
+        remedy = held if "held" in about else f"ask for what its partition has: {has}"
+        return f"{name} can't begin; {remedy}"
     lines = _lines(log)
     told = [line.strip() for line in lines if line.strip() and not line.startswith((" ", *NOISE))]
     begun = any("submitit" in line for line in _lines(log.with_suffix(".out")) + lines)
-    where = f"log: {log}"
-    if not begun:
-        where = f"do the nodes see {cache} and {sys.executable}? {where}"
-    words = f"its last words: {told[-1]}" if told else "it was killed, or its node was lost"
+    words, remedy = f"its last words: {told[-1]}" if told else _full(cache), ""
+    if begun and not words:
+        words = "it was killed, or its node was lost"
+    if "ModuleNotFoundError" in words:
+        remedy = "give the nodes the environment of this machine"
+    elif not begun and facts.get("JobState") != "CANCELLED":
+        remedy = f"do the nodes see {cache} and {sys.executable}?"
     how = "ended without a record" if begun else "ended before Python began"
-    return f"{name} {how}; {words}; {where}"
+    return "; ".join(filter(None, (f"{name} {how}", words, remedy, f"log: {log}")))
+
+
+def _full(cache: Path) -> str:
+    """Why nothing can be written in the cache, in words; empty where it can."""
+    try:
+        check_folder(cache, FREE)
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def _lines(log: Path) -> list[str]:

@@ -1,11 +1,13 @@
 """Runs on a Slurm cluster: a real one of one node, where its programs are installed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+from functools import partial
 
 import pytest
 from builders import slurm
@@ -13,6 +15,7 @@ from builders.slurm import Numbers, slow_sum
 
 from posekit.papers.tran2022.structure import NETWORKS
 from posekit.studio.poses import load
+from posekit.system import check_folder
 from posekit.training import cluster
 from posekit.training.cluster import Slurm, Task, from_words
 from posekit.training.lifting import Lifting
@@ -182,15 +185,45 @@ def test_a_study_trains_there_and_gets_the_same_numbers(on, tmp_path, monkeypatc
 
 @needs_slurm
 def test_a_partition_that_is_not_there_is_refused(on):
-    with pytest.raises(ValueError, match="Invalid partition .*partitions: main, spot, urgent"):
+    with pytest.raises(ValueError, match=r"huge.*no such partition; there are main, spot, urgent"):
+        from_words("slurm:partition=huge")
+    with pytest.raises(
+        ValueError, match=r"Invalid partition .* main \(no GPUs, time limit infinite\)"
+    ):
         run_all(jobs(), engine=Slurm(partition="huge"))
+
+
+@needs_slurm
+def test_a_task_that_can_never_begin_is_told_at_once(on):
+    with pytest.raises(RuntimeError, match=r"PENDING, PartitionConfig\) can't begin; ask for what"):
+        run_all(jobs(1), engine=Slurm(partition="main", cpus=64))
 
 
 @needs_slurm
 def test_a_task_that_dies_before_python_begins_is_named(on, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with pytest.raises(RuntimeError, match=r"seed 0.*(nowhere|before Python began)"):
+    told = r"seed 0.* before Python began; .*do the nodes see .*cache and /nowhere/python\?"
+    with pytest.raises(RuntimeError, match=told):
         run_all(jobs(1), engine=Slurm())
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", "without a record; can't write in .*cache: .*; free some space there"),
+        ("ModuleNotFoundError: No module named 'torch'", "'torch'; give the nodes the environment"),
+    ],
+)
+def test_what_a_task_could_not_say_is_said(log, told, monkeypatch, tmp_path):
+    facts = "JobState=FAILED Reason=NonZeroExitCode"
+    monkeypatch.setattr(cluster, "_ask", lambda *command: facts)
+    (tmp_path / "slurm" / "7").mkdir(parents=True)
+    (tmp_path / "slurm" / "7" / "7_0_log.out").write_text("submitit INFO\n")
+    (tmp_path / "slurm" / "7" / "7_0_log.err").write_text(log)
+    (tmp_path / "cache").write_text("nothing can be written below a file")
+    no_room = partial(check_folder, tmp_path / "cache")
+    monkeypatch.setattr(cluster, "check_folder", lambda _, remedy: no_room(remedy))
+    assert re.search(told, cluster._failure("7", jobs(1)[0], tmp_path))
 
 
 def test_work_that_cannot_be_sent_is_refused_before_anything_is_submitted(monkeypatch):
