@@ -244,9 +244,11 @@ class Study:
             jobs[network.subject, 0] = self._job(work, title, 0, data, config)
         return run_all(jobs, workers=1)
 
-    def run(self, work, title: str, data: Sequence, config: Mapping, *, seeds: int = 1) -> Runs:
+    def run(
+        self, work, title: str, data: Sequence, config: Mapping, *, seeds: Iterable[int] = (0,)
+    ) -> Runs:
         """Do other work of runs, `work(config, seed, folder, data)`, one at a time."""
-        jobs = {("", seed): self._job(work, title, seed, data, config) for seed in range(seeds)}
+        jobs = {("", seed): self._job(work, title, seed, data, config) for seed in seeds}
         return run_all(jobs, workers=1)
 
     @property
