@@ -27,6 +27,7 @@ from posekit.metrics.protocols import PROTOCOLS
 
 _PHRASES = {"=": "is", "<": "is less than", "<=": "is at most"}
 _PHRASES |= {">": "is more than", ">=": "is at least"}
+YES = "yes=1"  # the unit of what is so, 1, or not, 0
 _IS = {"holds": "is", "fails": "is not", "undecided": "is, or is not,"}
 _OUTCOMES = {"undecided": "can't be told at the printed precision"}
 
@@ -78,7 +79,8 @@ class Audit:
 
     `outcome` is 'holds', 'fails', 'undecided', or '' where numbers are not printed. `text` is a
     formula, `words` says it in English; `source` names the document that numbers come from which
-    the paper's text does not have; `by_threshold` is true where it fails by a threshold of ours alone.
+    the paper's text does not have; `by_threshold` is true where it fails by a threshold of ours alone,
+    `against_code` where a number of the text is held against one of published code or notes.
     """
 
     outcome: str
@@ -88,6 +90,12 @@ class Audit:
     words: str = ""
     source: str = ""
     by_threshold: bool = False
+    against_code: bool = False
+
+    @property
+    def told_source(self) -> str:
+        """The source, unless the words name it, too."""
+        return "" if self.against_code else self.source
 
 
 def audit_part(part: Part) -> Audit:
@@ -106,16 +114,21 @@ def audit_part(part: Part) -> Audit:
     text = f"{shown[0]} {part.relation} {shown[1]} {_OUTCOMES.get(outcome, outcome)}{aside}"
     words = f"{shown[0]} {phrase} {shown[1]}{aside}"
     if part.by:
+        before = outcome
         outcome, amount = _amount(part, left, right, outcome)
         text, words = text + amount, words + amount
+        if outcome != before:
+            words = f"{shown[0]} against {shown[1]}{amount.replace('; by', ': by')}"
     named = [entry for name in part.names if "*" not in name for entry in entries[name]]
-    words = _text_and_code(part) or words
+    if outcome == "fails" and (placed := _in_places(part)):
+        text = words = placed
     ours = False
     if part.bare and outcome == "fails":
         bare = evaluate(part.bare, values)
         fails = compare(left, part.relation, bare) == "fails"
         ours = by_threshold(part.relation, right.value, bare.value, fails)
-    return Audit(outcome, left, right, text, words, _recovered(rivals + named), ours)
+    source = _recovered(rivals + named)
+    return Audit(outcome, left, right, text, words, source, ours, _is_text_and_code(part))
 
 
 def by_threshold(relation: str, right: float, bare: float, fails: bool) -> bool:
@@ -135,7 +148,7 @@ def audit_text(paper: Paper, claim: Claim, audits: list[Audit]) -> str:
     for part, audit in zip(claim.parts, audits):
         states_value = isinstance(part.left, Quantity) and isinstance(part.right, Number)
         if not states_value or audit.outcome != "holds":  # else a cell that repeats itself
-            texts += [audit.text, audit.source]
+            texts += [audit.text, audit.told_source]
         if claim.kind == "accuracy" and isinstance(part.left, Quantity):
             entry = part.printed[part.left.name]
             texts.append(_average(paper, entry)[1])
@@ -154,7 +167,7 @@ def findings(paper: Paper) -> pd.DataFrame:
         for part in claim.parts:
             audit = audit_part(part)
             if audit.outcome == "fails":
-                text = "; ".join(filter(None, (audit.words, audit.source)))
+                text = "; ".join(filter(None, (audit.words, audit.told_source)))
                 rows.append(("claim", claim.id, part.card, f"{claim.statement}: {text}"))
     for entry in paper.printed.values():
         outcome, text = _average(paper, entry)
@@ -168,15 +181,40 @@ def _is_plain(node: Node) -> bool:
     return isinstance(node, Quantity) and "*" not in node.name
 
 
-def _text_and_code(part: Part) -> str:
-    """Text against published code in words; '' for any other comparison."""
+def _is_text_and_code(part: Part) -> bool:
+    """Whether a number of the text is said to be one of published code, or of other documents."""
     if part.relation != "=" or not (_is_plain(part.left) and _is_plain(part.right)):
-        return ""
+        return False
     text, code = (part.printed[side.name] for side in (part.left, part.right))
-    if text.source == "recovered" or code.source != "recovered":
+    return text.source != "recovered" and code.source == "recovered"
+
+
+def _in_places(part: Part) -> str:
+    """Two numbers that are not equal, each with its place; '' where a formula stands for one."""
+    entries = [e for q in part.expanded[part.names[0]] if (e := part.printed[q]).value]
+    if part.relation != "=" or not entries:
         return ""
-    what = split(text.quantity)[0].removeprefix("recipe_").replace("_", " ")
-    return f"{what}: {text.text} in the text, {code.text} in {code.where}"
+    what = split(part.names[0])[0].removeprefix("recipe_").removesuffix("_mb").replace("_", " ")
+    if entries[0].unit == YES and isinstance(part.right, Number):
+        other = [e for e in entries if e.value.value != float(part.right.text)]
+        return f"{what}: {_told(other[0])} in {', '.join(dict.fromkeys(e.where for e in other))}"
+    if not _is_plain(part.left) or not isinstance(part.right, Number | Quantity):
+        return ""
+    here = "the text" if _is_text_and_code(part) else entries[0].where
+    unit = entries[0].unit
+    unit = "" if unit == YES or what.endswith(unit) else f" {unit}"
+    first = f"{what}: {_told(entries[0])}{unit} in {here}"
+    if isinstance(part.right, Number):
+        return f"{first}, not {part.right.text}"
+    other = part.printed[part.right.name]
+    return f"{first}, {_told(other)} in {other.where}"
+
+
+def _told(entry: Printed) -> str:
+    """A printed number: yes or no, and long counts with separators."""
+    if entry.unit == YES:
+        return "yes" if entry.value.value else "no"
+    return f"{int(entry.text):,}" if entry.text.isdigit() else entry.text
 
 
 def _named(entries: Iterable[Printed]) -> str:
@@ -186,7 +224,9 @@ def _named(entries: Iterable[Printed]) -> str:
 def _recovered(entries: Iterable[Printed]) -> str:
     """Where numbers come from that the paper's text does not have; '' where it has them all."""
     recovered = (e for e in entries if e.source == "recovered")
-    return "; ".join(f"{_named([e])} is recovered: it is from {e.where}" for e in recovered)
+    return "; ".join(
+        f"{_named([e])} is not in the text at hand but in {e.where}" for e in recovered
+    )
 
 
 def _side(part: Part, node: Node, value: Interval) -> str:

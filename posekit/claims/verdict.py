@@ -300,16 +300,23 @@ def people_rule(finding: Finding) -> None:
 
 def threshold_rule(part: Part, finding: Finding) -> None:
     """Say that a threshold is ours; what fails by it alone is inconclusive."""
-    sample, remark = finding.sample, f"the threshold in {part.text} is ours"
+    sample, words = finding.sample, _threshold(part)
     if finding.verdict == "contradicted":
         bare = [a.value - b.value for a, b in zip(sample.left, sample.bare)]
         sides = fmean(b.value for b in sample.right), fmean(b.value for b in sample.bare)
         if by_threshold(part.relation, *sides, _fails(part, finding, bare)):
-            finding.hold_back(
-                "threshold of ours", f"fails by a threshold of ours alone: {part.text}"
-            )
+            finding.hold_back("threshold of ours", f"fails by a threshold of ours alone, {words}")
             return
-    finding.note(remark, caveat=True)
+    finding.note(f"the threshold is ours: {words}", caveat=True)
+
+
+def _threshold(part: Part) -> str:
+    """The right side with its threshold in words, a subject for each quantity: at most 1.5 * a."""
+    relation = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least"}
+    right = part.text.partition(f" {part.relation} ")[2]
+    for name in part.names:
+        right = right.replace(name, split(name)[1])
+    return f"{relation.get(part.relation, 'equal to')} {right}"
 
 
 def _fails(part: Part, finding: Finding, differences: list[float]) -> bool:
@@ -369,7 +376,9 @@ def inconsistent_rule(claim: Claim, finding: Finding) -> None:
             finding.evidence, finding.lacking = "E0", []
             finding.hold_back("threshold of ours", remark)
         return
-    if finding.sample:
+    if finding.audit.against_code:  # what is set here follows one of them, and shows nothing
+        finding.notes = [note for note in finding.notes if note.caveat]
+    elif finding.sample:
         finding.overruled = f"{finding.verdict} ({finding.evidence})"
         finding.notes.insert(0, Note(f"by measurement {finding.overruled}"))
     finding.verdict, finding.reason, finding.lacking = "inconsistent", "", []

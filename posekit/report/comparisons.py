@@ -47,20 +47,36 @@ def contrast_section(page: Page) -> Iterator[str]:
 
 
 def changes_in_short(page: Page) -> str:
-    """What came out of the first measure of the changes that the paper tries, in a sentence."""
+    """Which of the changes that the paper tries pay, by their first measure, and which are open."""
     if not page.changes:
         return ""
-    *_, changes = page.changes[0]
-    answers = changes["beyond seed noise"].str.removeprefix("yes, ").replace("no", "not decided")
-    told = ", ".join(f"{count} {word}" for word, count in answers.value_counts().items())
-    gains = changes[["one gain", "another gain"]].stack().dropna()
-    many = "1 change" if len(changes) == 1 else f"{len(changes)} changes"
-    text = f"of {many} tried on trained networks: {told}"
-    if len(gains):
-        ends = dict.fromkeys(f"{100 * gain:.0f}" for gain in (gains.min(), gains.max()))
-        text += (
-            f" (these networks have closed {' to '.join(ends)} % of the gap to a perfect result)"
-        )
+    _, _, group, changes = page.changes[0]
+    floors = {floor.floor for floor in page.paper.floors.values()}  # these are no change
+    tried = [c.name for c in group if c.name in changes.index and not floors & {c.one, c.another}]
+    changes = changes.loc[tried]
+    answers = changes["beyond seed noise"]
+    decided = answers[answers.str.startswith("yes")].str.removeprefix("yes, ")
+    text = (
+        "the one change that was trained here"
+        if len(changes) == 1
+        else (f"of the {len(changes)} changes that were trained here")
+    )
+    if len(decided):
+        named = "; ".join(f"{name} ({word})" for name, word in decided.items())
+        text += f" {len(decided)} differ by more than chance: {named}"
+    else:
+        text += f" {'is not' if len(changes) == 1 else 'none is'} shown to pay or to harm"
+    others = answers.drop(decided.index).replace("no", "not decided").value_counts()
+    if len(others):
+        text += f" ({', '.join(f'{count} {word}' for word, count in others.items())}"
+        gains = changes[["one gain", "another gain"]].stack().dropna()
+        if len(gains):
+            ends = dict.fromkeys(f"{100 * gain:.0f}" for gain in (gains.min(), gains.max()))
+            text += (
+                f": the networks have closed {' to '.join(ends)} % of the gap to a perfect result"
+            )
+            text += ", and below 50 % decide nothing" * ("undertrained" in others)
+        text += ")"
     return text
 
 

@@ -22,7 +22,7 @@ from posekit.report.glossary import EVIDENCE, GLOSSARY, MEANING, STUDIO
 from posekit.report.guides import errata_page, protocols_page
 from posekit.report.markdown import Markdown, escape, link, table
 from posekit.report.page import Page, total
-from posekit.report.paper_page import cost, found, paper_page
+from posekit.report.paper_page import found, paper_page
 from posekit.report.parity import parity_page
 from posekit.report.records import is_generated
 from posekit.report.site import site
@@ -131,8 +131,8 @@ def headline(pages: list[Page]) -> str:
 
 def _found(page: Page) -> str:
     own = f"{page.slug}.md"
-    text = found(page).replace("](#", f"]({own}#")
-    return f"- {link(page.title, own)}: {text} {escape(cost(page))}"
+    text = found(page, brief=True).replace("](#", f"]({own}#")
+    return f"- **{link(page.title, own)}**. {text}"
 
 
 def _papers(pages: list[Page]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from posekit.claims.paper_tables import paper_tables
 from posekit.claims.selection import load_questions
 from posekit.report.markdown import Markdown
 
-ABOUT = ("title", "authors", "place", "claim", "method", "easy", "hard", "note")
+ABOUT = ("title", "authors", "place", "claim", "headline", "method", "easy", "hard", "note")
 FAILS = ("inconsistent", "contradicted")
 OPEN = ("inconclusive",)
 COUNTS = ("params", "macs", "stem_params")  # that follow from how a network is built

@@ -51,17 +51,17 @@ def _in_two_sentences(page: Page) -> Iterator[str]:
     yield f"**Found.** {found(page)}"
 
 
-def found(page: Page) -> str:
-    """What came out, in a sentence of numbers, and the gravest mistake of the paper."""
-    score = page.score
-    texts = []
+def found(page: Page, *, brief: bool = False) -> str:
+    """What came out: the headline number, the changes, numbers of the rest, the gravest mistake.
+
+    `brief`: without the numbers that the overview has in its table.
+    """
+    score, texts = page.score, []
     if score.counts:
         texts.append(f"{score.confirmed} of {_of(score.counts, 'count')} equal as printed")
     if score.orders:
         text = f"of {_of(score.orders, 'claimed order')} {score.as_claimed or 'none'} confirmed"
         texts.append(text + (f", {score.otherwise} contradicted" if score.otherwise else ""))
-    if tried := changes_in_short(page):
-        texts.append(tried)
     if score.printed:
         texts.append(
             f"of {_of(score.printed, 'printed accuracy number')} {score.tested or 'none'} tested on "
@@ -70,10 +70,27 @@ def found(page: Page) -> str:
     if score.errors:
         grave = f", {score.grave} of them changing a conclusion" if score.grave else ""
         texts.append(f"{_of(score.errors, 'mistake')} found in the paper{grave}")
-    text = "; ".join(texts) or "nothing yet"
+    sentences = [*_headline(page), changes_in_short(page), "" if brief else "; ".join(texts)]
     if score.grave:
-        text += f". The first: {escape(page.errata[0].title)} ({linked([page.errata[0].id])})"
-    return f"{text[0].upper()}{text[1:]}."
+        first = page.errata[0]
+        sentences.append(f"the gravest mistake found: {escape(first.title)} ({linked([first.id])})")
+    sentences = [f"{text[0].upper()}{text[1:]}." for text in sentences if text]
+    return " ".join(sentences) or "Nothing yet."
+
+
+def _headline(page: Page) -> Iterator[str]:
+    """Whether the number that the paper is known by is reproduced."""
+    for judged in page.claims:
+        if judged.claim.id == page.about["headline"]:
+            part, finding = judged.claim.parts[0], judged.parts[0]
+            entry = next(iter(part.printed.values()))
+            rule = link(part.card, f"protocols.md#{part.card}")
+            number = f"{entry.text} {entry.unit} ({entry.where}; {rule})"
+            untested = judged.verdict not in (*HOLDS, *FAILS, *OPEN)
+            word = "neither reproduced nor contradicted" if untested else judged.verdict
+            word = f"**{word}**{f': {judged.verdict}' * untested}"
+            detail = f", {escape(measured_cell(judged))}" if finding.measured else ""
+            yield f"its headline number, {number}, is {word}{detail} ({linked([judged.claim.id])})"
 
 
 def _reproducibility(page: Page) -> Iterator[str]:

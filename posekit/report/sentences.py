@@ -22,9 +22,7 @@ def bullet(judged: Judged) -> str:
         failed = [part.verdict == judged.verdict for part in judged.parts]
         words = [part.audit.words if fails else "" for part, fails in zip(judged.parts, failed)]
         reasons = [_labelled(judged, words, ": ")]
-        for part, fails in zip(judged.parts, failed):
-            told = " in the text, " in part.audit.words  # names the document, too
-            reasons += [part.audit.source] if fails and not told else []
+        reasons += [part.audit.told_source for part, fails in zip(judged.parts, failed) if fails]
         reasons = list(dict.fromkeys(reasons))
         overruled = next((part.overruled for part in judged.parts if part.overruled), "")
         parts = ["; ".join(filter(None, reasons))]
@@ -77,11 +75,15 @@ def measured_cell(judged: Judged) -> str:
 def _labelled(judged: Judged, texts: Iterable[str], mark: str = " ") -> str:
     """The texts there are, each under the label of its part."""
     pairs = zip(labels(judged.claim), texts)
-    return "; ".join(
-        f"{label}{mark}{text}" if label and not text.startswith(f"{label}: ") else text
-        for label, text in pairs
-        if text
-    )
+    return "; ".join(_under(label, text, mark) for label, text in pairs if text)
+
+
+def _under(label: str, text: str, mark: str) -> str:
+    """A text under its label, which takes the place of a shorter one that it has already."""
+    head, colon, rest = text.partition(": ")
+    if colon and label.startswith(head):
+        return f"{label}: {rest}"
+    return f"{label}{mark}{text}" if label else text
 
 
 def _measured(part: Part, found: Finding) -> str:

@@ -112,22 +112,21 @@ def test_the_audit_finds_the_reports_mistakes_by_itself():
     names = [f"bouchiat-{n:03d}" for n in (8, 17, 24, 27, 55, 56, 70)]
     assert found["name"].tolist() == names and set(found["what"]) == {"claim"}
     assert BOUCHIAT.ledger.query("verdict == 'inconsistent'").index.tolist() == names
-    assert BOUCHIAT.ledger.loc["bouchiat-070", "audit"].endswith("= 53.29591 fails")
+    assert BOUCHIAT.ledger.loc["bouchiat-070", "audit"].endswith(", 53.29591 in Table 6")
 
 
 def test_the_audit_holds_text_and_code_against_each_other():
     told = {
-        8: "2 = 1",
-        17: "72 = 64",
-        24: "8 = 7",
-        27: "30 = 60",
-        55: "50.64 = 50.64760",
-        56: "37 = 55",
+        8: "convolutions: 2 in the text, 1 in the published code",
+        17: "depth: 72 voxels in the text, 64 in the published configurations of Tables 1 and 7",
+        24: "most: 8 objects in the text, 7 in the published code",
+        27: "turn: 30 degrees in the text, 60 in the published code",
+        55: "mpjpe: 50.64 mm in Table 2, 50.64760 in Table 7",
+        56: "epoch: 37 epochs in Table 2, 55 in Table 7",
     }
     for number, words in told.items():
         row = BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}"]
-        assert f"{words} fails" in row["audit"] and row["verdict"] == "inconsistent"
-        assert ("is recovered" in row["audit"]) == (number < 55)
+        assert words in row["audit"] and row["verdict"] == "inconsistent"
 
 
 def test_differences_are_as_large_as_the_text_says():
@@ -148,7 +147,7 @@ def test_no_number_of_human36m_is_claimed_without_it():
         row = BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}"]
         if row.verdict == "repeated":
             row = BOUCHIAT.ledger.loc[row.note.split(",")[0].split()[-1]]
-        if row.kind == "accuracy" and number not in (*closed, 66, 71) and "fails" not in row.audit:
+        if row.kind == "accuracy" and number not in (*closed, 55, 56, 66, 70, 71):
             assert row.note.startswith("needs data: human36m and mpii"), number
     for number in closed:
         assert "leaderboard" in BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}", "note"]
