@@ -13,7 +13,7 @@ mirroring the picture changes the sign of x. Voxel v of n has its middle at (v +
 B pictures, J joints, C channels, H x W pixels, h x w = H/4 x W/4 cells, D slices in depth.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -172,6 +172,26 @@ class VolumeNet(nn.Module):
                 f"{self.multiple}"
             )
         return self.maps(pictures).unflatten(1, self.shape)
+
+    @torch.no_grad()
+    def take_shared(self, state: Mapping[str, Tensor]) -> None:
+        """Take the weights of a network that lacks some parts of this one, such as its pyramid.
+
+        Parts that it lacks keep their weights. Kernels that read the additional channels too, after
+        the others, have 0 for those: the outputs are the other network's until training changes
+        that. ValueError for a tensor that this network has not, or in another shape.
+        """
+        own = self.state_dict()
+        for name, value in state.items():
+            mine = own.get(name)
+            if mine is None or mine.dim() != value.dim():
+                raise ValueError(f"the network has no {name} of {value.dim()} dimensions")
+            if mine.dim() == 4 and mine.shape[1] > value.shape[1]:
+                mine[:, value.shape[1] :] = 0
+                mine = mine[:, : value.shape[1]]
+            if mine.shape != value.shape:
+                raise ValueError(f"{name} is {tuple(value.shape)}, not {tuple(mine.shape)}")
+            mine.copy_(value)
 
     def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B J 3"]:
         logits = self.volumes(pictures)

@@ -2,25 +2,34 @@
 
 The first fourteen blocks of MobileNetV2 (Sandler et al., CVPR 2018), whose weights ImageNet taught,
 three residual blocks of 5 x 5 cells, and one step up to an eighth of the picture's side, joined with
-the encoder's map of that size. Of no paper; posekit's own. `posekit maintain light` trains it.
+the encoder's map of that size. Of no paper; posekit's own. `posekit maintain light` trains it, and
+trainings at size medium begin with its weights, as papers begin with ImageNet's and MPII.
 
 B pictures, J joints, C channels, D x h x w voxels with h and w an eighth of the picture's sides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from posekit.models.encoders import DEVIATION, MEAN
-from posekit.models.integral import VolumeNet
+from posekit.models.integral import PPM, VolumeNet
 from posekit.models.torchvision_compat import torchvision
+from posekit.system import file_digest
 
 FROZEN, SKIP, LAST = 4, 7, 14  # blocks of MobileNetV2: those that stay as they are, and two ends
 MULTIPLE = 16  # sides of pictures, px
 WIDE = 96  # channels behind the encoder
+WEIGHTS = ("random", "posekit")
+BUNDLED = Path(__file__).parent / "weights" / "posekit-light.safetensors"
+DIGEST = "6f654883b4546c43254b88778312ab7063e1cc1fbf0e44b5590b5a56f6957e1f"
+"""SHA-256 of the weights that come with posekit: as a part of the code it is a part of a run's
+identity."""
 
 _layer = torchvision.ops.Conv2dNormActivation  # convolution without bias, batch norm, ReLU
 
@@ -43,15 +52,20 @@ class Block(nn.Module):
 
 
 class LightPose(VolumeNet):
-    """From crops to volumes of an eighth of their side: 821,872 parameters for 17 joints."""
+    """From crops to volumes of an eighth of their side: 821,872 parameters for 17 joints.
 
-    def __init__(self, *, joints: int = 17, depth: int = 16):
+    With `bins` a pyramid (`PPM`) pools the encoder's map.
+    """
+
+    def __init__(self, *, joints: int = 17, depth: int = 16, bins: Sequence[int] = ()):
         super().__init__(joints=joints, depth=depth, multiple=MULTIPLE)
         blocks = torchvision.models.mobilenet_v2().features
         self.stem, self.middle = blocks[:FROZEN], blocks[FROZEN:SKIP]
         self.deep = blocks[SKIP:LAST]
+        self.bottleneck = PPM(WIDE, bins) if bins else nn.Identity()
+        features = self.bottleneck.channels if bins else WIDE
         residual = [Block(WIDE, expand=3, kernel=5) for _ in range(3)]
-        self.neck = nn.Sequential(_layer(WIDE, WIDE, 1), *residual)
+        self.neck = nn.Sequential(_layer(features, WIDE, 1), *residual)
         self.enlarge = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
         self.up = nn.Sequential(_layer(WIDE + 32, WIDE, 1), Block(WIDE, expand=2, kernel=3))
         self.final = nn.Conv2d(WIDE, joints * depth, 1)
@@ -62,7 +76,7 @@ class LightPose(VolumeNet):
 
     def maps(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B _ h w"]:
         middle = self.middle(self.stem((pictures - self.mean) / self.deviation))
-        deep = self.neck(self.deep(middle))
+        deep = self.neck(self.bottleneck(self.deep(middle)))
         return self.final(self.up(torch.cat([self.enlarge(deep), middle], dim=1)))
 
     def train(self, mode: bool = True) -> "LightPose":
@@ -90,8 +104,25 @@ class LightPose(VolumeNet):
             part.load_state_dict(whole.features[first:last].state_dict())
 
 
-def light_pose(*, side: int, joints: int = 17, depth: int = 16) -> LightPose:
-    """`LightPose` for crops of `side` px; ValueError for a side that it can't take."""
+def light_pose(
+    *,
+    side: int,
+    joints: int = 17,
+    depth: int = 16,
+    bins: Sequence[int] = (),
+    weights: str = "random",
+) -> LightPose:
+    """`LightPose` for crops of `side` px, with "random" `weights` or those that come with "posekit".
+
+    ValueError for a side or a word that it can't take, and for a file of weights that was changed.
+    """
     if side % MULTIPLE:
         raise ValueError(f"crops of {side} px; they have to be multiples of {MULTIPLE}")
-    return LightPose(joints=joints, depth=depth)
+    if weights not in WEIGHTS:
+        raise ValueError(f"no weights {weights!r}; there are {', '.join(WEIGHTS)}")
+    network = LightPose(joints=joints, depth=depth, bins=bins)
+    if weights == "posekit":
+        if file_digest(BUNDLED) != DIGEST:
+            raise ValueError(f"{BUNDLED} is not the file of this version; install posekit again")
+        network.take_shared(load_file(BUNDLED))
+    return network

@@ -147,5 +147,6 @@ NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "mobile": mobile,
     "part": backbone,
     "light": light_pose,
+    "light-ppm": partial(light_pose, bins=BINS["PPM 1"]),
 }
 """Constructors by the name in a run's config; all of them take the `side` of the pictures."""

@@ -34,7 +34,7 @@ from posekit.data.pictures import Pictures
 from posekit.data.poses import PoseSet, project_motions
 from posekit.data.published import Published
 from posekit.geometry import body
-from posekit.geometry.skeleton import MOON_POINTS, MPII16
+from posekit.geometry.skeleton import H36M17, MOON_POINTS, MPII16
 from posekit.studio import poses as studio
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.scene.occluders import shapes
@@ -142,6 +142,11 @@ class DataSets:
             return replace(album, batch=as_skeleton(album.batch, MPII16, {}))
         pictures = Wild(split, count, size=size, skeleton=MPII16, people=1)
         return self.read(pictures, "people")
+
+    def strangers(self, count: int, seed: int, *, size: int | Sequence[int]) -> Album:
+        """`count` of the studio's strangers with their depths; other people for every seed."""
+        people = {"size": size, "skeleton": H36M17, "people": 2}
+        return self.read(Wild("train", count, seed=seed, **people), f"strangers {seed}")
 
     def muco(self, strangers: Album, *, size: int, step: int, even: bool = False) -> Album | None:
         """Every `step`-th person of MuCo-3DHP with COCO's people in 2D; None without MuCo-3DHP.

@@ -24,7 +24,13 @@ from posekit.metrics.protocols import PROTOCOLS as POSE_PROTOCOLS
 from posekit.models.integral import VolumeNet, from_cube, from_voxels, to_cube
 from posekit.models.soft_argmax import soft_argmax
 from posekit.training.augment import Augmented
-from posekit.training.experiment import Session, Task, best_median_worst, predict
+from posekit.training.experiment import (
+    Session,
+    Task,
+    best_median_worst,
+    load_weights,
+    predict,
+)
 from posekit.training.losses import (
     MEANS,
     Z_OF_2D,
@@ -56,7 +62,8 @@ class Integral(Task):
     what the loss is divided by (`joint_loss`), `outside` whether joints outside the cube are taught
     (`targets`). With `picture` "whole" persons are cut out of whole pictures after the augmentation
     (`training.whole_frames`). `augmented` says which pictures: those with depths, as Bouchiat et al.
-    leave MPII's, or all, as Choi et al. do.
+    leave MPII's, or all, as Choi et al. do. `start` is the id of a run whose weights the training
+    begins with, as far as the networks share them (`VolumeNet.take_shared`).
     """
 
     options: ClassVar = {
@@ -67,13 +74,17 @@ class Integral(Task):
         "outside": OUTSIDE[0],
         "picture": PICTURES[0],
         "augmented": AUGMENTED[0],
+        "start": "",
     }
 
     def run(self, session: Session, train: Album, *tests: Album) -> list[Row]:
         config = session.config
         torch.manual_seed(session.seed)
         network = self.build(config)
-        fit(session, network, train, **{name: config[name] for name in self.options})
+        options = {name: config[name] for name in self.options}
+        if start := options.pop("start"):
+            network.take_shared(load_weights(start))
+        fit(session, network, train, **options)
         session.save(network)
         rows, ratio = [], depth_ratio(train)
         for test in tests:

@@ -195,10 +195,12 @@ class Study:
         """Train every configuration with every seed and test it; done runs are not done again.
 
         `configurations` maps names to options (`Task.config`), `common` are options of all of them.
-        `train` is a data set, or several by name, of which the option `train` chooses one; by
-        default the first. `tests` are data sets with the names of their protocols, `also` further
-        data sets of the task. Where a configuration has `start`, it begins with the weights of
-        that run of `starts`. `title` names the jobs in the records.
+        `train` is a data set, a function that makes one of a seed, or several of these by name, of
+        which the option `train` chooses one; by default the first. `tests` are data sets with the
+        names of their protocols, `also` further data sets of the task. Where a configuration has
+        `start`, it begins with the weights of that run of `starts` with the same seed: each seed
+        has a start of its own, which all its networks share, so that an interval over seeds is one
+        over starts. `title` names the jobs in the records.
         """
         tests, protocols = _named(tests)
         albums = train if isinstance(train, Mapping) else {"": train}
@@ -216,7 +218,8 @@ class Study:
                     if (start, seed) not in (starts or {}):
                         raise ValueError(f"{name}: no run {start!r} to start from with seed {seed}")
                     config["start"] = starts[start, seed].record["id"]
-                data = [albums[chosen], *also, *tests]
+                album = albums[chosen]
+                data = [album(seed) if callable(album) else album, *also, *tests]
                 augmentation = AUGMENTATIONS.get(config.get("augmentation", ""))
                 if augmentation and augmentation.paste:
                     data[0] = replace(data[0], occluders=self.data.occluders(seed))

@@ -1,12 +1,17 @@
-"""Learning floors and corrections for many comparisons: right values worked out by hand."""
+"""Learning floors, shared starts, many comparisons: right values worked out by hand."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from builders.evidence import PaperUnderTest
 
 from posekit.claims.contrasts import Contrast, changes
 from posekit.claims.family import Family
 from posekit.claims.learning import learning
+from posekit.claims.measurements import Measurements
 from posekit.claims.paper import Floor, load_paper
 from posekit.claims.statistics import ALPHA, holm, t_interval
 
@@ -81,3 +86,32 @@ def test_where_seeds_share_a_start_the_start_is_the_unit():
     contrast = Contrast("a change", "a", "b", "loss", "", "card", "MSE")
     [found] = changes([contrast], values, load_paper("kim"))
     assert found.change.n == 3 and sorted(found.differences) == pytest.approx([0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("starts", "n", "half"),
+    [
+        # Means of two seeds -3.2, -2.2, -4.2: sd 1, t of 2 degrees of freedom 4.303, over root 3
+        (("a", "a", "b", "b", "c", "c"), 3, 2.484),
+        # A start of its own for every seed: sd 0.9209, t of 5 degrees 2.571, over root 6
+        (tuple(f"{k:016x}" for k in range(6)), 6, 0.966),
+        (("a",) * 6, 1, float("nan")),  # one start says nothing of others
+    ],
+)
+def test_an_interval_of_a_claim_is_over_starts(starts, n, half):
+    """bouchiat-019: PPM against none, differences -3.0, -3.4, -2.0, -2.4, -4.0 and -4.4 mm."""
+    bouchiat = PaperUnderTest("bouchiat")
+    records = []
+    for seed, (start, gap) in enumerate(zip(starts, (3.0, 3.4, 2.0, 2.4, 4.0, 4.4), strict=True)):
+        for name, error in (("r50-ppm", 100 - gap), ("r50-flip", 100.0)):
+            values = {f"mpjpe/{name}": error}
+            [made, *_] = bouchiat.records(values, "h36m-bouchiat", "studio-pictures", "medium")
+            values = {key: error for key in made.values}
+            about = {"id": f"{name}-{seed}", "file": Path(f"{name}-{seed}.json"), "values": values}
+            records.append(replace(made, seed=seed, start=start, **about))
+    measurements = Measurements(records, bouchiat.paper)
+    claim = bouchiat.claim(19)
+    [sample] = measurements.samples(claim, claim.parts[0])
+    found = t_interval(np.array(sample.units))
+    assert (found.n, found.mean) == (n, pytest.approx(-3.2))
+    assert found.half == pytest.approx(half, abs=1e-3, nan_ok=True)

@@ -50,7 +50,7 @@ def test_every_configuration_is_built_at_its_real_shape(name, monkeypatch):
         batch = replace(batch, masks=None, parts=None)
         return albums.Album(pictures.name, pictures.version, batch, albums.single(2))
 
-    def train(self, task, configurations, train, tests=(), *, title="{}", **common):
+    def train(self, task, configurations, train, tests=(), *, starts=None, title="{}", **common):
         albums = train if isinstance(train, dict) else {"": train}
         for each, own in configurations.items():
             options = study._merged(common, own)
@@ -82,7 +82,6 @@ def test_every_configuration_is_built_at_its_real_shape(name, monkeypatch):
             "side": [384, 288],
             "depth": 72,
             "channels": 256,
-            "width": None,
             "weights": "",
         }
         assert {c["z_of_2d"] for n, c in configs.items() if n != "r50-mixed"} == {"zero"}

@@ -1,6 +1,7 @@
 """Integral regression experiments: training, and the protocols that evaluate it."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from posekit.geometry.skeleton import H36M17, MPII16
 from posekit.metrics.pictures import PICTURE_PROTOCOLS, camera_points, depth_per_focal
 from posekit.models.encoders import small_resnet
 from posekit.models.integral import IntegralNet
+from posekit.models.zoo import NETWORKS
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.scene.occluders import shapes
 from posekit.studio.wild import Wild
@@ -119,6 +121,33 @@ def test_a_study_trains_and_tests_every_configuration(people, mixed):
     assert pasted != runs["r50", 0].record["data"]["fingerprint"]
     with pytest.raises(ValueError, match="no loss 'l2'; there are joints, volumes, both, "):
         study.train(TASK, {"r50": {"loss": "l2"}}, learn, tests, **how)
+
+
+def test_the_trainings_of_a_seed_begin_with_the_start_of_that_seed(people):
+    """The start learns from strangers of its seed; a network with a pyramid takes what it shares."""
+    _, test = people
+    study = Study("bouchiat", seeds=2)
+    strangers = partial(study.data.strangers, 4, size=64)
+    task, tests = integral.Integral(NETWORKS), [(test, PICTURE_PROTOCOLS)]
+    how = {"shape": {"side": 64, "depth": 8}, "recipe": {"epochs": 1, "batch": 4}}
+    first = {"strangers": {"network": "light", "loss": "both"}}
+    starts = study.train(task, first, strangers, tests, title="start on {}", **how)
+    prints = {run.record["data"]["fingerprint"] for run in starts.values()}
+    assert len(prints) == 2 and {r.record["data"]["name"] for r in starts.values()} == {
+        "studio-wild"
+    }
+    how["recipe"] = {"epochs": 0, "batch": 4}  # as it is before the first step
+    networks = {name: {"network": name, "start": "strangers"} for name in ("light", "light-ppm")}
+    runs = study.train(task, networks, people[0], tests, starts=starts, **how)
+    errors = measured(runs | starts)
+    errors = errors[(errors["slice"] == "") & (errors["card"] == "h36m-bouchiat")]
+    errors = errors.pivot_table(index="network", columns="seed", values="value")
+    assert errors.loc["strangers", 0] != errors.loc["strangers", 1]
+    for name in networks:
+        assert errors.loc[name].tolist() == errors.loc["strangers"].tolist()
+        assert [runs[name, s].record["config"]["start"] for s in (0, 1)] == [
+            starts["strangers", s].record["id"] for s in (0, 1)
+        ]
 
 
 def test_pictures_are_pasted_over_and_mirrored_with_their_targets(people):
