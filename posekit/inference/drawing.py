@@ -54,10 +54,20 @@ def draw(
         # In a box's lower left corner: there, people of different distances rarely meet.
         x, y = corner[0] >> BITS, opposite[1] >> BITS
         place = (max(x, 0) + 3, min(y, drawing.shape[0]) - 4)
-        for colour, thick in (((0, 0, 0), 3), (WHITE, 1)):
-            font = cv2.FONT_HERSHEY_SIMPLEX
-            cv2.putText(drawing, _label(person), place, font, 0.45, colour, thick, cv2.LINE_AA)
+        _write(drawing, _label(person), place)
     return drawing
+
+
+def _write(drawing: UInt8[np.ndarray, "H W 3"], text: str, place: tuple[int, int]) -> None:
+    """Draw white text with a black rim of a pixel, its lower left corner at `place`.
+
+    The rim is the text itself, moved: OpenCV 5 makes thicker letters wider apart, too.
+    """
+    x, y = place
+    rim = [((0, 0, 0), x + dx, y + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+    for colour, *corner in (*rim, (WHITE, x, y)):
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(drawing, text, corner, font, 0.45, colour, 1, cv2.LINE_AA)
 
 
 def draw_bodies(

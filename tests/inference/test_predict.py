@@ -234,6 +234,16 @@ def test_a_drawing_has_each_side_in_its_colour_where_the_joints_are():
     assert drawn[92, 50].max() > 200  # the box's lower edge
 
 
+def test_a_distance_can_be_read_on_any_ground():
+    somebody = Person((5.0, 5.0, 90.0, 90.0), None, 13900.0, torch.full((17, 2), 50.0))
+    ground = np.full((100, 100, 3), 128, np.uint8)
+    drawn = draw(ground, [somebody], H36M17)[80:94, 7:60].mean(-1)  # the label
+    bright = drawn > 250
+    assert bright.sum() > 20
+    around = cv2.dilate(bright.astype(np.uint8), np.ones((3, 3))) > bright
+    assert (drawn[around] < 120).mean() > 0.6  # a rim on all sides of every letter
+
+
 def test_people_in_space_have_their_distance_above_them():
     near, far = torch.zeros(17, 3), torch.zeros(17, 3)
     near[:, 2], far[:, 2] = 3000.0, 7000.0
