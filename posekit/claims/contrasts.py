@@ -7,7 +7,7 @@ and get no verdict: they say whether a difference exceeds that between two rando
 for the number of comparisons of the page, of networks that have learnt.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pandas as pd
 
 from posekit.claims.family import Family
 from posekit.claims.learning import Learning, learning
-from posekit.claims.measurements import Record, values_by_data
+from posekit.claims.measurements import SUBJECT, Record, over_people, values_by_data
 from posekit.claims.paper import FOLDER, Paper, check_metric, load_metrics, read_table, split
 from posekit.claims.statistics import ALPHA, FEWEST, Estimate, t_interval
 
@@ -37,6 +37,11 @@ class Contrast:
 
     def __post_init__(self):
         check_metric(self.metric)
+
+    def home(self, paper: Paper) -> str:
+        """The data set that the paper's numbers under the card are of; '' where it has none."""
+        cells = (entry for (_, card), entry in paper.printed.items() if card == self.card)
+        return next((entry.data for entry in cells if entry.data), "")
 
     @property
     def measure(self) -> tuple[str, str, str]:
@@ -72,12 +77,14 @@ class Change:
     """A contrast as it was measured: the change in its unit, and the test that both are alike.
 
     `differences` are plain, in the metric's unit: one a seed, or one a start that seeds share.
+    `people` is the change over test persons, where three or more were measured apart.
     """
 
     contrast: Contrast
     change: Estimate
     differences: tuple[float, ...]
     learning: Learning | None
+    people: Estimate | None = None
 
     @property
     def p(self) -> float:
@@ -115,13 +122,9 @@ def changes(contrasts: Iterable[Contrast], values: pd.DataFrame, paper: Paper) -
 
     measured = []
     for contrast in contrasts:
-        sides = [
-            known.get((contrast.metric, name, contrast.slice, contrast.card))
-            for name in (contrast.one, contrast.another)
-        ]
-        if any(side is None for side in sides):
+        pairs = _pairs(contrast, known, contrast.slice)
+        if pairs is None:
             continue
-        pairs = pd.concat(sides, axis=1, join="inner")
         starts = pairs.index.get_level_values("start")
         if starts.duplicated().any() and all(starts):
             pairs = pairs.groupby(level="start").mean()
@@ -130,8 +133,32 @@ def changes(contrasts: Iterable[Contrast], values: pd.DataFrame, paper: Paper) -
         if floor and floor.floor not in (contrast.one, contrast.another):
             learnt = learning(floor, (contrast.one, contrast.another), find, contrast.slice)
         change = t_interval(contrast.change(one, another))
-        measured.append(Change(contrast, change, tuple(one - another), learnt))
+        people = None if contrast.slice else _over_people(contrast, known)
+        measured.append(Change(contrast, change, tuple(one - another), learnt, people))
     return measured
+
+
+def _pairs(contrast: Contrast, known: Mapping[tuple, pd.Series], part: str) -> pd.DataFrame | None:
+    """Both sides of a contrast in the slice `part`, by start and seed; None without one of them."""
+    names = [
+        (contrast.metric, name, part, contrast.card) for name in (contrast.one, contrast.another)
+    ]
+    if all(name in known for name in names):
+        return pd.concat([known[name] for name in names], axis=1, join="inner")
+    return None
+
+
+def _over_people(contrast: Contrast, known: Mapping[tuple, pd.Series]) -> Estimate | None:
+    """The change over the test persons, where it was measured of enough of them."""
+    people = sorted({part for _, _, part, _ in known if SUBJECT.fullmatch(part)})
+    pairs = {part: _pairs(contrast, known, part) for part in people}
+    return over_people(
+        {
+            part: contrast.change(*both.to_numpy().T).tolist()
+            for part, both in pairs.items()
+            if both is not None
+        }
+    )
 
 
 def differences(
@@ -143,8 +170,9 @@ def differences(
     """Each contrast of one measure that was measured, by name, with its 95 % t interval.
 
     `values` has network, seed, metric, slice, card and value, of one data set (`study.table` or
-    `values_by_data`), and perhaps start. Pairs share seed and start. Columns: mean, low, high, n,
-    printed; p of no difference and the same corrected over `family`, by default the contrasts
+    `values_by_data`), and perhaps start. Pairs share seed and start. Columns: mean, low, high, n;
+    people, people mean, people low, people high (over test persons, where there are three or
+    more); printed; p of no difference and the same corrected over `family`, by default the contrasts
     given; floor (the value that networks come from), one gain and another gain (the share of its
     gap that they closed), pace; beyond seed noise.
     """
@@ -159,11 +187,16 @@ def differences(
         corrected = family.corrected(change.differences) if change.p == change.p else np.nan
         gains = learnt.means if learnt else {}
         answer = contrast.beyond_noise(estimate, corrected)
+        over = change.people
         rows[contrast.name] = {
             "mean": estimate.mean,
             "low": estimate.low,
             "high": estimate.high,
             "n": estimate.n,
+            "people": over.n if over else 0,
+            "people mean": over.mean if over else np.nan,
+            "people low": over.low if over else np.nan,
+            "people high": over.high if over else np.nan,
             "printed": contrast.printed(paper),
             "p": change.p,
             "corrected p": corrected,
@@ -177,7 +210,7 @@ def differences(
 
 
 def page_family(paper: Paper, records: Iterable[Record]) -> Family:
-    """The tests of a paper's contrasts, on all data sets and at all sizes."""
+    """The tests of a paper's contrasts on all data sets, at the sizes of `values_by_data`."""
     family, contrasts = Family(), load_contrasts(paper.slug, paper.folder)
     own = [record for record in records if record.paper == paper.slug]
     for values in values_by_data(own).values():

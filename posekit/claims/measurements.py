@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pandas as pd
 
 from posekit.claims.expressions import Call, Node, Quantity, evaluate
 from posekit.claims.numbers import Interval
 from posekit.claims.paper import AS_READ, WITH_SMOKE, Claim, Paper, Part, split
 from posekit.claims.published import equal_to_published
-from posekit.claims.statistics import FEWEST
+from posekit.claims.statistics import FEWEST, Estimate, t_interval
 from posekit.metrics.protocols import PROTOCOLS
 
 SIZES = WITH_SMOKE[1:]  # smoke is for tests and never counts
@@ -28,6 +29,7 @@ COSTS = ("seconds", "samples_per_second", "peak_memory_mb")
 _FIELDS = {"id": str, "paper": str, "job": str, "size": str, "seed": int, "config": dict}
 _COLUMNS = ["record", "job", "size", "seed", "start", "trained_on"]
 _COLUMNS += ["metric", "network", "slice", "card", "data", "value"]
+SUBJECT = re.compile(r"T?S\d+|\d\d")  # people of Human3.6M, MPI-INF-3DHP, the studio; of CMU
 _RUN = re.compile(r"[0-9a-f]{16}")  # the id of a run: weights that one network alone begins with
 
 Key = tuple[str, str, str]  # quantity, card, data
@@ -151,9 +153,32 @@ def value_table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def values_by_data(records: Iterable[Record]) -> dict[tuple[str, str], pd.DataFrame]:
-    """The values of some records under cards, by data set and size."""
+    """The values of some records under cards, by data set and size.
+
+    Of each data set the largest size that has FEWEST seeds, or else the largest: smaller ones say
+    nothing that it does not say better. A rule that is another's on other people is called by that
+    one's name.
+    """
     table = value_table(records)
-    return dict(iter(table[table["card"] != ""].groupby(["data", "size"])))
+    same = {name: rule.same_as for name, rule in PROTOCOLS.items() if rule.same_as}
+    tables = dict(
+        iter(table[table["card"] != ""].replace({"card": same}).groupby(["data", "size"]))
+    )
+    rank = {
+        (data, size): (values["seed"].nunique() >= FEWEST, SIZES.index(size))
+        for (data, size), values in tables.items()
+    }
+    best = {data: max(rank[key] for key in rank if key[0] == data) for data, _ in rank}
+    return {key: values for key, values in tables.items() if rank[key] == best[key[0]]}
+
+
+def over_people(subjects: Mapping[str, Sequence[float]]) -> Estimate | None:
+    """Mean and t interval of a difference over test persons; None for fewer than FEWEST.
+
+    `subjects` are differences, one a seed, by test subject; sequences such as TS1 are no persons.
+    """
+    persons = [fmean(values) for name, values in subjects.items() if name[0] != "T"]
+    return t_interval(np.array(persons)) if len(persons) >= FEWEST else None
 
 
 @dataclass(frozen=True)
@@ -229,7 +254,7 @@ class Measurements:
                     )
         self.datasets = sorted({data for _, _, data, _ in self.values})
         slices = {split(quantity)[2] for quantity, _, _, _ in self.values}
-        self.subjects = sorted(name for name in slices if re.fullmatch(r"T?S\d+", name))
+        self.subjects = sorted(filter(SUBJECT.fullmatch, slices))
 
     def samples(self, claim: Claim, part: Part, reading: tuple[str, str] = AS_READ) -> list[Sample]:
         """Everything measured for one comparison, a sample for each data set and size.

@@ -39,7 +39,7 @@ from posekit.claims.finding import (
     subjects,
 )
 from posekit.claims.learning import learning
-from posekit.claims.measurements import SIZES, Measurements, Sample
+from posekit.claims.measurements import SIZES, Measurements, Sample, over_people
 from posekit.claims.numbers import compare, short
 from posekit.claims.paper import Claim, Part, metric_of, split
 from posekit.claims.published import is_count
@@ -286,10 +286,9 @@ def learning_rule(case: Case, finding: Finding) -> None:
 
 def people_rule(finding: Finding) -> None:
     """A difference that is not there over the test persons, where there are three, is open."""
-    persons = {name: v for name, v in finding.sample.subjects.items() if name[0] == "S"}
-    if len(persons) < FEWEST:
+    over = over_people(finding.sample.subjects)
+    if over is None:
         return
-    over = t_interval(np.array([np.mean(values) for values in persons.values()]))
     finding.p = max(finding.p, over.p)
     text = f"over {over.n} test persons {short(over.mean)} [{short(over.low)}, {short(over.high)}]"
     if finding.verdict != "inconclusive" and over.low <= 0 <= over.high:

@@ -29,20 +29,25 @@ DIFFERENCES = (
     "have closed: below 50 % they are undertrained, and decide nothing. Printed is one run each, on "
     "the paper's data: beside numbers on other data its sign may be compared, not its size."
 )
+PEOPLE = (
+    "The second interval is that over the test persons, who are few: where it has 0 in it, other people "
+    "may turn the order round. The verdict is about seeds alone."
+)
 
 
 def contrast_section(page: Page) -> Iterator[str]:
     """Each change that the paper tries: its measured difference, and whether that is seed noise."""
     if page.changes:
         yield DIFFERENCES
-    for i, (data, size, group, changes) in enumerate(page.changes):
+    for i, (data, size, evidence, group, changes) in enumerate(page.changes):
         metric, part, card = group[0].measure
         after = f", {part.replace('-', ' ')}" if part else ""
-        title = f"{metric}{after} by {card} on {data}{generated(data)}, size {size}"
+        title = f"{metric}{after} by {card} on {data}{generated(data)}, {evidence}, size {size}"
         rows = [_row(c, changes.loc[c.name]) for c in group if c.name in changes.index]
         head = ["Change", "With", "Without", ">Printed", ">Here", ">p", ">Corrected p", ">Seeds"]
         shown = table(pd.DataFrame(rows, columns=[*head, ">Gain, %", "Verdict"]))
-        text = f"{noise_sentence(changes, group[0].unit)}\n\n{shown}\n"
+        told = noise_sentence(changes, group[0].unit) + f" {PEOPLE}" * bool(changes["people"].max())
+        text = f"{told}\n\n{shown}\n"
         yield f"**{title}**\n\n{text}" if i == 0 else folded(title, text)
 
 
@@ -50,10 +55,19 @@ def changes_in_short(page: Page) -> str:
     """Which of the changes that the paper tries pay, by their first measure, and which are open."""
     if not page.changes:
         return ""
-    _, _, group, changes = page.changes[0]
+    first = page.changes[0].tried[0].measure
+    found = [each for each in page.changes if each.tried[0].measure == first]
     floors = {floor.floor for floor in page.paper.floors.values()}  # these are no change
-    tried = [c.name for c in group if c.name in changes.index and not floors & {c.one, c.another}]
-    changes = changes.loc[tried]
+    told = []
+    for each in found:
+        kept = [c.name for c in each.tried if not floors & {c.one, c.another}]
+        place = f"on {each.data} ({each.evidence}), " if len(found) > 1 else ""
+        told.append(place + _answers(each.table[each.table.index.isin(kept)]))
+    return "; ".join(told)
+
+
+def _answers(changes: pd.DataFrame) -> str:
+    """Which of some changes pay or harm, how many are open, and how far the networks had learnt."""
     answers = changes["beyond seed noise"]
     decided = answers[answers.str.startswith("yes")].str.removeprefix("yes, ")
     text = (
@@ -100,9 +114,10 @@ def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
 
 
 def _row(contrast: Contrast, row: pd.Series) -> tuple[str, ...]:
-    ends = row[["mean", "low", "high"]].astype(float).dropna()
-    mean, *interval = (number(value, ends.abs().max()) for value in ends)
-    here = f"{mean} {contrast.unit}" + (f" [{', '.join(interval)}]" if interval else "")
+    here = _interval(row[["mean", "low", "high"]], contrast.unit)
+    if row["people"]:
+        people = _interval(row[["people mean", "people low", "people high"]], contrast.unit)
+        here += f"; over {row['people']} persons {people}"
     printed = number(row["printed"], 10.0)
     printed = f"{printed} {contrast.unit}" if printed else ""
     ps = ("" if pd.isna(row[name]) else f"{row[name]:.2g}" for name in ("p", "corrected p"))
@@ -111,6 +126,15 @@ def _row(contrast: Contrast, row: pd.Series) -> tuple[str, ...]:
     cells = (contrast.name, contrast.one, contrast.another, printed, here, *ps)
     word = row["beyond seed noise"].removeprefix("yes, ")
     return (*cells, str(int(row["n"])), gain, "not decided" if word == "no" else word)
+
+
+def _interval(row: pd.Series, unit: str) -> str:
+    """A mean in its unit with the interval, where there is one; '' for none."""
+    ends = row.astype(float).dropna()
+    if ends.empty:
+        return ""
+    mean, *interval = (number(value, ends.abs().max()) for value in ends)
+    return f"{mean} {unit}" + (f" [{', '.join(interval)}]" if interval else "")
 
 
 def choice_section(questions: list[Question], records: list[Record]) -> Iterator[str]:

@@ -67,13 +67,13 @@ def _claim_rows(judged: Judged) -> Iterator[Row]:
 
 
 def _change_rows(page: Page) -> Iterator[Row]:
-    for data, size, group, changes in page.changes:
+    for data, size, evidence, group, changes in page.changes:
         for contrast in group:
             if contrast.name in changes.index:
                 about = {"paper": page.slug, "change": contrast.name, "with": contrast.one}
                 about |= {"without": contrast.another, "metric": contrast.metric}
                 about |= {"slice": contrast.slice, "protocol": contrast.card, "data": data}
-                about |= {"size": size, "unit": contrast.unit}
+                about |= {"size": size, "evidence": evidence, "unit": contrast.unit}
                 yield about | dict(changes.loc[contrast.name])
 
 

@@ -13,7 +13,7 @@ from posekit.claims.contrasts import Contrast, differences, load_contrasts
 from posekit.claims.family import Family
 from posekit.claims.finding import CONFIRMED
 from posekit.claims.ledger import Judged, judge_claims, tests
-from posekit.claims.measurements import Record, values_by_data
+from posekit.claims.measurements import Measurements, Record, values_by_data
 from posekit.claims.paper import load_paper, read_table
 from posekit.claims.paper_tables import paper_tables
 from posekit.claims.selection import load_questions
@@ -32,6 +32,16 @@ class Figure(NamedTuple):
     target: str
     title: str
     caption: str
+
+
+class Changes(NamedTuple):
+    """Changes of one measure on one data set: at which size, how good evidence, what was measured."""
+
+    data: str
+    size: str
+    evidence: str
+    tried: list[Contrast]
+    table: pd.DataFrame  # `differences`
 
 
 class Page:
@@ -66,15 +76,19 @@ class Page:
         return tests(self.paper, self.records, findings)
 
     @cached_property
-    def changes(self) -> list[tuple[str, str, list[Contrast], pd.DataFrame]]:
-        """Data set, size, changes of one measure, and what was measured of them (`differences`)."""
+    def changes(self) -> list[Changes]:
+        """The changes that the paper tries, a table for each data set and measure."""
         groups = [list(group) for _, group in groupby(self.contrasts, key=lambda c: c.measure)]
-        made = [
-            (data, size, group, differences(group, values, self.paper, self.family))
-            for (data, size), values in values_by_data(self.records).items()
-            for group in groups
-        ]
-        return [each for each in made if not each[-1].empty]
+        made, rule = [], Measurements((), self.paper)
+        for (data, size), values in values_by_data(self.records).items():
+            records = [r for r in self.records if r.id in set(values["record"])]
+            for group in groups:
+                table = differences(group, values, self.paper, self.family)
+                if not table.empty:
+                    seeds, home = int(table["n"].max()), group[0].home(self.paper)
+                    level = rule.evidence(home, data, seeds, records, ())
+                    made.append(Changes(data, size, level, group, table))
+        return made
 
     @property
     def checks(self) -> list[Judged]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from posekit.claims.contrasts import Contrast, differences, load_contrasts
-from posekit.claims.measurements import load_records, values_by_data
+from posekit.claims.measurements import Record, load_records, values_by_data
 from posekit.claims.paper import load_paper
 from posekit.claims.statistics import Estimate
 
@@ -105,3 +105,47 @@ def test_a_table_with_other_columns_is_refused(tmp_path):
     (tmp_path / "some" / "contrasts.csv").write_text("name,one\na,b\n")
     with pytest.raises(ValueError, match="contrasts.csv: its columns are "):
         load_contrasts("some", tmp_path)
+
+
+def lifted(seed: int, size: str, data: str, card: str, **values: float) -> Record:
+    """A record of mpjpe by network, or by network__person."""
+    named = {f"mpjpe/{name.replace('__', '/')}": value for name, value in values.items()}
+    found = {(quantity, card, data): value for quantity, value in named.items()}
+    about = (f"{size}{seed}", "tran2022", "lifter", size, seed, "{}", "studio", "cpu", "1")
+    return Record(Path(), *about, found)
+
+
+def test_of_each_data_set_the_largest_size_with_three_seeds_counts():
+    records = [
+        lifted(seed, size, data, "h36m-martinez-p1", ours=1.0)
+        for size, data, count in (
+            ("small", "studio", 3),
+            ("medium", "studio", 3),
+            ("large", "studio", 2),
+            ("small", "cmu", 2),
+            ("medium", "cmu", 1),
+        )
+        for seed in range(count)
+    ]
+    assert sorted(values_by_data(records)) == [("cmu", "medium"), ("studio", "medium")]
+
+
+def test_the_rule_of_the_paper_on_other_people_counts_as_that_rule_and_names_them():
+    """Seeds: -2, -3, -4, so -3 +- 4.3027 / sqrt 3. Persons: -3, -4, -5, -8, so -5 +- 3.1824 x 2.1602 / 2."""
+    by_person = {"01": -1.0, "02": -2.0, "03": -3.0, "11": -6.0}
+    records = []
+    for seed in range(3):
+        values = {"ours": 90.0 - seed, "martinez": 92.0, "mean-pose": 200.0}
+        values |= {f"ours__{name}": 90.0 + each - seed for name, each in by_person.items()}
+        values |= {f"martinez__{name}": 91.0 for name in by_person}
+        records.append(lifted(seed, "medium", "cmu", "cmu-p1", **values))
+    [((data, size), values)] = values_by_data(records).items()
+    assert (data, size) == ("cmu", "medium")
+    tried = Contrast("x", "ours", "martinez", "mpjpe", "", "h36m-martinez-p1", "mm")
+    row = differences([tried], values, load_paper("tran2022")).loc["x"]
+    assert row[["mean", "low", "high"]].tolist() == pytest.approx([-3, -5.4841, -0.5159], abs=1e-4)
+    people = row[["people", "people mean", "people low", "people high"]].tolist()
+    assert people == pytest.approx([4, -5, -8.4374, -1.5626], abs=1e-4)
+    assert row["one gain"] == pytest.approx((200 - 89) / 200)
+    # -3 over a standard error of 0.577: p = 0.035 with 2 degrees of freedom
+    assert row["beyond seed noise"] == "yes, better" and row["p"] == pytest.approx(0.0351, abs=1e-4)

@@ -251,6 +251,25 @@ def test_the_better_evidence_decides_and_the_rest_is_told(judge):
     assert "on studio (E3, n = 3): contradicted before correction, 1.100 [0.852, 1.348]" in row.note
 
 
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [((-1.0, -1.1, -1.2, -1.1), "supported"), ((-9.0, 0.1, 0.2, -0.1), "inconclusive")],
+)
+def test_what_hangs_on_one_of_four_test_persons_is_open(judge, differences, verdict):
+    runs = seeds("cmu", ours=(59, 68.9, 78.8), cascade_3=(60, 70, 80))
+    for record in runs:
+        for name, difference in zip(("01", "02", "03", "11"), differences):
+            about = {"card": CARD, "data": "cmu"}
+            record["quantities"] += [
+                about | {"quantity": f"mpjpe/ours/{name}", "value": 60.0 + difference},
+                about | {"quantity": f"mpjpe/cascade-3/{name}", "value": 60.0},
+            ]
+    row = judge(BETTER, *runs)
+    assert (row.verdict, row.evidence) == (verdict, "E4")
+    assert "over 4 test persons" in row.note
+    assert row.reason == ("" if verdict == "supported" else "test persons differ")
+
+
 def test_being_ahead_of_those_measured_leaves_best_of_the_table_open(judge):
     values = {"ours": (59, 68.9, 78.8), "cascade_3": (60, 70, 80)}
     row = judge(BEST, *seeds("studio", **values))
