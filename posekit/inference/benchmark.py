@@ -52,14 +52,14 @@ PRINTED = "tflite-float32", "litert-float32"
 CALIBRATION = 100  # pictures that int8's scales are found on
 
 
-def installed(quick: bool = False, *, compiled: bool = True) -> dict[str, list[str]]:
-    """The files and ways of `deployment` whose packages are installed.
+def installed(
+    wanted: Sequence[str] | None = None, *, compiled: bool = True
+) -> dict[str, list[str]]:
+    """The files and ways of `deployment` whose packages are installed, of all or of those wanted.
 
-    `quick`: torch alone; without `compiled` no compiled torch, which takes minutes.
+    Without `compiled` no compiled torch, which takes minutes.
     """
     files, ways = [], [way for way in TORCH if compiled or not way.startswith("compiled")]
-    if quick:
-        return {"files": files, "ways": ways[:1]}
     if find_spec("onnxscript"):
         files, ways = [*files, "onnx-float32"], [*ways, "onnxruntime-float32"]
     if find_spec("openvino"):
@@ -67,7 +67,8 @@ def installed(quick: bool = False, *, compiled: bool = True) -> dict[str, list[s
     if find_spec("litert_torch"):
         files += ["tflite-float32", "tflite-float16", "tflite-int8"]
         ways += ["litert-float32", "litert-float16", "litert-int8"]
-    return {"files": files, "ways": ways}
+    found = {"files": files, "ways": ways}
+    return {k: [n for n in v if wanted is None or n in wanted] for k, v in found.items()}
 
 
 def deployment(

@@ -27,7 +27,7 @@ from posekit.training.runs import WEIGHTS, Measured, Run, cache_folder
 Networks = Mapping[str, Callable[..., nn.Module]]
 RECIPE = ("epochs", "batch", "rate", "drops", "schedule", "average", "precision", "clip")
 """Settings that every training takes from the size, where it has them."""
-OF_SIZE = ("picture", "augmented")
+OF_SIZE = ("picture", "augmented", "loss")
 """Options of tasks that are taken from the size, where it has them and the notebook has none."""
 EVALUATED_TOGETHER = 64  # pictures
 

@@ -22,8 +22,8 @@ DEPTH, CHANNELS = 16, 32  # of the volumes and of the layers before them, which 
 class Pretraining(Task):
     """Train an encoder to predict joints and keep its layers up to its feature maps.
 
-    Measured is the last epoch's loss: |x| + |y| + |z| of the cube, whose sides are those of the
-    picture and 2 m.
+    Taught are the joints and the volumes, with which an encoder learns from fewer pictures.
+    Measured is the last epoch's loss: the mean of both (`cube_loss`).
     """
 
     options: ClassVar = {"augmentation": "bouchiat: flip"}
@@ -35,6 +35,6 @@ class Pretraining(Task):
         joints = len(train.batch.skeleton)
         network = IntegralNet(encoder, joints=joints, depth=DEPTH, channels=CHANNELS)
         network = network.to(memory_format=torch.channels_last)
-        losses = fit(session, network, train, config["augmentation"])
+        losses = fit(session, network, train, config["augmentation"], loss="both")
         session.save(encoder)
         return [(f"pretraining_loss/{subject}", "", train.name, losses[-1])]

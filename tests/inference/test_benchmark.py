@@ -128,3 +128,11 @@ def test_compiled_torch_is_left_out_where_it_takes_too_long():
     every, brief = benchmark.installed(), benchmark.installed(compiled=False)
     assert set(every["ways"]) - set(brief["ways"]) == {"compiled-bfloat16"}
     assert every["files"] == brief["files"]
+
+
+def test_of_the_ways_only_those_wanted_are_measured():
+    assert benchmark.installed(["eager-float32"]) == {"files": [], "ways": ["eager-float32"]}
+    chosen = benchmark.installed(["litert-float32", "tflite-float32"])
+    every = benchmark.installed()
+    assert chosen["ways"] == [way for way in every["ways"] if way == "litert-float32"]
+    assert chosen["files"] == [file for file in every["files"] if file == "tflite-float32"]
