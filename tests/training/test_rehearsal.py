@@ -11,6 +11,8 @@ from builders.batch import make_batch
 from test_study import RECIPE, TASK, Points
 from torch import nn
 from torch.nn.functional import mse_loss
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import TensorDataset
 
 from posekit.data.albums import Album, single
 from posekit.models import costs
@@ -21,6 +23,7 @@ from posekit.training import integral, rehearsal
 from posekit.training.augment import Augmented
 from posekit.training.augmentations import AUGMENTATIONS
 from posekit.training.data_sets import DataSets
+from posekit.training.loop import Recipe, _feed, train
 from posekit.training.rehearsal import storageless
 from posekit.training.study import Study
 
@@ -156,6 +159,37 @@ def test_data_that_wait_for_the_device_are_found(folder):
 
     with pytest.raises(RuntimeError, match="needs a value: here a GPU would wait"):
         Study("kim").train(TASK, {"line": {}}, Waiting("p"), recipe=RECIPE, shape={})
+
+
+class Reads(TorchDispatchMode):
+    """Counts the numbers that are read out of tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function.overloadpacket is torch.ops.aten._local_scalar_dense
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("recipe", [{"optimiser": "rmsprop"}, {"average": 1, "clip": 1.0}])
+def test_no_step_of_the_loop_reads_a_number(recipe):
+    counts = []
+    for batch in (6, 2):  # 1 and 3 steps an epoch
+        with Reads() as reads:
+            how = Recipe(**{"epochs": 2, "batch": batch, "rate": 0.01} | recipe)
+            train(nn.Linear(2, 2), Points("p"), how, loss=mse_loss, seed=0)
+        counts.append(reads.count)
+    assert 0 < counts[0] == counts[1]  # those of the epochs
+
+
+def test_the_loop_s_indices_are_where_the_data_are():
+    data = TensorDataset(torch.empty(6, 2, device="meta"), torch.empty(6, device="meta"))
+    with rehearsal._Watch(sends=True):
+        parts = list(torch.arange(6).split(4))
+        fed = list(_feed(data, parts, 0, torch.device("meta"), ahead=0))
+    assert [tuple(inputs.shape) for inputs, _ in fed] == [(4, 2), (2, 2)]
 
 
 # ---- what is cut
