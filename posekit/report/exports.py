@@ -13,6 +13,7 @@ from posekit.claims.measurements import Record, value_table
 from posekit.claims.paper import load_metrics
 from posekit.claims.statistics import t_interval
 from posekit.report.page import Page
+from posekit.report.records import beginning
 
 Row = dict[str, str | float | int]
 
@@ -98,6 +99,7 @@ def _network_rows(page: Page) -> Iterator[Row]:
         where = (data, size, floor.by, floor.metric, floor.floor) if floor else ()
         about |= {"floor": floor.floor if floor else "", "floor value": means.get(where, "")}
         record = first[group["record"].iloc[0]]
+        about |= {"began with": beginning(record, page.records)}
         yield about | {"config": record.config, "first run": _file(record)}
 
 

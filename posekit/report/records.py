@@ -26,8 +26,21 @@ def settings(records: list[Record]) -> Iterator[tuple[str, str]]:
             yield size, ", ".join(common)
 
 
+def beginning(record: Record, records: Iterable[Record]) -> str:
+    """The weights that a training began with: random, named ones, or those of another job.
+
+    Empty for a record of something else.
+    """
+    config = json.loads(record.config)
+    if "recipe" not in config:
+        return ""
+    if not record.start:
+        return config.get("shape", {}).get("weights", "random")
+    return next((other.job for other in records if other.id == record.start), record.start)
+
+
 def cost_table(records: list[Record]) -> pd.DataFrame:
-    """Each job: its seeds, time, speed, memory, device, and links to its records."""
+    """Each job: what it began with, seeds, time, speed, memory, device, links to its records."""
     jobs = defaultdict(list)
     for record in records:
         jobs[record.job, record.size, record.trained_on].append(record)
@@ -36,8 +49,10 @@ def cost_table(records: list[Record]) -> pd.DataFrame:
         means = [_mean(record.costs.get(name) for record in group) for name in COSTS]
         devices = ", ".join(sorted({record.device for record in group}))
         title = job[0].replace("taught by cmu", "trained on CMU, leave-one-performer-out")
-        rows.append((title, *job[1:], str(len(group)), *means, devices, run_links(group)))
-    head = ["Job", "Size", "Trained on", ">Seeds", ">Seconds a run", ">Samples a second"]
+        start = beginning(group[0], records)
+        rows.append((title, *job[1:], start, str(len(group)), *means, devices, run_links(group)))
+    head = ["Job", "Size", "Trained on", "Began with"]
+    head += [">Seeds", ">Seconds a run", ">Samples a second"]
     head += [">Peak memory, MB", "Device", "Runs"]
     return pd.DataFrame(rows, columns=head, dtype=object)
 

@@ -2,15 +2,19 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
+from builders.evidence import PaperUnderTest
 
 from posekit.claims.paper import FOLDER
 from posekit.report.exports import comparisons_csv, ledger_csv, networks_csv, safe
 from posekit.report.overview import load_records
 from posekit.report.page import Page, total
+from posekit.report.records import beginning
 
 RESULTS = FOLDER.parents[1] / "results"
+TRAINED = '{"recipe": {}, "shape": {"weights": "posekit"}}'
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,17 @@ def test_a_network_is_a_row_with_its_floor(page):
     found = {(r["network"], r["protocol"]): r for r in rows(networks_csv([page]))}
     row = found["rmsprop-reduced", "kim-train-loss"]
     assert row["floor"] == "nothing" and float(row["mean"]) < float(row["floor value"])
+    assert row["began with"] == "random"
     assert (RESULTS / row["first run"]).is_file()
+
+
+def test_a_training_says_what_its_network_began_with():
+    [count, *_] = PaperUnderTest("bouchiat").records({"params/r50": 1})
+    first = replace(count, id="0" * 16, job="start on strangers", config=TRAINED)
+    runs = [count, first, replace(count, config=TRAINED, start="0" * 16)]
+    runs += [replace(count, config='{"recipe": {}}'), replace(first, start="1" * 16)]
+    words = ["", "posekit", "start on strangers", "random", "1" * 16]
+    assert [beginning(run, runs) for run in runs] == words
 
 
 def test_a_score_counts_what_is_printed_and_sums_over_papers(page):

@@ -155,7 +155,7 @@ def test_options_of_a_configuration_go_before_those_of_all(study):
     runs = trained(study, {"a": {}, "b": {"recipe": {"epochs": 3}, "shape": {"bias": False}}})
     assert list(runs) == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
     config = runs["b", 1].record["config"]
-    assert config["recipe"] == {"epochs": 3, "batch": 3, "drops": []}
+    assert config["recipe"] | {"epochs": 3, "batch": 3, "drops": []} == config["recipe"]
     assert config["shape"] == {"bias": False} and config["network"] == "line"
     assert config["protocols"] == {"studio": ["h36m-martinez-p1", "h36m-martinez-p2"]}
     assert [len(curve) for curve in study.losses(runs)["b"]] == [3, 3]
