@@ -1,4 +1,4 @@
-"""The comparisons of trained networks on a paper's page, corrected for how many there are.
+"""The comparisons of trained or timed networks on a paper's page, corrected for how many there are.
 
 A family is all distinct tests of a page that could decide something: those behind its claims and
 those of its table of changes. What two rows compare by the same differences is one test. Networks
@@ -47,12 +47,12 @@ def _key(differences: Sequence[float]) -> Key:
 
 
 def is_tested(finding: Finding) -> bool:
-    """Whether a finding is of trained networks that have learnt enough to be compared."""
+    """Whether a finding is of timed networks, or of trained ones that have learnt enough."""
     return not np.isnan(finding.p) and not (finding.learning and finding.learning.reason)
 
 
 def correct(findings: Iterable[Finding], family: Family) -> None:
-    """Make inconclusive what trained networks decided by a p that the correction raises too far."""
+    """Make inconclusive what was decided by a p that the correction raises too far."""
     for finding in filter(is_tested, findings):
         finding.corrected = family.corrected(finding.sample.units)
         text = f"p = {finding.p:.2g}, {finding.corrected:.2g} after Holm's correction for "

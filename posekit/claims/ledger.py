@@ -2,7 +2,7 @@
 
 `printed`, `measured`, `low` and `high` are the value itself where a claim states a value, and left
 minus right where it compares two quantities; `recovered` is what the paper does not print of it.
-`p` is of no difference between trained networks, `corrected` the same after Holm's correction over
+`p` is of no difference between trained or timed networks, `corrected` the same after Holm's correction over
 the paper; `gain` is the share of the gap above the floor that they have closed. Parts of one claim
 are separated by `;`. `readings` says what other stand-ins for what was measured would give.
 
@@ -153,7 +153,7 @@ def judge_claims(paper: Paper, records: Iterable[Record]) -> list[Judged]:
 
 
 def tests(paper: Paper, records: Iterable[Record], findings: Iterable[Finding]) -> Family:
-    """All comparisons of trained networks on a paper's page: of its claims and of its changes."""
+    """All comparisons on a paper's page that are over seeds or repeats: of its claims and changes."""
     family = page_family(paper, records)
     for finding in filter(is_tested, findings):
         family.add(finding.sample.units, finding.p)

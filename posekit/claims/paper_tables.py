@@ -22,6 +22,7 @@ import numpy as np
 from posekit.claims.audit import Erratum
 from posekit.claims.expressions import Number, Quantity
 from posekit.claims.finding import Finding
+from posekit.claims.learning import learning
 from posekit.claims.ledger import Judged
 from posekit.claims.measurements import SIZES, Measurements, Record
 from posekit.claims.numbers import Interval, compare, number, number_within
@@ -46,7 +47,10 @@ Link = Callable[[str], str]  # the id of a claim or an erratum -> where it stand
 
 @dataclass(frozen=True)
 class Measured:
-    """A mean over seeds or repeats as text, what it is of, and its level of evidence."""
+    """A mean over seeds or repeats as text, what it is of, and its level of evidence.
+
+    `gain` is the share of the gap between the floor and a perfect result that a network has closed.
+    """
 
     text: str
     n: int
@@ -55,6 +59,7 @@ class Measured:
     size: str
     unit: str
     values: tuple[float, ...]
+    gain: str = ""
 
     @property
     def basis(self) -> str:
@@ -271,9 +276,23 @@ class _Filler:
             text = mean_text(values)
             if unit == "yes=1":
                 text = {"1": "yes", "0": "no"}.get(text, text)
-            found.append(Measured(text, len(values), level, data, size, unit, values))
+            gain = self._gain(name, card, data, size)
+            found.append(Measured(text, len(values), level, data, size, unit, values, gain))
         rank = lambda m: (m.evidence, m.n >= FEWEST, SIZES.index(m.size))
         return max(found, key=rank, default=None)
+
+    def _gain(self, name: str, card: str, data: str, size: str) -> str:
+        """The gain of a network by its headline number; '' for slices, counts and floors."""
+        floor, (_, subject, piece) = self.measurements.paper.floors.get(card), split(name)
+        if floor is None or piece:
+            return ""
+
+        def find(quantity: str, by: str) -> dict[str, float]:
+            _, seeds = self.measurements.find(quantity, by, data, size)
+            return {str(trial): value for trial, (value, _) in seeds.items()}
+
+        learnt = learning(floor, [subject], find)
+        return f"{100 * learnt.means[subject]:.0f} %" if learnt.is_known else ""
 
 
 def _html(table: PaperTable, link: Link | None) -> Iterator[str]:
@@ -327,7 +346,8 @@ def _here(table: PaperTable, i: int, here: Measured | None) -> str:
     """What was measured, with evidence and seeds where the head of its column does not say them."""
     if not here:
         return '<td class="here"></td>'
-    more = f" <small>{here.basis}</small>" if not _basis(table, i) else ""
+    told = [here.basis if not _basis(table, i) else "", here.gain and f"gain {here.gain}"]
+    more = f" <small>{', '.join(filter(None, told))}</small>" if any(told) else ""
     return f'<td class="here">{here.text}{more}</td>'
 
 

@@ -11,8 +11,8 @@
 7. `rivals_rule`: ahead of some of the competitors that the claim is about is inconclusive.
 8. `reading_rule`: a verdict that another reading of the paper turns round is inconclusive.
 
-Then `posekit.claims.family` corrects what trained networks decided for the number of comparisons on
-the page, and `conclude` comes last:
+Then `posekit.claims.family` corrects what trained or timed networks decided for the number of
+comparisons on the page, and `conclude` comes last:
 
 9. `inconsistent_rule`: printed numbers, or published code, that contradict the claim overrule every
    measurement.
@@ -80,7 +80,7 @@ def weigh(measurements: Measurements, claim: Claim, part: Part) -> Finding:
 
 
 def conclude(claim: Claim, finding: Finding) -> None:
-    """Steps 9 and 10, once trained comparisons are corrected for their number."""
+    """Steps 9 and 10, once comparisons are corrected for their number."""
     if claim.needs[0] == "quoted":
         return
     if finding.audit.outcome == "fails":
@@ -145,8 +145,9 @@ def _by_sample(case: Case, sample: Sample) -> Finding:
         finding.reason = "across zero" if finding.estimate.n >= FEWEST else "too few seeds"
     if sample.data:
         finding.note(f"size {sample.size}")
-    if trained and claim.kind != "accuracy":
+    if finding.estimate and claim.kind != "accuracy":  # trained, or timed
         finding.p = finding.estimate.p
+    if trained and claim.kind != "accuracy":
         people_rule(finding)
         learning_rule(case, finding)
     if part.bare:

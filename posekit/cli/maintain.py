@@ -61,3 +61,24 @@ def light(
 
     photographs = folders(",".join(data or []), known=evaluation.SETS)
     light_network.main(imagenet, out, pictures, photographs)
+
+
+@app.command("error-rates")
+def error_rates(
+    papers: Annotated[list[str] | None, typer.Argument(help="None means all.")] = None,
+    pages: Annotated[int, typer.Option(help="To draw for each paper.", min=1)] = 200,
+    out: Annotated[Path, typer.Option(help="The folder with the run records.")] = ROOT / "results",
+) -> None:
+    """Simulate how many pages would be wrong where no network differs; minutes a paper."""
+    from posekit.claims.error_rates import rates
+    from posekit.claims.measurements import load_records
+    from posekit.claims.paper import load_paper, slugs
+
+    records = load_records(out / "runs")
+    for paper in papers or slugs():
+        found = rates(load_paper(paper), records, pages)
+        print(
+            f"{paper}: {100 * found.either / pages:.1f} % of {pages} pages are wrong "
+            f"({found.claims} a claim, {found.changes} a change)",
+            flush=True,
+        )

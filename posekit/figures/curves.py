@@ -1,6 +1,7 @@
 """Curves and intervals in matplotlib: loss, error of each joint, differences, error over cost.
 
-J joints. Names are told apart by colour and by dash or marker.
+J joints. Names are told apart by colour and by dash or marker, and keep both in all figures of a
+process, which are those of a notebook.
 """
 
 import numpy as np
@@ -11,10 +12,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from torch import Tensor
 
 from posekit.claims.statistics import t_interval
-from posekit.figures.palette import BLACK, BLUE, CYCLE, GREY, GRID, VERMILION, plain
+from posekit.figures.palette import BLACK, BLUE, CYCLE, GREY, GRID, VERMILION, place, plain
 
-MARKERS = "osD^vPX*"  # one more than colours, so that few rows look alike
+MARKERS = "osD^vPX*"
 FAR = 3  # times
+SHORT = 3  # epochs up to which a curve shows each by a marker
 
 
 def loss_curves(
@@ -30,14 +32,14 @@ def loss_curves(
     name without losses.
     """
     axes = _axes(f"{title}\nline: mean over seeds, band: least to most", xlabel="epoch")
-    for number, (name, runs) in enumerate(series.items()):
-        length = min(map(len, runs), default=0)
+    for name, runs in series.items():
+        length, number = min(map(len, runs), default=0), place(name)
         if length == 0:
             raise ValueError(f"no loss to draw for {name!r}: give one list of numbers a seed")
         values = np.array([run[:length] for run in runs], dtype=float)
         epochs, colour = np.arange(1, length + 1), CYCLE[number % len(CYCLE)]
         style = {"linestyle": ("-", (0, (4, 3)))[number % 2]}
-        style["marker"] = MARKERS[number % len(MARKERS)] if length == 1 else ""
+        style["marker"] = MARKERS[number % len(MARKERS)] if length <= SHORT else ""
         axes.plot(epochs, values.mean(0), color=colour, label=_seeds(name, len(runs)), **style)
         axes.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.2, lw=0)
     if yardstick:
@@ -69,9 +71,9 @@ def error_per_joint(
         if values.shape[1] != len(joints):
             raise ValueError(f"{name!r} has {values.shape[1]} joints, the names {len(joints)}")
         found = pd.DataFrame([vars(t_interval(column)) for column in values.T])
-        place = rows + (number - (len(errors) - 1) / 2) * spread
+        height = rows + (number - (len(errors) - 1) / 2) * spread
         label = _seeds(name, len(values))
-        _bars(axes, found["mean"], place, found, "x", number, label=label, ms=4)
+        _bars(axes, found["mean"], height, found, "x", place(name), label=label, ms=4)
     _name_rows(axes, [plain(joint) for joint in joints])
     axes.set_xlim(left=0)
     return _with_legend(axes)
@@ -125,16 +127,19 @@ def pareto(found: pd.DataFrame, *, title: str, cost: str, unit: str = "mm") -> P
     """One marker a network, its error over its cost, and a line through the Pareto front.
 
     `found` has the columns cost, mean, low and high, by name; low and high are the ends of an
-    interval, or NaN. `cost` says what the cost is, and in what unit. Networks have the same colours
-    in all drawings of the same rows.
+    interval, or NaN. A row without a cost is the floor, such as the mean pose: a dotted line. `cost`
+    says what the cost is, and in what unit.
     """
     axes = _axes(title, cost, 4.6, width=8.5)
+    for name, row in found[found["cost"].isna()].iterrows():
+        axes.axhline(row["mean"], color=GREY, lw=1, linestyle=":", label=name)
+    found = found.dropna(subset="cost")
     ordered = found.sort_values(["cost", "mean"], kind="stable")
     best = ordered[ordered["mean"] < ordered["mean"].cummin().shift().fillna(np.inf)]
     axes.step(best["cost"], best["mean"], where="post", color=BLACK, lw=1, zorder=1)
-    for number, name in enumerate(found.index):
+    for name in found.index:
         row = found.loc[[name]]
-        _bars(axes, row["cost"], row["mean"], row, "y", number, label=name, ms=6)
+        _bars(axes, row["cost"], row["mean"], row, "y", place(str(name)), label=str(name), ms=6)
     axes.set(xscale="log", ylabel=f"error ({unit})")
     near = found["cost"].max() < 10 * found["cost"].min()
     round_numbers = MaxNLocator(6, steps=[1, 2, 5, 10]) if near else LogLocator(subs=(1, 2, 5))

@@ -99,7 +99,11 @@ def png(drawing: Picture, compression: int = 6) -> bytes:
 
 
 def _page(figure: go.Figure, name: str) -> str:
-    body = figure.to_html(
+    """A page as wide as its window; the tools stand upright at the right, clear of the title."""
+    wide = go.Figure(figure).update_layout(
+        width=None, autosize=True, modebar={"orientation": "v"}, overwrite=False
+    )
+    body = wide.to_html(
         full_html=False,
         include_plotlyjs="directory",
         div_id=f"figure-{name}",

@@ -7,7 +7,10 @@ BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#333333", "#9A9A9A"
 GRID = "#E0E0E0"
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
-"""Of the rows of a table, in their order."""
+CYCLE += ("#882255", "#332288", "#999933", "#8C564B", "#44AA99", "#DDCC77", "#117733")
+"""Of networks, in the order in which they are first drawn."""
+
+_DRAWN: dict[str, int] = {}
 
 SIDES = {"right": VERMILION, "left": BLUE, "middle": BLACK}
 """Of a person's right and left side, and of what lies between them."""
@@ -22,6 +25,11 @@ def side(joint: str) -> str:
 def side_colours(skeleton: Skeleton) -> list[str]:
     """The colour of each joint's side; a bone has that of its child."""
     return [SIDES[side(joint)] for joint in skeleton.joints]
+
+
+def place(name: str) -> int:
+    """The place of a network among those that this process has drawn: the same in every figure."""
+    return _DRAWN.setdefault(name, len(_DRAWN))
 
 
 def plain(joint: str) -> str:

@@ -24,7 +24,7 @@ CHOICE = (
 DIFFERENCES = (
     "What each change does to a number, the two networks of a pair from the same random start; in "
     "brackets the 95 % interval of the mean over seeds. p is that of no difference; *corrected* is "
-    "after Holm's correction over all trained comparisons of this page, and decides below 0.05. "
+    "after Holm's correction over all comparisons of this page, and decides below 0.05. "
     "*Gain* is the share of the gap between the floor and a perfect result that the two networks "
     "have closed: below 50 % they are undertrained, and decide nothing. Printed is one run each, on "
     "the paper's data: beside numbers on other data its sign may be compared, not its size."

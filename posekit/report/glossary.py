@@ -39,8 +39,8 @@ GLOSSARY = {
     "floor": "what a network without use for its input reaches: the mean pose, a network that sees "
     "no picture, or heatmaps with nothing in them. The gain is the share of the gap between it and "
     "a perfect result that was closed; networks below 50 % decide nothing",
-    "corrected p": "p of no difference after Holm's correction over all trained comparisons of a "
-    "paper; below 0.05 it decides",
+    "corrected p": "p of no difference after Holm's correction over all comparisons of trained or "
+    "timed networks of a paper; below 0.05 it decides",
     "audit": "a paper's printed numbers held against each other and against its claims",
     "card": "one published rule of evaluation, under a name of its own; [protocols.md](protocols.md) "
     "has those used",

@@ -159,7 +159,8 @@ def _tables(page: Page) -> Iterator[str]:
             f"As printed, with a mark on each own number: {LEGEND}. A mark leads to the claim or the "
             "mistake behind it. Rows in italics are quoted from other papers or, where nothing is "
             "printed, are not the paper's. What was measured here stands in columns of its own: mean "
-            "± half of the 95 % t interval, evidence ([levels](README.md#evidence)), n seeds."
+            "± half of the 95 % t interval, evidence ([levels](README.md#evidence)), n seeds, and of "
+            "networks the *gain*: the share of the gap between floor and a perfect result."
         )
     for own in page.tables:
         yield f"### {own.name}"

@@ -89,7 +89,8 @@ def test_studio_numbers_stand_in_a_column_of_their_own_and_decide_nothing():
     assert '<th>printed</th><th class="here">studio, mm<br>E3, n = 3</th>' in text
     [row] = re.findall(r"<tr><th>Our</th>.*</tr>", text)
     assert row.endswith(
-        '50.6 <b><span title="tran2022-018">-</span></b></td><td class="here">65.10 ± 0.25</td></tr>'
+        '50.6 <b><span title="tran2022-018">-</span></b></td>'
+        '<td class="here">65.10 ± 0.25 <small>gain 70 %</small></td></tr>'  # (220.1 - 65.1) / 220.1
     )
     assert '<th class="own"><i>mean pose (floor)</i></th>' in text
     page = table._repr_html_()

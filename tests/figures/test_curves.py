@@ -79,6 +79,23 @@ def test_each_network_is_a_marker_with_its_interval_and_keeps_its_colour():
     assert axes.get_xscale() == "log"
 
 
+def test_the_floor_is_a_line_below_which_networks_have_learnt():
+    rows = {"a": (10, 60, 58, 62), "b": (20, 50, 49, 51), "mean-pose": (np.nan, 90, 90, 90)}
+    table = pd.DataFrame.from_dict(rows, "index", columns=["cost", "mean", "low", "high"])
+    [axes] = pareto(table, title="t", cost="MACs").axes
+    [line] = [line for line in axes.get_lines() if line.get_label() == "mean-pose"]
+    assert set(line.get_ydata()) == {90} and axes.get_ylim()[1] >= 90
+
+
+def test_a_network_keeps_its_colour_in_all_figures_and_no_two_of_a_page_share_one():
+    first = loss_curves({f"net-{i}": [[2.0, 1.0, 0.5, 0.4]] for i in range(9)}).axes[0]
+    colours = {line.get_label(): line.get_color() for line in first.get_lines()}
+    assert len(set(colours.values())) == 9
+    second = loss_curves({"net-7": [[2.0, 1.0]], "net-2": [[2.0, 1.0]]}).axes[0]
+    for line in second.get_lines():
+        assert colours[line.get_label()] == line.get_color() and line.get_marker() != ""
+
+
 @pytest.mark.parametrize(("low", "high"), [(0.3, 4000), (6, 61), (9.01, 16.9), (4.6, 4.9)])
 def test_a_cost_axis_of_any_length_has_round_numbers(low, high):
     found = pd.DataFrame({"cost": [low, high], "mean": 1.0, "low": np.nan, "high": np.nan})
