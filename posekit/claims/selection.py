@@ -1,4 +1,4 @@
-"""The network to take of several: the cheapest of those that no other is shown to beat.
+"""The network to take of several: the cheapest of those shown to be as good as the best.
 
 Read from papers/<slug>/choices.csv: `question, metric, card, costs, floor, networks`. `networks`
 and `costs` are separated by spaces; the first cost decides. `floor` is a network that others must
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from posekit.claims.learning import ENOUGH
 from posekit.claims.measurements import Record, value_table
 from posekit.claims.numbers import number
 from posekit.claims.paper import FOLDER, check_metric, load_metrics, read_table
@@ -46,10 +47,12 @@ class Choice:
     question: Question
     means: dict[str, Estimate]  # best first, the floor last
     behind: dict[str, Estimate]  # of the others and of the floor; above 0: the best is better
-    level: list[str]  # those that the best is not shown to beat, itself first
+    level: list[str]  # those shown to be as good within the metric's margin, the best first
+    unsure: list[str]  # those neither shown to be as good nor to be worse
     costs: Costs
-    take: str  # "" where nothing is shown to be better than the floor
+    take: str  # "" where nothing can be said
     ahead: Estimate  # of the floor: how much better the one to take is, or else the best
+    gain: float  # share of the gap between the floor and a perfect result that the best has closed
 
     @property
     def words(self) -> str:
@@ -57,16 +60,27 @@ class Choice:
         n, (best, *others), floor = self.ahead.n, self.level, self.question.floor
         if n < FEWEST:
             return f"{n} of {FEWEST} seeds: too few to choose by."
-        unit = load_metrics()[self.question.metric, False].unit.replace("%", "points")
-        text = f"over {n} seeds, `{best}` comes out best; "
-        named = ", ".join(f"`{name}`" for name in others)
-        text += f"not shown to be worse: {named}" if others else "all others are worse"
-        ahead = f"{_interval(self.ahead)} {unit} better than `{floor}`"
+        metric = load_metrics()[self.question.metric, False]
+        unit = metric.unit.replace("%", "points")
+        ahead = (
+            f"`{best}` comes out best over {n} seeds, {_interval(self.ahead)} {unit} better than"
+        )
+        if self.ahead.low <= 0:
+            return f"{ahead} `{floor}`: no reason to take any."
+        if self.gain < ENOUGH:
+            share = f"{100 * self.gain:.0f} % of the gap between it and a perfect result"
+            return f"{ahead} `{floor}`, which is {share}: undertrained, and no choice is made."
+        within = f"within {metric.margin:g} {unit}"
         if not self.take:
-            return f"{text}. `{best}` is {ahead}: no reason to take any."
+            return f"{ahead} `{floor}`; none is shown to be as good {within}: {_named(self.unsure)} may be."
+        text = (
+            f"as good as the best, `{best}`, {within}: {_named(others)}"
+            if others
+            else (f"`{best}` comes out best, and all others are worse")
+        )
+        text += f"; not known of {_named(self.unsure)}" if self.unsure else ""
         cost = self.question.costs[0].replace("_", " ")
-        text += f". Of these the one with the fewest {cost}: " if others else ": "
-        return f"{text}**take `{self.take}`**. It is {ahead}."
+        return f"over {n} seeds {text}. With the fewest {cost} of these: **take `{self.take}`**."
 
     @property
     def table(self) -> pd.DataFrame:
@@ -117,10 +131,20 @@ def choose(question: Question, values: pd.DataFrame, costs: Costs) -> Choice | N
     others = {name: errors[name] for name in order[1:]} | {question.floor: floor}
     behind = {name: t_interval((error - best).to_numpy()) for name, error in others.items()}
     above = {name: t_interval((floor - errors[name]).to_numpy()) for name in order}
-    level = [name for name in order if name == order[0] or not behind[name].low > 0]
+    metric = load_metrics()[question.metric, False]
+    level = [name for name in order if name == order[0] or behind[name].high <= metric.margin]
+    unsure = [name for name in order if name not in level and not behind[name].low > 0]
+    perfect = 0.0 if metric.better == "lower" else 100.0 if metric.unit == "%" else 1.0
+    gain = above[order[0]].mean / abs(float(floor.mean()) - metric.sign * perfect)
     worth = [name for name in level if above[name].low > 0 and above[name].n >= FEWEST]
-    take = min(worth, key=first.__getitem__, default="")
-    return Choice(question, means, behind, level, costs, take, above[take or order[0]])
+    open_ = gain < ENOUGH or (len(level) == 1 and unsure)
+    take = "" if open_ else min(worth, key=first.__getitem__, default="")
+    ahead = above[take or order[0]]
+    return Choice(question, means, behind, level, unsure, costs, take, ahead, gain)
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def counted(records: Iterable[Record], names: Iterable[str]) -> dict[str, dict[str, float]]:

@@ -13,11 +13,11 @@ from posekit.report.page import Page
 from posekit.report.records import generated
 
 CHOICE = (
-    "The cheapest of those that no other is shown to beat. In brackets 95 % intervals of "
-    "differences, paired by seed: a network whose interval leaves out 0 is worse, one whose "
-    "interval does not may still be worse by as much as it reaches. No correction is made for the "
-    "number of networks. Costs are those of the whole networks; the table of sizes in the notebook "
-    "says what was trained of them, and on what pictures."
+    "The cheapest of those that are shown to be as good as the best: the 95 % interval of the "
+    "difference, paired by seed, ends below the margin of the metric. Nothing is said where none is "
+    "shown to be so, or where the best has not closed half of the gap between the floor and a "
+    "perfect result. Costs are those of the whole networks; the table of sizes in the notebook says "
+    "what was trained of them, and on what pictures."
 )
 
 
