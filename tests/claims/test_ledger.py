@@ -25,6 +25,7 @@ mpjpe/fang,{CARD},human36m,60.4,mm,Table 1,quoted
 mpjpe/fang/Eating,{CARD},human36m,57.0,mm,Table 1,quoted
 mpjpe/fang/Photo,{CARD},human36m,63.8,mm,Table 1,quoted
 layers/ours,,,8,layers,2,prose
+layers/code,,,9,layers,the published code,recovered
 params/ours,,,4.07e6,parameters,2,prose
 params/li,,,,parameters,2,prose
 lost/200,,human36m,,%,2,prose
@@ -379,6 +380,19 @@ def test_of_two_printed_numbers_said_to_be_equal_the_first_is_shown(judge):
         "inconsistent",
         "8",
     ) and row.audit == "layers: 8 in 2, 9 in 2"
+
+
+def test_published_code_contradicts_the_text_by_e2_and_names_both(judge):
+    row = judge("structure,layers/ours,=,layers/code,,,,,,", run(0, "", {"layers/ours": 8}))
+    assert (row.verdict, row.evidence) == ("inconsistent", "E2")
+    assert row.audit == "layers: 8 in the text, 9 in the published code"
+
+
+def test_what_fails_by_a_threshold_of_ours_alone_is_inconclusive(judge):
+    claim = f"ordering,mpjpe/ours,<=,0.5 * mpjpe/fang,,,mpjpe/fang,{CARD},,"
+    row = judge(claim, *seeds("studio", ours=(59, 68.9, 78.8), fang=(60, 70, 80)))
+    assert (row.verdict, row.reason) == ("inconclusive", "threshold of ours")
+    assert "fails by a threshold of ours alone, at most 0.5 * fang" in row.note
 
 
 # Accuracy and speed
