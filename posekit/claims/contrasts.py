@@ -88,10 +88,23 @@ class Change:
 
     @property
     def p(self) -> float:
-        """p of no difference; NaN where the networks have not learnt enough to be compared."""
+        """p of no difference over seeds, or over test persons where that is larger.
+
+        NaN where the networks have not learnt enough to be compared.
+        """
         if self.learning and self.learning.reason:
             return np.nan
-        return t_interval(np.array(self.differences)).p
+        own = t_interval(np.array(self.differences)).p
+        return max(own, self.people.p) if self.people else own
+
+    def answer(self, corrected: float) -> str:
+        """Whether it exceeds noise, and which way it goes; or what leaves it open."""
+        if self.learning and self.learning.reason:
+            return self.learning.reason
+        over, sure = self.people, self.change.low > 0 or self.change.high < 0
+        if sure and over and over.low <= 0 <= over.high:
+            return "test persons differ"
+        return self.contrast.beyond_noise(self.change, corrected)
 
 
 def load_contrasts(slug: str, folder: Path = FOLDER) -> list[Contrast]:
@@ -147,7 +160,8 @@ def _pairs(contrast: Contrast, known: Mapping[tuple, pd.Series], part: str) -> p
         (contrast.metric, name, part, contrast.card) for name in (contrast.one, contrast.another)
     ]
     if all(name in known for name in names):
-        return pd.concat([known[name] for name in names], axis=1, join="inner")
+        pairs = pd.concat([known[name] for name in names], axis=1, join="inner")
+        return pairs.sort_index(level=["seed", "start"])  # as `Sample` has them
     return None
 
 
@@ -189,7 +203,6 @@ def differences(
         contrast, estimate, learnt = change.contrast, change.change, change.learning
         corrected = family.corrected(change.differences) if change.p == change.p else np.nan
         gains = learnt.means if learnt else {}
-        answer = contrast.beyond_noise(estimate, corrected)
         over = change.people
         rows[contrast.name] = {
             "mean": estimate.mean,
@@ -207,7 +220,7 @@ def differences(
             "one gain": gains.get(contrast.one, np.nan),
             "another gain": gains.get(contrast.another, np.nan),
             "pace": learnt.pace if learnt else "",
-            "beyond seed noise": (learnt.reason if learnt else "") or answer,
+            "beyond seed noise": change.answer(corrected),
         }
     return pd.DataFrame.from_dict(rows, "index")
 

@@ -30,8 +30,8 @@ DIFFERENCES = (
     "the paper's data: beside numbers on other data its sign may be compared, not its size."
 )
 PEOPLE = (
-    "The second interval is that over the test persons, who are few: where it has 0 in it, other people "
-    "may turn the order round. The verdict is about seeds alone."
+    "The second interval is over the test persons: where it has 0 in it, other people may turn the order "
+    "round. p is the larger of the two."
 )
 
 
@@ -104,7 +104,7 @@ def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
     text += f": {found}." if found else "."
     held = answers[~sure & ~open_].value_counts()
     if len(held):
-        text += f" Not compared: {', '.join(f'{count} {why}' for why, count in held.items())}."
+        text += f" Left open: {', '.join(f'{count} ({why})' for why, count in held.items())}."
     reach = ((changes["high"] - changes["low"]) / 2)[open_].dropna()
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
