@@ -123,7 +123,8 @@ def changes(contrasts: Iterable[Contrast], values: pd.DataFrame, paper: Paper) -
     if "start" not in values:
         values = values.assign(start="")
     pieces = {"", *(contrast.slice for contrast in contrasts)}  # few of a thousand slices
-    values = values[values["slice"].isin(pieces) | values["slice"].str.startswith("epoch-")]
+    other = values["slice"].str.fullmatch(rf"epoch-\d+|{SUBJECT.pattern}")
+    values = values[values["slice"].isin(pieces) | other]
     columns = ["metric", "network", "slice", "card"]
     known = {
         key: own["value"]
