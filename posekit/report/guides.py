@@ -19,7 +19,8 @@ _NAMES = ("paper", "words", "protocol", "remark")
 ERRATA = """\
 Found by holding each paper's printed numbers against each other, its text against its tables, and \
 both against published code and the papers that it quotes. *Changes a conclusion*: a statement of \
-the abstract or the conclusion does not hold, or holds only by the mistake. *Misleads*: who \
+the abstract or the conclusion, named in the finding, is not supported by the paper's own numbers, or \
+rests on the mistake. *Misleads*: who \
 believes the number or the description compares, builds or cites the wrong thing. *Slip*: a wrong \
 word or digit with no further consequence."""
 PROTOCOLS = """\
