@@ -23,8 +23,8 @@ CHOICE = (
 
 DIFFERENCES = (
     "What each change does to a number, the two networks of a pair from the same random start; in "
-    "brackets the 95 % interval of the mean over seeds. p is that of no difference; *corrected* is "
-    "after Holm's correction over all comparisons of this page, and decides below 0.05. "
+    "brackets the 95 % interval of the mean over seeds. p is of the null hypothesis of no "
+    "difference; *corrected* is after Holm's correction over all comparisons of this page, and decides below 0.05. "
     "*Gain* is the share of the gap between the floor and a perfect result that the two networks "
     "have closed: below 50 % they are undertrained, and decide nothing. Printed is one run each, on "
     "the paper's data: beside numbers on other data its sign may be compared, not its size."
@@ -52,7 +52,7 @@ def contrast_section(page: Page) -> Iterator[str]:
 
 
 def changes_in_short(page: Page) -> str:
-    """Which of the changes that the paper tries pay, by their first measure, and which are open."""
+    """Which of the changes that the paper tries help, by their first measure, and which are open."""
     if not page.changes:
         return ""
     first = page.changes[0].tried[0].measure
@@ -67,7 +67,7 @@ def changes_in_short(page: Page) -> str:
 
 
 def _answers(changes: pd.DataFrame) -> str:
-    """Which of some changes pay or harm, how many are open, and how far the networks had learnt."""
+    """Which of some changes help or hurt, how many are open, and how far the networks had learnt."""
     answers = changes["beyond seed noise"]
     decided = answers[answers.str.startswith("yes")].str.removeprefix("yes, ")
     text = (
@@ -79,7 +79,7 @@ def _answers(changes: pd.DataFrame) -> str:
         named = "; ".join(f"{name} ({word})" for name, word in decided.items())
         text += f" {len(decided)} differ by more than chance: {named}"
     else:
-        text += f" {'is not' if len(changes) == 1 else 'none is'} shown to pay or to harm"
+        text += f" {'is not' if len(changes) == 1 else 'none is'} shown to help or to hurt"
     others = answers.drop(decided.index).replace("no", "not decided").value_counts()
     if len(others):
         text += f" ({', '.join(f'{count} {word}' for word, count in others.items())}"
@@ -89,6 +89,7 @@ def _answers(changes: pd.DataFrame) -> str:
             text += (
                 f": the networks have closed {' to '.join(ends)} % of the gap to a perfect result"
             )
+            text += " (below 0: worse than the floor)" * bool(gains.min() < 0)
             text += ", and below 50 % decide nothing" * ("undertrained" in others)
         text += ")"
     return text

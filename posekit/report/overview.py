@@ -36,8 +36,9 @@ INTRODUCTION = (
 )
 HEADLINE = (
     "A *count* is a number of parameters or operations that the paper prints, counted again in the "
-    "network built here. An *order* is a statement that one network is better, or faster, than "
-    "another. An accuracy number counts as *tested* only on the data that the paper tested on."
+    "network built here. An *order* is a statement that one network or setting is better, faster, "
+    "smaller or cheaper than another. An accuracy number counts as *tested* only on the data that "
+    "the paper tested on."
 )
 
 
@@ -124,7 +125,8 @@ def headline(pages: list[Page]) -> str:
         f"own, {score.human36m} of them on Human3.6M, {tested} {were} tested on the data that the "
         f"paper tested on.** {score.confirmed} of {score.counts} printed counts are confirmed to the "
         f"digit; of {score.orders} claimed orders {score.as_claimed + score.otherwise} are decided, "
-        f"{score.as_claimed} of them as claimed; {score.errors} mistakes were found in the papers, "
+        f"{score.as_claimed} of them as claimed and {score.in_accuracy or 'none'} about accuracy; "
+        f"{score.errors} mistakes were found in the papers, "
         f"{score.grave} of which change a conclusion."
     )
 
@@ -132,7 +134,8 @@ def headline(pages: list[Page]) -> str:
 def _found(page: Page) -> str:
     own = f"{page.slug}.md"
     text = found(page, brief=True).replace("](#", f"]({own}#")
-    return f"- **{link(page.title, own)}**. {text}"
+    by = "; ".join(filter(None, (page.about["authors"], page.about["place"])))
+    return f"- **{link(page.title, own)}**{f' ({escape(by)})' * bool(by)}. {text}"
 
 
 def _papers(pages: list[Page]) -> pd.DataFrame:
@@ -211,7 +214,7 @@ def _where_next(pages: list[Page], others: Iterable[str]) -> Iterator[str]:
         if page.notebook:
             name = link(f"the notebook of {page.slug}", page.source or page.notebook)
             yield (
-                f"- {name}: as it ran; the pages here are made anew from its records, and where its "
-                "last count of verdicts differs, they are the newer ones"
+                f"- {name}: as it ran; the pages here are generated from its records later: where the "
+                "verdicts that it counts differ, those of the pages are valid"
             )
     yield "- `posekit why ID`: what is behind a verdict, in ten lines; `posekit diff A B`: what changed between two commits"

@@ -122,6 +122,11 @@ class Page:
             orders=len(orders),
             as_claimed=sum(c.verdict in CONFIRMED for c in orders),
             otherwise=sum(c.verdict == "contradicted" for c in orders),
+            in_accuracy=sum(
+                c.verdict in (*CONFIRMED, "contradicted")
+                and any(part.card for part in c.claim.parts)
+                for c in orders
+            ),
             errors=len(self.errata),
             grave=sum(e.severity == "changes a conclusion" for e in self.errata),
         )
@@ -135,9 +140,10 @@ class Score(NamedTuple):
     tested: int  # of them, on the data that the paper tested on
     counts: int  # own counts of parameters and operations
     confirmed: int  # of them, as printed
-    orders: int  # of networks, in accuracy or time
+    orders: int  # of networks or settings, in accuracy, time, memory, size or loss of joints
     as_claimed: int
     otherwise: int
+    in_accuracy: int  # of the decided ones, those about an error or a loss by a card
     errors: int
     grave: int  # of the errors, those that change a conclusion
 

@@ -211,7 +211,8 @@ def _checks(page: Page) -> Iterator[str]:
         yield "## Specification checks"
         yield (
             f"{_of(len(page.checks), 'statement')} about how networks are built and trained, which "
-            f"posekit follows.{_unused(page)} That it does is no result about the paper."
+            "posekit was built to follow: that they hold here shows that the text can be built, and "
+            f"nothing about the paper's results.{_unused(page)}"
         )
         lines = "\n".join(
             f"- {escape(c.claim.statement)} ({linked([c.claim.id])})" for c in page.checks
@@ -223,7 +224,7 @@ def _unused(page: Page) -> str:
     """Whether any recorded run used the settings of size paper among the checks."""
     count = sum(any(part.is_setting for part in c.claim.parts) for c in page.checks)
     used = any(record.size == "paper" for record in page.records)
-    return f" {count} are settings of size paper, which no recorded run used." * bool(
+    return f" Settings of size paper, which no recorded run used: {count}." * bool(
         count and not used
     )
 

@@ -272,7 +272,7 @@ def test_settings_that_no_run_used_are_counted_as_such(results, tran):
     noted = record("ours", 0, id="e" * 16, job="structure", quantities=counts)
     keep(results, noted)
     page = render(results, tran)[results / "tran2022.md"]
-    told = "1 are settings of size paper, which no recorded run used."
+    told = "Settings of size paper, which no recorded run used: 1."
     assert "2 statements about how networks are built" in page and told in page
     keep(results, record("ours", 0, id="d" * 16, size="paper", quantities=[]))
     page = render(results, tran)[results / "tran2022.md"]
