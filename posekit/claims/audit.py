@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from posekit.claims.expressions import Node, Number, Quantity, evaluate, matches
-from posekit.claims.numbers import Interval, compare, number, short
+from posekit.claims.numbers import Interval, compare, cut, number, short
 from posekit.claims.paper import (
     FOLDER,
     Claim,
@@ -214,7 +214,7 @@ def _told(entry: Printed) -> str:
     """A printed number: yes or no, and long counts with separators."""
     if entry.unit == YES:
         return "yes" if entry.value.value else "no"
-    return f"{int(entry.text):,}" if entry.text.isdigit() else entry.text
+    return f"{int(entry.text):,}" if entry.text.isdigit() else cut(entry.text)
 
 
 def _named(entries: Iterable[Printed]) -> str:

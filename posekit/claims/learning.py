@@ -50,7 +50,7 @@ class Learning:
         """The gains as text: a 71 %, b 68 %."""
         if not self.is_known:
             return ""
-        return ", ".join(f"{name} {100 * gain:.0f} %" for name, gain in self.means.items())
+        return ", ".join(f"{name} {percent(gain)} %" for name, gain in self.means.items())
 
     @property
     def failed(self) -> list[str]:
@@ -106,6 +106,13 @@ def learning(floor: Floor, subjects: Collection[str], find: Find, piece: str = "
         if levels and fmean(gains[subject].values()) < ENOUGH:
             paces.append(_pace(subject, list(_curve(name, level, floor, find))))
     return Learning(floor, level, gains, "; ".join(filter(None, paces)))
+
+
+def percent(gain: float) -> str:
+    """A share in %, with as many decimals as it takes to stand on its side of ENOUGH: 49.6, not 50."""
+    texts = [f"{100 * gain:.{decimals}f}" for decimals in range(4)]
+    same = (text for text in texts if (float(text) < 100 * ENOUGH) == (gain < ENOUGH))
+    return next(same, texts[-1])
 
 
 def _gain(value: float, level: float, floor: Floor) -> float:

@@ -41,7 +41,7 @@ class Record:
 
     `costs` are seconds, samples_per_second and peak_memory_mb; `start` is the pretrained weights
     that the training began with: their name, which the networks of a pair share, or the id of the
-    run that made them; '' for random ones.
+    run that made them; '' for random ones. `finished` is the day, `commit` the code's.
     """
 
     file: Path
@@ -57,6 +57,8 @@ class Record:
     values: dict[Key, float]
     costs: dict[str, float] = field(default_factory=dict)
     start: str = ""
+    finished: str = ""
+    commit: str = ""
 
     @property
     def trial(self) -> "Trial":
@@ -112,6 +114,8 @@ def _read(path: Path) -> Record:
             values=_values(raw.get("quantities")),
             costs={name: raw[name] for name in COSTS if raw.get(name) is not None},
             start=_start(raw),
+            finished=str(raw.get("finished") or "")[:10],
+            commit=str(raw.get("commit") or "")[:7],
         )
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         reason = f"it is not a whole JSON file ({error})"

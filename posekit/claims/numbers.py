@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 SLACK = 1e-9  # relative; below any printed digit, above float rounding
+_POWERS = {"M": "e6", "G": "e9", "": ""}
 TINY = 1e-6  # smaller numbers are written with a power of ten
 
 
@@ -83,6 +84,21 @@ def compare(left: Interval, relation: str, right: Interval, tolerance: float | N
         return "holds"
     certain = left.low > right.high - scale or (strict and exact)
     return "fails" if certain else "undecided"
+
+
+def printed_interval(text: str) -> Interval | None:
+    """The number that a cell prints, with what rounding leaves open; None for one without.
+
+    4.07M, 26,977,501, 107.0 ± 0.7, (51.44) and [38.0] are numbers.
+    """
+    plain = re.sub(r"[()\[\],]", "", text).split(" ")[0]
+    found = re.fullmatch(r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)([MG]?)", plain)
+    return Interval.printed(found[1] + _POWERS[found[2]]) if found else None
+
+
+def cut(text: str) -> str:
+    """Text whose numbers of ten decimals or more are cut after six: 52.610887…, as no paper needs."""
+    return re.sub(r"(\.\d{6})\d{4,}", r"\1…", text)
 
 
 def short(value: float) -> str:

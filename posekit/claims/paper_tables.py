@@ -11,10 +11,9 @@ text in square brackets is recovered from another document, and `lost` is not in
 """
 
 import csv
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from html import escape
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,116 +21,17 @@ import numpy as np
 from posekit.claims.audit import Erratum
 from posekit.claims.expressions import Number, Quantity
 from posekit.claims.finding import Finding
-from posekit.claims.learning import learning
+from posekit.claims.learning import learning, percent
 from posekit.claims.ledger import Judged
 from posekit.claims.measurements import SIZES, Measurements, Record
-from posekit.claims.numbers import Interval, compare, number, number_within
+from posekit.claims.numbers import Interval, compare, number, number_within, printed_interval
 from posekit.claims.paper import FOLDER, Claim, Paper, Printed, metric_of, read_table, split
 from posekit.claims.published import COUNTS
 from posekit.claims.statistics import FEWEST, t_interval
+from posekit.claims.table_html import LOST, Cell, Column, Measured, PaperTable
 
-MARKS = {
-    "=": "equal as printed",
-    "~": "within the margin, on the paper's own data",
-    "x": "not equal, or outside the margin",
-    "-": "nothing measured that could decide it",
-    "!": "the paper contradicts itself, its code or its sources here",
-}
-LOST = ("", "-", "–", "lost", "pending", "..")  # cells that hold no number
 _INDEX = ("file", "table", "caption", "note")
 _HEADS = ("(quantity)", "(card)", "(here)")
-_POWERS = {"M": "e6", "G": "e9", "": ""}
-
-Link = Callable[[str], str]  # the id of a claim or an erratum -> where it stands
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A mean over seeds or repeats as text, what it is of, and its level of evidence.
-
-    `gain` is the share of the gap between the floor and a perfect result that a network has closed.
-    """
-
-    text: str
-    n: int
-    evidence: str
-    data: str
-    size: str
-    unit: str
-    values: tuple[float, ...]
-    gain: str = ""
-
-    @property
-    def basis(self) -> str:
-        """Evidence and number of seeds, of repeats, or of nothing where it was counted."""
-        counted = not self.data and len(set(self.values)) == 1
-        return self.evidence if counted else f"{self.evidence}, n = {self.n}"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What the paper prints, the mark on it and the claim or erratum behind the mark."""
-
-    printed: str
-    quoted: bool = False
-    mark: str = ""
-    behind: str = ""
-    here: Measured | None = None
-
-
-@dataclass(frozen=True)
-class Column:
-    """The heading as printed, the quantity of its cells, and the name of what was measured."""
-
-    heading: str
-    quantity: str
-    card: str
-    here: str
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """One table: rows of a name and a cell for each column."""
-
-    name: str
-    caption: str
-    note: str
-    corner: str
-    columns: list[Column]
-    rows: list[tuple[str, list[Cell]]] = field(default_factory=list)
-
-    @property
-    def basis(self) -> str:
-        """The data and sizes that its measured cells are of, in words; '' where none is."""
-        cells = [cell.here for _, cells in self.rows for cell in cells if cell.here]
-        sets = dict.fromkeys((c.data, c.size) for c in cells if c.data)
-        return "; ".join(f"{data}, size {size}" for data, size in sets)
-
-    def html(self, link: Link | None = None) -> str:
-        """The table as HTML: measured columns have the class `here`, quoted cells `quoted`."""
-        return "\n".join(_html(self, link))
-
-    def _repr_html_(self) -> str:
-        legend = "; ".join(f"{mark} {meaning}" for mark, meaning in MARKS.items())
-        about = f"Measured on {self.basis}. " if self.basis else ""
-        lines = [f"<p><b>{escape(self.name)}.</b> {escape(self.caption)}. {escape(self.note)}</p>"]
-        # JupyterLab puts what says nothing on the right: numbers may stay there, words not.
-        left = 'style="text-align: left;"'
-        made = re.sub(r"(?<=<tr>)<th|<td(?=[^>]*>[A-Za-z])", rf"\g<0> {left}", self.html())
-        for i, column in enumerate(self.columns):
-            if any(cells[i].printed[:1].isalpha() for _, cells in self.rows):
-                heading = f">{escape(column.heading)}</th>"
-                made = made.replace(f"<th{heading}", f"<th {left}{heading}")
-        lines += [made, f"<p>{escape(about)}{escape(legend)}.</p>"]
-        return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        width = max(len(name) for name, _ in self.rows)
-        lines = [f"{self.name}. {self.caption}"]
-        for name, cells in self.rows:
-            shown = (f"{c.printed} {c.mark} {c.here.text if c.here else ''}".strip() for c in cells)
-            lines.append(f"{name:{width}}  {' | '.join(shown)}")
-        return "\n".join(lines)
 
 
 def paper_tables(
@@ -151,16 +51,6 @@ def paper_tables(
     listed = read_table(place / "index.csv", _INDEX, lambda row: (row["file"], row), optional=True)
     filler = _Filler(Measurements(records, paper), _values(claims), errata)
     return [_table(place / f"{file}.csv", about, filler) for file, about in listed.items()]
-
-
-def printed_interval(text: str) -> Interval | None:
-    """The number that a cell prints, with what rounding leaves open; None for one without.
-
-    4.07M, 26,977,501, 107.0 ± 0.7, (51.44) and [38.0] are numbers.
-    """
-    plain = re.sub(r"[()\[\],]", "", text).split(" ")[0]
-    found = re.fullmatch(r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)([MG]?)", plain)
-    return Interval.printed(found[1] + _POWERS[found[2]]) if found else None
 
 
 def read_layout(path: Path) -> tuple[str, list[Column], list[tuple[str, str, list[str]]]]:
@@ -191,8 +81,14 @@ def mean_text(values: Sequence[float]) -> str:
 def _table(path: Path, about: dict[str, str], filler: "_Filler") -> PaperTable:
     corner, columns, rows = read_layout(path)
     table = PaperTable(about["table"], about["caption"], about["note"], corner, columns)
-    for name, subject, texts in rows:
-        cells = [filler.cell(about["table"], c, subject, t) for c, t in zip(columns, texts)]
+    known = [[filler.measured(c, subject) for c in columns] for _, subject, _ in rows]
+    places = _places(columns, known)
+    columns[:] = [replace(columns[i], here="") if more else columns[i] for i, _, more in places]
+    for (name, subject, texts), line in zip(rows, known):
+        cells = [
+            filler.cell(about["table"], c, subject, "" if more else texts[i], _best(line[i], data))
+            for c, (i, data, more) in zip(columns, places)
+        ]
         if any(cell.printed or cell.here for cell in cells):  # a floor may not be measured
             table.rows.append((name, cells))
     floors = [cells for _, cells in table.rows if not any(cell.printed for cell in cells)]
@@ -201,7 +97,42 @@ def _table(path: Path, about: dict[str, str], filler: "_Filler") -> PaperTable:
             for cells in floors:  # of nothing that stands above it
                 cells[i] = Cell("")
     table.rows[:] = [row for row in table.rows if any(c.printed or c.here for c in row[1])]
+    for i in reversed(range(len(columns))):
+        if not columns[i].heading and not any(c[i].printed or c[i].here for _, c in table.rows):
+            del columns[i]  # of a measurement that the paper lacks, and that was not made
+            for _, cells in table.rows:
+                del cells[i]
     return table
+
+
+def _best(found: list[Measured], data: str) -> Measured | None:
+    """The best that was measured on one data set: by evidence, enough seeds, and size."""
+    rank = lambda m: (m.evidence, m.n >= FEWEST, SIZES.index(m.size))
+    return max((m for m in found if m.data == data), key=rank, default=None)
+
+
+def _places(
+    columns: list[Column], known: list[list[list[Measured]]]
+) -> list[tuple[int, str, bool]]:
+    """(column, data set, whether in a column of its own), in order.
+
+    Columns under one protocol are of one data set, that of most of their cells, so that they can be
+    averaged; numbers of better evidence on another stand in a column behind.
+    """
+    filled: dict[str, Counter] = defaultdict(Counter)
+    best: dict[tuple[int, str], str] = {}
+    for line in known:
+        for i, (column, found) in enumerate(zip(columns, line)):
+            filled[column.card].update({m.data for m in found})
+            for m in found:
+                best[i, m.data] = max(m.evidence, best.get((i, m.data), ""))
+    places = []
+    for i, column in enumerate(columns):
+        counts = filled[column.card]
+        main = max(counts, key=lambda data: (counts[data], best.get((i, data), "")), default="")
+        better = [d for d in sorted(counts) if best.get((i, d), "") > best.get((i, main), "")]
+        places += [(i, main, False), *((i, data, True) for data in better)]
+    return places
 
 
 Valued = dict[tuple[str, str], list[tuple[Claim, Finding]]]
@@ -227,15 +158,35 @@ class _Filler:
     values: Valued
     errata: Sequence[Erratum]
 
-    def cell(self, table: str, column: Column, subject: str, text: str) -> Cell:
+    def measured(self, column: Column, subject: str) -> list[Measured]:
+        """All that was measured for a cell, by data set and size."""
+        if not column.quantity or not subject:
+            return []
+        quantity = column.quantity.replace("*", subject)
+        return self._measured(
+            quantity, column.card, self.measurements.paper.find(quantity, column.card)
+        )
+
+    def cell(
+        self, table: str, column: Column, subject: str, text: str, here: Measured | None
+    ) -> Cell:
         quantity = column.quantity.replace("*", subject)
         if not column.quantity or not subject:
             return Cell(text)
         entry = self.measurements.paper.find(quantity, column.card)
-        quoted = entry is not None and entry.source == "quoted"
-        here = self._measured(quantity, column.card, entry)
+        quoted = entry is not None and self._is_quoted(entry)
         mark, behind = self._mark(table, quantity, column.card, text, quoted, here)
         return Cell(text, quoted, mark, behind, here)
+
+    def _is_quoted(self, entry: Printed) -> bool:
+        """Whether it is another paper's number: quoted, or recovered of a method that is quoted."""
+        if entry.source != "recovered":
+            return entry.source == "quoted"
+        same = entry.subject, split(entry.quantity)[0]
+        return any(
+            (e.subject, split(e.quantity)[0]) == same and e.source == "quoted" and e.card
+            for e in self.measurements.paper.printed.values()
+        )
 
     def _mark(
         self, table: str, quantity: str, card: str, text: str, quoted: bool, here: Measured | None
@@ -262,8 +213,7 @@ class _Filler:
             return "=" if same else "x", ""
         return "-", ranked[0][0].id if ranked else ""
 
-    def _measured(self, quantity: str, card: str, entry: Printed | None) -> Measured | None:
-        """The best that was measured of a quantity: by evidence, enough seeds, and size."""
+    def _measured(self, quantity: str, card: str, entry: Printed | None) -> list[Measured]:
         name, known = self.measurements.paper.measured_name(quantity), metric_of(quantity)
         home = entry.data if entry else ""
         unit = known.unit if known else entry.unit if entry else ""
@@ -278,12 +228,14 @@ class _Filler:
                 text = {"1": "yes", "0": "no"}.get(text, text)
             gain = self._gain(name, card, data, size)
             found.append(Measured(text, len(values), level, data, size, unit, values, gain))
-        rank = lambda m: (m.evidence, m.n >= FEWEST, SIZES.index(m.size))
-        return max(found, key=rank, default=None)
+        return found
 
     def _gain(self, name: str, card: str, data: str, size: str) -> str:
-        """The gain of a network by its headline number; '' for slices, counts and floors."""
-        floor, (_, subject, piece) = self.measurements.paper.floors.get(card), split(name)
+        """The gain of a network by this very number; '' for slices, counts, floors and numbers that
+        floors are not of, such as errors in training."""
+        metric, subject, piece = split(name)
+        floors = self.measurements.paper.floors.values()
+        floor = next((f for f in floors if (f.by, f.metric) == (card, metric)), None)
         if floor is None or piece:
             return ""
 
@@ -292,89 +244,4 @@ class _Filler:
             return {str(trial): value for trial, (value, _) in seeds.items()}
 
         learnt = learning(floor, [subject], find)
-        return f"{100 * learnt.means[subject]:.0f} %" if learnt.is_known else ""
-
-
-def _html(table: PaperTable, link: Link | None) -> Iterator[str]:
-    """The lines of a table: beside a printed column one of what was measured, if anything was."""
-    kinds = [_kind(table, i) for i in range(len(table.columns))]
-    yield '<table class="paper"><thead>'
-    two = set(kinds) != {"printed"}  # rows of heads
-    first = f'<th rowspan="{2 if two else 1}">{escape(table.corner)}</th>'
-    upper, lower = [first], []
-    for i, (column, kind) in enumerate(zip(table.columns, kinds)):
-        span = ' colspan="2"' if kind == "both" else ""
-        upper.append(f"<th{span}>{escape(column.heading)}</th>")
-        lower += ["<th>printed</th>"] if kind != "here" else []
-        lower += [f'<th class="here">{_label(table, i)}</th>'] if kind != "printed" else []
-    yield f"<tr>{''.join(upper)}</tr>"
-    if two:
-        yield f"<tr>{''.join(lower)}</tr>"
-    yield "</thead><tbody>"
-    for name, cells in table.rows:
-        held = [cell for cell in cells if cell.printed not in LOST]
-        kind = "own" if not held and not any(c.printed for c in cells) else ""
-        kind = "quoted" if held and all(c.quoted for c in held) else kind
-        line = [f"<th{_class(kind)}>{_told(escape(name), kind)}</th>"]
-        for i, (cell, sort) in enumerate(zip(cells, kinds)):
-            line += [_printed(cell, link)] if sort != "here" else []
-            line += [_here(table, i, cell.here)] if sort != "printed" else []
-        yield f"<tr>{''.join(line)}</tr>"
-    yield "</tbody></table>"
-
-
-def _kind(table: PaperTable, i: int) -> str:
-    """Whether a column is "printed", measured "here", or "both" side by side."""
-    cells = [cells[i] for _, cells in table.rows]
-    if not any(cell.here for cell in cells):
-        return "printed"
-    return "both" if any(cell.printed for cell in cells) else "here"
-
-
-def _printed(cell: Cell, link: Link | None) -> str:
-    """The printed text with its mark, which leads to what is behind it."""
-    text, mark = escape(cell.printed), escape(cell.mark)
-    if mark and cell.behind:
-        to = f'a href="{link(cell.behind)}"' if link else f'span title="{cell.behind}"'
-        mark = f"<{to}>{mark}</{to.split()[0]}>"
-    shown = f"{text} <b>{mark}</b>" if mark else text
-    kind = "quoted" if cell.quoted else "lost" if cell.printed == "lost" else ""
-    return f"<td{_class(kind)}>{_told(shown, kind)}</td>"
-
-
-def _here(table: PaperTable, i: int, here: Measured | None) -> str:
-    """What was measured, with evidence and seeds where the head of its column does not say them."""
-    if not here:
-        return '<td class="here"></td>'
-    told = [here.basis if not _basis(table, i) else "", here.gain and f"gain {here.gain}"]
-    more = f" <small>{', '.join(filter(None, told))}</small>" if any(told) else ""
-    return f'<td class="here">{here.text}{more}</td>'
-
-
-def _told(text: str, kind: str) -> str:
-    """Where a page has no colours, what is not the paper's own stands in italics."""
-    return f"<i>{text}</i>" if kind else text
-
-
-def _class(kind: str) -> str:
-    return f' class="{kind}"' if kind else ""
-
-
-def _basis(table: PaperTable, i: int) -> str:
-    """Evidence and seeds of all measured cells of a column; '' where they differ.
-
-    A floor that is the same for every seed is computed once, and does not count as different.
-    """
-    cells = [cells[i].here for _, cells in table.rows if cells[i].here]
-    several = [cell for cell in cells if cell.n > 1] or cells
-    found = {cell.basis for cell in several}
-    return found.pop() if len(found) == 1 else ""
-
-
-def _label(table: PaperTable, i: int) -> str:
-    """What stands above measured cells: what they are, in which unit, and how sure."""
-    cells = [cells[i].here for _, cells in table.rows if cells[i].here]
-    where = " and ".join(sorted({c.data for c in cells} - {""})) or "counted"
-    units = dict.fromkeys(c.unit for c in cells if c.unit and c.data)
-    what = table.columns[i].here or ", ".join([where, *units])
-    return "<br>".join(filter(None, (escape(what), _basis(table, i))))
+        return f"{percent(learnt.means[subject])} %" if learnt.is_known else ""

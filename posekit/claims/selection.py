@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from posekit.claims.learning import ENOUGH
+from posekit.claims.learning import ENOUGH, percent
 from posekit.claims.measurements import Record, value_table
 from posekit.claims.numbers import number
 from posekit.claims.paper import FOLDER, check_metric, load_metrics, read_table
@@ -68,7 +68,7 @@ class Choice:
         if self.ahead.low <= 0:
             return f"{ahead} `{floor}`: no reason to take any."
         if self.gain < ENOUGH:
-            share = f"{100 * self.gain:.0f} % of the gap between it and a perfect result"
+            share = f"{percent(self.gain)} % of the gap between it and a perfect result"
             return f"{ahead} `{floor}`, which is {share}: undertrained, and no choice is made."
         within = f"within {metric.margin:g} {unit}"
         if not self.take:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pandas as pd
 
 from posekit.claims.contrasts import Contrast
+from posekit.claims.learning import percent
 from posekit.claims.measurements import Record, values_by_data
 from posekit.claims.numbers import number
 from posekit.claims.selection import Question, choose, counted
+from posekit.metrics.protocols import PROTOCOLS
 from posekit.report.markdown import folded, table
 from posekit.report.page import Page
 from posekit.report.records import generated
@@ -21,12 +23,14 @@ CHOICE = (
 )
 
 
+ANSWER = "beyond seed noise"  # the column of `differences` that says what is decided, or why not
 DIFFERENCES = (
     "What each change does to a number, the two networks of a pair from the same random start; in "
     "brackets the 95 % interval of the mean over seeds. p is of the null hypothesis of no "
     "difference; *corrected* is after Holm's correction over all comparisons of this page, and decides below 0.05. "
     "*Gain* is the share of the gap between the floor and a perfect result that the two networks "
-    "have closed: below 50 % they are undertrained, and decide nothing. Printed is one run each, on "
+    "have closed: below 50 % they are undertrained, and decide nothing, "
+    "whatever their interval. Printed is one run each, on "
     "the paper's data: beside numbers on other data its sign may be compared, not its size."
 )
 PEOPLE = (
@@ -36,13 +40,14 @@ PEOPLE = (
 
 
 def contrast_section(page: Page) -> Iterator[str]:
-    """Each change that the paper tries: its measured difference, and whether that is seed noise."""
+    """Each change that the paper tries: its measured difference, and whether that decides."""
     if page.changes:
         yield DIFFERENCES
     for i, (data, size, evidence, group, changes) in enumerate(page.changes):
         metric, part, card = group[0].measure
         after = f", {part.replace('-', ' ')}" if part else ""
-        title = f"{metric}{after} by {card} on {data}{generated(data)}, {evidence}, size {size}"
+        rule = _rule(card, data, page.records)
+        title = f"{metric}{after} by {rule} on {data}{generated(data)}, {evidence}, size {size}"
         rows = [_row(c, changes.loc[c.name]) for c in group if c.name in changes.index]
         head = ["Change", "With", "Without", ">Printed", ">Here", ">p", ">Corrected p", ">Seeds"]
         shown = table(pd.DataFrame(rows, columns=[*head, ">Gain, %", "Verdict"]))
@@ -51,41 +56,49 @@ def contrast_section(page: Page) -> Iterator[str]:
         yield f"**{title}**\n\n{text}" if i == 0 else folded(title, text)
 
 
+def _rule(card: str, data: str, records: list[Record]) -> str:
+    """A card, with the name that records have for the same rule on this data, where they have one."""
+    own = {rule for r in records for _, rule, on in r.values if on == data}
+    same = sorted(n for n in own if n in PROTOCOLS and PROTOCOLS[n].same_as == card)
+    return f"{card} ({', '.join(same)})" if same else card
+
+
 def changes_in_short(page: Page) -> str:
     """Which of the changes that the paper tries help, by their first measure, and which are open."""
     if not page.changes:
         return ""
     first = page.changes[0].tried[0].measure
     found = [each for each in page.changes if each.tried[0].measure == first]
-    floors = {floor.floor for floor in page.paper.floors.values()}  # these are no change
     told = []
     for each in found:
-        kept = [c.name for c in each.tried if not floors & {c.one, c.another}]
         place = f"on {each.data} ({each.evidence}), " if len(found) > 1 else ""
-        told.append(place + _answers(each.table[each.table.index.isin(kept)]))
+        told.append(place + _answers(each.table))
+    others = [each.table[ANSWER] for each in page.changes if each.tried[0].measure != first]
+    if decided := sum(int(answers.str.startswith("yes").sum()) for answers in others):
+        told.append(f"by other measures {decided} of {sum(map(len, others))} are decided")
     return "; ".join(told)
 
 
 def _answers(changes: pd.DataFrame) -> str:
     """Which of some changes help or hurt, how many are open, and how far the networks had learnt."""
-    answers = changes["beyond seed noise"]
+    answers = changes[ANSWER]
     decided = answers[answers.str.startswith("yes")].str.removeprefix("yes, ")
     text = (
-        "the one change that was trained here"
+        "the one change that was compared here"
         if len(changes) == 1
-        else (f"of the {len(changes)} changes that were trained here")
+        else (f"of the {len(changes)} changes that were compared here")
     )
     if len(decided):
         named = "; ".join(f"{name} ({word})" for name, word in decided.items())
-        text += f" {len(decided)} differ by more than chance: {named}"
+        text += f" {len(decided)} {'is' if len(decided) == 1 else 'are'} decided: {named}"
     else:
-        text += f" {'is not' if len(changes) == 1 else 'none is'} shown to help or to hurt"
+        text += f" {'is not' if len(changes) == 1 else 'none is'} decided"
     others = answers.drop(decided.index).replace("no", "not decided").value_counts()
     if len(others):
         text += f" ({', '.join(f'{count} {word}' for word, count in others.items())}"
         gains = changes[["one gain", "another gain"]].stack().dropna()
         if len(gains):
-            ends = dict.fromkeys(f"{100 * gain:.0f}" for gain in (gains.min(), gains.max()))
+            ends = dict.fromkeys(map(percent, (gains.min(), gains.max())))
             text += (
                 f": the networks have closed {' to '.join(ends)} % of the gap to a perfect result"
             )
@@ -96,16 +109,17 @@ def _answers(changes: pd.DataFrame) -> str:
 
 
 def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
-    """Which of some differences exceed seed noise, and how large the others would have to be."""
-    answers = changes["beyond seed noise"]
+    """Which of some differences are decided, why the others are not, and how large these would
+    have to be."""
+    answers = changes[ANSWER]
     sure, open_ = answers.str.contains(","), answers == "no"
     words = answers[sure].str.removeprefix("yes, ")
     found = "; ".join(f"{name} ({word})" for name, word in words.items())
-    text = f"{len(words) or 'None'} of {len(changes)} exceed seed noise"
+    text = f"{len(words) or 'None'} of {len(changes)} decided"
     text += f": {found}." if found else "."
-    held = answers[~sure & ~open_].value_counts()
+    held = answers[~sure].replace("no", "not beyond chance").value_counts()
     if len(held):
-        text += f" Left open: {', '.join(f'{count} ({why})' for why, count in held.items())}."
+        text += f" Not decided: {', '.join(f'{count} {why}' for why, count in held.items())}."
     reach = ((changes["high"] - changes["low"]) / 2)[open_].dropna()
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
@@ -122,10 +136,10 @@ def _row(contrast: Contrast, row: pd.Series) -> tuple[str, ...]:
     printed = number(row["printed"], 10.0)
     printed = f"{printed} {contrast.unit}" if printed else ""
     ps = ("" if pd.isna(row[name]) else f"{row[name]:.2g}" for name in ("p", "corrected p"))
-    gains = [100 * row[name] for name in ("one gain", "another gain")]
-    gain = "" if pd.isna(gains).any() else f"{gains[0]:.0f}, {gains[1]:.0f}"
+    gains = [row[name] for name in ("one gain", "another gain")]
+    gain = "" if pd.isna(gains).any() else ", ".join(map(percent, gains))
     cells = (contrast.name, contrast.one, contrast.another, printed, here, *ps)
-    word = row["beyond seed noise"].removeprefix("yes, ")
+    word = row[ANSWER].removeprefix("yes, ")
     return (*cells, str(int(row["n"])), gain, "not decided" if word == "no" else word)
 
 

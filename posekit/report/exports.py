@@ -97,7 +97,8 @@ def _network_rows(page: Page) -> Iterator[Row]:
         about |= {"low": mean.low, "high": mean.high, "n": mean.n}
         floor = page.paper.floors.get(card)
         where = (data, size, floor.by, floor.metric, floor.floor) if floor else ()
-        about |= {"floor": floor.floor if floor else "", "floor value": means.get(where, "")}
+        level = means.get(where, "") if floor else ""
+        about |= {"floor": floor.floor if floor else "", "floor value": level}
         record = first[group["record"].iloc[0]]
         about |= {"began with": beginning(record, page.records)}
         yield about | {"config": record.config, "first run": _file(record)}

@@ -7,7 +7,7 @@ import pandas as pd
 
 from posekit.claims.audit import SEVERITIES
 from posekit.claims.paper import FOLDER, read_table
-from posekit.claims.paper_tables import PaperTable
+from posekit.claims.table_html import PaperTable
 from posekit.data.human36m.files import ACTIONS
 from posekit.metrics.protocol import PoseProtocol
 from posekit.metrics.registry import ALL

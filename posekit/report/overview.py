@@ -35,10 +35,11 @@ INTRODUCTION = (
     'real motion" was measured once, by hand, and is not measured again.'
 )
 HEADLINE = (
-    "A *count* is a number of parameters or operations that the paper prints, counted again in the "
-    "network built here. An *order* is a statement that one network or setting is better, faster, "
-    "smaller or cheaper than another. An accuracy number counts as *tested* only on the data that "
-    "the paper tested on."
+    "A *count* is a number of parameters or operations, counted again in the network built here. It is "
+    "confirmed where it rounds to the printed digits; what the paper does not print, but its published "
+    "code or another document has, stands in a column of its own. An *order* is a statement that one "
+    "network or setting is better, faster, smaller or cheaper than another. An accuracy number counts "
+    "as *tested* only on the data that the paper tested on."
 )
 
 
@@ -112,6 +113,7 @@ def _overview(pages: list[Page], others: Iterable[str]) -> str:
         parts.append("## Figures")
     for slug, figure in pictures:
         parts.append(f"[![{slug}: {figure.title}]({figure.picture})]({figure.target})")
+        parts.append(f"*{slug}: {escape(figure.caption or f'{figure.title}.')}*")
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -124,7 +126,9 @@ def headline(pages: list[Page]) -> str:
         f"**Of the {score.printed:,} accuracy numbers that these {len(pages)} papers print as their "
         f"own, {score.human36m} of them on Human3.6M, {tested} {were} tested on the data that the "
         f"paper tested on.** {score.confirmed} of {score.counts} printed counts are confirmed to the "
-        f"digit; of {score.orders} claimed orders {score.as_claimed + score.otherwise} are decided, "
+        f"printed digits, and {score.equal} of {score.recovered} that only published code or other "
+        f"documents have are equal; "
+        f"of {score.orders} claimed orders {score.as_claimed + score.otherwise} are decided, "
         f"{score.as_claimed} of them as claimed and {score.in_accuracy or 'none'} about accuracy; "
         f"{score.errors} mistakes were found in the papers, "
         f"{score.grave} of which change a conclusion."
@@ -148,6 +152,7 @@ def _papers(pages: list[Page]) -> pd.DataFrame:
             str(score.printed),
             str(score.tested),
             f"{score.confirmed} of {score.counts}" if score.counts else "none printed",
+            f"{score.equal} of {score.recovered}" if score.recovered else "none",
             str(score.orders),
             str(score.as_claimed),
             str(score.otherwise),
@@ -157,7 +162,13 @@ def _papers(pages: list[Page]) -> pd.DataFrame:
         for name, score in scores
     ]
     head = ["Paper", ">Accuracy numbers printed", ">tested on the paper's data"]
-    head += [">Counts confirmed", ">Orders claimed", ">decided as claimed", ">decided otherwise"]
+    head += [
+        ">Printed counts confirmed",
+        ">Counts of published code",
+        ">Orders claimed",
+        ">decided as claimed",
+        ">decided otherwise",
+    ]
     head += [">Mistakes found", ">change a conclusion"]
     return pd.DataFrame(rows, columns=head, dtype=object)
 

@@ -106,7 +106,9 @@ class Page:
         once = [claim for claim in self.own if claim.verdict != "repeated"]
         parts = [(c, part, found) for c in once for part, found in zip(c.claim.parts, c.parts)]
         printed = [found for c, _, found in parts if c.claim.kind == "accuracy"]
-        counts = [found for c, part, found in parts if _is_count(c, part)]
+        counts = {(part.text, part.card): f for c, part, f in parts if _is_count(c, part)}.values()
+        stated = [found for found in counts if found.printed]
+        in_code = [found for found in counts if found.recovered and not found.printed]
         orders = [c for c in once if c.claim.kind in ("ordering", "speed") and c.claim.parts]
         orders = [c for c in orders if any(part.relation != "=" for part in c.claim.parts)]
         return Score(
@@ -117,8 +119,10 @@ class Page:
                 if c.claim.kind == "accuracy"
             ),
             tested=sum(found.evidence in ("E5", "E6") for found in printed),
-            counts=len(counts),
-            confirmed=sum(found.verdict == "reproduced" for found in counts),
+            counts=len(stated),
+            confirmed=sum(found.verdict == "reproduced" for found in stated),
+            recovered=len(in_code),
+            equal=sum(found.verdict == "reproduced" for found in in_code),
             orders=len(orders),
             as_claimed=sum(c.verdict in CONFIRMED for c in orders),
             otherwise=sum(c.verdict == "contradicted" for c in orders),
@@ -138,8 +142,10 @@ class Score(NamedTuple):
     printed: int  # own accuracy numbers
     human36m: int  # of them, on Human3.6M
     tested: int  # of them, on the data that the paper tested on
-    counts: int  # own counts of parameters and operations
-    confirmed: int  # of them, as printed
+    counts: int  # own counts of parameters and operations that the paper prints, each once
+    confirmed: int  # of them, equal to the printed digits
+    recovered: int  # the same from the published code or other documents, not printed
+    equal: int  # of them, equal here
     orders: int  # of networks or settings, in accuracy, time, memory, size or loss of joints
     as_claimed: int
     otherwise: int

@@ -12,17 +12,16 @@ import pandas as pd
 from posekit.claims.audit import findings
 from posekit.claims.finding import HOLDS
 from posekit.claims.ledger import Judged
-from posekit.claims.measurements import SIZES
 from posekit.claims.paper import Claim, split
-from posekit.claims.paper_tables import MARKS
 from posekit.claims.statistics import FEWEST
+from posekit.claims.table_html import MARKS
 from posekit.claims.verdict import WORDS
 from posekit.report.comparisons import changes_in_short, choice_section, contrast_section
 from posekit.report.deployment_table import way_tables
 from posekit.report.glossary import STUDIO
 from posekit.report.markdown import Markdown, escape, folded, link, table
 from posekit.report.page import FAILS, OPEN, Page, anchor, linked
-from posekit.report.records import cost_table, is_generated, run_links, settings
+from posekit.report.records import cost, cost_table, is_generated, made_before, run_links, settings
 from posekit.report.sentences import bullet, measured_cell, printed_cell
 
 NAMED = 12  # claims that were not tested, listed one by one
@@ -38,10 +37,17 @@ def paper_page(page: Page) -> str:
     if page.source not in ("", page.notebook):
         links.insert(2, link("the same on a code host", page.source))
     by = ". ".join(filter(None, (page.about["authors"], page.about["place"])))
-    parts = [f"# {escape(page.title)}", escape(by), " · ".join(links), *_in_two_sentences(page)]
-    parts += [*_reproducibility(page), *_tables(page), *_comparisons(page), *_errata(page)]
+    head = [f"# {escape(page.title)}", escape(by), " · ".join(links)]
+    parts = [
+        *_in_two_sentences(page),
+        *_reproducibility(page),
+        *_tables(page),
+        *_comparisons(page),
+        *_errata(page),
+    ]
     parts += [*_figures(page), *_checks(page), *_claims(page), *_more(page)]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    text = "\n\n".join(filter(None, parts)) + "\n"
+    return "\n\n".join([*filter(None, [*head, made_before(page.records, text)]), text])
 
 
 def _in_two_sentences(page: Page) -> Iterator[str]:
@@ -58,7 +64,12 @@ def found(page: Page, *, brief: bool = False) -> str:
     """
     score, texts = page.score, []
     if score.counts:
-        texts.append(f"{score.confirmed} of {_of(score.counts, 'count')} equal as printed")
+        texts.append(f"{score.confirmed} of {_of(score.counts, 'printed count')} equal as printed")
+    if score.recovered:
+        text = (
+            f"{score.equal} of {_of(score.recovered, 'count')} equal that the paper does not print"
+        )
+        texts.append(f"{text}, but its published code or other documents have")
     if score.orders:
         text = f"of {_of(score.orders, 'claimed order')} {score.as_claimed or 'none'} confirmed"
         texts.append(text + (f", {score.otherwise} contradicted" if score.otherwise else ""))
@@ -99,7 +110,7 @@ def _reproducibility(page: Page) -> Iterator[str]:
     rows = [("Scope", f"{_of(len(page.own), 'statement')} of the paper. {summary(page)}")]
     rows += [("Method", page.about["method"]), ("Results", "")]
     rows += [("What was easy", page.about["easy"]), ("What was hard", page.about["hard"])]
-    rows += [("What it cost", cost(page))]
+    rows += [("What it cost", cost(page.records))]
     for title, text in rows:
         if text:
             yield f"**{title}.** {escape(text)}"
@@ -119,20 +130,6 @@ def _decided(page: Page) -> Iterator[str]:
     yield "\n".join(lines) or "Nothing so far."
     yield "### What does not hold"
     yield "\n".join(map(bullet, page.with_verdict(*FAILS))) or "Nothing so far."
-
-
-def cost(page: Page) -> str:
-    """Runs, hours and devices, by size."""
-    texts = []
-    for size in SIZES:
-        records = [record for record in page.records if record.size == size]
-        hours = sum(record.costs.get("seconds", 0.0) for record in records) / 3600
-        devices = " and ".join(sorted({record.device for record in records if record.device}))
-        if records:
-            texts.append(
-                f"{_of(len(records), 'run')} of size {size}, {hours:.1f} hours on {devices}"
-            )
-    return "; ".join(texts) + "." if texts else ""
 
 
 def summary(page: Page) -> str:
@@ -362,6 +359,8 @@ def _evidence(page: Page) -> Iterator[str]:
     words = [word for word in reversed(WORDS) if any(counts[level, word] for level in levels)]
     columns = {f">{word}": [str(counts[lv, word] or "") for lv in levels] for word in words}
     yield table(pd.DataFrame({"Evidence": levels} | columns))
+    if several := sum(len(claim.evidence) > 1 for claim in page.own):
+        yield f"{_of(several, 'claim')} with several levels counted in the row of each."
     trained = [c for c in page.own if any(part.card for part in c.claim.parts)]
     trained = [c for c in trained if any(part.data for part in c.parts)]
     seeds = [int(part.n) for claim in trained for part in claim.parts if part.n]

@@ -1,8 +1,10 @@
 """Run records on pages: the mean of a value over seeds, common settings, costs, and links."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from statistics import fmean
 
 import pandas as pd
@@ -39,6 +41,20 @@ def beginning(record: Record, records: Iterable[Record]) -> str:
     return next((other.job for other in records if other.id == record.start), record.start)
 
 
+def cost(every: list[Record]) -> str:
+    """Runs, hours and devices, by size."""
+    texts = []
+    for size in SIZES:
+        records = [record for record in every if record.size == size]
+        hours = sum(record.costs.get("seconds", 0.0) for record in records) / 3600
+        devices = " and ".join(sorted({record.device for record in records if record.device}))
+        if records:
+            texts.append(
+                f"{len(records)} run{'s' * (len(records) != 1)} of size {size}, {hours:.1f} hours on {devices}"
+            )
+    return "; ".join(texts) + "." if texts else ""
+
+
 def cost_table(records: list[Record]) -> pd.DataFrame:
     """Each job: what it began with, seeds, time, speed, memory, device, links to its records."""
     jobs = defaultdict(list)
@@ -55,6 +71,34 @@ def cost_table(records: list[Record]) -> pd.DataFrame:
     head += [">Seeds", ">Seconds a run", ">Samples a second"]
     head += [">Peak memory, MB", "Device", "Runs"]
     return pd.DataFrame(rows, columns=head, dtype=object)
+
+
+def made_before(records: list[Record], text: str) -> str:
+    """When and by which commits the runs were made, and whether `text` says of rules that they have
+    changed since: it names the day as "before 29 November 2026". '' for runs without a day."""
+    days = sorted({record.finished for record in records} - {""})
+    if not days:
+        return ""
+    commits = ", ".join(f"`{name}`" for name in sorted({r.commit for r in records} - {""}))
+    when = " to ".join(dict.fromkeys(map(_day, (days[0], days[-1]))))
+    told = f"The runs shown here are of {when}" + f", made with the commits {commits}" * bool(
+        commits
+    )
+    named = set(re.findall(r"before (\d{1,2} [A-Z][a-z]+ \d{4})", text))
+    dates = {datetime.strptime(name, "%d %B %Y").date().isoformat() for name in named}
+    if since := min((date for date in dates if date > days[0]), default=""):
+        old = sum("" < record.finished < since for record in records)
+        told += (
+            f". **{old} of {len(records)} were made before rules or settings changed on "
+            f'{_day(since)}; below, "before {_day(since)}" says what did**'
+        )
+    return f"{told}."
+
+
+def _day(iso: str) -> str:
+    """2026-11-29 as 29 November 2026."""
+    date = datetime.fromisoformat(iso)
+    return f"{date.day} {date:%B %Y}"
 
 
 def run_links(records: Iterable[Record], *, most: int | None = None, rest: str = "") -> Markdown:

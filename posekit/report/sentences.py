@@ -1,13 +1,17 @@
 """A judged claim in words: the verdict and its reasons, each number named and short."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from statistics import fmean
+
+import numpy as np
 
 from posekit.claims.expressions import Quantity, names
 from posekit.claims.finding import HOLDS, Finding
 from posekit.claims.ledger import Judged, labels
 from posekit.claims.numbers import Interval, number, number_within
 from posekit.claims.paper import Part
+from posekit.claims.statistics import t_interval
 from posekit.report.markdown import escape
 
 LONG = 11  # characters of a printed number: 0.00114283, and a sign
@@ -92,11 +96,20 @@ def _measured(part: Part, found: Finding) -> str:
     if not found.sample or not compared:
         return _interval(found)
     units = (entry.unit for entry in part.printed.values() if entry.unit)
-    sides = (found.sample.left, _plain(part, found) or found.sample.bare or found.sample.right)
-    pair = (fmean(each.value for each in side) for side in sides)
-    text = " against ".join(map(number, pair))
-    text = " ".join(filter(None, (text, next(units, ""))))
-    return f"{text}, difference {_interval(found)}" if found.low else text
+    sample, unit = found.sample, next(units, "")
+    right = _plain(part, found) or sample.bare or sample.right
+    pair = (fmean(each.value for each in side) for side in (sample.left, right))
+    text = " ".join(filter(None, (" against ".join(map(number, pair)), unit)))
+    if not found.low:
+        return text
+    if right is sample.right:
+        return f"{text}, difference {_interval(found)}"
+    shown = replace(sample, right=tuple(right))  # without the threshold, which is no difference
+    mean = t_interval(np.array(shown.units))
+    text += f", difference {_within(mean.mean, mean.low, mean.high)}"
+    margins = [abs(a.value - b.value) for a, b in zip(sample.right, right)]
+    same = np.ptp(margins) <= 1e-6 * max(margins)
+    return f"{text}, margin {f'{number(fmean(margins))} {unit}'.strip()}" if same else text
 
 
 def _plain(part: Part, found: Finding) -> list[Interval]:
@@ -111,7 +124,11 @@ def _interval(part: Finding) -> str:
     """mean [low, high], all with the decimals of the largest, or those the interval leaves."""
     if not part.low:
         return _shown(part.measured)
-    values = [float(text) for text in (part.measured, part.low, part.high)]
+    return _within(*(float(text) for text in (part.measured, part.low, part.high)))
+
+
+def _within(*values: float) -> str:
+    """Mean, low and high as text."""
     largest, half = max(map(abs, values)), (values[2] - values[1]) / 2
     mean, low, high = (number_within(value, half, largest) for value in values)
     return f"{mean} [{low}, {high}]"

@@ -18,7 +18,8 @@ from posekit import figures
 from posekit.claims import audit, contrasts, ledger
 from posekit.claims.measurements import load_records
 from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
-from posekit.claims.paper_tables import PaperTable, paper_tables
+from posekit.claims.paper_tables import paper_tables
+from posekit.claims.table_html import PaperTable
 from posekit.figures import output
 from posekit.metrics.protocol import Row
 from posekit.system import pick_device

@@ -30,6 +30,8 @@ def test_half_of_the_gap_to_the_floor_has_to_be_closed_by_every_network():
     assert learnt(a=(99.0, 100.0, 101.0), b=(80.0, 80.0, 80.0)).reason == ""
     found = learnt(a=(103.0, 104.0, 105.0), b=(80.0, 80.0, 80.0))
     assert (found.reason, found.shares) == ("undertrained", "a 48 %, b 60 %")
+    near = learnt(a=(100.8, 100.8, 100.8), b=(99.4, 99.4, 99.4))  # no rounding over the threshold
+    assert (near.reason, near.shares) == ("undertrained", "a 49.6 %, b 50 %")
 
 
 def test_a_training_that_stays_at_its_floor_is_named_and_leaves_the_comparison_open():

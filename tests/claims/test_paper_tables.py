@@ -8,9 +8,10 @@ from builders.evidence import PaperUnderTest
 
 from posekit.claims.audit import findings, load_errata
 from posekit.claims.ledger import judge_claims
-from posekit.claims.numbers import compare
+from posekit.claims.numbers import compare, printed_interval
 from posekit.claims.paper import FOLDER, load_paper, slugs
-from posekit.claims.paper_tables import LOST, paper_tables, printed_interval, read_layout
+from posekit.claims.paper_tables import paper_tables, read_layout
+from posekit.claims.table_html import LOST
 
 TABLES = {"tran2022": 2, "kim": 3, "bouchiat": 7, "choi2021": 10, "bae": 7}
 LAYOUTS = sorted(p for p in FOLDER.glob("[a-z]*/tables/*.csv") if p.stem != "index")
@@ -99,6 +100,40 @@ def test_studio_numbers_stand_in_a_column_of_their_own_and_decide_nothing():
     kim = tables("kim", [])["Section V, the six models"]._repr_html_()
     assert f"<th {left}>Optimizer</th>" in kim and f"<td {left}>RMSprop</td>" in kim
     assert "<th>Loss</th>" in kim
+
+
+def test_the_columns_of_a_protocol_are_of_one_data_set_and_better_evidence_stands_behind():
+    tran = PaperUnderTest("tran2022")
+    own = {"mpjpe/ours": 65.0, "mpjpe/ours/Eating": 60.0, "mpjpe/ours/Sitting": 70.0}
+    runs = tran.records(own, CARD, "studio") + tran.records({"mpjpe/ours": 99.0}, CARD, "cmu")
+    table = tables("tran2022", runs)["Table 1, protocol 1"]
+    cells = dict(table.rows)["Our"]
+    average, behind = cells[-2:]
+    assert [c.here.data for c in cells if c.here] == ["studio"] * 3 + ["cmu"]
+    assert (average.printed, average.here.data, average.here.text[:2]) == ("50.6", "studio", "65")
+    assert (behind.printed, behind.here.data, behind.here.text[:2]) == ("", "cmu", "99")
+    assert table.columns[-1].heading == "Avg." and "cmu, mm<br>E4, n = 3" in table.html()
+
+
+def test_a_gain_stands_beside_the_number_that_it_is_of():
+    eth = PaperUnderTest("bouchiat")
+    own = {"mpjpe/r50": 100.0}, {"mpjpe/r50": 120.0, "mpjpe/mean-pose": 260.0}
+    cards = ("h36m-bouchiat", "h36m-bouchiat-unaided")
+    runs = [r for v, card in zip(own, cards) for r in eth.records(v, card, "studio-pictures")]
+    aided, unaided, _ = dict(tables("bouchiat", runs)["Table 2"].rows)["Baseline"]
+    assert (aided.here.gain, unaided.here.gain) == ("", "54 %")
+
+
+def test_a_recovered_number_of_a_quoted_method_is_quoted():
+    liu = cell(tables("tran2022")["Table 1, protocol 2"], "Liu et al. [24] ECCV'20", "Avg.")
+    assert (liu.printed, liu.quoted, liu.mark) == ("[41.2]", True, "")
+
+
+def test_a_column_of_nothing_is_left_out_and_long_numbers_are_cut():
+    table = tables("bouchiat")["Table 4"]
+    assert [column.heading for column in table.columns] == ["MPJPE", "Epoch"]
+    assert "52.610887…" in table.html() and "52.61088791540997" not in table.html()
+    assert "0.00114283" in tables("kim")["Section V, the six models"].html()
 
 
 def test_a_floor_stands_below_networks_only():

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from posekit.metrics.mesh import SPIN_PROTOCOLS
 from posekit.report.comparisons import noise_sentence
 from posekit.report.glossary import EVIDENCE, MEANING
 from posekit.report.overview import render, write
-from posekit.report.records import cost_table
+from posekit.report.records import cost_table, made_before
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 ACTIONS = ("Directions", "Walking")
@@ -384,9 +385,20 @@ def test_a_page_says_which_changes_exceed_seed_noise():
     }
     found = pd.DataFrame.from_dict(rows, "index", columns=["mean", "low", "high", NOISE])
     assert noise_sentence(found, "mm") == (
-        "1 of 3 exceed seed noise: less light (better). Smallest detectable difference of the "
-        "others: 2.00 to 8.00 mm."
+        "1 of 3 decided: less light (better). Not decided: 2 not beyond chance. Smallest detectable "
+        "difference of the others: 2.00 to 8.00 mm."
     )
     assert noise_sentence(found.iloc[1:2], "%") == (
-        "None of 1 exceed seed noise. Smallest detectable difference: 2.00 %."
+        "None of 1 decided. Not decided: 1 not beyond chance. Smallest detectable difference: 2.00 %."
     )
+
+
+def test_a_page_says_at_its_head_when_its_runs_were_made(written):
+    [run, *_] = load_records(written / "runs")
+    runs = [replace(run, finished=day, commit=day[-2:]) for day in ("2026-11-21", "2026-11-30")]
+    told = "The runs shown here are of 21 November 2026 to 30 November 2026, made with the commits "
+    assert made_before(runs, "Nothing changed.") == told + "`21`, `30`."
+    changed = made_before(runs, "all of it in runs before 29 November 2026")
+    assert "**1 of 2 were made before rules or settings changed on 29 November 2026;" in changed
+    assert "before" not in made_before(runs[1:], "in runs before 29 November 2026")
+    assert made_before([run], "") == ""

@@ -1,9 +1,13 @@
 """Claims in words: what tells parts apart, and what must not be left unsaid."""
 
+import re
+from dataclasses import replace
+
 import pytest
+from builders.evidence import PaperUnderTest
 
 from posekit.claims.finding import Finding
-from posekit.claims.ledger import Judged, labels
+from posekit.claims.ledger import Judged, judge_claims, labels
 from posekit.claims.paper import Claim, load_paper, slugs
 from posekit.report.sentences import measured_cell, printed_cell
 
@@ -65,6 +69,18 @@ def test_a_small_difference_keeps_its_digits():
     cells = {"measured": "-0.00009012", "low": "-0.00011", "high": "-0.00007024", "n": "5"}
     cell = measured_cell(judged("kim-018", **cells, data="studio-wild"))
     assert cell == "-0.000090 [-0.000110, -0.000070], n = 5 on studio-wild"
+
+
+def test_a_difference_is_that_of_the_numbers_shown_and_a_margin_of_ours_stands_beside_it():
+    """At least the baseline less a margin of 1.5 mm: 184.4 against 187.8 is -3.4, not -1.9."""
+    choi = PaperUnderTest("choi2021")
+    means = {"mpjpe/concat-residual": 184.4, "mpjpe/concat-none": 187.8}
+    runs = choi.records(means, "h36m-moon-p2", "studio-pictures")
+    [row] = judge_claims(replace(choi.paper, claims=(choi.claim(37),)), choi.learnt(runs))
+    text = measured_cell(row)
+    shown = re.match(r"([\d.]+) against ([\d.]+) mm, difference (-[\d.]+) .*margin 1.50 mm", text)
+    one, another, difference = map(float, shown.groups())
+    assert one - another == pytest.approx(difference, abs=0.11)
 
 
 def test_a_count_has_no_seeds_to_be_told():
