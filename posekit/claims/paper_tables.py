@@ -89,13 +89,13 @@ def _table(path: Path, about: dict[str, str], filler: "_Filler") -> PaperTable:
             filler.cell(about["table"], c, subject, "" if more else texts[i], _best(line[i], data))
             for c, (i, data, more) in zip(columns, places)
         ]
-        if any(cell.printed or cell.here for cell in cells):  # a floor may not be measured
-            table.rows.append((name, cells))
+        table.rows.append((name, cells))
     floors = [cells for _, cells in table.rows if not any(cell.printed for cell in cells)]
     for i in range(len(columns)):
         if not any(cells[i].here for _, cells in table.rows if cells not in floors):
             for cells in floors:  # of nothing that stands above it
                 cells[i] = Cell("")
+    # A floor may not be measured.
     table.rows[:] = [row for row in table.rows if any(c.printed or c.here for c in row[1])]
     for i in reversed(range(len(columns))):
         if not columns[i].heading and not any(c[i].printed or c[i].here for _, c in table.rows):

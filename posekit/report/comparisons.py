@@ -81,8 +81,7 @@ def changes_in_short(page: Page) -> str:
 
 def _answers(changes: pd.DataFrame) -> str:
     """Which of some changes help or hurt, how many are open, and how far the networks had learnt."""
-    answers = changes[ANSWER]
-    decided = answers[answers.str.startswith("yes")].str.removeprefix("yes, ")
+    decided, others = _sorted(changes[ANSWER], "not decided")
     text = (
         "the one change that was compared here"
         if len(changes) == 1
@@ -93,7 +92,6 @@ def _answers(changes: pd.DataFrame) -> str:
         text += f" {len(decided)} {'is' if len(decided) == 1 else 'are'} decided: {named}"
     else:
         text += f" {'is not' if len(changes) == 1 else 'none is'} decided"
-    others = answers.drop(decided.index).replace("no", "not decided").value_counts()
     if len(others):
         text += f" ({', '.join(f'{count} {word}' for word, count in others.items())}"
         gains = changes[["one gain", "another gain"]].stack().dropna()
@@ -108,19 +106,22 @@ def _answers(changes: pd.DataFrame) -> str:
     return text
 
 
+def _sorted(answers: pd.Series, no: str) -> tuple[pd.Series, pd.Series]:
+    """By name which way the decided changes go, and how many are open why, `no` for chance."""
+    yes = answers.str.startswith("yes")
+    return answers[yes].str.removeprefix("yes, "), answers[~yes].replace("no", no).value_counts()
+
+
 def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
     """Which of some differences are decided, why the others are not, and how large these would
     have to be."""
-    answers = changes[ANSWER]
-    sure, open_ = answers.str.contains(","), answers == "no"
-    words = answers[sure].str.removeprefix("yes, ")
+    words, held = _sorted(changes[ANSWER], "not beyond chance")
     found = "; ".join(f"{name} ({word})" for name, word in words.items())
     text = f"{len(words) or 'None'} of {len(changes)} decided"
     text += f": {found}." if found else "."
-    held = answers[~sure].replace("no", "not beyond chance").value_counts()
     if len(held):
         text += f" Not decided: {', '.join(f'{count} {why}' for why, count in held.items())}."
-    reach = ((changes["high"] - changes["low"]) / 2)[open_].dropna()
+    reach = ((changes["high"] - changes["low"]) / 2)[changes[ANSWER] == "no"].dropna()
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
         which = " of the others" if found else ""

@@ -20,6 +20,11 @@ def escape(text: str) -> str:
     return re.sub(r"([\\|*_`\[\]~])", r"\\\1", text)
 
 
+def counted(count: int, noun: str) -> str:
+    """1 run, 2 runs."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
 def link(text: str, target: str) -> Markdown:
     """A link; `target` is relative to the results folder."""
     return Markdown(f"[{escape(text)}]({target})")

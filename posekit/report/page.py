@@ -81,7 +81,8 @@ class Page:
         groups = [list(group) for _, group in groupby(self.contrasts, key=lambda c: c.measure)]
         made, rule = [], Measurements((), self.paper)
         for (data, size), values in values_by_data(self.records).items():
-            records = [r for r in self.records if r.id in set(values["record"])]
+            ids = set(values["record"])
+            records = [record for record in self.records if record.id in ids]
             for group in groups:
                 table = differences(group, values, self.paper, self.family)
                 if not table.empty:

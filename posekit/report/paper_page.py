@@ -19,7 +19,7 @@ from posekit.claims.verdict import WORDS
 from posekit.report.comparisons import changes_in_short, choice_section, contrast_section
 from posekit.report.deployment_table import way_tables
 from posekit.report.glossary import STUDIO
-from posekit.report.markdown import Markdown, escape, folded, link, table
+from posekit.report.markdown import Markdown, counted, escape, folded, link, table
 from posekit.report.page import FAILS, OPEN, Page, anchor, linked
 from posekit.report.records import cost, cost_table, is_generated, made_before, run_links, settings
 from posekit.report.sentences import bullet, measured_cell, printed_cell
@@ -64,23 +64,23 @@ def found(page: Page, *, brief: bool = False) -> str:
     """
     score, texts = page.score, []
     if score.counts:
-        texts.append(f"{score.confirmed} of {_of(score.counts, 'printed count')} equal as printed")
-    if score.recovered:
-        text = (
-            f"{score.equal} of {_of(score.recovered, 'count')} equal that the paper does not print"
+        texts.append(
+            f"{score.confirmed} of {counted(score.counts, 'printed count')} equal as printed"
         )
+    if score.recovered:
+        text = f"{score.equal} of {counted(score.recovered, 'count')} equal that the paper does not print"
         texts.append(f"{text}, but its published code or other documents have")
     if score.orders:
-        text = f"of {_of(score.orders, 'claimed order')} {score.as_claimed or 'none'} confirmed"
+        text = f"of {counted(score.orders, 'claimed order')} {score.as_claimed or 'none'} confirmed"
         texts.append(text + (f", {score.otherwise} contradicted" if score.otherwise else ""))
     if score.printed:
         texts.append(
-            f"of {_of(score.printed, 'printed accuracy number')} {score.tested or 'none'} tested on "
+            f"of {counted(score.printed, 'printed accuracy number')} {score.tested or 'none'} tested on "
             "the paper's own data"
         )
     if score.errors:
         grave = f", {score.grave} of them changing a conclusion" if score.grave else ""
-        texts.append(f"{_of(score.errors, 'mistake')} found in the paper{grave}")
+        texts.append(f"{counted(score.errors, 'mistake')} found in the paper{grave}")
     sentences = [*_headline(page), changes_in_short(page), "" if brief else "; ".join(texts)]
     if score.grave:
         first = page.errata[0]
@@ -107,7 +107,7 @@ def _headline(page: Page) -> Iterator[str]:
 def _reproducibility(page: Page) -> Iterator[str]:
     """The summary, in the form of the ML Reproducibility Challenge."""
     yield "## Summary"
-    rows = [("Scope", f"{_of(len(page.own), 'statement')} of the paper. {summary(page)}")]
+    rows = [("Scope", f"{counted(len(page.own), 'statement')} of the paper. {summary(page)}")]
     rows += [("Method", page.about["method"]), ("Results", "")]
     rows += [("What was easy", page.about["easy"]), ("What was hard", page.about["hard"])]
     rows += [("What it cost", cost(page.records))]
@@ -140,12 +140,8 @@ def summary(page: Page) -> str:
         words.append(f"{len(page.checks)} specification checks, which show nothing about the paper")
     text = f"Verdicts: {', '.join(words)}."
     if quoted := len(page.claims) - len(page.own):
-        text += f" {_of(quoted, 'statement')} more quote other papers' numbers."
+        text += f" {counted(quoted, 'statement')} more quote other papers' numbers."
     return text
-
-
-def _of(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def _tables(page: Page) -> Iterator[str]:
@@ -207,7 +203,7 @@ def _checks(page: Page) -> Iterator[str]:
     if page.checks:
         yield "## Specification checks"
         yield (
-            f"{_of(len(page.checks), 'statement')} about how networks are built and trained, which "
+            f"{counted(len(page.checks), 'statement')} about how networks are built and trained, which "
             "posekit was built to follow: that they hold here shows that the text can be built, and "
             f"nothing about the paper's results.{_unused(page)}"
         )
@@ -248,7 +244,7 @@ def _claims(page: Page) -> Iterator[str]:
         numbers = table(
             pd.DataFrame(rows, columns=["Id", "Number", "Where", ">Printed"], dtype=object)
         )
-        count = _of(sum(len(c.claim.parts) for c in quoted), "number")
+        count = counted(sum(len(c.claim.parts) for c in quoted), "number")
         yield folded(f"{count} quoted from other papers", numbers + "\n")
     yield from _reasons(page)
 
@@ -272,7 +268,7 @@ def _untested(reason: str, claims: list[Claim]) -> Iterator[str]:
     orders = [claim for claim in claims if claim.kind == "ordering"]
     others = [f"`{claim.id}`" for claim in claims if claim.kind != "ordering"]
     named = f" ({', '.join(others)})" if others and len(others) <= NAMED else ""
-    yield f"- {escape(reason)}: {_of(len(claims), 'claim')}{named}"
+    yield f"- {escape(reason)}: {counted(len(claims), 'claim')}{named}"
     yield from (f"  - {escape(claim.statement)} (`{claim.id}`)" for claim in orders)
 
 
@@ -360,7 +356,7 @@ def _evidence(page: Page) -> Iterator[str]:
     columns = {f">{word}": [str(counts[lv, word] or "") for lv in levels] for word in words}
     yield table(pd.DataFrame({"Evidence": levels} | columns))
     if several := sum(len(claim.evidence) > 1 for claim in page.own):
-        yield f"{_of(several, 'claim')} with several levels counted in the row of each."
+        yield f"{counted(several, 'claim')} with several levels counted in the row of each."
     trained = [c for c in page.own if any(part.card for part in c.claim.parts)]
     trained = [c for c in trained if any(part.data for part in c.parts)]
     seeds = [int(part.n) for claim in trained for part in claim.parts if part.n]

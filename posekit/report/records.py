@@ -10,7 +10,7 @@ from statistics import fmean
 import pandas as pd
 
 from posekit.claims.measurements import COSTS, SIZES, Record
-from posekit.report.markdown import Markdown, link
+from posekit.report.markdown import Markdown, counted, link
 
 
 def settings(records: list[Record]) -> Iterator[tuple[str, str]]:
@@ -49,9 +49,8 @@ def cost(every: list[Record]) -> str:
         hours = sum(record.costs.get("seconds", 0.0) for record in records) / 3600
         devices = " and ".join(sorted({record.device for record in records if record.device}))
         if records:
-            texts.append(
-                f"{len(records)} run{'s' * (len(records) != 1)} of size {size}, {hours:.1f} hours on {devices}"
-            )
+            runs = counted(len(records), "run")
+            texts.append(f"{runs} of size {size}, {hours:.1f} hours on {devices}")
     return "; ".join(texts) + "." if texts else ""
 
 
