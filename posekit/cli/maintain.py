@@ -63,6 +63,17 @@ def light(
     light_network.main(imagenet, out, pictures, photographs)
 
 
+@app.command("pack")
+def pack(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run, in the cache.")],
+    out: Annotated[Path, typer.Argument(help="The checkpoint to write, .safetensors.")],
+) -> None:
+    """Write the network of a finished run as a checkpoint of posekit, in float16."""
+    from posekit.inference.trained import pack
+
+    pack(run, out)
+
+
 @app.command("error-rates")
 def error_rates(
     papers: Annotated[list[str] | None, typer.Argument(help="None means all.")] = None,

@@ -12,6 +12,7 @@ so that the truth is good to 20 to 40 mm.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -20,10 +21,18 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from posekit.data.batch import SEEN
-from posekit.data.people import People, squares_round
+from posekit.data.people import (
+    Part,
+    People,
+    PeoplePictures,
+    Row,
+    check_parts,
+    squares_round,
+)
 from posekit.geometry.skeleton import Skeleton
 from posekit.system import need_file
 
+SOURCE = "name the folder that has it, with images/"
 LARGEST = 50_000_000  # bytes
 NEAREST, FARTHEST = 500.0, 50_000.0  # mm, that people are from a camera
 
@@ -48,7 +57,7 @@ def read(folder: Path | str) -> People:
     FileNotFoundError; ValueError, naming the file, when it is damaged, of another form, or in other
     units than px and mm.
     """
-    path = need_file(Path(folder) / "gt.json", source="name the folder that has it, with images/")
+    path = need_file(Path(folder) / "gt.json", source=SOURCE)
     if path.stat().st_size > LARGEST:
         raise ValueError(f"{path} has more than {LARGEST:,} bytes; it is of another form")
     try:
@@ -87,6 +96,13 @@ def read(folder: Path | str) -> People:
         intrinsics=lenses,
         joints3d=space,
     )
+
+
+def check(folder: Path | str) -> Iterator[Row]:
+    """Which pictures are in `folder`, as `posekit.data.check` reports it."""
+    folder = Path(folder)
+    parts = [Part("pictures", lambda: PeoplePictures(read(folder), folder))]
+    return check_parts(parts, folder, SOURCE)
 
 
 def _numbers(images: list, key: str, shape: tuple[int, ...]) -> Float64[Tensor, "N _ _"]:

@@ -1,4 +1,5 @@
-"""`posekit evaluate`: a network of any kind judged on photographs of real people.
+"""Networks of any kind judged on photographs of real people: `posekit evaluate`, and the runs of a
+notebook (`on_photographs`).
 
 The network sees people as `posekit predict` shows them to it: their labelled boxes, cut at the
 picture's edges, squared and widened. Beside it stands the mean pose, which sees nothing: the mean of
@@ -29,10 +30,13 @@ from posekit.inference.detectors import Detection
 from posekit.inference.lifting import Joints2d
 from posekit.inference.localise import Person, PoseNetwork, camera_of, locate
 from posekit.inference.predictor import Predictor
+from posekit.inference.trained import of_run
 from posekit.metrics.photographs import PHOTOGRAPH_PROTOCOLS
 from posekit.models.integral import to_cube
 from posekit.studio import poses
 from posekit.system import progress
+from posekit.training.study import Study
+from posekit.training.tables import Runs, measured
 
 SETS = ("lspet", "pose2sim")
 HEADS = SAME_POINT | {"head_top": ("head",)}  # points that count as LSP's
@@ -61,14 +65,45 @@ def evaluate(network: PoseNetwork | Predictor, folders: Mapping[str, Path]) -> J
     for name, folder in folders.items():
         if name not in SETS:
             raise ValueError(f"no test set {name!r}; there are {', '.join(SETS)}")
-        measure = {"lspet": _in_pictures, "pose2sim": _in_space}[name]
-        (own, _), (mean, count) = measure(network, folder), measure(mean_pose(), folder)
+        (own, _), (mean, count) = (_errors(n, name, folder) for n in (network, mean_pose()))
         for rule, value in mean.items():
             protocol = PHOTOGRAPH_PROTOCOLS[rule]
             rows.append((name, rule, protocol.unit, own.get(rule, float("nan")), value, count))
             used.append(f"{rule}: {protocol.rule} ({protocol.source})")
     columns = ["test set", "rule", "unit", network.name, "mean pose", "pictures"]
     return Judged(pd.DataFrame(rows, columns=columns), tuple(used))
+
+
+def on_photographs(study: Study, runs: Runs) -> None:
+    """Record and show the errors of trained networks, and of the mean pose, on those of `SETS` that
+    `study` has; nothing without them. One network at size smoke. Errors as `evaluate`.
+    """
+    from IPython.display import display  # here: the command line evaluates without IPython
+
+    folders = {name: study.data.folders[name] for name in SETS if name in study.data}
+    tested = list(runs.items())[: 1 if study.brief else None]
+    for name, folder in folders.items():
+        mean, _ = _errors(mean_pose(), name, folder)
+        rows = {rule: [] for rule in mean}
+        for (subject, seed), run in tested:
+            predictor = of_run(run.folder, "", study.device)
+            network = predictor if predictor.kind == "lifting" else pose_network(predictor)
+            own, _ = _errors(network, name, folder)
+            for rule, value in own.items():
+                metric = PHOTOGRAPH_PROTOCOLS[rule].metric
+                rows[rule].append((f"{metric}/{subject}", rule, name, seed, value))
+                rows[rule].append((f"{metric}/mean-pose", rule, name, seed, mean[rule]))
+        for rule, found in rows.items():
+            if found:
+                values = measured(study.note(f"photographs, {rule}", found))
+                display(study.results(values, metric=PHOTOGRAPH_PROTOCOLS[rule].metric))
+
+
+def _errors(
+    network: PoseNetwork | Predictor, name: str, folder: Path
+) -> tuple[dict[str, float], int]:
+    """The errors by the rules of a test set, and its number of pictures."""
+    return {"lspet": _in_pictures, "pose2sim": _in_space}[name](network, folder)
 
 
 def _in_pictures(network: PoseNetwork | Predictor, folder: Path) -> tuple[dict[str, float], int]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit.data.pictures import height_width
-from posekit.geometry.skeleton import SKELETONS
+from posekit.geometry.skeleton import H36M17, MPII16, SKELETONS
 from posekit.inference.predictor import Predictor
 from posekit.models import checkpoint, zoo
 from posekit.models.hmr import hmr
@@ -27,7 +27,7 @@ from posekit.training.integral import Integral
 from posekit.training.lifting import Lifting
 from posekit.training.mesh import Mesh
 from posekit.training.mesh_networks import blind
-from posekit.training.runs import damage, finished
+from posekit.training.runs import Run, damage, finished
 from posekit.training.settings import load_settings
 
 TASKS: Mapping[str, Task] = {
@@ -208,6 +208,31 @@ def of_run(folder: Path, stage: str, device: str) -> Predictor:
     alike = finished(paper=known.get("paper"), size=known.get("size"))
     note = standing(known, baseline_errors(alike))
     return Predictor(name, weights, kind, shape, in_torch(network, device), note=note)
+
+
+def pack(run: Path, out: Path) -> None:
+    """Write the network of a finished run of heatmaps or volumes as a checkpoint, in float16.
+
+    Its `origin` says which run it is and what that measured. ValueError for another kind of network;
+    errors as `of_run` and `checkpoint.save`.
+    """
+    found = of_run(run, "", "cpu")
+    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
+    config, kind, joints = record["config"], found.kind, H36M17
+    network, shape = config["network"], dict(config["shape"])
+    if kind == "heatmaps":
+        network, shape, joints = "hourglass", shape | {"stem": network}, MPII16
+    elif kind != "integral":
+        raise ValueError(f"{run} is of kind {kind}; heatmaps and integral can be packed")
+    shape.pop("weights", None)
+    about = "{paper}, size {size}, seed {seed}: {seconds:.0f} s on {data[name]}".format(**record)
+    words = [f"trained by posekit as {config['subject']} of {about}"]
+    for row in _rows(record):
+        if row["quantity"] in (f"pckh/{config['subject']}", f"mpjpe/{config['subject']}"):
+            words.append(f"{row['value']:.1f} by {row['card']} on {row['data']}")
+    fields = {"kind": kind, "network": network, "skeleton": joints.name, "side": found.shape[-1]}
+    about = checkpoint.About(name=out.stem, origin="; ".join(words), shape=shape, **fields)
+    checkpoint.save(out, TASKS[kind].restore(Run(record, run)), about, precision="float16")
 
 
 def _input_shape(kind: str, record: Mapping) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ from posekit.training.mesh_evaluation import BodyModel
 from posekit.training.runs import cache_folder
 
 NAMES = ("human36m", "cmu", "mpii", "voc", "muco", "coco", "mupots", "smpl", "spin")
-NAMES += ("mpi_inf_3dhp", "threedpw", "lsp", "lspet", "published")
+NAMES += ("mpi_inf_3dhp", "threedpw", "lsp", "lspet", "pose2sim", "published")
 OCCLUDERS = 50  # generated shapes, in the place of Pascal VOC's objects
 
 

@@ -158,11 +158,13 @@ class Study:
         columns = ["quantity", "counted", "printed", "equal"]
         return Table(pd.DataFrame(rows, columns=columns, dtype=object))
 
-    def note(self, title: str, rows: Sequence[Note]) -> None:
+    def note(self, title: str, rows: Sequence[Note]) -> Runs:
         """Record measured values as the job `title`: quantity, protocol, data set, seed, value."""
+        runs = {}
         for seed in sorted({row[3] for row in rows}):
             config = {name: [card, data, v] for name, card, data, s, v in rows if s == seed}
-            self._job(noted, title, seed, [], config).run()
+            runs["", seed] = self._job(noted, title, seed, [], config).run()
+        return runs
 
     def latency(
         self,

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from builders.networks import finished_run
+from builders.networks import RUN_SHAPE, finished_run
 from scipy.io import savemat
 
 from posekit.data.pose2sim import NAMES
@@ -18,6 +18,10 @@ from posekit.inference.detectors import Detection
 from posekit.inference.evaluation import as_skeleton, evaluate
 from posekit.inference.localise import Window
 from posekit.inference.predictor import Predictor
+from posekit.inference.trained import of_run
+from posekit.metrics.photographs import PHOTOGRAPH_PROTOCOLS
+from posekit.training.runs import Run
+from posekit.training.study import Study
 
 MIDDLE = 200.0
 
@@ -158,6 +162,31 @@ def test_human36ms_joints_stand_for_lsps():
     own = dict(zip(LSP14.joints, as_skeleton(pose, H36M17, LSP14)[0], strict=True))
     assert torch.equal(own["neck"], pose[0, H36M17.index("thorax")])
     assert torch.equal(own["head_top"], pose[0, H36M17.index("head")])
+
+
+def test_a_notebooks_runs_are_recorded_with_the_errors_of_the_command(demo, lspet, tmp_path):
+    folders, runs = {"lspet": lspet[0], "pose2sim": demo[0]}, {}
+    for name, depth in (("ours", 4), ("deeper", 8)):
+        finished_run(folder := tmp_path / name, **RUN_SHAPE | {"depth": depth})
+        runs[name, 1] = Run(json.loads((folder / "record.json").read_text()), folder)
+    data = ",".join(f"{name}={folder}" for name, folder in folders.items())
+    study = Study("bouchiat", size="small", data=data, out=tmp_path / "out")
+    evaluation.on_photographs(study, runs)
+    records = map(json.loads, (p.read_text() for p in (tmp_path / "out/runs").glob("*.json")))
+    rows = [row | {"seed": r["seed"]} for r in records for row in r["quantities"]]
+    found = {(row["quantity"], row["card"], row["data"], row["seed"]): row["value"] for row in rows}
+    for name, _ in runs:
+        network = pose_network(of_run(tmp_path / name, "", "cpu"))
+        table = evaluate(network, folders).table.set_index("rule")
+        for rule, row in table.iterrows():
+            metric = PHOTOGRAPH_PROTOCOLS[rule].metric
+            assert found.pop((f"{metric}/{name}", rule, row["test set"], 1)) == pytest.approx(
+                row[network.name], rel=1e-5
+            )
+            mean = found.get((f"{metric}/mean-pose", rule, row["test set"], 1))
+            assert mean == pytest.approx(row["mean pose"], rel=1e-5)
+    assert len(found) == 4  # the mean pose by four rules, once
+    evaluation.on_photographs(Study("bouchiat", size="small"), runs)  # without the sets, nothing
 
 
 def test_the_command_prints_one_small_table(demo, tmp_path, command):

@@ -349,3 +349,35 @@ def test_networks_that_come_with_the_package_are_found_by_name_and_by_kind(tmp_p
     assert runtimes.load("tiny").name == "tiny net"
     monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path / "nothing"))
     assert trained.usable() == [("tiny", "integral", "tiny net", "untrained")]
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        ("reduced", {"stacks": 2, "modules": 1, "depth": 2, "channels": 16}),
+        ("mobile", {"side": 64, "width": 0.25, "channels": 16, "depth": 4}),
+    ],
+)
+def test_the_network_of_a_run_is_packed_with_what_the_run_measured(tmp_path, network, shape):
+    own, run = finished_run(tmp_path / "run", network, **shape), tmp_path / "run/record.json"
+    quantities = [("pckh/ours", 16.25), ("mpjpe/ours", 116.25), ("mpjpe/ours/S9", 1.0)]
+    rows = [{"quantity": n, "value": v, "card": "rule", "data": "studio"} for n, v in quantities]
+    more = {"seed": 3, "seconds": 61.0, "data": {"name": "studio-wild"}, "quantities": rows}
+    run.write_text(json.dumps(json.loads(run.read_text()) | more))
+    trained.pack(run.parent, tmp_path / "small.safetensors")
+    packed = runtimes.load(tmp_path / "small.safetensors")
+    inputs = torch.rand(2, *packed.shape)
+    with torch.no_grad():
+        expected, found = own(inputs), packed(inputs)
+    assert 0 < (found - expected).abs().max() < 0.01 * expected.abs().max()  # float16
+    origin = checkpoint.load(tmp_path / "small.safetensors").about.origin
+    assert origin.startswith(
+        "trained by posekit as ours of kim, size smoke, seed 3: 61 s on studio-wild"
+    )
+    assert origin.endswith("; 16.2 by rule on studio; 116.2 by rule on studio")
+
+
+def test_other_networks_are_not_packed(tmp_path):
+    finished_run(tmp_path / "run", "martinez", channels=16)
+    with pytest.raises(ValueError, match="kind lifting; heatmaps and integral can be packed"):
+        trained.pack(tmp_path / "run", tmp_path / "small.safetensors")
