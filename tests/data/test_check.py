@@ -153,6 +153,7 @@ def test_an_unknown_data_set_is_refused_with_the_known_ones(tmp_path):
         "mpii",
         "muco",
         "mupots",
+        "pose2sim",
         "published",
         "smpl",
         "spin",

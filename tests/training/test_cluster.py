@@ -151,12 +151,12 @@ def test_a_second_start_waits_for_what_is_queued(on, tmp_path):
         from posekit.training.cluster import Slurm
         from posekit.training.runs import job, run_all
         about = {"paper": "tran2022", "job": "sum", "size": "small"}
-        config = {"steps": 40, "seconds": 0.1}
+        config = {"steps": 120, "seconds": 0.1}
         run_all({0: job(slow_sum, seed=0, config=config, **about)}, engine=Slurm())
         """)
     )
     process = subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, text=True)
-    todo = jobs(1, steps=40, seconds=0.1)
+    todo = jobs(1, steps=120, seconds=0.1)
     on.until((todo[0].folder / "state").exists)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
