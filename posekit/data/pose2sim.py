@@ -21,14 +21,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from posekit.data.batch import SEEN
-from posekit.data.people import (
-    Part,
-    People,
-    PeoplePictures,
-    Row,
-    check_parts,
-    squares_round,
-)
+from posekit.data.people import Part, People, PeoplePictures, Row, check_parts, squares_round
 from posekit.geometry.skeleton import Skeleton
 from posekit.system import need_file
 

@@ -29,8 +29,8 @@ from posekit.inference.adapters import pose_network
 from posekit.inference.detectors import Detection
 from posekit.inference.lifting import Joints2d
 from posekit.inference.localise import Person, PoseNetwork, camera_of, locate
+from posekit.inference.predict import network_of
 from posekit.inference.predictor import Predictor
-from posekit.inference.trained import of_run
 from posekit.metrics.photographs import PHOTOGRAPH_PROTOCOLS
 from posekit.models.integral import to_cube
 from posekit.studio import poses
@@ -81,13 +81,13 @@ def on_photographs(study: Study, runs: Runs) -> None:
     from IPython.display import display  # here: the command line evaluates without IPython
 
     folders = {name: study.data.folders[name] for name in SETS if name in study.data}
-    tested = list(runs.items())[: 1 if study.brief else None]
+    tested = list(runs.items())[: 1 if study.brief else None] if folders else []
+    smpl = study.data.folders.get("smpl")
+    networks = {key: network_of(str(run.folder), study.device, smpl, ()) for key, run in tested}
     for name, folder in folders.items():
         mean, _ = _errors(mean_pose(), name, folder)
         rows = {rule: [] for rule in mean}
-        for (subject, seed), run in tested:
-            predictor = of_run(run.folder, "", study.device)
-            network = predictor if predictor.kind == "lifting" else pose_network(predictor)
+        for (subject, seed), network in networks.items():
             own, _ = _errors(network, name, folder)
             for rule, value in own.items():
                 metric = PHOTOGRAPH_PROTOCOLS[rule].metric

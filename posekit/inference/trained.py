@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from posekit.data.pictures import height_width
-from posekit.geometry.skeleton import H36M17, MPII16, SKELETONS
+from posekit.geometry.skeleton import SKELETONS
+from posekit.inference.adapters import pose_network
 from posekit.inference.predictor import Predictor
 from posekit.models import checkpoint, zoo
 from posekit.models.hmr import hmr
@@ -218,10 +219,10 @@ def pack(run: Path, out: Path) -> None:
     """
     found = of_run(run, "", "cpu")
     record = json.loads((run / "record.json").read_text(encoding="utf-8"))
-    config, kind, joints = record["config"], found.kind, H36M17
+    config, kind = record["config"], found.kind
     network, shape = config["network"], dict(config["shape"])
     if kind == "heatmaps":
-        network, shape, joints = "hourglass", shape | {"stem": network}, MPII16
+        network, shape = "hourglass", shape | {"stem": network}
     elif kind != "integral":
         raise ValueError(f"{run} is of kind {kind}; heatmaps and integral can be packed")
     shape.pop("weights", None)
@@ -230,7 +231,8 @@ def pack(run: Path, out: Path) -> None:
     for row in _rows(record):
         if row["quantity"] in (f"pckh/{config['subject']}", f"mpjpe/{config['subject']}"):
             words.append(f"{row['value']:.1f} by {row['card']} on {row['data']}")
-    fields = {"kind": kind, "network": network, "skeleton": joints.name, "side": found.shape[-1]}
+    skeleton = pose_network(found).skeleton.name
+    fields = {"kind": kind, "network": network, "skeleton": skeleton, "side": found.shape[-1]}
     about = checkpoint.About(name=out.stem, origin="; ".join(words), shape=shape, **fields)
     checkpoint.save(out, TASKS[kind].restore(Run(record, run)), about, precision="float16")
 

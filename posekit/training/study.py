@@ -159,7 +159,10 @@ class Study:
         return Table(pd.DataFrame(rows, columns=columns, dtype=object))
 
     def note(self, title: str, rows: Sequence[Note]) -> Runs:
-        """Record measured values as the job `title`: quantity, protocol, data set, seed, value."""
+        """Record measured values as the job `title`: quantity, protocol, data set, seed, value.
+
+        Returns one run a seed, as `measured` takes them.
+        """
         runs = {}
         for seed in sorted({row[3] for row in rows}):
             config = {name: [card, data, v] for name, card, data, s, v in rows if s == seed}
