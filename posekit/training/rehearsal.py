@@ -148,7 +148,7 @@ def rehearsed(
 
 def _on_a_gpu(precision: str, inputs: Tensor) -> str:
     """In what a GPU computes a recipe's forward passes, as `loop.train` chooses."""
-    if precision != "auto":
+    if precision not in ("auto", "amx"):
         return precision
     return "bfloat16" if inputs.dim() == 4 else "float32"
 

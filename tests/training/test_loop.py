@@ -16,7 +16,7 @@ from torch.utils.data import TensorDataset
 
 from posekit.system import OutOfTime, pick_device, read_sealed, write_sealed
 from posekit.training import loop
-from posekit.training.loop import OPTIMISERS, Recipe, _feed, train
+from posekit.training.loop import OPTIMISERS, Recipe, _feed, _low, train
 from posekit.training.runs import Measured, job
 
 RECIPE = Recipe(epochs=4, batch=16, rate=1e-2, drops=(2,))
@@ -247,7 +247,10 @@ def test_batches_that_a_thread_prepares_are_the_same_in_the_same_order():
     ("change", "message"),
     [
         ({"schedule": "cosine"}, "no schedule 'cosine'; there are drops, one-cycle"),
-        ({"precision": "float16"}, "no precision 'float16'; there are auto, float32, bfloat16"),
+        (
+            {"precision": "float16"},
+            "no precision 'float16'; there are auto, amx, float32, bfloat16",
+        ),
         ({"schedule": "one-cycle"}, r"'one-cycle' has no drops, and here are \(2,\)"),
         ({"accumulate": 0}, "accumulate from 1 on"),
         ({"average": 5}, "average 0 to epochs"),
@@ -257,6 +260,25 @@ def test_batches_that_a_thread_prepares_are_the_same_in_the_same_order():
 def test_a_recipe_that_is_not_possible_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         replace(RECIPE, **change)
+
+
+@pytest.mark.parametrize(
+    ("precision", "amx", "dims", "low"),
+    [
+        ("auto", True, 4, False),
+        ("amx", True, 4, True),
+        ("amx", False, 4, False),  # where bfloat16 is emulated it is slower
+        ("amx", True, 2, False),
+        ("bfloat16", False, 2, True),
+        ("float32", True, 4, False),
+    ],
+)
+def test_a_cpu_computes_pictures_in_bfloat16_where_it_has_amx(
+    monkeypatch, precision, amx, dims, low
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})
+    inputs = torch.zeros([2] * dims)
+    assert _low(replace(RECIPE, precision=precision), torch.device("cpu"), inputs) is low
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, EVERYTHING], ids=["drops", "everything"])
