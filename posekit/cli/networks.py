@@ -32,7 +32,8 @@ def predict(
         str,
         typer.Option(
             help="A name or id that `posekit runs` lists, a run's folder, or a file (.safetensors, "
-            ".onnx, .xml, .tflite); empty takes the network that comes with posekit."
+            '.onnx, .xml, .tflite); empty takes the network that comes with posekit, "blazepose" '
+            "BlazePose's, where mediapipe is installed."
         ),
     ] = "",
     box: Annotated[

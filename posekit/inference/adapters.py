@@ -17,7 +17,8 @@ from torch import Tensor
 
 from posekit.geometry.body import Body, free
 from posekit.geometry.camera import Camera
-from posekit.geometry.skeleton import H36M17, LSP14, MOON18, MPII16, MUCO21, Skeleton
+from posekit.geometry.skeleton import COCO17, H36M17, LSP14, MOON18, MPII16, MUCO21, Skeleton
+from posekit.inference import blazepose as blazepose_file
 from posekit.inference.localise import (
     BodyPose,
     Crops,
@@ -64,6 +65,37 @@ def pose_network(predictor: Predictor, body: Body | None = None) -> PoseNetwork:
     if predictor.kind == "mesh":
         return _mesh(predictor, body or free())
     return makers[predictor.kind](predictor)
+
+
+def blazepose() -> PoseNetwork:
+    """BlazePose's network of joints (`posekit.inference.blazepose`), for comparison: it was made from
+    photographs. FileNotFoundError, ModuleNotFoundError and ValueError as its file is opened."""
+    path = blazepose_file.weights(blazepose_file.LANDMARKS)
+    networks = [blazepose_file.opened(each) for each in (blazepose_file.weights(), path)]
+    hips = [COCO17.index("left_hip"), COCO17.index("right_hip")]
+
+    def people(crops: Crops, windows: Sequence[Window], camera: Camera) -> list[Person]:
+        found = []
+        for crop, window in zip(crops, windows, strict=True):
+            points = blazepose_file.keypoints(*networks, crop.permute(1, 2, 0).numpy())
+            seen, space = map(torch.from_numpy, points)
+            pixels = window.in_picture(seen.double())
+            depth = torch.tensor([root_depth(camera, window.side**2)]).double()
+            root = camera.back_project_pinhole(pixels[hips].mean(0, keepdim=True), depth)
+            joints3d = space + root
+            depth = joints3d[COCO17.root, 2].item()
+            found.append(_person(window, depth, pixels, joints3d))
+        return found
+
+    return PoseNetwork(
+        name="BlazePose",
+        kind="landmarks",
+        weights=path,
+        skeleton=COCO17,
+        side=blazepose_file.CROP,
+        people=people,
+        assumptions=(PINHOLE,),
+    )
 
 
 def _integral(predictor: Predictor) -> PoseNetwork:

@@ -1,4 +1,4 @@
-"""BlazePose's detector of people, from weights that come in the package mediapipe.
+"""BlazePose's detector of people and its network of their joints, from the package mediapipe.
 
 V. Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020): a network of 224 x
 224 px finds faces and, for each, the middle of the hips and the radius of the circle about it that
@@ -6,12 +6,17 @@ holds the whole person. `WEIGHTS` lies in the wheels of mediapipe 0.10 (Apache-2
 that package is used or imported, and OpenVINO runs the file.
 
 It was made for people near the camera: small ones are found in parts of the picture that are looked
-at one by one. H x W pixels, RGB; A = 2254 anchors.
+at one by one. The second network (`LANDMARKS`) finds 33 points of a person in a crop of 256 x 256 px,
+of which 17 are COCO's keypoints; the first tells how to turn and zoom the crop so that the person
+stands upright in it.
+
+H x W pixels, RGB; A = 2254 anchors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -19,9 +24,15 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from posekit.geometry.crop import Box
+from posekit.inference.export import package
 
 WEIGHTS = "modules/pose_detection/pose_detection.tflite"
+LANDMARKS = "modules/pose_landmark/pose_landmark_full.tflite"
 REMEDY = "pip install --no-deps mediapipe==0.10.21 (36 MB, Apache-2.0; a detector of people)"
+POINTS = 39  # of the second network: 33 of the body, the others turn the crop
+CROP = 256  # px of its input
+WIDER = 1.25  # the side of its crop over the diameter of the circle round a person
+COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)  # keypoints of its points
 SIDE = 224  # px of the network's input
 GRIDS = ((28, 2), (14, 2), (7, 6))  # cells along a side, anchors a cell
 SURE, SURE_OF_SMALL = 0.5, 0.7  # scores from which on a person counts, and one in a part
@@ -30,20 +41,68 @@ TIGHT = 0.8  # of the circle's radius: fitted to the joints' boxes of LSP extend
 OVER = 0.15  # of a person's box that may lie outside the part that it was found in
 
 Found = tuple[Box, float]
+Network = Callable[[Float[np.ndarray, "1 S S 3"]], Sequence[np.ndarray]]
 
 
-def weights() -> Path:
-    """The network's file; FileNotFoundError with the remedy where mediapipe is not installed."""
+def weights(name: str = WEIGHTS) -> Path:
+    """A network's file; FileNotFoundError with the remedy where mediapipe is not installed."""
     found = find_spec("mediapipe")
     for folder in (found and found.submodule_search_locations) or []:
-        if (path := Path(folder) / WEIGHTS).is_file():
+        if (path := Path(folder) / name).is_file():
             return path
-    raise FileNotFoundError(f"there is no mediapipe with {WEIGHTS}: {REMEDY}")
+    raise FileNotFoundError(f"there is no mediapipe with {name}: {REMEDY}")
 
 
-def people(network, picture: UInt8[np.ndarray, "H W 3"]) -> list[Found]:
+def opened(path: Path) -> Network:
+    """The network of a file, from pictures to its outputs in order.
+
+    ModuleNotFoundError with the remedy where OpenVINO is not installed; ValueError when the file is
+    damaged.
+    """
+    library = package("openvino")
+    try:
+        # In bfloat16, OpenVINO's choice on some processors, points are some px off.
+        how = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        compiled = library.Core().compile_model(path, "CPU", how)
+        request = compiled.create_infer_request()
+    except Exception as error:  # OpenVINO's own
+        raise ValueError(f"{path} is damaged ({error}): install mediapipe anew") from error
+    return lambda pictures: [*request.infer([pictures]).to_tuple()]
+
+
+def keypoints(
+    detector: Network, landmarks: Network, crop: UInt8[np.ndarray, "S S 3"]
+) -> tuple[Float[np.ndarray, "17 2"], Float[np.ndarray, "17 3"]]:
+    """COCO's keypoints of the person in a crop: px of it, and mm from the middle of the hips (x right,
+    y down, z away from the camera). Where the detector finds nobody the crop stays as it is.
+    """
+    turned = np.eye(2, 3)
+    scale = SIDE / len(crop)
+    small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    for hips, rim, _ in islice(circles(*_answers(detector, small), SURE), 1):
+        turned = upright(hips / scale, rim / scale)
+    seen = cv2.warpAffine(crop, turned, (CROP, CROP), flags=cv2.INTER_LINEAR)
+    outputs = {out.size: out for out in landmarks(seen[None].astype(np.float32) / 255)}
+    # 39 points of x, y, z and two logits, px; 39 points in m
+    places, space = (outputs[POINTS * n].reshape(POINTS, n)[list(COCO)] for n in (5, 3))
+    back = np.linalg.inv(turned[:, :2])
+    space = 1000 * space.astype(float)
+    space[:, :2] @= (back / np.sqrt(np.linalg.det(back))).T
+    return (places[:, :2] - turned[:, 2]) @ back.T, space
+
+
+def upright(hips: Float[np.ndarray, "2"], rim: Float[np.ndarray, "2"]) -> Float[np.ndarray, "2 3"]:
+    """From px of a picture to the second network's input: the hips in its middle, the circle through
+    `rim` as large as MediaPipe shows it, the point on the rim above the hips."""
+    across, up = rim - hips
+    scale = CROP / (2 * WIDER * (across**2 + up**2))
+    turn = scale * np.array([[-up, across], [-across, -up]])
+    return np.column_stack([turn, CROP / 2 - turn @ hips])
+
+
+def people(network: Network, picture: UInt8[np.ndarray, "H W 3"]) -> list[Found]:
     """Everybody's box and score, the surest first. `network` maps (1, 224, 224, 3) in -1..1 to 12
-    numbers (A) and a logit for each anchor."""
+    numbers (1, A, 12) and a logit (1, A, 1) for each anchor."""
     found = _in_part(network, picture, SURE)
     for left, top, side in parts(picture.shape[:2]):
         for box, score in _in_part(
@@ -74,7 +133,7 @@ def parts(size: tuple[int, int]) -> Iterator[tuple[int, int, int]]:
     yield from ((left, top, side) for top in rows for left in columns)
 
 
-def _in_part(network, picture: UInt8[np.ndarray, "H W 3"], sure: float) -> list[Found]:
+def _in_part(network: Network, picture: UInt8[np.ndarray, "H W 3"], sure: float) -> list[Found]:
     """The people of a picture that the network sees as a whole, in px of it."""
     height, width = picture.shape[:2]
     scale = SIDE / max(height, width)
@@ -84,18 +143,26 @@ def _in_part(network, picture: UInt8[np.ndarray, "H W 3"], sure: float) -> list[
     left, top = (SIDE - small[0]) // 2, (SIDE - small[1]) // 2
     resized = cv2.resize(picture, small, interpolation=how)
     seen[top : top + small[1], left : left + small[0]] = resized
+    found = []
+    for hips, rim, score in circles(*_answers(network, seen), sure):
+        radius = TIGHT * float(np.hypot(*(rim - hips)))
+        corner = (hips - [left, top] - radius) / scale
+        found.append(((*corner.tolist(), 2 * radius / scale, 2 * radius / scale), score))
+    return found
+
+
+def _answers(
+    network: Network, seen: UInt8[np.ndarray, "S S 3"]
+) -> tuple[Float[np.ndarray, "A 12"], Float[np.ndarray, " A"]]:
     numbers, logits = network(seen[None].astype(np.float32) / 127.5 - 1)
-    shift = np.array([left, top])
-    return [
-        (tuple(((middle - shift - radius) / scale).tolist()) + (2 * radius / scale,) * 2, score)
-        for middle, radius, score in circles(numbers, logits, sure)
-    ]
+    return numbers[0], logits[0, :, 0]
 
 
 def circles(
     numbers: Float[np.ndarray, "A 12"], logits: Float[np.ndarray, " A"], sure: float
-) -> Iterator[tuple[Float[np.ndarray, "2"], float, float]]:
-    """The middle and radius (px of the input) and score of everybody found.
+) -> Iterator[tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"], float]]:
+    """The middle of the hips, a point on the circle about it (px of the input) and the score of
+    everybody found. On the circle is the point that is above the hips of who stands upright.
 
     The numbers are the face's middle and size, and four points, from the anchor on: the first is the
     middle of the hips, the second lies on the circle. Of anchors with the same face the mean is
@@ -116,8 +183,8 @@ def circles(
         same[k] = True
         left &= ~same
         hips, rim = np.average(points[same], axis=0, weights=scores[same])
-        if (radius := TIGHT * float(np.hypot(*(rim - hips)))) > 0:
-            yield hips, radius, float(scores[k])
+        if (hips != rim).any():
+            yield hips, rim, float(scores[k])
 
 
 @cache

@@ -27,7 +27,6 @@ from jaxtyping import UInt8
 
 from posekit.geometry.crop import Box
 from posekit.inference import blazepose as blazepose_file
-from posekit.inference.export import package
 
 PERSON = 1  # of COCO's categories
 
@@ -87,16 +86,7 @@ def blazepose() -> Detector:
     FileNotFoundError and ModuleNotFoundError with the remedy where mediapipe's file or OpenVINO are
     not installed; ValueError when the file is damaged.
     """
-    library, path = package("openvino"), blazepose_file.weights()
-    try:
-        compiled = library.Core().compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-        request = compiled.create_infer_request()
-    except Exception as error:  # OpenVINO's own
-        raise ValueError(f"{path} is damaged ({error}): install mediapipe anew") from error
-
-    def network(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        made = request.infer([pictures])
-        return made[0][0], made[1][0, :, 0]
+    network = blazepose_file.opened(blazepose_file.weights())
 
     def find(picture: UInt8[np.ndarray, "H W 3"], frame: int) -> list[Detection]:
         return [Detection(box, score) for box, score in blazepose_file.people(network, picture)]

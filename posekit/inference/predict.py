@@ -35,7 +35,7 @@ from posekit.geometry.body import Body
 from posekit.geometry.camera import Camera
 from posekit.geometry.skeleton import H36M17, Skeleton
 from posekit.inference import detectors, lifting, runtimes, trained
-from posekit.inference.adapters import pose_network
+from posekit.inference.adapters import blazepose, pose_network
 from posekit.inference.boxes import box_of, given_boxes, read_boxes
 from posekit.inference.detectors import Detection, Detector
 from posekit.inference.drawing import draw, draw_bodies, space
@@ -141,7 +141,10 @@ def network_of(
     model: str, device: str, smpl: Path | None, kinds: Sequence[str]
 ) -> PoseNetwork | Predictor:
     """The network that the command line names, or that comes with the package, of the first of these
-    kinds; a `Predictor` where it sees no pictures. Errors as `runtimes.load` and `trained.default`."""
+    kinds; a `Predictor` where it sees no pictures. "blazepose" is BlazePose's, where mediapipe is
+    installed. Errors as `runtimes.load`, `trained.default` and `adapters.blazepose`."""
+    if model == "blazepose":
+        return blazepose()
     device = str(pick_device(device))
     predictor = runtimes.load(model or trained.default(*kinds), device=device)
     if len(predictor.shape) != 3:
