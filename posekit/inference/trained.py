@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit.data.pictures import height_width
-from posekit.geometry.skeleton import SKELETONS
+from posekit.geometry.skeleton import H36M17, SKELETONS
 from posekit.inference.adapters import pose_network
 from posekit.inference.predictor import Predictor
 from posekit.models import checkpoint, zoo
@@ -45,6 +45,8 @@ KEPT = (
     "POSEKIT_CACHE to where its runs are"
 )
 NEAR = 0.9  # of a baseline's error
+PACKED_LIFTERS = {"ours": "gated", "martinez": "martinez"}  # their names in checkpoints
+LIFTED_FROM = 1000  # px: the side of Human3.6M's pictures, whose joints lifters see
 
 
 class Usable(NamedTuple):
@@ -212,10 +214,10 @@ def of_run(folder: Path, stage: str, device: str) -> Predictor:
 
 
 def pack(run: Path, out: Path) -> None:
-    """Write the network of a finished run of heatmaps or volumes as a checkpoint, in float16.
+    """Write the network of a finished run as a checkpoint, in float16.
 
-    Its `origin` says which run it is and what that measured. ValueError for another kind of network;
-    errors as `of_run` and `checkpoint.save`.
+    Its `origin` says which run it is and what that measured. ValueError for networks that predict
+    bodies and for cascades of lifters; errors as `of_run` and `checkpoint.save`.
     """
     found = of_run(run, "", "cpu")
     record = json.loads((run / "record.json").read_text(encoding="utf-8"))
@@ -223,16 +225,24 @@ def pack(run: Path, out: Path) -> None:
     network, shape = config["network"], dict(config["shape"])
     if kind == "heatmaps":
         network, shape = "hourglass", shape | {"stem": network}
+    elif kind == "lifting" and network in PACKED_LIFTERS:
+        network = PACKED_LIFTERS[network]
     elif kind != "integral":
-        raise ValueError(f"{run} is of kind {kind}; heatmaps and integral can be packed")
+        raise ValueError(
+            f"{run} is of {network}, kind {kind}: networks of heatmaps and of volumes can be packed, "
+            f"and the lifters {', '.join(PACKED_LIFTERS)}"
+        )
     shape.pop("weights", None)
     about = "{paper}, size {size}, seed {seed}: {seconds:.0f} s on {data[name]}".format(**record)
     words = [f"trained by posekit as {config['subject']} of {about}"]
-    for row in _rows(record):
-        if row["quantity"] in (f"pckh/{config['subject']}", f"mpjpe/{config['subject']}"):
-            words.append(f"{row['value']:.1f} by {row['card']} on {row['data']}")
-    skeleton = pose_network(found).skeleton.name
-    fields = {"kind": kind, "network": network, "skeleton": skeleton, "side": found.shape[-1]}
+    names = f"pckh/{config['subject']}", f"mpjpe/{config['subject']}"
+    shown = [row for row in _rows(record) if row["quantity"] in names][:2]  # of many rules
+    words += [f"{row['value']:.1f} by {row['card']} on {row['data']}" for row in shown]
+    lifts = kind == "lifting"
+    skeleton, side = (
+        (H36M17, LIFTED_FROM) if lifts else (pose_network(found).skeleton, found.shape[-1])
+    )
+    fields = {"kind": kind, "network": network, "skeleton": skeleton.name, "side": side}
     about = checkpoint.About(name=out.stem, origin="; ".join(words), shape=shape, **fields)
     checkpoint.save(out, TASKS[kind].restore(Run(record, run)), about, precision="float16")
 

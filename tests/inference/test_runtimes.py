@@ -356,6 +356,7 @@ def test_networks_that_come_with_the_package_are_found_by_name_and_by_kind(tmp_p
     [
         ("reduced", {"stacks": 2, "modules": 1, "depth": 2, "channels": 16}),
         ("mobile", {"side": 64, "width": 0.25, "channels": 16, "depth": 4}),
+        ("ours", {"channels": 16, "dropout": 0.1}),
     ],
 )
 def test_the_network_of_a_run_is_packed_with_what_the_run_measured(tmp_path, network, shape):
@@ -378,6 +379,6 @@ def test_the_network_of_a_run_is_packed_with_what_the_run_measured(tmp_path, net
 
 
 def test_other_networks_are_not_packed(tmp_path):
-    finished_run(tmp_path / "run", "martinez", channels=16)
-    with pytest.raises(ValueError, match="kind lifting; heatmaps and integral can be packed"):
+    finished_run(tmp_path / "run", "evoskeleton-1x2", channels=16)
+    with pytest.raises(ValueError, match="can be packed, and the lifters ours, martinez"):
         trained.pack(tmp_path / "run", tmp_path / "small.safetensors")
