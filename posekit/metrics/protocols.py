@@ -131,6 +131,13 @@ _CMU = PoseProtocol(
     mean_over="actions",
     same_as=_MARTINEZ.name,
 )
+_OTHERS = replace(
+    _CMU,
+    name="studio-others-p1",
+    rule="Every person, camera and frame that is there: mean distance of 17 joints from the truth, "
+    "relative to the pelvis; mean of each action, then mean of the actions.",
+    source="posekit, 2026: the rule of h36m-martinez-p1 on the studio's actors S12 to S31",
+)
 
 AREA = "As {}, with the mean over the thresholds 0, 5, ..., 150 mm (a perfect result is 96.77 %)."
 
@@ -190,5 +197,7 @@ PROTOCOLS = {
         replace(_3DPCK, name="3dhp-auc", rule=AREA.format("3dhp-pck"), metric="auc"),
         _CMU,
         replace(_aligned(_CMU, "cmu-p2", "all 17 joints"), same_as="h36m-martinez-p2"),
+        _OTHERS,
+        replace(_aligned(_OTHERS, "studio-others-p2", "all 17 joints"), same_as="h36m-martinez-p2"),
     )
 }

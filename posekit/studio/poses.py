@@ -3,7 +3,8 @@
 Seven actors (S1 S5 S6 S7 S8 S9 S11, each with a skeleton and a style of their own) play the fifteen
 actions of Human3.6M (Ionescu et al., 2014), two takes each, at 50 frames a second before four
 cameras. Everything follows from the seed: a take is the same bytes whatever else is generated
-with it. Splits and names are Human3.6M's, so the same code reads either.
+with it. Splits and names are Human3.6M's, so the same code reads either. Twenty more actors, S12 to
+S31 (`anatomy.OTHERS`), are in no split: people to test on, enough for an interval over people.
 
 What it is: joint trajectories from programs that are random in timing, targets, posture and style,
 on skeletons of published proportions. Knees, elbows, trunk and neck stay within published ranges of
@@ -45,7 +46,7 @@ from posekit.geometry.camera import HUMAN36M_INTRINSICS, Camera
 from posekit.geometry.skeleton import H36M17
 from posekit.studio.motion.actions import PROGRAMS
 from posekit.studio.motion.actor import Actor, draw_style
-from posekit.studio.motion.anatomy import SIDES, SUBJECTS, body
+from posekit.studio.motion.anatomy import EVERYBODY, SIDES, SUBJECTS, body
 from posekit.studio.motion.detector import detections
 from posekit.studio.motion.rig import solve
 from posekit.studio.motion.signals import RATE
@@ -93,7 +94,7 @@ def performance(
     if frames < 2:
         raise ValueError(f"a take needs at least 2 frames, not {frames}")
     skeleton = body(subject)
-    number = SUBJECTS.index(subject)
+    number = EVERYBODY.index(subject)
     rng = dice(seed, 1, number, ACTIONS.index(action), take)
     actor = Actor(rng, skeleton, draw_style(dice(seed, 0, number)), frames)
     tracks = PROGRAMS[action](actor, take)
@@ -124,7 +125,7 @@ class Takes:
     def __init__(self, subjects: Iterable[str] = SUBJECTS, frames: int = FRAMES, seed: int = 0):
         self.names = list(product(subjects, ACTIONS, (1, 2)))
         for subject, _, _ in self.names:
-            _check_name("subject", subject, SUBJECTS)
+            _check_name("subject", subject, EVERYBODY)
         self._frames, self._seed, self._made = frames, seed, {}
 
     def __len__(self) -> int:
@@ -140,8 +141,8 @@ class Takes:
 @cache
 def cameras(subject: str) -> tuple[Camera, ...]:
     """The four cameras as they stood for a subject: Human3.6M's lenses, places of our own."""
-    _check_name("subject", subject, SUBJECTS)
-    rng = dice(0, 2, SUBJECTS.index(subject))
+    _check_name("subject", subject, EVERYBODY)
+    rng = dice(0, 2, EVERYBODY.index(subject))
     return tuple(_camera(name, corner, rng) for corner, name in enumerate(CAMERAS))
 
 

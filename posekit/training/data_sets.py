@@ -36,6 +36,7 @@ from posekit.data.published import Published
 from posekit.geometry import body
 from posekit.geometry.skeleton import H36M17, MOON_POINTS, MPII16
 from posekit.studio import poses as studio
+from posekit.studio.motion.anatomy import OTHERS
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.scene.occluders import shapes
 from posekit.studio.wild import Wild
@@ -85,6 +86,11 @@ class DataSets:
         detect = studio.noisy_detector() if detector == "noisy" else None
         cameras = studio.cameras("S9")
         return project_motions(motions, lambda _: cameras, name="cmu", every=every, detect=detect)
+
+    def others(self, *, frames: int, every: int, detector: str) -> PoseSet:
+        """The studio's actors S12 to S31, whom no network is trained on: people to test on."""
+        poses = studio.load(frames, every, detector, subjects=OTHERS)
+        return rehearsal.thinned(replace(poses, name="studio-others"))
 
     # ---- pictures
     def read(self, pictures: Pictures, label: str = "pictures", *, step: int = 1, **masks) -> Album:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 from tabulate import tabulate
 
+from posekit.claims.measurements import SUBJECT
 from posekit.claims.numbers import number
 from posekit.claims.statistics import t_interval
 from posekit.metrics.protocol import Row
@@ -122,3 +123,22 @@ def paired(values: pd.DataFrame, one: str, another: str) -> pd.DataFrame:
     columns["difference"] = [each.mean for each in found]
     columns |= {end: [getattr(each, end) for each in found] for end in ("low", "high")}
     return pd.DataFrame(columns, sides.index.rename("on"))
+
+
+def over_people(values: pd.DataFrame, one: str) -> pd.DataFrame:
+    """How far one network is from each other on the people of a test set, means over the seeds.
+
+    Columns: the mean of the differences and the ends of its 95 % t interval over the people, the
+    share of people for whom `one` has the smaller value (%), and the number of people. `values` are
+    rows of `measured` of one metric, protocol and data set; slices such as S12 are people.
+    """
+    people = values[[bool(SUBJECT.fullmatch(name)) for name in values["slice"]]]
+    means = people.pivot_table(index="slice", columns="network", values="value", sort=False)
+    rows = {}
+    for another in means.columns.drop(one):
+        difference = means[one] - means[another]
+        found = t_interval(difference.to_numpy())
+        better = 100 * (difference < 0).mean()
+        rows[another] = (found.mean, found.low, found.high, better, found.n)
+    columns = ["difference", "low", "high", f"{one} is better for, %", "people"]
+    return pd.DataFrame.from_dict(rows, "index", columns=columns).rename_axis(f"{one} against")

@@ -204,6 +204,22 @@ def test_planted_feet_stay_within_three_centimetres():
                 assert drift < 30, (played.subject, played.action, start)
 
 
+def test_twenty_more_actors_are_people_of_their_own():
+    """Statures within three standard deviations of ANSUR II's means, bones and styles all different."""
+    bodies = [anatomy.body(name) for name in anatomy.OTHERS]
+    assert len(bodies) == 20 and not {*anatomy.OTHERS} & {*anatomy.SUBJECTS}
+    women, men = ([body.stature for body in bodies[k::2]] for k in (0, 1))
+    assert all(abs(each - 1629) < 3 * 64 for each in women)
+    assert all(abs(each - 1756) < 3 * 69 for each in men)
+    assert np.mean(men) > np.mean(women) + 60
+    assert len({round(body.leg, 3) for body in bodies}) == 20
+    one, other = take("S12", "Walking"), take("S31", "Walking")
+    assert not np.allclose(one.rotations[:50], other.rotations[:50])
+    assert cameras("S12")[0].centre.tolist() != cameras("S31")[0].centre.tolist()
+    with pytest.raises(ValueError, match="no actor 'S32' in the studio; .*S11 and S12 to S31"):
+        anatomy.body("S32")
+
+
 def test_somebody_who_stands_has_a_foot_on_the_floor():
     for played in walks() + [take("S9", "Directions"), take("S1", "Waiting")]:
         feet = [A("left_foot_ball"), A("right_foot_ball")]

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from posekit.training.tables import Table, from_rows, intervals
+from posekit.training.tables import Table, from_rows, intervals, over_people
 
 FRAME = pd.DataFrame(
     {"counted": [16814128, 7, None], "equal": [True, False, None], "ms": [1.25, 1234.5, None]},
@@ -56,3 +56,20 @@ def test_an_interval_is_over_seeds_and_over_nothing_else():
         ValueError, match="two things: mpjpe, h36m-moon-p2, studio; mpjpe, S9, h36m"
     ):
         intervals(values)
+
+
+def test_an_interval_over_people_has_the_means_over_the_seeds_of_each():
+    """Three people, two seeds: differences of -1, -2 and -3 mm, whose t interval is -2 +- 2.484."""
+    values = [("S12", 9.0), ("S13", 18.0), ("S14", 27.0)]
+    rows = [
+        {"network": network, "seed": seed, "slice": name, "value": value + more + noise}
+        for network, at in (("ours", (0, 0, 0)), ("other", (1, 2, 3)))
+        for seed, noise in ((0, 0.5), (1, -0.5))
+        for (name, value), more in zip(values, at, strict=True)
+    ]
+    mean = {"network": "ours", "seed": 0, "slice": "", "value": 1000.0}  # not of a person
+    eating = mean | {"slice": "Eating"}
+    found = over_people(pd.DataFrame([*rows, mean, eating]), "ours").loc["other"]
+    assert found["difference"] == -2 and found["people"] == 3
+    assert found["high"] - found["difference"] == pytest.approx(4.3027 / 3**0.5, abs=1e-3)
+    assert found["ours is better for, %"] == 100

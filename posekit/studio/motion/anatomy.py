@@ -1,4 +1,4 @@
-"""Skeletons of the studio's seven actors (bone lengths in mm) and ranges of motion of their joints.
+"""Skeletons of the studio's actors (bone lengths in mm) and ranges of motion of their joints.
 
 Proportions are published means of adults, as fractions of stature, between joint centres:
 de Leva (1996), "Adjustments to Zatsiorsky-Seluyanov's segment inertia parameters", J. Biomech.
@@ -16,6 +16,7 @@ Body axes: x forward, y left, z up; millimetres. At rest the body stands as a T,
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -66,17 +67,42 @@ class Body:
         return self.length("left_elbow") + self.length("left_wrist")
 
 
-# stature mm, woman, legs, arms, trunk, shoulders, hips: relative to the mean of the sex
+class Build(NamedTuple):
+    """What an actor's bones are scaled by."""
+
+    stature: float  # mm
+    woman: bool
+    legs: float  # as all below: relative to the mean of the sex
+    arms: float
+    trunk: float
+    shoulders: float
+    hips: float
+
+
 _BUILDS = {
-    "S1": (1662.0, True, 1.02, 0.99, 0.99, 0.98, 1.02),
-    "S5": (1597.0, True, 0.98, 0.97, 1.02, 0.96, 1.04),
-    "S6": (1742.0, False, 0.99, 1.02, 1.01, 1.00, 0.95),
-    "S7": (1689.0, True, 1.01, 0.96, 1.00, 1.02, 0.98),
-    "S8": (1838.0, False, 1.03, 1.01, 0.98, 1.05, 1.00),
-    "S9": (1779.0, False, 1.00, 1.00, 1.00, 1.02, 0.98),
-    "S11": (1703.0, False, 0.98, 1.01, 1.02, 0.98, 1.03),
+    "S1": Build(1662.0, True, 1.02, 0.99, 0.99, 0.98, 1.02),
+    "S5": Build(1597.0, True, 0.98, 0.97, 1.02, 0.96, 1.04),
+    "S6": Build(1742.0, False, 0.99, 1.02, 1.01, 1.00, 0.95),
+    "S7": Build(1689.0, True, 1.01, 0.96, 1.00, 1.02, 0.98),
+    "S8": Build(1838.0, False, 1.03, 1.01, 0.98, 1.05, 1.00),
+    "S9": Build(1779.0, False, 1.00, 1.00, 1.00, 1.02, 0.98),
+    "S11": Build(1703.0, False, 0.98, 1.01, 1.02, 0.98, 1.03),
 }
 SUBJECTS = tuple(_BUILDS)
+"""The actors of Human3.6M's names, which are split as the papers split it."""
+OTHERS = tuple(f"S{number}" for number in range(12, 32))
+"""Twenty more, of no paper: people to test on, enough for an interval over people."""
+EVERYBODY = SUBJECTS + OTHERS  # an actor's place in it is the seed of his or her style
+
+
+def _drawn(number: int) -> Build:
+    """A build about the means: statures of ANSUR II, every second a woman; proportions by 2.5 %."""
+    rng, woman = np.random.default_rng([12, number]), number % 2 == 0
+    stature = rng.normal(1629, 64) if woman else rng.normal(1756, 69)
+    return Build(stature, woman, *(1 + 0.025 * rng.standard_normal(5).clip(-2, 2)).tolist())
+
+
+_BUILDS |= {name: _drawn(number) for number, name in enumerate(OTHERS, start=12)}
 
 # de Leva (1996), Table 4: mm at a stature of 1741 mm (men) and 1735 mm (women)
 _MEN = {"thigh": 422.2, "shank": 434.0, "upper arm": 281.7, "forearm": 268.9, "hand": 86.2}
@@ -84,9 +110,10 @@ _WOMEN = {"thigh": 368.5, "shank": 432.3, "upper arm": 275.1, "forearm": 264.3, 
 
 
 def body(subject: str) -> Body:
-    """The skeleton of an actor such as "S9"; ValueError names the seven there are."""
+    """The skeleton of an actor such as "S9"; ValueError names those there are."""
     if subject not in _BUILDS:
-        raise ValueError(f"no actor {subject!r} in the studio; it has {', '.join(SUBJECTS)}")
+        known = f"{', '.join(SUBJECTS)} and {OTHERS[0]} to {OTHERS[-1]}"
+        raise ValueError(f"no actor {subject!r} in the studio; it has {known}")
     stature, woman, legs, arms, trunk, shoulders, hips = _BUILDS[subject]
     segments, reference = (_WOMEN, 1735.0) if woman else (_MEN, 1741.0)
     scale = {name: mm / reference * stature for name, mm in segments.items()}

@@ -17,7 +17,7 @@ from posekit.geometry.body import Body, Rest
 from posekit.geometry.render import normals
 from posekit.geometry.skeleton import SMPL24
 from posekit.studio import poses
-from posekit.studio.motion.anatomy import SUBJECTS
+from posekit.studio.motion.anatomy import EVERYBODY
 from posekit.studio.motion.anatomy import body as skeleton_of
 from posekit.studio.scene import wardrobe
 
@@ -100,4 +100,4 @@ def actor(subject: str, body: Body) -> DressedBody:
     """An actor of the studio: the body fitted to his or her bones, always in the same clothes."""
     offsets = torch.from_numpy(skeleton_of(subject).offsets @ poses.SMPL_AXES).float()
     shape, rest = body.tailor(offsets)
-    return dress(body, rest, wardrobe.draw(dice(4, SUBJECTS.index(subject))), shape)
+    return dress(body, rest, wardrobe.draw(dice(4, EVERYBODY.index(subject))), shape)
