@@ -87,9 +87,9 @@ class DataSets:
         cameras = studio.cameras("S9")
         return project_motions(motions, lambda _: cameras, name="cmu", every=every, detect=detect)
 
-    def others(self, *, frames: int, every: int, detector: str) -> PoseSet:
-        """The studio's actors S12 to S31, whom no network is trained on: people to test on."""
-        poses = studio.load(frames, every, detector, subjects=OTHERS)
+    def others(self, people: int, *, frames: int, every: int, detector: str) -> PoseSet:
+        """The first of the studio's actors S12 to S31, whom no network is trained on."""
+        poses = studio.load(frames, every, detector, subjects=OTHERS[:people])
         return rehearsal.thinned(replace(poses, name="studio-others"))
 
     # ---- pictures

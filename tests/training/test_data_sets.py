@@ -36,6 +36,8 @@ def test_without_folders_everything_is_generated():
     assert HERE.spin_mixture(size=32) is None and HERE.body_tests(size=32, step=1) == []
     assert HERE.muco(people, size=32, step=1) is None and HERE.mupots(size=32, step=1) is None
     assert HERE.poses(frames=2, every=1, detector="truth").name == "studio"
+    others = HERE.others(2, frames=2, every=1, detector="truth")
+    assert (others.name, {*others.frames["subject"]}) == ("studio-others", {"S12", "S13"})
     assert HERE.body().name.startswith("body-")
 
 
