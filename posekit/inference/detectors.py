@@ -9,7 +9,7 @@ union with the square of their own box, and boxes a picture that nobody has. LSP
 
 | detector | LSP extended | Pose2Sim | COCO | too many |
 |---|---|---|---|---|
-| BlazePose's | 0.90 (0.69) | 1.00 (1.00) | 0.64 (0.50) | 0.19, 0.01, 0 |
+| BlazePose's | 0.89 (0.68) | 1.00 (1.00) | 0.57 (0.43) | 0.18, 0.03, 0 |
 | OpenCV's HOG | 0.10 (0.08) | 0.15 (0.13) | 0.07 (0.07) | 0.10, 1.11, 0 |
 | whole picture | 0.23 (0.08) | 0 (0) | 0 (0) | 0.77, 1, 1 |
 """

@@ -165,7 +165,7 @@ def test_blazepose_s_joints_of_photographs_are_near_the_labels(shared):
 
 @pytest.mark.skipif(find_spec("mediapipe") is None, reason="mediapipe's weights are not installed")
 def test_blazepose_finds_the_people_of_photographs(shared):
-    for name, count in (("000000000785", 1), ("000000197388", 3)):
+    for name, count in (("000000000785", 1), ("000000197388", 2)):
         picture = cv2.imread(str(shared / "coco4" / f"{name}.jpg"))[..., ::-1].copy()
         assert len(blazepose_detector().find(picture, 0)) >= count
 
