@@ -236,12 +236,10 @@ def run_all(
 ) -> dict[Key, Run]:
     """Do many jobs, `workers` at a time (0: one a core or GPU), each in a process of its own.
 
-    With an `engine`, such as `training.cluster.Slurm`, it does them instead. Jobs on "cuda" spread
-    over this machine's GPUs, one on each.
+    An `engine`, such as `training.cluster.Slurm`, does them instead. Jobs on "cuda" have a GPU each.
 
-    On a CPU a job has one thread wherever it runs, so its numbers don't depend on how many cores
-    there are, and a busy machine slows it no more than it must. Raises OutOfTime, which says what
-    is left, when the time is up: jobs that had begun have their checkpoints.
+    On a CPU a job has one thread: its numbers don't depend on how many cores there are. Raises
+    OutOfTime, which says what is left, when the time is up; jobs that had begun have checkpoints.
     """
     try:
         return _run_all(jobs, workers, engine)
@@ -259,8 +257,7 @@ def _run_all(jobs: Mapping[Key, Job], workers: int, engine: Engine | None) -> di
         engine.run(todo)
         return {key: job.run() for key, job in jobs.items()}
     gpus = gpus_for({job.device for job in todo})
-    if not workers:
-        workers = max(1, len(gpus) or (os.cpu_count() or 1) // processes())
+    workers = workers or max(1, len(gpus) or (os.cpu_count() or 1) // processes())
     workers = min(workers, len(todo))
     if workers < 2:
         return {key: job.run() for key, job in progress(jobs.items(), "runs", len(jobs))}
@@ -270,19 +267,23 @@ def _run_all(jobs: Mapping[Key, Job], workers: int, engine: Engine | None) -> di
         free.put(gpus[number % len(gpus)] if gpus else "")
     with ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), free)) as pool:
         submitted = [pool.submit(job.run) for job in todo]
-        for finished in progress(as_completed(submitted), "runs", len(todo)):
-            try:
-                finished.result()
-            except OutOfTime as error:  # the others stop by themselves, at their checkpoints
-                stopped = error
-            except BrokenProcessPool:
-                raise RuntimeError(
-                    "a worker process was killed, perhaps for want of memory; start the same "
-                    "command again, it goes on from the last checkpoints"
-                ) from None
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        try:
+            for finished in progress(as_completed(submitted), "runs", len(todo)):
+                if not isinstance(error := finished.exception(), OutOfTime | None):
+                    raise error
+                stopped = stopped or error  # the others stop by themselves, at their checkpoints
+        except BrokenProcessPool:
+            raise RuntimeError(
+                "a worker process was killed, perhaps for want of memory; start the same "
+                "command again, it goes on from the last checkpoints"
+            ) from None
+        except KeyboardInterrupt:  # not to wait until what is being trained is done
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            raise
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     if stopped:
         raise stopped
     return {key: job.run() for key, job in jobs.items()}

@@ -3,7 +3,10 @@
 import json
 import os
 import shutil
+import signal
+import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -168,6 +171,27 @@ def test_a_killed_worker_is_one_line():
     jobs = {seed: runs.job(killed, seed=seed, **JOB) for seed in range(2)}
     with pytest.raises(RuntimeError, match="a worker process was killed.*start the same command"):
         runs.run_all(jobs, workers=2)
+
+
+def endless(config, seed, folder, data):
+    Path(config["begun"], str(seed)).touch()
+    time.sleep(3600)
+
+
+def test_an_interrupt_does_not_wait_for_what_is_being_trained(tmp_path):
+    (begun := tmp_path / "begun").mkdir()
+
+    def interrupt():
+        while len(list(begun.iterdir())) < 2:
+            time.sleep(0.05)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    config = {"config": {"begun": str(begun)}}
+    jobs = {seed: runs.job(endless, seed=seed, **JOB | config) for seed in range(3)}
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        runs.run_all(jobs, workers=2)
+    assert {path.name for path in begun.iterdir()} == {"0", "1"}
 
 
 def test_a_quantity_that_is_no_number_is_refused():
