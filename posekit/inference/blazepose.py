@@ -28,7 +28,7 @@ from posekit.inference.export import package
 
 WEIGHTS = "modules/pose_detection/pose_detection.tflite"
 LANDMARKS = "modules/pose_landmark/pose_landmark_full.tflite"
-REMEDY = "pip install --no-deps mediapipe==0.10.21 (36 MB, Apache-2.0; a detector of people)"
+REMEDY = "pip install --no-deps mediapipe==0.10.21 (36 MB, Apache-2.0)"
 POINTS = 39  # of the second network: 33 of the body, the others turn the crop
 CROP = 256  # px of its input
 WIDER = 1.25  # the side of its crop over the diameter of the circle round a person
