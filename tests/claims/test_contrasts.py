@@ -69,7 +69,10 @@ def test_records_give_what_they_measured_under_cards():
     for measure in {contrast.measure for contrast in tried}:
         some = [contrast for contrast in tried if contrast.measure == measure]
         own = differences(some, values, load_paper("kim"))
-        assert len(own) == 6 and (own["n"] >= 3).all()
+        if some[0].slice == "epoch-10":  # which is trained from size large on
+            assert own.empty
+        else:
+            assert len(own) == 6 and (own["n"] >= 3).all()
     assert values_by_data([]) == {}
 
 
