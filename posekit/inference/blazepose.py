@@ -16,7 +16,6 @@ H x W pixels, RGB; A = 2254 anchors.
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -76,11 +75,10 @@ def keypoints(
     """COCO's keypoints of the person in a crop: px of it, and mm from the middle of the hips (x right,
     y down, z away from the camera). Where the detector finds nobody the crop stays as it is.
     """
-    turned = np.eye(2, 3)
     scale = SIDE / len(crop)
     small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    for hips, rim, _ in islice(circles(*_answers(detector, small), SURE), 1):
-        turned = upright(hips / scale, rim / scale)
+    hips, rim, _ = next(circles(*_answers(detector, small), SURE), (None, None, 0))
+    turned = np.eye(2, 3) if hips is None else upright(hips / scale, rim / scale)
     seen = cv2.warpAffine(crop, turned, (CROP, CROP), flags=cv2.INTER_LINEAR)
     outputs = {out.size: out for out in landmarks(seen[None].astype(np.float32) / 255)}
     # 39 points of x, y, z and two logits, px; 39 points in m

@@ -238,10 +238,9 @@ def pack(run: Path, out: Path) -> None:
     names = f"pckh/{config['subject']}", f"mpjpe/{config['subject']}"
     shown = [row for row in _rows(record) if row["quantity"] in names][:2]  # of many rules
     words += [f"{row['value']:.1f} by {row['card']} on {row['data']}" for row in shown]
-    lifts = kind == "lifting"
-    skeleton, side = (
-        (H36M17, LIFTED_FROM) if lifts else (pose_network(found).skeleton, found.shape[-1])
-    )
+    skeleton, side = H36M17, LIFTED_FROM  # a lifter's
+    if kind != "lifting":
+        skeleton, side = pose_network(found).skeleton, found.shape[-1]
     fields = {"kind": kind, "network": network, "skeleton": skeleton.name, "side": side}
     about = checkpoint.About(name=out.stem, origin="; ".join(words), shape=shape, **fields)
     checkpoint.save(out, TASKS[kind].restore(Run(record, run)), about, precision="float16")

@@ -33,7 +33,8 @@ OPTIMISERS = {
     "rmsprop": torch.optim.RMSprop,
 }
 SCHEDULES = ("drops", "one-cycle")
-PRECISIONS = ("auto", "amx", "float32", "bfloat16")
+BY_DEVICE = ("auto", "amx")  # precisions that depend on the device
+PRECISIONS = (*BY_DEVICE, "float32", "bfloat16")
 AHEAD = 2  # batches that are prepared while the device computes
 
 
@@ -220,7 +221,7 @@ def _schedule(recipe: Recipe, optimiser: torch.optim.Optimizer, steps: int):
 
 def _low(recipe: Recipe, device: torch.device, inputs: Tensor) -> bool:
     """Whether a forward pass computes in bfloat16."""
-    if recipe.precision not in ("auto", "amx"):
+    if recipe.precision not in BY_DEVICE:
         return recipe.precision == "bfloat16"
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)

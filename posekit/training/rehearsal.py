@@ -30,7 +30,7 @@ from posekit.data.people import People
 from posekit.data.poses import PoseSet
 from posekit.models.costs import Cost
 from posekit.models.profile import parameters, saved_storages
-from posekit.training.loop import History, Recipe
+from posekit.training.loop import BY_DEVICE, History, Recipe
 
 ON = "POSEKIT_REHEARSAL"
 PICTURES, POSES = 6, 5000  # of a data set, spread over it
@@ -148,7 +148,7 @@ def rehearsed(
 
 def _on_a_gpu(precision: str, inputs: Tensor) -> str:
     """In what a GPU computes a recipe's forward passes, as `loop.train` chooses."""
-    if precision not in ("auto", "amx"):
+    if precision not in BY_DEVICE:
         return precision
     return "bfloat16" if inputs.dim() == 4 else "float32"
 
