@@ -117,7 +117,8 @@ def _places(
     """(column, data set, whether in a column of its own), in order.
 
     Columns under one protocol are of one data set, that of most of their cells, so that they can be
-    averaged; numbers of better evidence on another stand in a column behind.
+    averaged, the first by name where several have as many; numbers of better evidence on another
+    stand in a column behind.
     """
     filled: dict[str, Counter] = defaultdict(Counter)
     best: dict[tuple[int, str], str] = {}
@@ -129,7 +130,8 @@ def _places(
     places = []
     for i, column in enumerate(columns):
         counts = filled[column.card]
-        main = max(counts, key=lambda data: (counts[data], best.get((i, data), "")), default="")
+        rank = lambda data, i=i, counts=counts: (counts[data], best.get((i, data), ""))
+        main = max(sorted(counts), key=rank, default="")
         better = [d for d in sorted(counts) if best.get((i, d), "") > best.get((i, main), "")]
         places += [(i, main, False), *((i, data, True) for data in better)]
     return places

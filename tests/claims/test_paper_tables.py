@@ -10,8 +10,8 @@ from posekit.claims.audit import findings, load_errata
 from posekit.claims.ledger import judge_claims
 from posekit.claims.numbers import compare, printed_interval
 from posekit.claims.paper import FOLDER, load_paper, slugs
-from posekit.claims.paper_tables import paper_tables, read_layout
-from posekit.claims.table_html import LOST
+from posekit.claims.paper_tables import _places, paper_tables, read_layout
+from posekit.claims.table_html import LOST, Column, Measured
 
 TABLES = {"tran2022": 2, "kim": 3, "bouchiat": 7, "choi2021": 10, "bae": 7}
 LAYOUTS = sorted(p for p in FOLDER.glob("[a-z]*/tables/*.csv") if p.stem != "index")
@@ -199,3 +199,14 @@ def test_errata_name_claims_and_cells_that_there_are_and_leave_out_no_contradict
     averages = findings(paper).query("what == 'average'")
     for quantity, card in zip(averages["name"], averages["card"]):
         assert any(erratum.concerns(quantity, card) for erratum in errata), quantity
+
+
+def test_of_data_sets_with_as_many_cells_the_first_by_name_is_shown():
+    """The studio before its actors of no split, in whatever order they were measured."""
+    column = Column("MPJPE", "mpjpe/ours", "h36m-martinez-p1", "")
+    measured = [
+        Measured("60.0", 5, "E3", data, "medium", "mm", (60.0,))
+        for data in ("studio", "studio-others")
+    ]
+    for found in (measured, measured[::-1]):
+        assert _places([column], [[found]]) == [(0, "studio", False)]
