@@ -206,7 +206,7 @@ def test_of_data_sets_with_as_many_cells_the_first_by_name_is_shown():
     column = Column("MPJPE", "mpjpe/ours", "h36m-martinez-p1", "")
     measured = [
         Measured("60.0", 5, "E3", data, "medium", "mm", (60.0,))
-        for data in ("studio", "studio-others")
+        for data in ("studio", *(f"studio-{number}" for number in range(50)))
     ]
     for found in (measured, measured[::-1]):
         assert _places([column], [[found]]) == [(0, "studio", False)]
