@@ -3,8 +3,9 @@
 Seven actors (S1 S5 S6 S7 S8 S9 S11, each with a skeleton and a style of their own) play the fifteen
 actions of Human3.6M (Ionescu et al., 2014), two takes each, at 50 frames a second before four
 cameras. Everything follows from the seed: a take is the same bytes whatever else is generated
-with it. Splits and names are Human3.6M's, so the same code reads either. Twenty more actors, S12 to
-S31 (`anatomy.OTHERS`), are in no split: people to test on, enough for an interval over people.
+with it. Splits and names are Human3.6M's, so the same code reads either. More actors are in no split:
+S12 to S31 (`anatomy.OTHERS`) to test on, enough for an interval over people, and S32 to S71
+(`anatomy.MORE`) to train on, where four actors teach too little about a fifth.
 
 What it is: joint trajectories from programs that are random in timing, targets, posture and style,
 on skeletons of published proportions. Knees, elbows, trunk and neck stay within published ranges of

@@ -36,7 +36,7 @@ from posekit.data.published import Published
 from posekit.geometry import body
 from posekit.geometry.skeleton import H36M17, MOON_POINTS, MPII16
 from posekit.studio import poses as studio
-from posekit.studio.motion.anatomy import OTHERS
+from posekit.studio.motion.anatomy import MORE, OTHERS
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.scene.occluders import shapes
 from posekit.studio.wild import Wild
@@ -124,6 +124,16 @@ class DataSets:
             pictures = StudioPictures(subjects, **about, **generated)
         return self.read(pictures, label, step=step)
 
+    def more_actors(self, people: int, *, size: int, every: int, step: int = 1) -> Album | None:
+        """Pictures of the first `people` of the studio's actors S32 to S71, as `actors` gives them.
+
+        For trainings beside a paper's four or five. None for nobody, and where Human3.6M is there.
+        """
+        if not people or "human36m" in self:
+            return None
+        pictures = StudioPictures(MORE[:people], size=size, every=every)
+        return replace(self.read(pictures, "more actors", step=step), name="studio-more")
+
     def people(
         self, split: str, count: int, *, size: int | Sequence[int], rule: str = "kim"
     ) -> Album:
@@ -149,10 +159,16 @@ class DataSets:
         pictures = Wild(split, count, size=size, skeleton=MPII16, people=1)
         return self.read(pictures, "people")
 
-    def strangers(self, count: int, seed: int, *, size: int | Sequence[int]) -> Album:
-        """`count` of the studio's strangers with their depths; other people for every seed."""
+    def strangers(
+        self, count: int, seed: int, *, size: int | Sequence[int], beside: Album | None = None
+    ) -> Album:
+        """`count` of the studio's strangers with their depths; other people for every seed.
+
+        They are mixed with the pictures `beside`, if there are some.
+        """
         people = {"size": size, "skeleton": H36M17, "people": 2}
-        return self.read(Wild("train", count, seed=seed, **people), f"strangers {seed}")
+        album = self.read(Wild("train", count, seed=seed, **people), f"strangers {seed}")
+        return albums.mix(album, beside) if beside else album
 
     def muco(self, strangers: Album, *, size: int, step: int, even: bool = False) -> Album | None:
         """Every `step`-th person of MuCo-3DHP with COCO's people in 2D; None without MuCo-3DHP.

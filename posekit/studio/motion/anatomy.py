@@ -92,7 +92,9 @@ SUBJECTS = tuple(_BUILDS)
 """The actors of Human3.6M's names, which are split as the papers split it."""
 OTHERS = tuple(f"S{number}" for number in range(12, 32))
 """Twenty more, of no paper: people to test on, enough for an interval over people."""
-EVERYBODY = SUBJECTS + OTHERS  # an actor's place in it is the seed of his or her style
+MORE = tuple(f"S{number}" for number in range(32, 72))
+"""Forty more, of no paper either: people to train on, where a paper's four or five are too few."""
+EVERYBODY = SUBJECTS + OTHERS + MORE  # an actor's place in it is the seed of his or her style
 
 
 def _drawn(number: int) -> Build:
@@ -102,7 +104,7 @@ def _drawn(number: int) -> Build:
     return Build(stature, woman, *(1 + 0.025 * rng.standard_normal(5).clip(-2, 2)).tolist())
 
 
-_BUILDS |= {name: _drawn(number) for number, name in enumerate(OTHERS, start=12)}
+_BUILDS |= {name: _drawn(int(name[1:])) for name in OTHERS + MORE}
 
 # de Leva (1996), Table 4: mm at a stature of 1741 mm (men) and 1735 mm (women)
 _MEN = {"thigh": 422.2, "shank": 434.0, "upper arm": 281.7, "forearm": 268.9, "hand": 86.2}
@@ -112,7 +114,7 @@ _WOMEN = {"thigh": 368.5, "shank": 432.3, "upper arm": 275.1, "forearm": 264.3, 
 def body(subject: str) -> Body:
     """The skeleton of an actor such as "S9"; ValueError names those there are."""
     if subject not in _BUILDS:
-        known = f"{', '.join(SUBJECTS)} and {OTHERS[0]} to {OTHERS[-1]}"
+        known = f"{', '.join(SUBJECTS)} and {OTHERS[0]} to {MORE[-1]}"
         raise ValueError(f"no actor {subject!r} in the studio; it has {known}")
     stature, woman, legs, arms, trunk, shoulders, hips = _BUILDS[subject]
     segments, reference = (_WOMEN, 1735.0) if woman else (_MEN, 1741.0)
