@@ -22,7 +22,7 @@ from posekit.claims.numbers import Interval
 from posekit.claims.paper import AS_READ, WITH_SMOKE, Claim, Paper, Part, split
 from posekit.claims.published import equal_to_published
 from posekit.claims.statistics import FEWEST, Estimate, t_interval
-from posekit.metrics.protocols import PROTOCOLS
+from posekit.metrics.registry import ALL as PROTOCOLS
 
 SIZES = WITH_SMOKE[1:]  # smoke is for tests and never counts
 COSTS = ("seconds", "samples_per_second", "peak_memory_mb")

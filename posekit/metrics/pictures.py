@@ -40,6 +40,26 @@ PICTURE_PROTOCOLS = {
 """Bouchiat et al.'s. The true depth of the pelvis gives away the person's size: with it, an error in
 depth along the ray is the joint's own only. Moon et al.'s, in `posekit.metrics.protocols`, know the
 true depth as well (their `use_gt_info`)."""
+_OTHERS = replace(
+    _BOUCHIAT,
+    name="studio-others-bouchiat",
+    rule=_BOUCHIAT.rule.replace("S8, every", "Every person, every"),
+    source="posekit, 2026: the rule of h36m-bouchiat on the studio's actors S12 to S31",
+    subjects=(),
+    same_as="h36m-bouchiat",
+)
+ON_OTHERS = {
+    "studio-others-bouchiat": _OTHERS,
+    "studio-others-bouchiat-unaided": replace(
+        _OTHERS,
+        name="studio-others-bouchiat-unaided",
+        rule=PICTURE_PROTOCOLS["h36m-bouchiat-unaided"].rule.replace("h36m", "studio-others"),
+        source="posekit, 2026: studio-others-bouchiat without the true depth",
+        same_as="h36m-bouchiat-unaided",
+        root_depth="size",
+    ),
+}
+"""The same on actors of no split, enough for an interval over people."""
 
 
 def camera_points(

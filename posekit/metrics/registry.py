@@ -8,7 +8,7 @@ from posekit.metrics.masks import MASK_PROTOCOLS
 from posekit.metrics.mupots import MUPOTS_PROTOCOLS
 from posekit.metrics.pckh import PCKH_PROTOCOLS
 from posekit.metrics.photographs import PHOTOGRAPH_PROTOCOLS
-from posekit.metrics.pictures import PICTURE_PROTOCOLS
+from posekit.metrics.pictures import ON_OTHERS, PICTURE_PROTOCOLS
 from posekit.metrics.protocol import Protocol
 from posekit.metrics.protocols import PROTOCOLS
 
@@ -43,6 +43,7 @@ ALL: dict[str, Protocol] = (
     | PCKH_PROTOCOLS
     | LOSS_PROTOCOLS
     | PICTURE_PROTOCOLS
+    | ON_OTHERS
     | PHOTOGRAPH_PROTOCOLS
     | MUPOTS_PROTOCOLS
     | MASK_PROTOCOLS

@@ -9,7 +9,7 @@ from posekit.claims.learning import percent
 from posekit.claims.measurements import Record, values_by_data
 from posekit.claims.numbers import number
 from posekit.claims.selection import Question, choose, counted
-from posekit.metrics.protocols import PROTOCOLS
+from posekit.metrics.registry import ALL as PROTOCOLS
 from posekit.report.markdown import folded, table
 from posekit.report.page import Page
 from posekit.report.records import generated

@@ -124,15 +124,25 @@ class DataSets:
             pictures = StudioPictures(subjects, **about, **generated)
         return self.read(pictures, label, step=step)
 
-    def more_actors(self, people: int, *, size: int, every: int, step: int = 1) -> Album | None:
-        """Pictures of the first `people` of the studio's actors S32 to S71, as `actors` gives them.
+    def more_actors(self, people: int, **how: int) -> Album | None:
+        """Pictures of the first `people` of the studio's actors S32 to S71, to train on.
 
-        For trainings beside a paper's four or five. None for nobody, and where Human3.6M is there.
+        Beside a paper's four or five. None for nobody, and where Human3.6M is there. `how`: size,
+        every and step, as of `actors`.
         """
+        return self._of_no_split("studio-more", MORE[:people], **how)
+
+    def other_actors(self, people: int, **how: int) -> Album | None:
+        """Pictures of the first of S12 to S31, whom no network is trained on; else as `more_actors`."""
+        return self._of_no_split("studio-others", OTHERS[:people], **how)
+
+    def _of_no_split(
+        self, name: str, people: Sequence[str], *, size: int, every: int, step: int = 1
+    ) -> Album | None:
         if not people or "human36m" in self:
             return None
-        pictures = StudioPictures(MORE[:people], size=size, every=every)
-        return replace(self.read(pictures, "more actors", step=step), name="studio-more")
+        pictures = StudioPictures(people, size=size, every=every)
+        return replace(self.read(pictures, name, step=step), name=name)
 
     def people(
         self, split: str, count: int, *, size: int | Sequence[int], rule: str = "kim"

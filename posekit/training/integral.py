@@ -18,7 +18,12 @@ from posekit.data.batch import UNKNOWN, Batch
 from posekit.data.people import People
 from posekit.geometry.skeleton import SAME_POINT, SPIN_3DHP_POINTS, Skeleton, convert
 from posekit.metrics.mupots import MUPOTS_PROTOCOLS, scenes
-from posekit.metrics.pictures import PICTURE_PROTOCOLS, camera_points, depth_per_focal
+from posekit.metrics.pictures import (
+    ON_OTHERS,
+    PICTURE_PROTOCOLS,
+    camera_points,
+    depth_per_focal,
+)
 from posekit.metrics.protocol import PoseProtocol, Row, measure
 from posekit.metrics.protocols import PROTOCOLS as POSE_PROTOCOLS
 from posekit.models.integral import VolumeNet, from_cube, from_voxels, to_cube
@@ -43,7 +48,7 @@ LOSSES = ("joints", "volumes", "both", "both, published")
 OUTSIDE = ("taught", "ignored")
 PICTURES = ("crop", "whole")
 AUGMENTED = ("with depths", "all")
-PROTOCOLS = PICTURE_PROTOCOLS | POSE_PROTOCOLS | MUPOTS_PROTOCOLS
+PROTOCOLS = PICTURE_PROTOCOLS | ON_OTHERS | POSE_PROTOCOLS | MUPOTS_PROTOCOLS
 STAND_INS = SAME_POINT | SPIN_3DHP_POINTS | {"head_top": ("head",), "mid_head": ("neck_nose",)}
 """Joints that a network predicts, in the place of joints that only the test set has."""
 
