@@ -133,7 +133,8 @@ def _pace(subject: str, curve: list[float]) -> str:
     Learning slows down, so that this is the earliest; '' without a curve that rises.
     """
     if half := next((epoch for epoch, gain in enumerate(curve, 1) if gain >= ENOUGH), 0):
-        return f"{subject} was half way after epoch {half}"
+        back = f" and fell back to {percent(curve[-1])} % after epoch {len(curve)}"
+        return f"{subject} was half way after epoch {half}" + back * (curve[-1] < ENOUGH)
     span = len(curve) // 3
     if not span or (slope := (curve[-1] - curve[-1 - span]) / span) <= 0:
         return ""

@@ -30,7 +30,7 @@ DIFFERENCES = (
     "difference; *corrected* is after Holm's correction over all comparisons of this page, and decides below 0.05. "
     "*Gain* is the share of the gap between the floor and a perfect result that the two networks "
     "have closed: below 50 % they are undertrained, and decide nothing, "
-    "whatever their interval. Printed is one run each, on "
+    "whatever their interval; a comparison with the floor itself needs no gain. Printed is one run each, on "
     "the paper's data: beside numbers on other data its sign may be compared, not its size."
 )
 PEOPLE = (
@@ -74,8 +74,9 @@ def changes_in_short(page: Page) -> str:
         place = f"on {each.data} ({each.evidence}), " if len(found) > 1 else ""
         told.append(place + _answers(each.table))
     others = [each.table[ANSWER] for each in page.changes if each.tried[0].measure != first]
-    if decided := sum(int(answers.str.startswith("yes").sum()) for answers in others):
-        told.append(f"by other measures {decided} of {sum(map(len, others))} are decided")
+    if others:
+        decided = sum(int(answers.str.startswith("yes").sum()) for answers in others)
+        told.append(f"by other measures {decided or 'none'} of {sum(map(len, others))} decided")
     return "; ".join(told)
 
 
@@ -94,12 +95,11 @@ def _answers(changes: pd.DataFrame) -> str:
         text += f" {'is not' if len(changes) == 1 else 'none is'} decided"
     if len(others):
         text += f" ({', '.join(f'{count} {word}' for word, count in others.items())}"
-        gains = changes[["one gain", "another gain"]].stack().dropna()
+        still = changes[~changes[ANSWER].str.startswith("yes")]
+        gains = still[["one gain", "another gain"]].stack().dropna()
         if len(gains):
             ends = dict.fromkeys(map(percent, (gains.min(), gains.max())))
-            text += (
-                f": the networks have closed {' to '.join(ends)} % of the gap to a perfect result"
-            )
+            text += f": their networks have closed {' to '.join(ends)} % of the gap to a perfect result"
             text += " (below 0: worse than the floor)" * bool(gains.min() < 0)
             text += ", and below 50 % decide nothing" * ("undertrained" in others)
         text += ")"

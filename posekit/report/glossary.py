@@ -30,13 +30,13 @@ EVIDENCE = {
     "E1": "counted in the model built here, read back from its settings, or timed here",
     "E2": "held against an independent reference: a formula, a library, published code",
     "E3": "trained and tested on the studio, which is generated data",
-    "E4": "real data, but not the paper's",
+    "E4": "tests on real data, but not the paper's; networks may be trained on the studio",
     "E5": "the paper's data, fewer than 3 seeds, or counted in that data",
     "E6": "the paper's data, 3 seeds or more; the note names the size, which may be below paper",
 }
 
 GLOSSARY = {
-    "floor": "what a network without use for its input reaches: the mean pose, a network that sees "
+    "floor": "what a network reaches that makes no use of its input: the mean pose, a network that sees "
     "no picture, or heatmaps with nothing in them. The gain is the share of the gap between it and "
     "a perfect result that was closed; networks below 50 % decide nothing",
     "corrected p": "p of no difference after Holm's correction over all comparisons of trained or "

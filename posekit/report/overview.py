@@ -38,8 +38,8 @@ HEADLINE = (
     "A *count* is a number of parameters or operations, counted again in the network built here. It is "
     "confirmed where it rounds to the printed digits; what the paper does not print, but its published "
     "code or another document has, stands in a column of its own. An *order* is a statement that one "
-    "network or setting is better, faster, smaller or cheaper than another. An accuracy number counts "
-    "as *tested* only on the data that the paper tested on."
+    "network or setting is better, faster, smaller or cheaper than another. A *result* is an error, a "
+    "loss, a score or the best epoch; it counts as *tested* only on the data that the paper tested on."
 )
 
 
@@ -123,13 +123,13 @@ def headline(pages: list[Page]) -> str:
     tested, were = (str(score.tested), "were") if score.tested > 1 else ("one", "was")
     tested, were = (tested, were) if score.tested else ("none", "was")
     return (
-        f"**Of the {score.printed:,} accuracy numbers that these {len(pages)} papers print as their "
-        f"own, {score.human36m} of them on Human3.6M, {tested} {were} tested on the data that the "
+        f"**Of the {score.printed:,} results (errors, losses, scores, best epochs) that these {len(pages)} papers "
+        f"print as their own, {score.human36m} of them on Human3.6M, {tested} {were} tested on the data that the "
         f"paper tested on.** {score.confirmed} of {score.counts} printed counts are confirmed to the "
         f"printed digits, and {score.equal} of {score.recovered} that only published code or other "
         f"documents have are equal; "
         f"of {score.orders} claimed orders {score.as_claimed + score.otherwise} are decided, "
-        f"{score.as_claimed} of them as claimed and {score.in_accuracy or 'none'} about accuracy; "
+        f"{score.as_claimed} of them as claimed and {score.in_accuracy or 'none'} about errors or losses; "
         f"{score.errors} mistakes were found in the papers, "
         f"{score.grave} of which change a conclusion."
     )
@@ -161,7 +161,7 @@ def _papers(pages: list[Page]) -> pd.DataFrame:
         )
         for name, score in scores
     ]
-    head = ["Paper", ">Accuracy numbers printed", ">tested on the paper's data"]
+    head = ["Paper", ">Results printed", ">tested on the paper's data"]
     head += [
         ">Printed counts confirmed",
         ">Counts of published code",
@@ -198,11 +198,16 @@ def _commands(pages: list[Page]) -> Iterator[str]:
             real = {on for r in here for _, _, on in r.values if on and not is_generated(on)}
             words = ["posekit reproduce", page.slug, "--size", size]
             words += ["--seeds", str(len({record.seed for record in here}))]
-            lines.append(" ".join(words + [f"--data {name}=FOLDER" for name in sorted(real)]))
+            words += [f"--data {name}=FOLDER" for name in sorted(real)]
+            commits = ", ".join(sorted({record.commit for record in here} - {""}))
+            lines.append(" ".join(words + [f" # {commits}"] * bool(commits)))
     if lines:
         yield "## The command behind these results"
         yield "\n".join(["```", *lines, "```"])
-        yield "FOLDER is where you keep a data set; without it, what is measured on it is left out."
+        yield (
+            "FOLDER is where you keep a data set; without it, what is measured on it is left out. Behind "
+            "a # stand the commits of the runs: what a size trains has changed since the older ones."
+        )
 
 
 def _where_next(pages: list[Page], others: Iterable[str]) -> Iterator[str]:

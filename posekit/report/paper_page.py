@@ -75,7 +75,7 @@ def found(page: Page, *, brief: bool = False) -> str:
         texts.append(text + (f", {score.otherwise} contradicted" if score.otherwise else ""))
     if score.printed:
         texts.append(
-            f"of {counted(score.printed, 'printed accuracy number')} {score.tested or 'none'} tested on "
+            f"of {counted(score.printed, 'printed result')} {score.tested or 'none'} tested on "
             "the paper's own data"
         )
     if score.errors:
