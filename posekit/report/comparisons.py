@@ -8,11 +8,12 @@ from posekit.claims.contrasts import Contrast
 from posekit.claims.learning import percent
 from posekit.claims.measurements import Record, values_by_data
 from posekit.claims.numbers import number
+from posekit.claims.paper import split
 from posekit.claims.selection import Question, choose, counted
 from posekit.metrics.registry import ALL as PROTOCOLS
 from posekit.report.markdown import folded, table
 from posekit.report.page import Page
-from posekit.report.records import generated
+from posekit.report.records import generated, is_generated
 
 CHOICE = (
     "The cheapest of those that are shown to be as good as the best: the 95 % interval of the "
@@ -48,12 +49,29 @@ def contrast_section(page: Page) -> Iterator[str]:
         after = f", {part.replace('-', ' ')}" if part else ""
         rule = _rule(card, data, page.records)
         title = f"{metric}{after} by {rule} on {data}{generated(data)}, {evidence}, size {size}"
+        sides = {name for each in group for name in (each.one, each.another)}
+        if not is_generated(data):
+            taught = _taught_by(sides, data, size, page.records)
+            title += f", networks trained on {' and '.join(taught)}" * bool(taught)
         rows = [_row(c, changes.loc[c.name]) for c in group if c.name in changes.index]
         head = ["Change", "With", "Without", ">Printed", ">Here", ">p", ">Corrected p", ">Seeds"]
         shown = table(pd.DataFrame(rows, columns=[*head, ">Gain, %", "Verdict"]))
         told = noise_sentence(changes, group[0].unit) + f" {PEOPLE}" * bool(changes["people"].max())
         text = f"{told}\n\n{shown}\n"
         yield f"**{title}**\n\n{text}" if i == 0 else folded(title, text)
+
+
+def _taught_by(sides: set[str], data: str, size: str, records: list[Record]) -> list[str]:
+    """What networks that were tested on `data` were trained on, where that is not `data` itself."""
+    return sorted(
+        {
+            record.trained_on
+            for record in records
+            for quantity, _, on in record.values
+            if (record.size, on) == (size, data) and split(quantity)[1] in sides
+        }
+        - {data, ""}
+    )
 
 
 def _rule(card: str, data: str, records: list[Record]) -> str:
@@ -99,7 +117,9 @@ def _answers(changes: pd.DataFrame) -> str:
         gains = still[["one gain", "another gain"]].stack().dropna()
         if len(gains):
             ends = dict.fromkeys(map(percent, (gains.min(), gains.max())))
-            text += f": their networks have closed {' to '.join(ends)} % of the gap to a perfect result"
+            text += (
+                f": their networks have closed {' to '.join(ends)} % of the gap to a perfect result"
+            )
             text += " (below 0: worse than the floor)" * bool(gains.min() < 0)
             text += ", and below 50 % decide nothing" * ("undertrained" in others)
         text += ")"
