@@ -80,7 +80,8 @@ class Audit:
     `outcome` is 'holds', 'fails', 'undecided', or '' where numbers are not printed. `text` is a
     formula, `words` says it in English; `source` names the document that numbers come from which
     the paper's text does not have; `by_threshold` is true where it fails by a threshold of ours alone,
-    `against_code` where a number of the text is held against one of published code or notes.
+    `against_code` where a number of the text is held against one of published code or notes; `bare`
+    is the right side without a threshold of ours, where there is one.
     """
 
     outcome: str
@@ -91,6 +92,7 @@ class Audit:
     source: str = ""
     by_threshold: bool = False
     against_code: bool = False
+    bare: Interval | None = None
 
     @property
     def told_source(self) -> str:
@@ -122,13 +124,12 @@ def audit_part(part: Part) -> Audit:
     named = [entry for name in part.names if "*" not in name for entry in entries[name]]
     if outcome == "fails" and (placed := _in_places(part)):
         text = words = placed
-    ours = False
-    if part.bare and outcome == "fails":
-        bare = evaluate(part.bare, values)
+    ours, bare = False, evaluate(part.bare, values) if part.bare else None
+    if bare and outcome == "fails":
         fails = compare(left, part.relation, bare) == "fails"
         ours = by_threshold(part.relation, right.value, bare.value, fails)
     source = _recovered(rivals + named)
-    return Audit(outcome, left, right, text, words, source, ours, _is_text_and_code(part))
+    return Audit(outcome, left, right, text, words, source, ours, _is_text_and_code(part), bare)
 
 
 def by_threshold(relation: str, right: float, bare: float, fails: bool) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from posekit.claims.expressions import Quantity, names
 from posekit.claims.finding import HOLDS, Finding
 from posekit.claims.ledger import Judged, labels
-from posekit.claims.numbers import Interval, number, number_within
+from posekit.claims.numbers import Interval, number, number_within, short
 from posekit.claims.paper import Part
 from posekit.claims.statistics import t_interval
 from posekit.report.markdown import escape
@@ -59,7 +59,7 @@ def _restrictions(judged: Judged) -> list[str]:
 
 def printed_cell(judged: Judged) -> str:
     """What the paper prints of a claim, part by part."""
-    return _labelled(judged, [_shown(part.printed) for part in judged.parts])
+    return _labelled(judged, map(_printed, judged.parts))
 
 
 def measured_cell(judged: Judged) -> str:
@@ -90,23 +90,32 @@ def _under(label: str, text: str, mark: str) -> str:
     return f"{label}{mark}{text}" if label else text
 
 
+def _printed(found: Finding) -> str:
+    """What is printed, or the difference of it; without a threshold of ours, as in `_measured`."""
+    audit = found.audit
+    if found.printed and audit and audit.bare:
+        return _shown(short(audit.left.value - audit.bare.value))
+    return _shown(found.printed)
+
+
 def _measured(part: Part, found: Finding) -> str:
     """A value, or a difference and the means of the two sides that it is of, with their unit."""
-    compared = isinstance(part.left, Quantity) and part.relation != "=" and names(part.right)
-    if not found.sample or not compared:
+    compared = isinstance(part.left, Quantity) and part.relation != "=" and bool(names(part.right))
+    sample, text = found.sample, ""
+    if not sample or not (compared or sample.bare and found.low):
         return _interval(found)
-    units = (entry.unit for entry in part.printed.values() if entry.unit)
-    sample, unit = found.sample, next(units, "")
-    right = _plain(part, found) or sample.bare or sample.right
-    pair = (fmean(each.value for each in side) for side in (sample.left, right))
-    text = " ".join(filter(None, (" against ".join(map(number, pair)), unit)))
+    unit = next((entry.unit for entry in part.printed.values() if entry.unit), "")
+    right = compared and _plain(part, found) or sample.bare or sample.right
+    if compared:
+        pair = (fmean(each.value for each in side) for side in (sample.left, right))
+        text = " ".join(filter(None, (" against ".join(map(number, pair)), unit)))
     if not found.low:
         return text
     if right is sample.right:
         return f"{text}, difference {_interval(found)}"
     shown = replace(sample, right=tuple(right))  # without the threshold, which is no difference
     mean = t_interval(np.array(shown.units))
-    text += f", difference {_within(mean.mean, mean.low, mean.high)}"
+    text += ", difference " * compared + _within(mean.mean, mean.low, mean.high)
     margins = [abs(a.value - b.value) for a, b in zip(sample.right, right)]
     same = np.ptp(margins) <= 1e-6 * max(margins)
     return f"{text}, margin {f'{number(fmean(margins))} {unit}'.strip()}" if same else text

@@ -83,6 +83,18 @@ def test_a_difference_is_that_of_the_numbers_shown_and_a_margin_of_ours_stands_b
     assert one - another == pytest.approx(difference, abs=0.11)
 
 
+def test_a_difference_is_shown_without_a_threshold_of_ours_on_both_sides():
+    """At most 5 % more: printed 0.00113494 and 0.00114283, here 306 and 307: a difference of -1, not
+    of -16.35."""
+    kim = PaperUnderTest("kim")
+    means = {"loss/rmsprop-reduced": 306.0, "loss/rmsprop-original": 307.0}
+    runs = kim.records(means, "kim-train-loss", "studio-wild")
+    [row] = judge_claims(replace(kim.paper, claims=(kim.claim(21),)), kim.learnt(runs))
+    printed, here = printed_cell(row), measured_cell(row)
+    assert float(printed.split()[-1]) == pytest.approx(0.00114283 - 0.00113494, abs=5e-8)
+    assert float(re.search(r"(-?[\d.]+) \[", here)[1]) == pytest.approx(-1, abs=0.3)
+
+
 def test_a_count_has_no_seeds_to_be_told():
     row = judged("kim-011", measured="-1.4", n="1", data="mpii")
     assert measured_cell(row) == "-1.4, counted on mpii"
