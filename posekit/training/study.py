@@ -161,13 +161,21 @@ class Study:
     def note(self, title: str, rows: Sequence[Note]) -> Runs:
         """Record measured values as the job `title`: quantity, protocol, data set, seed, value.
 
-        Returns one run a seed, as `measured` takes them.
+        Returns a run a seed, as `measured` takes them, and further ones where a quantity is given
+        by several protocols or on several data sets: a record has it once.
         """
-        runs = {}
-        for seed in sorted({row[3] for row in rows}):
-            config = {name: [card, data, v] for name, card, data, s, v in rows if s == seed}
-            runs["", seed] = self._job(noted, title, seed, [], config).run()
-        return runs
+        records: dict[int, list[dict]] = {}
+        for name, card, data, seed, value in rows:
+            own = records.setdefault(seed, [])
+            if all(name in record for record in own):
+                own.append({})
+            free = next(record for record in own if name not in record)
+            free[name] = [card, data, value]
+        return {
+            (str(number or ""), seed): self._job(noted, title, seed, [], record).run()
+            for seed in sorted(records)
+            for number, record in enumerate(records[seed])
+        }
 
     def latency(
         self,
