@@ -171,11 +171,12 @@ class Study:
                 own.append({})
             free = next(record for record in own if name not in record)
             free[name] = [card, data, value]
-        return {
-            (str(number or ""), seed): self._job(noted, title, seed, [], record).run()
-            for seed in sorted(records)
-            for number, record in enumerate(records[seed])
-        }
+        runs = {}
+        for seed in sorted(records):
+            for number, record in enumerate(records[seed], 1):
+                name = title if number == 1 else f"{title} {number}"
+                runs[name, seed] = self._job(noted, name, seed, [], record).run()
+        return runs
 
     def latency(
         self,

@@ -141,6 +141,16 @@ def test_notes_are_records_of_their_seed(study, tmp_path):
     assert found[1][0]["value"] == 2.5
 
 
+def test_a_quantity_by_two_protocols_is_noted_twice(study, tmp_path):
+    rows = [("mpjpe/a", "cmu-p1", "cmu", 0, 2.5), ("mpjpe/a", "cmu-p2", "cmu", 0, 1.5)]
+    assert sorted(measured(study.note("noted", [*rows, ("x/a", "", "", 0, 1)]))["value"]) == [
+        1,
+        1.5,
+        2.5,
+    ]
+    assert sorted(len(record["quantities"]) for record in records(tmp_path)) == [1, 2]
+
+
 def test_latencies_are_of_networks_with_parameters_and_once_a_seed(study):
     rows = measured(study.latency(NETWORKS, (64, 4), rounds=5))
     assert sorted(zip(rows["network"], rows["seed"], strict=True)) == [
