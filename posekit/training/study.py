@@ -173,8 +173,8 @@ class Study:
             free[name] = [card, data, value]
         runs = {}
         for seed in sorted(records):
-            for number, record in enumerate(records[seed], 1):
-                name = title if number == 1 else f"{title} {number}"
+            for number, record in enumerate(records[seed]):
+                name = f"{title}, {next(iter(record.values()))[0]}" if number else title
                 runs[name, seed] = self._job(noted, name, seed, [], record).run()
         return runs
 
