@@ -205,13 +205,14 @@ def test_planted_feet_stay_within_three_centimetres():
 
 
 def test_more_actors_are_people_of_their_own():
-    """Statures within 3.5 standard deviations of ANSUR II's means, bones and styles all different."""
+    """Statures within 3 (of more people: 3.5) standard deviations of ANSUR II's means, bones and styles all different."""
     assert (len(anatomy.OTHERS), len(anatomy.MORE)) == (20, 40)
     assert len({*anatomy.EVERYBODY}) == 67  # nobody is in two of the three
     bodies = [anatomy.body(name) for name in anatomy.OTHERS + anatomy.MORE]
     women, men = ([body.stature for body in bodies[k::2]] for k in (0, 1))
-    assert all(abs(each - 1629) < 3.5 * 64 for each in women)
-    assert all(abs(each - 1756) < 3.5 * 69 for each in men)
+    for bound, some in ((3, slice(10)), (3.5, slice(None))):  # S12 to S31, and all sixty
+        assert all(abs(each - 1629) < bound * 64 for each in women[some])
+        assert all(abs(each - 1756) < bound * 69 for each in men[some])
     assert np.mean(men) > np.mean(women) + 60
     assert len({round(body.leg, 3) for body in bodies}) == 60
     one, other = take("S12", "Walking"), take("S31", "Walking")
