@@ -138,6 +138,16 @@ _OTHERS = replace(
     "relative to the pelvis; mean of each action, then mean of the actions.",
     source="posekit, 2026: the rule of h36m-martinez-p1 on the studio's actors S12 to S31",
 )
+_MOON_ON_OTHERS = replace(
+    _MOON,
+    name="studio-others-moon-p2",
+    rule="Every person, camera and frame that is there: mean distance of 17 joints from the truth, "
+    "relative to the pelvis; mean of all samples.",
+    source="posekit, 2026: the rule of h36m-moon-p2 on the studio's actors S12 to S31",
+    subjects=(),
+    every=1,
+    same_as="h36m-moon-p2",
+)
 
 AREA = "As {}, with the mean over the thresholds 0, 5, ..., 150 mm (a perfect result is 96.77 %)."
 
@@ -199,5 +209,6 @@ PROTOCOLS = {
         replace(_aligned(_CMU, "cmu-p2", "all 17 joints"), same_as="h36m-martinez-p2"),
         _OTHERS,
         replace(_aligned(_OTHERS, "studio-others-p2", "all 17 joints"), same_as="h36m-martinez-p2"),
+        _MOON_ON_OTHERS,
     )
 }

@@ -124,25 +124,24 @@ class DataSets:
             pictures = StudioPictures(subjects, **about, **generated)
         return self.read(pictures, label, step=step)
 
-    def more_actors(self, people: int, **how: int) -> Album | None:
-        """Pictures of the first `people` of the studio's actors S32 to S71, to train on.
+    def of_no_split(self, setting: Mapping) -> tuple[Album | None, Album | None]:
+        """Pictures of the studio's actors whom no paper has: to train on, and to test on.
 
-        Beside a paper's four or five. None for nobody, and where Human3.6M is there. `how`: size,
-        every and step, as of `actors`.
+        By the settings side and every: the first of S32 to S71, beside a paper's four or five, by
+        more actors and more step; and the first of S12 to S31, whom no network is trained on, by
+        others and others step. None for nobody, and where Human3.6M is there.
         """
-        return self._of_no_split("studio-more", MORE[:people], **how)
-
-    def other_actors(self, people: int, **how: int) -> Album | None:
-        """Pictures of the first of S12 to S31, whom no network is trained on; else as `more_actors`."""
-        return self._of_no_split("studio-others", OTHERS[:people], **how)
-
-    def _of_no_split(
-        self, name: str, people: Sequence[str], *, size: int, every: int, step: int = 1
-    ) -> Album | None:
-        if not people or "human36m" in self:
-            return None
-        pictures = StudioPictures(people, size=size, every=every)
-        return replace(self.read(pictures, name, step=step), name=name)
+        people = {"more": MORE[: setting["more actors"]], "others": OTHERS[: setting["others"]]}
+        albums = []
+        for kind, subjects in people.items():
+            album = None
+            if subjects and "human36m" not in self:
+                name = f"studio-{kind}"
+                pictures = StudioPictures(subjects, size=setting["side"], every=setting["every"])
+                album = self.read(pictures, name, step=setting[f"{kind} step"])
+                album = replace(album, name=name)
+            albums.append(album)
+        return tuple(albums)
 
     def people(
         self, split: str, count: int, *, size: int | Sequence[int], rule: str = "kim"

@@ -16,7 +16,7 @@ import torch
 
 from posekit import figures
 from posekit.claims import audit, contrasts, ledger
-from posekit.claims.measurements import load_records
+from posekit.claims.measurements import SAME, load_records
 from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
 from posekit.claims.paper_tables import paper_tables
 from posekit.claims.table_html import PaperTable
@@ -324,13 +324,16 @@ class Study:
     def _mean(self) -> str:
         return self._seeds if self.seeds == 1 else f"mean of {self._seeds}"
 
-    def contrasts(self, runs: Runs | pd.DataFrame, **only: str) -> pd.DataFrame:
+    def contrasts(self, runs: Runs | pd.DataFrame, *, data: str = "", **only: str) -> pd.DataFrame:
         """What each change that the paper tries is worth: paired differences with intervals.
 
         Errors and columns as `claims.contrasts.differences`; `only` chooses among the contrasts
-        by metric, slice or card. ValueError for a measure that was taken on several data sets.
+        by metric, slice or card, `data` a data set of other people, tested by the same rules.
+        ValueError for a measure that was taken on several data sets.
         """
         values = runs if isinstance(runs, pd.DataFrame) else measured(runs)
+        if data:
+            values = values[values["data"] == data].replace({"card": SAME})
         tried = contrasts.load_contrasts(self.slug)
         chosen = [c for c in tried if all(getattr(c, key) == only[key] for key in only)]
         measures = {contrast.measure for contrast in chosen}

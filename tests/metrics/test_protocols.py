@@ -274,6 +274,7 @@ def test_no_two_protocols_of_human36m_but_those_said_to_be_equal_give_the_same_n
             "h36m-moon-p2",
             "cmu-p1",
             "studio-others-p1",
+            "studio-others-moon-p2",
             "3dhp-spin",
         },
         {"h36m-martinez-p2", "cmu-p2", "studio-others-p2", "3dhp-spin-pa"},

@@ -41,6 +41,15 @@ def test_without_folders_everything_is_generated():
     assert HERE.body().name.startswith("body-")
 
 
+def test_people_of_no_split_are_there_where_a_size_wants_them_and_human36m_is_not(tmp_path):
+    setting = {"side": 32, "every": 300, "more actors": 2, "more step": 120}
+    setting |= {"others": 0, "others step": 1}
+    more, others = HERE.of_no_split(setting)
+    assert (more.name, {*more.frames["subject"]}) == ("studio-more", {"S32", "S33"})
+    assert others is None
+    assert DataSets({"human36m": tmp_path}).of_no_split(setting) == (None, None)
+
+
 def test_generated_occluders_depend_on_the_seed():
     shapes = [HERE.occluders(seed)[0].tobytes() for seed in (0, 0, 1)]
     assert shapes[0] == shapes[1] != shapes[2] and len(HERE.occluders(0)) == 50

@@ -251,6 +251,19 @@ def test_one_protocol_on_two_data_sets_makes_two_columns(study):
         Study("choi2021").contrasts(from_rows(rows))
 
 
+def test_changes_on_other_people_are_found_by_the_rule_that_they_share():
+    errors = {"studio": ("h36m-moon-p2", 90.0), "studio-others": ("studio-others-moon-p2", 84.0)}
+    rows = [
+        (f"mpjpe/{network}", card, data, error)
+        for data, (card, large) in errors.items()
+        for network, error in (("large", large), ("small", 92.0))
+    ]
+    study, values = Study("choi2021"), from_rows(rows)
+    for data, (_, large) in errors.items():
+        changes = study.contrasts(values, data=data)
+        assert changes["mean"].to_dict() == {"large for small, protocol 2": large - 92.0}
+
+
 def test_verdicts_are_counted_from_the_records(study):
     counts = study.verdicts().frame["claims"]
     assert counts.sum() == len(study.paper.claims) and (counts > 0).all()

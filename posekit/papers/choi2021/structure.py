@@ -6,6 +6,7 @@ part of it.
 
 from dataclasses import replace
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -49,6 +50,24 @@ SPLITS = {
 """Human3.6M: the rule of each of the paper's protocols, and the subjects that train for it."""
 
 PARTS = ("first", "second", "third")
+
+
+def splits() -> pd.DataFrame:
+    """`SPLITS` as a table."""
+    rows = {
+        name: (" ".join(taught), " ".join(own.subjects), f"every {own.every}th", own.alignment)
+        for name, (own, taught) in SPLITS.items()
+    }
+    columns = ["trained on", "tested on", "frames", "alignment"]
+    return pd.DataFrame.from_dict(rows, "index", columns=columns)
+
+
+def sizes(counts: Counts) -> pd.DataFrame:
+    """Parameters, and operations where they are counted, of the networks in `structure`."""
+    names = [name.removeprefix("params/") for name in counts if name.startswith("params/")]
+    operations = [counts.get(f"macs/{name}", float("nan")) / 1e9 for name in names]
+    columns = {"parameters": [counts[f"params/{name}"] for name in names]}
+    return pd.DataFrame(columns | {"operations, G": operations}, names)
 
 
 def structure() -> Counts:
