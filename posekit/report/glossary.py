@@ -52,7 +52,7 @@ GLOSSARY = {
     "recovered": "not in the text of the paper at hand, which may have lost rows of a table, but "
     "in another document or in published code, which is named",
     "seed": "one training from one random start; n counts them",
-    "size": "how much of an experiment was run: `smoke` (seconds, never counts), `small` (minutes "
+    "size": "how much of an experiment was run: `smoke` (a minute, never counts), `small` (minutes "
     "on a laptop, with narrower networks and fewer poses or pictures), `medium` (a night on two "
     "cores), `large` (the paper's networks and picture sizes, on a GPU), `paper` (the published "
     "recipe on the published data)",
@@ -68,7 +68,7 @@ STUDIO = (
     "Studio numbers are numbers on generated data, not on a paper's, and must not be put beside "
     "printed ones: 30 mm, or 90 %, on the studio is not that on a paper's data. They compare "
     "models with each other: they can support or contradict an order that a paper claims, and no "
-    "printed value is judged by them. Their intervals cover the random start of training alone, on "
-    "the studio's test people: one or two actors, as a paper splits Human3.6M, or strangers in "
-    "poses of their own; other people could give another order."
+    "printed value is judged by them. Their intervals are over seeds, on the studio's test people: one "
+    "or two actors, as a paper splits Human3.6M, or strangers in poses of their own; other people "
+    "could give another order. Where the actors S12 to S31 are tested, too, a second interval is over people."
 )

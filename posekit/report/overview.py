@@ -100,7 +100,7 @@ def _overview(pages: list[Page], others: Iterable[str]) -> str:
         "## Verdicts",
         _tally("Word", MEANING, pages, lambda claim: [claim.verdict]),
         "## Evidence",
-        "How near to the paper's own experiment a verdict comes. It stands beside every verdict.",
+        "How near to the paper's own experiment a verdict comes. It stands beside every verdict that rests on something measured, counted or checked.",
         _tally("Level", EVIDENCE, pages, lambda claim: claim.evidence, own=True),
         "## Other words",
         "\n".join(f"- **{word}**: {meaning}" for word, meaning in GLOSSARY.items()),
@@ -129,7 +129,7 @@ def headline(pages: list[Page]) -> str:
         f"printed digits, and {score.equal} of {score.recovered} that only published code or other "
         f"documents have are equal; "
         f"of {score.orders} claimed orders {score.as_claimed + score.otherwise} are decided, "
-        f"{score.as_claimed} of them as claimed and {score.in_accuracy or 'none'} about errors or losses; "
+        f"{score.as_claimed} of them as claimed; of those decided {score.in_accuracy or 'none'} are about errors or losses; "
         f"{score.errors} mistakes were found in the papers, "
         f"{score.grave} of which change a conclusion."
     )

@@ -16,7 +16,12 @@ from posekit.claims.paper import Claim, split
 from posekit.claims.statistics import FEWEST
 from posekit.claims.table_html import MARKS
 from posekit.claims.verdict import WORDS
-from posekit.report.comparisons import changes_in_short, choice_section, contrast_section
+from posekit.report.comparisons import (
+    changes_in_short,
+    choice_section,
+    contrast_section,
+    photograph_section,
+)
 from posekit.report.deployment_table import way_tables
 from posekit.report.glossary import STUDIO
 from posekit.report.markdown import Markdown, counted, escape, folded, link, table
@@ -96,7 +101,8 @@ def _headline(page: Page) -> Iterator[str]:
             part, finding = judged.claim.parts[0], judged.parts[0]
             entry = next(iter(part.printed.values()))
             rule = link(part.card, f"protocols.md#{part.card}")
-            number = f"{entry.text} {entry.unit} ({entry.where}; {rule})"
+            place = entry.where if "Table" in entry.where else f"section {entry.where}"
+            number = f"{entry.text} {entry.unit} ({place}; {rule})"
             untested = judged.verdict not in (*HOLDS, *FAILS, *OPEN)
             word = "neither reproduced nor contradicted" if untested else judged.verdict
             word = f"**{word}**{f': {judged.verdict}' * untested}"
@@ -173,6 +179,7 @@ def _comparisons(page: Page) -> Iterator[str]:
         yield f"### {title}"
         yield f"{text} Rows called printed are the paper's, of its own machines."
         yield table(frame)
+    yield from photograph_section(page.records)
 
 
 def _errata(page: Page) -> Iterator[str]:
