@@ -108,7 +108,7 @@ def count_finding(verdict: str, case: Case, sample: Sample) -> Finding:
     finding = Finding(verdict, measured=" / ".join(dict.fromkeys(map(short, values))))
     if verdict not in HOLDS or not isinstance(part.right, Number):
         left, right = short(sample.left[0].value), short(sample.right[0].value)
-        finding.note(f"counted {left} {part.relation} {right}")
+        finding.note(f"counted {left}, claimed {part.relation} {right}")
     return finding
 
 
