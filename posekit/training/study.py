@@ -166,11 +166,12 @@ class Study:
         """
         records: dict[int, list[dict]] = {}
         for name, card, data, seed, value in rows:
-            own = records.setdefault(seed, [])
+            own, measured_on = records.setdefault(seed, []), [card, data, value]
+            if any(record.get(name) == measured_on for record in own):
+                continue  # said before
             if all(name in record for record in own):
                 own.append({})
-            free = next(record for record in own if name not in record)
-            free[name] = [card, data, value]
+            next(record for record in own if name not in record)[name] = measured_on
         runs = {}
         for seed in sorted(records):
             for number, record in enumerate(records[seed]):

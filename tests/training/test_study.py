@@ -143,6 +143,7 @@ def test_notes_are_records_of_their_seed(study, tmp_path):
 
 def test_a_quantity_by_two_protocols_is_noted_twice(study, tmp_path):
     rows = [("mpjpe/a", "cmu-p1", "cmu", 0, 2.5), ("mpjpe/a", "cmu-p2", "cmu", 0, 1.5)]
+    rows.append(rows[0])  # and what is said again, once
     assert sorted(measured(study.note("noted", [*rows, ("x/a", "", "", 0, 1)]))["value"]) == [
         1,
         1.5,
