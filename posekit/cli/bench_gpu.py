@@ -7,7 +7,6 @@ trainings of size `large` go as far as they come. All of it is written to one fi
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from posekit.training.losses import heatmap_loss
 from posekit.training.runs import provenance
 
 COPY, PLAIN = 0.6, 3.0  # soft-argmax: share of the copy bandwidth, and speed beside its definition
+GRACE = 20  # seconds that trainings have to stop in, once their time is up
 SMALL = {
     "batches": (1,),
     "joints": 1,
@@ -196,18 +196,14 @@ def kim(size: str, seconds: float, device: str) -> list[dict]:
     """The trainings of Kim's notebook that are finished after so many seconds."""
     with tempfile.TemporaryDirectory(prefix="posekit-") as name:
         words = ["reproduce", "kim", "--size", size, "--seeds", "1"]
-        words += ["--out", f"{name}/out", "--device", device]
+        words += ["--out", f"{name}/out", "--device", device, "--hours", f"{seconds / 3600:.6f}"]
         start = [sys.executable, "-c", "from posekit.cli import main; main()"]
         here = os.environ | {"POSEKIT_CACHE": f"{name}/cache"}
         run = subprocess.Popen([*start, *words], env=here, stdout=subprocess.DEVNULL)
         try:
-            run.wait(seconds)
+            run.wait(seconds + GRACE)
         except subprocess.TimeoutExpired:
-            run.send_signal(signal.SIGINT)
-            try:
-                run.wait(20)
-            except subprocess.TimeoutExpired:
-                run.kill()
+            run.kill()
         return list(trainings(Path(name) / "out" / "runs"))
 
 

@@ -189,8 +189,13 @@ def test_an_interrupt_does_not_wait_for_what_is_being_trained(tmp_path):
     config = {"config": {"begun": str(begun)}}
     jobs = {seed: runs.job(endless, seed=seed, **JOB | config) for seed in range(3)}
     threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        runs.run_all(jobs, workers=2)
+    # where tests run in the background of a shell, SIGINT is ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            runs.run_all(jobs, workers=2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert {path.name for path in begun.iterdir()} == {"0", "1"}
 
 
