@@ -30,7 +30,7 @@ _FIELDS = {"id": str, "paper": str, "job": str, "size": str, "seed": int, "confi
 _COLUMNS = ["record", "job", "size", "seed", "start", "trained_on"]
 _COLUMNS += ["metric", "network", "slice", "card", "data", "value"]
 SUBJECT = re.compile(r"T?S\d+|\d\d")  # people of Human3.6M, MPI-INF-3DHP, the studio; of CMU
-SAME = {name: rule.same_as for name, rule in PROTOCOLS.items() if rule.same_as}
+SAME_RULE = {name: rule.same_as for name, rule in PROTOCOLS.items() if rule.same_as}
 """Protocols whose rule is another's, on other people, and that one's name."""
 _RUN = re.compile(r"[0-9a-f]{16}")  # the id of a run: weights that one network alone begins with
 
@@ -167,7 +167,7 @@ def values_by_data(records: Iterable[Record]) -> dict[tuple[str, str], pd.DataFr
     """
     table = value_table(records)
     tables = dict(
-        iter(table[table["card"] != ""].replace({"card": SAME}).groupby(["data", "size"]))
+        iter(table[table["card"] != ""].replace({"card": SAME_RULE}).groupby(["data", "size"]))
     )
     rank = {
         (data, size): (values["seed"].nunique() >= FEWEST, SIZES.index(size))
@@ -246,7 +246,7 @@ class Measurements:
         self.values: dict[tuple[str, str, str, str], Seeds] = defaultdict(dict)
         for record in self.records:
             for key, value in record.values.items():
-                if same := SAME.get(key[1]):  # the same rule on other people is evidence, too
+                if same := SAME_RULE.get(key[1]):  # the same rule on other people is evidence, too
                     self.values[key[0], same, key[2], record.size][record.trial] = value, record
                 known = self.values[*key, record.size].setdefault(record.trial, (value, record))
                 if known[0] != value:

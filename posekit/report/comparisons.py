@@ -6,9 +6,9 @@ import pandas as pd
 
 from posekit.claims.contrasts import Contrast
 from posekit.claims.learning import percent
-from posekit.claims.measurements import Record, value_table, values_by_data
+from posekit.claims.measurements import Record, values_by_data
 from posekit.claims.numbers import number
-from posekit.claims.paper import WITH_SMOKE, split
+from posekit.claims.paper import split
 from posekit.claims.paper_tables import mean_text
 from posekit.claims.selection import Question, choose, counted
 from posekit.metrics.photographs import PHOTOGRAPH_PROTOCOLS
@@ -51,23 +51,25 @@ PHOTOGRAPHS = (
 
 
 def photograph_section(records: Sequence[Record]) -> Iterator[str]:
-    """The errors of the largest size's networks on real photographs, where they were tested there."""
-    values = value_table(records)
-    values = values[values["card"].isin(PHOTOGRAPH_PROTOCOLS) & (values["slice"] == "")]
-    if values.empty:
+    """The errors of networks on real photographs, where they were tested there; of each data set the
+    size that `values_by_data` takes."""
+    found = {
+        key: values[values["card"].isin(PHOTOGRAPH_PROTOCOLS) & (values["slice"] == "")]
+        for key, values in values_by_data(records).items()
+    }
+    found = {key: values for key, values in found.items() if len(values)}
+    if not found:
         return
-    size = max(values["size"], key=WITH_SMOKE.index)
-    values = values[values["size"] == size]
+    sizes = dict.fromkeys(f"`{size}`" for _, size in found)
+    values = pd.concat(found.values())
     yield "## Real photographs"
-    yield PHOTOGRAPHS.format(f"`{size}`", values["seed"].nunique())
-    cells = values.groupby(["network", "card"], sort=False)["value"].agg(list).map(mean_text)
-    cells = cells.sort_index(
-        key=lambda names: names == "mean-pose", level="network", sort_remaining=False
-    )
-    shown = cells.unstack(sort=False).reindex(
-        columns=[n for n in PHOTOGRAPH_PROTOCOLS if n in {*values["card"]}]
-    )
-    yield table(shown.fillna("").rename(columns=">{}".format).rename_axis("Network").reset_index())
+    yield PHOTOGRAPHS.format(" and ".join(sizes), values["seed"].nunique())
+    of_seeds = values.groupby(["network", "card"], sort=False)["value"].agg(list)
+    shown = of_seeds.map(mean_text).unstack(sort=False)
+    rows = sorted(shown.index, key="mean-pose".__eq__)  # it comes last
+    columns = [name for name in PHOTOGRAPH_PROTOCOLS if name in shown]
+    shown = shown.loc[rows, columns].fillna("")
+    yield table(shown.rename(columns=">{}".format).rename_axis("Network").reset_index())
 
 
 def contrast_section(page: Page) -> Iterator[str]:

@@ -4,6 +4,7 @@ Markdown for code hosts. Everything is derived from the judged claims, the audit
 the paper claims and how it was checked is said in papers/<slug>/about.csv.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -29,6 +30,7 @@ from posekit.report.page import FAILS, OPEN, Page, anchor, linked
 from posekit.report.records import cost, cost_table, is_generated, made_before, run_links, settings
 from posekit.report.sentences import bullet, measured_cell, printed_cell
 
+SECTION = re.compile(r"[A-Z\d.]+")  # 4.4, II.A.1; not Table 3, abstract
 NAMED = 12  # claims that were not tested, listed one by one
 LINKED = 3  # run records that a row of the claims table links to
 LEGEND = "; ".join(f"`{mark}` {meaning}" for mark, meaning in MARKS.items())
@@ -48,6 +50,7 @@ def paper_page(page: Page) -> str:
         *_reproducibility(page),
         *_tables(page),
         *_comparisons(page),
+        *photograph_section(page.records),
         *_errata(page),
     ]
     parts += [*_figures(page), *_checks(page), *_claims(page), *_more(page)]
@@ -101,7 +104,7 @@ def _headline(page: Page) -> Iterator[str]:
             part, finding = judged.claim.parts[0], judged.parts[0]
             entry = next(iter(part.printed.values()))
             rule = link(part.card, f"protocols.md#{part.card}")
-            place = entry.where if "Table" in entry.where else f"section {entry.where}"
+            place = f"section {entry.where}" if SECTION.fullmatch(entry.where) else entry.where
             number = f"{entry.text} {entry.unit} ({place}; {rule})"
             untested = judged.verdict not in (*HOLDS, *FAILS, *OPEN)
             word = "neither reproduced nor contradicted" if untested else judged.verdict
@@ -179,7 +182,6 @@ def _comparisons(page: Page) -> Iterator[str]:
         yield f"### {title}"
         yield f"{text} Rows called printed are the paper's, of its own machines."
         yield table(frame)
-    yield from photograph_section(page.records)
 
 
 def _errata(page: Page) -> Iterator[str]:

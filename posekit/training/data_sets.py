@@ -134,13 +134,12 @@ class DataSets:
         people = {"more": MORE[: setting["more actors"]], "others": OTHERS[: setting["others"]]}
         albums = []
         for kind, subjects in people.items():
-            album = None
-            if subjects and "human36m" not in self:
-                name = f"studio-{kind}"
-                pictures = StudioPictures(subjects, size=setting["side"], every=setting["every"])
-                album = self.read(pictures, name, step=setting[f"{kind} step"])
-                album = replace(album, name=name)
-            albums.append(album)
+            if not subjects or "human36m" in self:
+                albums.append(None)
+                continue
+            pictures = StudioPictures(subjects, size=setting["side"], every=setting["every"])
+            album = self.read(pictures, f"studio-{kind}", step=setting[f"{kind} step"])
+            albums.append(replace(album, name=f"studio-{kind}"))
         return tuple(albums)
 
     def people(

@@ -16,7 +16,7 @@ import torch
 
 from posekit import figures
 from posekit.claims import audit, contrasts, ledger
-from posekit.claims.measurements import SAME, load_records
+from posekit.claims.measurements import SAME_RULE, load_records
 from posekit.claims.paper import Claim, Paper, load_metrics, load_paper
 from posekit.claims.paper_tables import paper_tables
 from posekit.claims.table_html import PaperTable
@@ -165,13 +165,12 @@ class Study:
         by several protocols or on several data sets: a record has it once.
         """
         records: dict[int, list[dict]] = {}
-        for name, card, data, seed, value in rows:
-            own, measured_on = records.setdefault(seed, []), [card, data, value]
-            if any(record.get(name) == measured_on for record in own):
-                continue  # said before
+        for name, card, data, seed, value in dict.fromkeys(rows):
+            own = records.setdefault(seed, [])
             if all(name in record for record in own):
                 own.append({})
-            next(record for record in own if name not in record)[name] = measured_on
+            free = next(record for record in own if name not in record)
+            free[name] = [card, data, value]
         runs = {}
         for seed in sorted(records):
             for number, record in enumerate(records[seed]):
@@ -334,7 +333,7 @@ class Study:
         """
         values = runs if isinstance(runs, pd.DataFrame) else measured(runs)
         if data:
-            values = values[values["data"] == data].replace({"card": SAME})
+            values = values[values["data"] == data].replace({"card": SAME_RULE})
         tried = contrasts.load_contrasts(self.slug)
         chosen = [c for c in tried if all(getattr(c, key) == only[key] for key in only)]
         measures = {contrast.measure for contrast in chosen}
