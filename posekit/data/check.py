@@ -88,8 +88,8 @@ def check_cmu(folder: Path) -> Iterator[Row]:
         return
     for performer, file in performers.items():
         try:
-            skeleton = cmu.read_skeleton(file)
-            files = cmu.motion_files(file)
+            read = cmu.reader(file)
+            files = cmu.motion_files(performer, file)
         except (FileNotFoundError, ValueError) as error:
             state = "missing" if isinstance(error, OSError) else "damaged"
             yield Row(f"performer {performer}", state, str(error))
@@ -97,7 +97,7 @@ def check_cmu(folder: Path) -> Iterator[Row]:
         lengths = []
         for file in files:
             try:
-                lengths.append(len(cmu.read_joints(file, skeleton)))
+                lengths.append(len(read(file)[0]))
             except ValueError as error:
                 yield Row(f"motion {file.stem}", "damaged", str(error))
         detail = f"{len(lengths)} motions, {sum(lengths):,} frames"

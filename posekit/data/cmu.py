@@ -7,12 +7,13 @@ R (length * direction) from its parent's end, as the Acclaim format says. Angles
 in the order that `axis` names. Of what else the files may say, other units, and a root that starts
 turned or away from the origin, are refused by name: the database has none.
 
-The database is free for all uses. Get `allasfamc.zip` from mocap.cs.cmu.edu.
+The database is free for all uses. Get `allasfamc.zip` from mocap.cs.cmu.edu. Motions as BVH are read,
+too (posekit.data.cmu_bvh), of performers whose .asf is not there.
 """
 
 import glob
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import torch
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from posekit.data import cmu_bvh
 from posekit.data.formats.text import read_text
 from posekit.data.poses import Motion
 from posekit.geometry.skeleton import H36M17
@@ -63,27 +65,47 @@ Skeleton = dict[str, Bone]  # by name, parents before their children; the first 
 
 
 def skeletons(folder: Path | str) -> dict[str, Path]:
-    """The .asf files of the performers (01, 02, ...) in `folder` or up to three folders below.
+    """What says how each performer (01, 02, ...) in `folder` is built, up to three folders below.
 
-    Raises FileNotFoundError when there is none, ValueError when one lies there twice.
+    Their .asf file or, where there is none, the first of their motions as .bvh. Raises
+    FileNotFoundError when there is neither, ValueError when one lies there twice.
     """
     files: dict[str, Path] = {}
     # The official archive unpacks to all_asfamc/subjects/01/01.asf.
-    for depth in ("*.asf", "*/*.asf", "*/*/*.asf", "*/*/*/*.asf"):
-        for file in sorted(Path(folder).glob(depth)):
-            if file.stem in files:
-                raise ValueError(f"performer {file.stem} twice: {files[file.stem]} and {file}")
-            files[file.stem] = file
+    for suffix in (".asf", ".bvh"):
+        seen: dict[str, Path] = {}
+        for depth in ("*", "*/*", "*/*/*", "*/*/*/*"):
+            for file in sorted(Path(folder).glob(depth + suffix)):
+                if (name := file.stem) in seen:
+                    what = "performer" if suffix == ".asf" else "motion"
+                    raise ValueError(f"{what} {name} twice: {seen[name]} and {file}")
+                seen[name] = file
+        for name, file in sorted(seen.items()):
+            performer = name if suffix == ".asf" else name.rpartition("_")[0]
+            if performer:
+                files.setdefault(performer, file)
     if not files:
         raise FileNotFoundError(f"{folder}: no skeletons (.asf) here; {SOURCE}")
     return dict(sorted(files.items()))
 
 
-def motion_files(skeleton: Path) -> list[Path]:
-    """The .amc files beside a performer's .asf file; FileNotFoundError when there is none."""
-    if not (files := sorted(skeleton.parent.glob(f"{glob.escape(skeleton.stem)}_*.amc"))):
-        raise FileNotFoundError(f"{skeleton.parent}: no motions {skeleton.stem}_*.amc; {SOURCE}")
+def motion_files(performer: str, skeleton: Path) -> list[Path]:
+    """The .amc files beside a performer's .asf, or all .bvh; FileNotFoundError without one."""
+    suffix = ".bvh" if skeleton.suffix == ".bvh" else ".amc"
+    if not (files := sorted(skeleton.parent.glob(f"{glob.escape(performer)}_*{suffix}"))):
+        raise FileNotFoundError(f"{skeleton.parent}: no motions {performer}_*.amc; {SOURCE}")
     return files
+
+
+def reader(skeleton: Path) -> Callable[[Path], tuple[Float[np.ndarray, "T 17 3"], float]]:
+    """What reads a performer's motions: joints in world mm, z up, and frames a second.
+
+    ValueError as `read_skeleton`.
+    """
+    if skeleton.suffix == ".bvh":
+        return lambda file: cmu_bvh.read_joints(file, UNIT, MOST)
+    bones = read_skeleton(skeleton)
+    return lambda file: (read_joints(file, bones), RECORDED)
 
 
 def load(
@@ -96,18 +118,19 @@ def load(
     """Every motion of the performers (all of them by default), as Human3.6M's 17 joints.
 
     A motion's subject is its performer ("01"), its action the file's name ("01_06"), its take 1.
-    Positions are interpolated linearly from 120 to `rate` frames a second, starting with the first
-    frame. Acclaim's root lies some 110 mm above the hips; `hips` puts the pelvis between them,
+    Positions are interpolated linearly to `rate` frames a second, starting with the first frame. Acclaim's root lies some 110 mm above the hips; `hips` puts the pelvis between them,
     where Human3.6M has it. Errors name the file: FileNotFoundError when there is nothing,
-    ValueError when a file is cut off, is not Acclaim's, or holds what is not a number.
+    ValueError when a file is cut off, is not CMU's, or holds what is not a number;
+    ModuleNotFoundError for .bvh without pybvh.
     """
     motions, files = [], skeletons(folder)
     for performer in files if performers is None else performers:
         if performer not in files:
             raise ValueError(f"{folder}: no performer {performer!r}; there are {list(files)}")
-        bones = read_skeleton(files[performer])
-        for file in motion_files(files[performer]):
-            joints = _resample(read_joints(file, bones), rate)
+        read = reader(files[performer])
+        for file in motion_files(performer, files[performer]):
+            joints, recorded = read(file)
+            joints = _resample(_begun(joints), recorded, rate)
             if hips:
                 joints[:, PELVIS] = joints[:, HIPS].mean(axis=1)
             points = torch.from_numpy(joints.astype(np.float32))
@@ -255,8 +278,16 @@ def _turn(degrees: Float[np.ndarray, "T 3"], order: str) -> Float[np.ndarray, "T
     return Rotation.from_euler(order.lower(), angles, degrees=True).as_matrix()
 
 
-def _resample(joints: Float[np.ndarray, "T 17 3"], rate: float) -> Float[np.ndarray, "U 17 3"]:
-    step = RECORDED / rate
+def _begun(joints: Float[np.ndarray, "T 17 3"]) -> Float[np.ndarray, "U 17 3"]:
+    """Without the frames before a recording: 07_12 and 09_10 begin at rest, at the origin."""
+    begun = joints[:, PELVIS].any(axis=1)
+    return joints[begun.argmax() :]
+
+
+def _resample(
+    joints: Float[np.ndarray, "T 17 3"], recorded: float, rate: float
+) -> Float[np.ndarray, "U 17 3"]:
+    step = recorded / rate
     times = np.arange(int((len(joints) - 1) / step + 1e-9) + 1) * step
     before = np.minimum(times.astype(int), len(joints) - 1)
     after = np.minimum(before + 1, len(joints) - 1)

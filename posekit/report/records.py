@@ -63,7 +63,7 @@ def cost_table(records: list[Record]) -> pd.DataFrame:
     for job, group in sorted(jobs.items()):
         means = [_mean(record.costs.get(name) for record in group) for name in COSTS]
         devices = ", ".join(sorted({record.device for record in group}))
-        title = job[0].replace("taught by cmu", "trained on CMU, leave-one-performer-out")
+        title = job[0].replace("taught by cmu", "trained on CMU, cross-validated over performers")
         start = beginning(group[0], records)
         rows.append((title, *job[1:], start, str(len(group)), *means, devices, run_links(group)))
     head = ["Job", "Size", "Trained on", "Began with"]

@@ -8,7 +8,8 @@ import torch
 from posekit.data.poses import PoseSet
 from posekit.geometry.skeleton import H36M17
 from posekit.models.lifter import Cascade, Martinez, MeanPose
-from posekit.training.lifting import LeaveOneOut, Lifting, Transfer, lift, longer
+from posekit.training.folds import FOLDS, Folds
+from posekit.training.lifting import Lifting, Transfer, lift, longer
 from posekit.training.study import Study
 from posekit.training.tables import measured
 
@@ -104,21 +105,26 @@ def test_a_transfer_tests_the_same_weights_elsewhere():
     assert moved.record["config"]["start"] == runs["cascade", 0].record["id"]
 
 
-def test_leave_one_out_never_tests_on_training_poses(monkeypatch):
-    seen, original = [], LeaveOneOut.trained
+def test_folds_never_test_on_training_poses(monkeypatch):
+    seen, original = [], Folds.trained
 
     def spy(task, session, learn, part=""):
         seen.append(set(learn.frames["subject"]))
         return original(task, session, learn, part)
 
-    monkeypatch.setattr(LeaveOneOut, "trained", spy)
+    monkeypatch.setattr(Folds, "trained", spy)
     real = poses("cmu", ["01", "02", "03"], 2)
     one = {"x": {"network": "mean-pose"}}
-    runs = Study("tran2022").train(LeaveOneOut(NETWORKS), one, real, [(real, ["cmu-p1"])])
+    runs = Study("tran2022").train(Folds(NETWORKS), one, real, [(real, ["cmu-p1"])])
     assert seen == [{"02", "03"}, {"01", "03"}, {"01", "02"}]
     rows = measured(runs)
     assert set(rows["network"]) == {"x"} and {"", "01", "03"} <= set(rows["slice"])
     assert [data["name"] for data in runs["x", 0].record["tested_on"]] == ["cmu"]
+    seen.clear()
+    many = poses("cmu", people := [f"{number:02}" for number in range(1, 7)], 2)
+    Study("tran2022").train(Folds(NETWORKS), one, many, [(many, ["cmu-p1"])])
+    assert len(seen) == FOLDS == 4
+    assert [set(people) - learnt for learnt in seen] == [{"01", "05"}, {"02", "06"}, {"03"}, {"04"}]
 
 
 def test_a_stretched_schedule_shows_as_many_poses():
@@ -142,7 +148,7 @@ def test_all_runs_of_a_study_are_recorded_and_done_once(tmp_path):
     moved = transferred(study, runs)
     how = {"title": "cascade taught by cmu", "shape": SHAPE, "recipe": SHORT}
     on_cmu = {"cascade-on-cmu": {"network": "cascade"}}
-    taught = study.train(LeaveOneOut(NETWORKS), on_cmu, REAL, [(REAL, ["cmu-p1"])], **how)
+    taught = study.train(Folds(NETWORKS), on_cmu, REAL, [(REAL, ["cmu-p1"])], **how)
     losses = taught["cascade-on-cmu", 0].record["series"]
     assert {name: len(values) for name, values in losses.items()} == {"loss": 4, "loss1": 4}
     rows = measured(runs | moved | taught)
