@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
+ROOT = Path(__file__).resolve().parents[1]  # of the repository, where posekit is a clone
 UNTIL = "POSEKIT_UNTIL"  # environment variable: when to stop, in seconds since 1970
 
 
@@ -143,11 +143,13 @@ def plain_path(path: Path, ending: str = "") -> Iterator[str]:
         yield str(link)
 
 
-def pick_device(name: str = "") -> torch.device:
-    """The device of that name, or the best there is; a CPU gets its allocator tuned.
+def pick_device(name: str = ""):
+    """The torch.device of that name, or the best there is; a CPU gets its allocator tuned.
 
     Raises ValueError when the device asked for is not there.
     """
+    import torch  # here, for it takes a second, which `posekit --help` need not wait for
+
     if not name:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

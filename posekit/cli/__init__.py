@@ -11,11 +11,11 @@ import typer
 
 import posekit
 from posekit import system
+from posekit.claims.paper import WITH_SMOKE as SIZES
 from posekit.cli.data import app as data_app
 from posekit.cli.maintain import app as maintain_app
 from posekit.cli.networks import evaluate, predict, runs
-from posekit.training.runs import ROOT
-from posekit.training.settings import SIZES
+from posekit.system import ROOT
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(data_app, name="data")

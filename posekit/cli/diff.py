@@ -19,7 +19,7 @@ import pandas as pd
 from posekit.claims.measurements import Record, load_records, value_table
 from posekit.claims.numbers import number
 from posekit.claims.statistics import Estimate, t_interval
-from posekit.training.runs import ROOT
+from posekit.system import ROOT
 
 SAME = 1e-6  # relative; numbers without an interval that are nearer have not changed
 COSTLIER = 1.25  # times the cost of before, or a part of it, from which a cost has changed

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from posekit.training.runs import ROOT
+from posekit.system import ROOT
 
 app = typer.Typer(no_args_is_help=True, help="Make anew what posekit brings along.")
 

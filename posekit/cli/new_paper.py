@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from posekit.claims.paper import FOLDER
-from posekit.training.runs import ROOT
+from posekit.system import ROOT
 
 TEMPLATE = FOLDER / "_template"
 ELSEWHERE = {

@@ -23,8 +23,8 @@ from posekit.cli import RESULTS
 from posekit.data import folders, need_place
 from posekit.data.check import CHECKS
 from posekit.data.published import kinds as published_kinds
-from posekit.system import OutOfTime, pick_device, write_text
-from posekit.training.runs import ROOT, cache_folder
+from posekit.system import ROOT, OutOfTime, pick_device, write_text
+from posekit.training.runs import cache_folder
 from posekit.training.settings import SIZES
 
 NOTEBOOKS = ROOT / "notebooks"

@@ -14,10 +14,11 @@ below are from the run records.
 
 Lifters trained on the studio, tested on its own unseen actors and on motion capture of real people
 (CMU) filmed by the studio's cameras; beside them the mean studio pose and a lifter trained on CMU
-itself and tested on performers that it has not seen, by cross-validation. cmu-p1 and cmu-p2 are the rules h36m-martinez-p1 and
-h36m-martinez-p2 on CMU's people. The *ratio* is a lifter's error on CMU over that of one and the
-same lifter trained on CMU, evoskeleton-1x2-on-cmu: in the row of evoskeleton-1x2 only the data
-differ, in the others the network does as well. Mean ± half of the 95 % t interval over seeds.
+itself and tested on performers that it has not seen, by cross-validation. cmu-p1 and cmu-p2 are the
+rules h36m-martinez-p1 and h36m-martinez-p2 on CMU's people. The *ratio* is a lifter's error on CMU
+over that of one and the same lifter trained on CMU, evoskeleton-1x2-on-cmu: in the row of
+evoskeleton-1x2 only the data differ, in the others the network does as well. Mean ± half of the
+95 % t interval over seeds.
 
 Read both: what is lost between the studio and real people is the step from the column *Studio* to
 the columns *CMU*. A ratio near 1 says that the few real performers at hand teach no more about the

@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
+from posekit import system
 from posekit.claims.measurements import record_digest
 from posekit.metrics.protocol import Row
 from posekit.system import OutOfTime, check_folder, file_digest, progress, time_is_up, write_text
@@ -38,7 +39,6 @@ from posekit.training.processes import gpus_for, one_thread, processes, start_wo
 Key = TypeVar("Key")
 WEIGHTS = "network.pt"  # how the names of files with a run's weights end
 HEAD = 1024  # bytes of a record in which its paper, job and size are
-ROOT = Path(__file__).resolve().parents[2]
 SET_CACHE = "set POSEKIT_CACHE to a folder that you may write in"
 
 
@@ -369,7 +369,7 @@ def _cost(measured: Measured, started: float) -> dict:
 def provenance(device: str) -> dict:
     def git(*words: str) -> str:
         try:
-            command = ["git", "-C", str(ROOT), *words]
+            command = ["git", "-C", str(system.ROOT), *words]
             return subprocess.run(command, capture_output=True, text=True, check=True).stdout
         except (OSError, subprocess.CalledProcessError):
             return ""  # not a clone: the code digest still tells which code it was

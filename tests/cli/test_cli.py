@@ -19,7 +19,7 @@ from posekit.cli import reproduce
 from posekit.cli.reproduce import NOTEBOOKS
 from posekit.data.check import CHECKS
 from posekit.inference import trained
-from posekit.training.runs import ROOT
+from posekit.system import ROOT
 
 
 def complaint(done):
@@ -44,6 +44,12 @@ def test_why_tells_what_is_behind_a_verdict(command, tmp_path):
     assert status == 0
     assert "Outperforms baseline DNNs" in said and "38.3 < 38.0 fails" in said
     assert len(said.splitlines()) <= 10
+
+
+def test_what_the_commands_are_is_said_without_torch():
+    """It takes seconds to import: too long to wait for `posekit --help` or a mistyped command."""
+    check = "import sys, posekit.cli; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

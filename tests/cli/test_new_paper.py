@@ -10,7 +10,7 @@ import pytest
 
 from posekit.claims.paper import FOLDER, load_paper, slugs
 from posekit.cli.new_paper import create
-from posekit.training.runs import ROOT
+from posekit.system import ROOT
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from builders.mpi_inf_3dhp import write_test
 
+from posekit import system
 from posekit.cli import reproduce
-from posekit.training import runs
 
 PARAMETERS = 'size: str = "smoke"  # how large\nout: str = ""  # where to\ndata: str = ""  # what'
 
@@ -98,7 +98,7 @@ def test_what_cells_and_workers_print_is_shown_once_and_nothing_else_is(notebook
         "jobs.NOTEBOOKS, out = map(pathlib.Path, sys.argv[1:]); jobs.reproduce('tiny', {}, out)"
     )
     words = [sys.executable, "-c", start, tmp_path / "notebooks", tmp_path / "out"]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=runs.ROOT)
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=system.ROOT)
     assert done.stdout == "a cell\n"
     assert done.stderr == "a worker\nhalf a line\n"
 
