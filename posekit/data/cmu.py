@@ -7,6 +7,8 @@ R (length * direction) from its parent's end, as the Acclaim format says. Angles
 in the order that `axis` names. Of what else the files may say, other units, and a root that starts
 turned or away from the origin, are refused by name: the database has none.
 
+A performer is a number of the database; the same person may have several, as its makers say.
+
 The database is free for all uses. Get `allasfamc.zip` from mocap.cs.cmu.edu. Motions as BVH are read,
 too (posekit.data.cmu_bvh), of performers whose .asf is not there.
 """
