@@ -72,22 +72,6 @@ class Transfer(Lifting):
         return [row for test in tests for row in _rows(session, lifter, test)]
 
 
-class LeaveOneOut(Lifting):
-    """Test on each performer of a data set a lifter that was trained on all the others.
-
-    The only test set is the training set.
-    """
-
-    def run(self, session: Session, train: PoseSet, *tests: PoseSet) -> list[Row]:
-        performers = sorted(train.frames["subject"].astype(str).unique())
-        pred = torch.zeros_like(train.pose3d)
-        for number, performer in enumerate(performers):
-            own = (train.frames["subject"] == performer).to_numpy(copy=True)
-            lifter = self.trained(session, train.where(~own), str(number or ""))
-            pred[torch.from_numpy(own)] = lift(lifter, train.where(own).pose2d)
-        return session.measure(PROTOCOLS, train.name, pred, train.centred, train.frames)
-
-
 def longer(setting: Mapping, updates: int, poses: PoseSet) -> dict:
     """The recipe of a setting, its schedule stretched so that about `updates` poses are seen."""
     times = max(1, round(updates / setting["epochs"] / len(poses)))
