@@ -8,8 +8,7 @@ import torch
 from posekit.data.poses import PoseSet
 from posekit.geometry.skeleton import H36M17
 from posekit.models.lifter import Cascade, Martinez, MeanPose
-from posekit.training.folds import FOLDS, Folds
-from posekit.training.lifting import Lifting, Transfer, lift, longer
+from posekit.training.lifting import FOLDS, Folds, Lifting, Transfer, lift, longer
 from posekit.training.study import Study
 from posekit.training.tables import measured
 
