@@ -70,7 +70,7 @@ def skeletons(folder: Path | str) -> dict[str, Path]:
     """What says how each performer (01, 02, ...) in `folder` is built, up to three folders below.
 
     Their .asf file or, where there is none, the first of their motions as .bvh. Raises
-    FileNotFoundError when there is neither, ValueError when one lies there twice.
+    FileNotFoundError when there is neither, ValueError for an .asf or a .bvh that lies there twice.
     """
     files: dict[str, Path] = {}
     # The official archive unpacks to all_asfamc/subjects/01/01.asf.
@@ -87,7 +87,7 @@ def skeletons(folder: Path | str) -> dict[str, Path]:
             if performer:
                 files.setdefault(performer, file)
     if not files:
-        raise FileNotFoundError(f"{folder}: no skeletons (.asf) here; {SOURCE}")
+        raise FileNotFoundError(f"{folder}: no skeletons (.asf) or motions (.bvh) here; {SOURCE}")
     return dict(sorted(files.items()))
 
 
@@ -95,7 +95,7 @@ def motion_files(performer: str, skeleton: Path) -> list[Path]:
     """The .amc files beside a performer's .asf, or all .bvh; FileNotFoundError without one."""
     suffix = ".bvh" if skeleton.suffix == ".bvh" else ".amc"
     if not (files := sorted(skeleton.parent.glob(f"{glob.escape(performer)}_*{suffix}"))):
-        raise FileNotFoundError(f"{skeleton.parent}: no motions {performer}_*.amc; {SOURCE}")
+        raise FileNotFoundError(f"{skeleton.parent}: no motions {performer}_*{suffix}; {SOURCE}")
     return files
 
 
@@ -120,10 +120,11 @@ def load(
     """Every motion of the performers (all of them by default), as Human3.6M's 17 joints.
 
     A motion's subject is its performer ("01"), its action the file's name ("01_06"), its take 1.
-    Positions are interpolated linearly to `rate` frames a second, starting with the first frame. Acclaim's root lies some 110 mm above the hips; `hips` puts the pelvis between them,
-    where Human3.6M has it. Errors name the file: FileNotFoundError when there is nothing,
-    ValueError when a file is cut off, is not CMU's, or holds what is not a number;
-    ModuleNotFoundError for .bvh without pybvh.
+    Positions are interpolated linearly to `rate` frames a second, starting with the first frame in
+    which the root has left the origin: 07_12 and 09_10 begin at rest there. Acclaim's root lies
+    some 110 mm above the hips; `hips` puts the pelvis between them, where Human3.6M has it. Errors
+    name the file: FileNotFoundError when there is nothing, ValueError when a file is cut off, is
+    not CMU's, or holds what is not a number; ModuleNotFoundError for .bvh without pybvh.
     """
     motions, files = [], skeletons(folder)
     for performer in files if performers is None else performers:
@@ -281,7 +282,7 @@ def _turn(degrees: Float[np.ndarray, "T 3"], order: str) -> Float[np.ndarray, "T
 
 
 def _begun(joints: Float[np.ndarray, "T 17 3"]) -> Float[np.ndarray, "U 17 3"]:
-    """Without the frames before a recording: 07_12 and 09_10 begin at rest, at the origin."""
+    """Without the frames before the recording, at rest at the origin."""
     begun = joints[:, PELVIS].any(axis=1)
     return joints[begun.argmax() :]
 

@@ -30,15 +30,16 @@ ANSWER = "beyond seed noise"  # the column of `differences` that says what is de
 DIFFERENCES = (
     "What each change does to a number, the two networks of a pair from the same random start; in "
     "brackets the 95 % interval of the mean over seeds. p is of the null hypothesis of no "
-    "difference; *corrected* is after Holm's correction over all comparisons of this page, and decides below 0.05. "
+    "difference; *corrected* is after Holm's correction over all comparisons of trained or timed networks of this paper, and decides below 0.05. "
     "*Gain* is the share of the gap between the floor and 0, or 100 %, that the two networks "
     "have closed{}: below 50 % they are undertrained, and decide nothing, "
-    "whatever their interval; a comparison with the floor itself needs no gain. Printed is one run each, on "
+    "whatever their interval (of networks tested on other data than they learnt from: too far from it, which longer "
+    "training need not mend); a comparison with the floor itself needs no gain. Printed is one run each, on "
     "the paper's data: beside numbers on other data its sign may be compared, not its size."
 )
 PEOPLE = (
     "The second interval is over the test persons: where it has 0 in it, other people may turn the order "
-    "round. p is the larger of the two."
+    "round. p, where one is given, is the larger of that over seeds and that over persons."
 )
 
 PHOTOGRAPHS = (
@@ -179,7 +180,8 @@ def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
         which = " of the others" if found else ""
-        text += f" Smallest detectable difference{which}: {' to '.join(ends)} {unit}."
+        text += f" Smallest detectable difference{which}, over seeds and before correction: "
+        text += f"{' to '.join(ends)} {unit}."
     return text
 
 

@@ -386,10 +386,11 @@ def test_a_page_says_which_changes_exceed_seed_noise():
     found = pd.DataFrame.from_dict(rows, "index", columns=["mean", "low", "high", NOISE])
     assert noise_sentence(found, "mm") == (
         "1 of 3 decided: less light (better). Not decided: 2 not beyond chance. Smallest detectable "
-        "difference of the others: 2.00 to 8.00 mm."
+        "difference of the others, over seeds and before correction: 2.00 to 8.00 mm."
     )
     assert noise_sentence(found.iloc[1:2], "%") == (
-        "None of 1 decided. Not decided: 1 not beyond chance. Smallest detectable difference: 2.00 %."
+        "None of 1 decided. Not decided: 1 not beyond chance. Smallest detectable difference, "
+        "over seeds and before correction: 2.00 %."
     )
 
 
