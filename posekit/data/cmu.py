@@ -72,23 +72,24 @@ def skeletons(folder: Path | str) -> dict[str, Path]:
     Their .asf file or, where there is none, the first of their motions as .bvh. Raises
     FileNotFoundError when there is neither, ValueError for an .asf or a .bvh that lies there twice.
     """
-    files: dict[str, Path] = {}
-    # The official archive unpacks to all_asfamc/subjects/01/01.asf.
-    for suffix in (".asf", ".bvh"):
-        seen: dict[str, Path] = {}
-        for depth in ("*", "*/*", "*/*/*", "*/*/*/*"):
-            for file in sorted(Path(folder).glob(depth + suffix)):
-                if (name := file.stem) in seen:
-                    what = "performer" if suffix == ".asf" else "motion"
-                    raise ValueError(f"{what} {name} twice: {seen[name]} and {file}")
-                seen[name] = file
-        for name, file in sorted(seen.items()):
-            performer = name if suffix == ".asf" else name.rpartition("_")[0]
-            if performer:
-                files.setdefault(performer, file)
+    motions = sorted(_once(Path(folder), ".bvh", "motion").items(), reverse=True)
+    files = {name.rpartition("_")[0]: file for name, file in motions if "_" in name[1:]}
+    files |= _once(Path(folder), ".asf", "performer")
     if not files:
         raise FileNotFoundError(f"{folder}: no skeletons (.asf) or motions (.bvh) here; {SOURCE}")
     return dict(sorted(files.items()))
+
+
+def _once(folder: Path, suffix: str, what: str) -> dict[str, Path]:
+    """The files with this suffix by name, each of which there is once."""
+    files: dict[str, Path] = {}
+    # The official archive unpacks to all_asfamc/subjects/01/01.asf.
+    for depth in ("*", "*/*", "*/*/*", "*/*/*/*"):
+        for file in sorted(folder.glob(depth + suffix)):
+            if file.stem in files:
+                raise ValueError(f"{what} {file.stem} twice: {files[file.stem]} and {file}")
+            files[file.stem] = file
+    return files
 
 
 def motion_files(performer: str, skeleton: Path) -> list[Path]:
@@ -105,7 +106,7 @@ def reader(skeleton: Path) -> Callable[[Path], tuple[Float[np.ndarray, "T 17 3"]
     ValueError as `read_skeleton`.
     """
     if skeleton.suffix == ".bvh":
-        return lambda file: cmu_bvh.read_joints(file, UNIT, MOST)
+        return _read_bvh
     bones = read_skeleton(skeleton)
     return lambda file: (read_joints(file, bones), RECORDED)
 
@@ -192,7 +193,16 @@ def read_joints(path: Path | str, bones: Skeleton) -> Float[np.ndarray, "T 17 3"
             turn = turn @ (bone.axes @ _turn(angles, bone.order) @ bone.axes.T)
         turns[name] = turn
         ends[name] = ends[bone.parent] + turn @ bone.offset
-    joints = np.stack([ends[end] for end in ENDS], axis=1)
+    return _in_world(np.stack([ends[end] for end in ENDS], axis=1), Path(path))
+
+
+def _read_bvh(path: Path) -> tuple[Float[np.ndarray, "T 17 3"], float]:
+    joints, recorded = cmu_bvh.read_joints(path, MOST)
+    return _in_world(joints * UNIT, path), recorded
+
+
+def _in_world(joints: Float[np.ndarray, "T 17 3"], path: Path) -> Float[np.ndarray, "T 17 3"]:
+    """Joints in mm, y up, with z up; ValueError, naming the file, for what can't be people."""
     joints = np.stack([joints[..., 0], -joints[..., 2], joints[..., 1]], axis=-1)
     check_poses(torch.from_numpy(joints), str(path))
     return joints

@@ -1,10 +1,9 @@
 """CMU's motions as BVH files: B. Hahn's conversion for MotionBuilder (cgspeed.com), as 3D joints.
 
-T frames. Angles in degrees and lengths in CMU's unit (see posekit.data.cmu) in the files, y up; world
-millimetres, z up, in what is returned. Against the Acclaim files of the same motions the conversion
-differs in two ways, both undone here: its first frame is a T-pose of its own, and it has lost the
-bone `thorax`, so that neck and shoulders sit some 12 cm too low: the first frame is dropped, and the
-bone put back. It goes on as the spine does, 1.5 `Spine1` - 0.5 `Spine` (Acclaim's upperback and
+T frames. Angles in degrees and lengths in CMU's unit (see posekit.data.cmu), y up, in the files as in
+what is returned. Against the Acclaim files of the same motions the conversion differs in two ways,
+both undone here: its first frame is a T-pose of its own, and it has lost the bone `thorax`, so that
+neck and shoulders sit some 12 cm too low. The bone that is put back goes on as the spine does, 1.5 `Spine1` - 0.5 `Spine` (Acclaim's upperback and
 lowerback), factors that fit the Acclaim skeletons of four performers; on cgspeed's files of 01, 02 and
 03 joints come to within 2 mm.
 """
@@ -12,11 +11,9 @@ lowerback), factors that fit the Acclaim skeletons of four performers; on cgspee
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from posekit.data.formats.text import read_text
-from posekit.geometry.units import check_poses
 
 # The nodes of a file where Human3.6M's 17 joints are, in H36M17's order.
 NODES = (
@@ -27,11 +24,10 @@ NODES = (
 LOWERED = ("Neck", "LeftShoulder", "RightShoulder")  # what hangs on the lost bone
 
 
-def read_joints(path: Path, unit: float, most: int) -> tuple[Float[np.ndarray, "T 17 3"], float]:
-    """The 17 joints of a .bvh file, world mm, z up, and the frames a second of the file.
+def read_joints(path: Path, most: int) -> tuple[Float[np.ndarray, "T 17 3"], float]:
+    """The 17 joints of a .bvh file of at most `most` bytes, in its unit, and its frames a second.
 
-    A length of the file is `unit` mm; at most `most` bytes are read. ValueError names the file and
-    what is wrong in it; ModuleNotFoundError when pybvh is absent.
+    ValueError names the file and what is wrong in it; ModuleNotFoundError when pybvh is absent.
     """
     try:
         import pybvh  # hierarchy, angles and forward kinematics of any BVH
@@ -50,12 +46,9 @@ def read_joints(path: Path, unit: float, most: int) -> tuple[Float[np.ndarray, "
             if np.any(nodes[name].offset):
                 raise ValueError(f"{name} is not where cgspeed's conversion has it, at Spine1")
             nodes[name].offset = 1.5 * upper - 0.5 * lower
-        places = motion.node_positions()[1:, [motion.node_index[name] for name in NODES]] * unit
+        places = motion.node_positions()[1:, [motion.node_index[name] for name in NODES]]
         if not np.isfinite(places).all():
             raise ValueError(f"{(~np.isfinite(places)).any((1, 2)).sum()} frames are not numbers")
-        rate = 1 / motion.frame_time
+        return places, 1 / motion.frame_time
     except (ValueError, IndexError, ArithmeticError) as error:
         raise ValueError(f"{path}: not a whole .bvh file of CMU's motions: {error}") from error
-    joints = np.stack([places[..., 0], -places[..., 2], places[..., 1]], axis=-1)
-    check_poses(torch.from_numpy(joints), str(path))
-    return joints, rate

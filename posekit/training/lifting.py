@@ -19,7 +19,7 @@ from posekit.models.lifter import Lifter, MeanPose
 from posekit.training.experiment import Session, Task, load_weights, predict
 
 TOGETHER = 8192  # poses in a forward pass without gradients
-FOLDS = 4  # at most: CMU has 144 performers, and a lifter for each would take hours
+FOLDS = 4  # at most: CMU's performers go up to number 144: a lifter for each would take hours
 
 
 class Lifting(Task):

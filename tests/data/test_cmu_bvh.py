@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from test_cmu import joint
 
 from posekit.data import cmu
 from posekit.data.check import check_cmu
-from posekit.geometry.skeleton import H36M17
 
 pytest.importorskip("pybvh")
 
@@ -81,10 +81,6 @@ def write(folder, content, name="07_01"):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.bvh").write_text(content)
     return folder
-
-
-def joint(motion, name):
-    return motion.joints[:, H36M17.index(name)].numpy()
 
 
 def converted(skeleton, file):
