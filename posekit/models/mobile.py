@@ -18,7 +18,7 @@ deviation are divided by 255.
 B pictures, J joints, C channels, H x W pixels, D x h x w voxels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -39,6 +39,7 @@ from posekit.models.mobilenet import (
 CONCATENATIONS = ("none", "residual", "skip")  # Figure 3 (a), (b), (c)
 
 WIDE = 256  # output channels of every upsampling stage
+LIGHT_PARTS = ("stem", "middle", "deep")  # of a LightPose: its encoder
 
 SIZES = {
     "large": {"layout": MODIFIED, "width": 1.0, "channels": 2048, "depth": 64},
@@ -159,6 +160,31 @@ class EncoderDecoder(VolumeNet):
 
     def maps(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B _ h w"]:
         return self.decoder(self.encoder(pictures))
+
+    def take_shared(self, state: Mapping[str, Tensor]) -> None:
+        """Take the encoder's weights from the state of a `light.LightPose`; the rest stays random.
+
+        Such an encoder has the layout `mobilenet.PLAIN` at width 1. Its PReLUs then begin with slopes
+        of 0, for those weights were taught with ReLU6. ValueError for another layout or state.
+        """
+        parts = [name.split(".", 1) for name in state]
+        given = {
+            f"features.{rest}": state[f"{part}.{rest}"]
+            for part, rest in parts
+            if part in LIGHT_PARTS
+        }
+        slopes = {n for n, module in self.encoder.named_modules() if isinstance(module, nn.PReLU)}
+        own, last = self.encoder.state_dict(), f"features.{len(self.encoder.features) - 1}."
+        for name, mine in own.items():
+            if name.rpartition(".")[0] in slopes:
+                given[name] = torch.zeros_like(mine)
+            elif name.startswith(last):  # from the blocks to `channels`
+                given[name] = mine
+        if {n: v.shape for n, v in given.items()} != {n: v.shape for n, v in own.items()}:
+            raise ValueError(
+                "not the weights of a LightPose, or not an encoder of the layout PLAIN"
+            )
+        self.encoder.load_state_dict(given)
 
 
 def mobile_pose(

@@ -100,6 +100,15 @@ HALF = MODIFIED.with_strides(2, (2, 2, 2, 2, 2, 1, 1), taps=(5, 4, 3))
 LARGE = MODIFIED.with_strides(1, (2, 2, 2, 2, 2, 1, 1), taps=(5, 4, 3))
 """That of its branch `large` (259e674): HALF with the paper's resolution."""
 
+PLAIN = Layout(
+    first=32,
+    stride=2,
+    groups=((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1)),
+    taps=(5, 3),
+)
+"""MobileNetV2's own (Table 2 of Sandler et al.), up to its fifth group. At width 1 these are the blocks
+of posekit's own network (`models.light`), so that networks can begin with its weights."""
+
 
 def scaled(channels: int, width: Number) -> int:
     """`channels` times `width`, to the nearest multiple of 8 that is at least 90 % of it."""

@@ -13,7 +13,7 @@ from posekit.models.encoders import STRIDE, resnet, small_resnet
 from posekit.models.integral import ASPP, BINS, PPM, IntegralNet
 from posekit.models.light import light_pose
 from posekit.models.mobile import EncoderDecoder, mobile_pose, part_pose
-from posekit.models.mobilenet import ACTIVATION, HALF, LARGE, LIGHT, MODIFIED, light_backbone
+from posekit.models.mobilenet import ACTIVATION, HALF, LARGE, LIGHT, MODIFIED, PLAIN, light_backbone
 
 Number = int | float
 
@@ -24,7 +24,7 @@ DILATIONS = {
 }
 """Bouchiat et al.'s ASPPs, by their published configurations."""
 
-LAYOUTS = {"modified": MODIFIED, "half": HALF, "large": LARGE}
+LAYOUTS = {"modified": MODIFIED, "half": HALF, "large": LARGE, "mobilenetv2": PLAIN}
 
 
 def integral(

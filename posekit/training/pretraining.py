@@ -1,11 +1,13 @@
-"""Pretraining of encoders on joints, where ImageNet's weights can't be had.
+"""What trainings begin with where ImageNet's weights can't be had: encoders pretrained on joints.
 
 From random weights HMR's regressor finds the mean body and stays there for tens of thousands of
 pictures. An encoder that has first been trained to predict the joints of the same pictures, by
 integral regression, tells them apart from the regressor's first steps on.
 """
 
-from typing import ClassVar
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -14,8 +16,12 @@ from posekit.metrics.protocol import Row
 from posekit.models.encoders import feature_maps
 from posekit.models.integral import IntegralNet
 from posekit.training.experiment import Session, Task
-from posekit.training.integral import fit
+from posekit.training.integral import Integral, fit
 
+if TYPE_CHECKING:
+    from posekit.training.study import Study
+
+START = "strangers"  # the run that networks begin with
 DEPTH, CHANNELS = 16, 32  # of the volumes and of the layers before them, which are thrown away
 
 
@@ -38,3 +44,21 @@ class Pretraining(Task):
         losses = fit(session, network, train, config["augmentation"], loss="both")
         session.save(encoder)
         return [(f"pretraining_loss/{subject}", "", train.name, losses[-1])]
+
+
+def of_seeds(study: "Study", task: Integral, tests: Sequence[tuple], beside, **common) -> dict:
+    """Options of `Study.train` with which every seed's networks begin with a start of its own.
+
+    posekit's own network is trained further on `start strangers` of the studio's strangers, others
+    for every seed, with the actors `beside` them, for `start epochs`; then its weights, as far as
+    the networks of `task` share them, are theirs. `tests` and `common` are those of `Study.train`.
+    Nothing where the size has no strangers for it.
+    """
+    count, side = study.setting["start strangers"], study.setting["side"]
+    if not count:
+        return {}
+    train = partial(study.data.strangers, count, size=side, beside=beside)
+    own = {"network": "light", "shape": {"weights": "posekit"}, "augmentation": "bouchiat: flip"}
+    own["recipe"] = {"epochs": study.setting["start epochs"]}
+    how = common | {"title": "start on {}"}
+    return {"starts": study.train(task, {START: own}, train, tests, **how), "start": START}
