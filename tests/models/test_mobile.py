@@ -9,13 +9,14 @@ from torch import nn
 
 from posekit.models.encoders import Encoder, resnet
 from posekit.models.integral import IntegralNet, from_cube, to_voxels
+from posekit.models.light import LightPose
 from posekit.models.mobile import (
     CONCATENATIONS,
     SIZES,
     EncoderDecoder,
     mobile_pose,
 )
-from posekit.models.mobilenet import ACTIVATIONS, HALF, MODIFIED
+from posekit.models.mobilenet import ACTIVATIONS, HALF, MODIFIED, PLAIN
 from posekit.models.profile import macs, parameters
 from posekit.models.soft_argmax import soft_argmax
 from posekit.papers.choi2021.flops import paper_flops
@@ -251,3 +252,34 @@ def test_a_small_one_learns_where_a_spot_is():
         pictures, true = spots(12)
         predicted, places = (from_cube(cube, (64, 64))[0] for cube in (network(pictures), true))
     assert (predicted - places).abs().mean() < 7
+
+
+def test_an_encoder_takes_the_blocks_of_posekits_own_network():
+    torch.manual_seed(0)
+    light, how = LightPose(depth=4).eval(), {"layout": PLAIN, "channels": 8, "depth": 4}
+    with torch.no_grad():  # of batch normalisation too, so that no tensor is as it was built
+        for value in light.state_dict().values():
+            value.copy_(torch.rand_like(value.float()) * 0.2 + 0.1)
+    pictures = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        shallow = light.middle(light.stem((pictures - light.mean) / light.deviation))
+        wanted = [light.deep(shallow), shallow]
+    found = {}
+    for activation in ("relu6", "relu", "prelu"):
+        network = mobile_pose(17, activation=activation, **how).eval()
+        final = network.decoder.final.weight.clone()
+        network.take_shared(light.state_dict())
+        assert torch.equal(network.decoder.final.weight, final), "the decoder stays"
+        with torch.no_grad():
+            _, *taps = network.encoder(pictures)
+        found[activation] = taps
+    assert all(map(torch.equal, found["relu6"], wanted))
+    assert all(map(torch.equal, found["prelu"], found["relu"])), "slopes of 0"
+    slopes = [m.weight for m in network.encoder.modules() if isinstance(m, nn.PReLU)]
+    assert len(slopes) == 27 and not any(slope.any() for slope in slopes)
+
+
+@pytest.mark.parametrize("how", [{"layout": HALF}, {"layout": PLAIN, "width": 0.75}])
+def test_other_encoders_do_not_take_them(how):
+    with pytest.raises(ValueError, match="an encoder of the layout PLAIN"):
+        mobile_pose(17, channels=8, depth=4, **how).take_shared(LightPose(depth=4).state_dict())

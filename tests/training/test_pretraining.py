@@ -9,10 +9,13 @@ from posekit.data import albums
 from posekit.geometry.skeleton import SPIN24
 from posekit.models.encoders import feature_maps
 from posekit.models.mesh_encoders import mesh_encoder
+from posekit.models.zoo import NETWORKS
 from posekit.studio.pictures import StudioPictures
 from posekit.training.experiment import experiment, load_weights
-from posekit.training.pretraining import Pretraining
+from posekit.training.integral import Integral
+from posekit.training.pretraining import Pretraining, of_seeds
 from posekit.training.runs import job
+from posekit.training.study import Study
 
 SHAPE = {"encoder": "mobilenetv2", "width": 0.35, "size": 32}
 TASK = Pretraining({"encoder": mesh_encoder})
@@ -62,3 +65,23 @@ def test_a_network_gets_the_layers_up_to_the_maps_and_no_others(run):
 def test_weights_that_are_gone_are_named(run):
     with pytest.raises(FileNotFoundError, match="0123/network.pt is gone"):
         load_weights("0123")
+
+
+def test_every_seed_has_a_start_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
+    study = Study("choi2021", seeds=2, device="cpu")
+    study.setting |= {"start strangers": 2, "start epochs": 1, "side": 32}
+    task, shape = Integral(NETWORKS), {"side": 32}
+    learn = albums.read(StudioPictures(["S9"], frames=65, every=64, size=32), step=60, workers=0)
+    how = of_seeds(study, task, [(learn, ["h36m-moon-p2"])], learn, shape=shape)
+    first, second = (how["starts"][how["start"], seed].record for seed in (0, 1))
+    assert first["job"] == "start on strangers" and first["data"] != second["data"]
+    assert first["config"]["shape"] == {"side": 32, "weights": "posekit"}
+    own = {"network": "mobile", "shape": {"layout": "mobilenetv2", "channels": 8, "depth": 4}}
+    own["recipe"] = {"rate": 1e-9}  # so that its weights stay those that it begins with
+    runs = study.train(task, {"large": own}, learn, shape=shape, **how)
+    trained, start = task.restore(runs["large", 1]), load_weights(second["id"])
+    taken = trained.encoder.features[13].conv[0][0].weight
+    torch.testing.assert_close(taken, start["deep.13.conv.0.0.weight"], rtol=0, atol=1e-6)
+    study.setting["start strangers"] = 0
+    assert of_seeds(study, task, [], None) == {}
