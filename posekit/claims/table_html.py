@@ -1,9 +1,10 @@
 """One table of a paper as HTML and as text: printed cells, marks, and what was measured beside them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
+from itertools import chain
 
 from posekit.claims.numbers import cut
 
@@ -109,7 +110,10 @@ class PaperTable:
 
 
 def _html(table: PaperTable, link: Link | None) -> Iterator[str]:
-    """The lines of a table: beside a printed column one of what was measured, if anything was."""
+    """The lines of a table: beside a printed column one of what was measured, if anything was.
+
+    Where what was measured is of several sizes, a row says its own, or if it has several each cell.
+    """
     kinds = [_kind(table, i) for i in range(len(table.columns))]
     yield '<table class="paper"><thead>'
     two = set(kinds) != {"printed"}  # rows of heads
@@ -125,14 +129,17 @@ def _html(table: PaperTable, link: Link | None) -> Iterator[str]:
     if two:
         yield f"<tr>{''.join(lower)}</tr>"
     yield "</thead><tbody>"
+    mixed = len(_sizes(chain(*(cells for _, cells in table.rows)))) > 1
     for name, cells in table.rows:
         held = [cell for cell in cells if cell.printed not in LOST]
         kind = "own" if not held and not any(c.printed for c in cells) else ""
         kind = "quoted" if held and all(c.quoted for c in held) else kind
-        line = [f"<th{_class(kind)}>{_told(escape(name), kind)}</th>"]
+        sizes = _sizes(cells) if mixed else set()
+        of = f" <small>size {min(sizes)}</small>" if len(sizes) == 1 else ""
+        line = [f"<th{_class(kind)}>{_told(escape(name), kind)}{of}</th>"]
         for i, (cell, sort) in enumerate(zip(cells, kinds)):
             line += [_printed(cell, link)] if sort != "here" else []
-            line += [_here(table, i, cell.here)] if sort != "printed" else []
+            line += [_here(table, i, cell.here, sized=len(sizes) > 1)] if sort != "printed" else []
         yield f"<tr>{''.join(line)}</tr>"
     yield "</tbody></table>"
 
@@ -156,13 +163,20 @@ def _printed(cell: Cell, link: Link | None) -> str:
     return f"<td{_class(kind)}>{_told(shown, kind)}</td>"
 
 
-def _here(table: PaperTable, i: int, here: Measured | None) -> str:
-    """What was measured, with evidence and seeds where the head of its column does not say them."""
+def _sizes(cells: Iterable[Cell]) -> set[str]:
+    """The sizes of the trainings behind what was measured for some cells."""
+    return {cell.here.size for cell in cells if cell.here and cell.here.data}
+
+
+def _here(table: PaperTable, i: int, here: Measured | None, *, sized: bool) -> str:
+    """What was measured, with evidence and seeds where the head of its column does not say them.
+
+    If `sized`, with its size.
+    """
     if not here:
         return '<td class="here"></td>'
-    sizes = {cells[i].here.size for _, cells in table.rows if cells[i].here and cells[i].here.data}
     told = [here.basis if not _basis(table, i) else "", here.gain and f"gain {here.gain}"]
-    told.append(f"size {here.size}" if len(sizes) > 1 and here.data else "")
+    told.append(f"size {here.size}" if sized and here.data else "")
     more = f" <small>{', '.join(filter(None, told))}</small>" if any(told) else ""
     return f'<td class="here">{here.text}{more}</td>'
 

@@ -115,6 +115,19 @@ def test_the_columns_of_a_protocol_are_of_one_data_set_and_better_evidence_stand
     assert table.columns[-1].heading == "Avg." and "cmu, mm<br>E4, n = 3" in table.html()
 
 
+def test_a_row_says_its_size_where_a_table_has_several():
+    tran, row = PaperUnderTest("tran2022"), {"mpjpe/ours": 65.0, "mpjpe/ours/Eating": 60.0}
+    runs = tran.records(row, CARD, "studio", size="small")
+    assert "size small" not in tables("tran2022", runs)["Table 1, protocol 1"].html()
+    runs += tran.records({"mpjpe/martinez": 68.0}, CARD, "studio", size="medium")
+    text = tables("tran2022", runs)["Table 1, protocol 1"].html()
+    assert text.count("size small") == text.count("size medium") == 1
+    assert "<th>Our <small>size small</small></th>" in text
+    runs += tran.records({"mpjpe/ours/Sitting": 70.0}, CARD, "studio", size="medium")
+    text = tables("tran2022", runs)["Table 1, protocol 1"].html()
+    assert "<th>Our</th>" in text and text.count("size small</small></td>") == 2
+
+
 def test_a_gain_stands_beside_the_number_that_it_is_of():
     eth = PaperUnderTest("bouchiat")
     own = {"mpjpe/r50": 100.0}, {"mpjpe/r50": 120.0, "mpjpe/mean-pose": 260.0}
