@@ -80,7 +80,9 @@ class PaperTable:
         """The data and sizes that its measured cells are of, in words; '' where none is."""
         cells = [cell.here for _, cells in self.rows for cell in cells if cell.here]
         sets = dict.fromkeys((c.data, c.size) for c in cells if c.data)
-        return "; ".join(f"{data}, size {size}" for data, size in sets)
+        text = "; ".join(f"{data}, size {size}" for data, size in sets)
+        several = len({size for _, size in sets}) > 1
+        return f"{text}: rows of different sizes are not comparable" if several else text
 
     def html(self, link: Link | None = None) -> str:
         """The table as HTML: measured columns have the class `here`, quoted cells `quoted`."""

@@ -31,6 +31,7 @@ from posekit.models.mobilenet import (
     ACTIVATIONS,
     HALF,
     MODIFIED,
+    PLAIN,
     Layout,
     MobileNet,
     Number,
@@ -164,8 +165,9 @@ class EncoderDecoder(VolumeNet):
     def take_shared(self, state: Mapping[str, Tensor]) -> None:
         """Take the encoder's weights from the state of a `light.LightPose`; the rest stays random.
 
-        Such an encoder has the layout `mobilenet.PLAIN` at width 1. Its PReLUs then begin with slopes
-        of 0, for those weights were taught with ReLU6. ValueError for another layout or state.
+        Such an encoder is a MobileNet of the layout `mobilenet.PLAIN` at width 1, whose last layer keeps
+        its kernels. All its PReLUs then begin with slopes of 0, for those weights were taught with ReLU6.
+        ValueError for another encoder or state.
         """
         parts = [name.split(".", 1) for name in state]
         given = {
@@ -174,7 +176,7 @@ class EncoderDecoder(VolumeNet):
             if part in LIGHT_PARTS
         }
         slopes = {n for n, module in self.encoder.named_modules() if isinstance(module, nn.PReLU)}
-        own, last = self.encoder.state_dict(), f"features.{len(self.encoder.features) - 1}."
+        own, last = self.encoder.state_dict(), f"features.{1 + sum(g[2] for g in PLAIN.groups)}."
         for name, mine in own.items():
             if name.rpartition(".")[0] in slopes:
                 given[name] = torch.zeros_like(mine)

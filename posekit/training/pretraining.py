@@ -1,6 +1,7 @@
-"""What trainings begin with where ImageNet's weights can't be had: encoders pretrained on joints.
+"""What trainings begin with: an encoder pretrained on joints, or posekit's own network.
 
-From random weights HMR's regressor finds the mean body and stays there for tens of thousands of
+`of_seeds` trains posekit's own network further for every seed. `Pretraining` is for encoders of HMR: from
+random weights HMR's regressor finds the mean body and stays there for tens of thousands of
 pictures. An encoder that has first been trained to predict the joints of the same pictures, by
 integral regression, tells them apart from the regressor's first steps on.
 """
@@ -46,7 +47,9 @@ class Pretraining(Task):
         return [(f"pretraining_loss/{subject}", "", train.name, losses[-1])]
 
 
-def of_seeds(study: "Study", task: Integral, tests: Sequence[tuple], beside, **common) -> dict:
+def of_seeds(
+    study: "Study", task: Integral, tests: Sequence[tuple], beside: Album | None, **common
+) -> dict:
     """Options of `Study.train` with which every seed's networks begin with a start of its own.
 
     posekit's own network is trained further on `start strangers` of the studio's strangers, others

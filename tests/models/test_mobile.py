@@ -19,6 +19,7 @@ from posekit.models.mobile import (
 from posekit.models.mobilenet import ACTIVATIONS, HALF, MODIFIED, PLAIN
 from posekit.models.profile import macs, parameters
 from posekit.models.soft_argmax import soft_argmax
+from posekit.models.zoo import backbone
 from posekit.papers.choi2021.flops import paper_flops
 from posekit.papers.choi2021.structure import XS_READINGS
 
@@ -283,3 +284,5 @@ def test_an_encoder_takes_the_blocks_of_posekits_own_network():
 def test_other_encoders_do_not_take_them(how):
     with pytest.raises(ValueError, match="an encoder of the layout PLAIN"):
         mobile_pose(17, channels=8, depth=4, **how).take_shared(LightPose(depth=4).state_dict())
+    with pytest.raises(ValueError, match="an encoder of the layout PLAIN"):
+        backbone(side=64, backbone="mnasnet1_0", depth=4).take_shared(LightPose().state_dict())

@@ -147,9 +147,11 @@ def test_a_second_start_waits_for_what_is_queued(on, tmp_path):
     script = tmp_path / "first.py"
     script.write_text(
         textwrap.dedent("""
+        import signal
         from builders.slurm import slow_sum
         from posekit.training.cluster import Slurm
         from posekit.training.runs import job, run_all
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
         about = {"paper": "tran2022", "job": "sum", "size": "small"}
         config = {"steps": 120, "seconds": 0.1}
         run_all({0: job(slow_sum, seed=0, config=config, **about)}, engine=Slurm())
