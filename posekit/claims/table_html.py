@@ -81,8 +81,12 @@ class PaperTable:
         cells = [cell.here for _, cells in self.rows for cell in cells if cell.here]
         sets = dict.fromkeys((c.data, c.size) for c in cells if c.data)
         text = "; ".join(f"{data}, size {size}" for data, size in sets)
-        several = len({size for _, size in sets}) > 1
-        return f"{text}: rows of different sizes are not comparable" if several else text
+        return f"{text}: rows of different sizes are not comparable" if self.is_mixed else text
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether its measured cells are of several sizes."""
+        return len(_sizes(chain(*(cells for _, cells in self.rows)))) > 1
 
     def html(self, link: Link | None = None) -> str:
         """The table as HTML: measured columns have the class `here`, quoted cells `quoted`."""
@@ -131,12 +135,11 @@ def _html(table: PaperTable, link: Link | None) -> Iterator[str]:
     if two:
         yield f"<tr>{''.join(lower)}</tr>"
     yield "</thead><tbody>"
-    mixed = len(_sizes(chain(*(cells for _, cells in table.rows)))) > 1
     for name, cells in table.rows:
         held = [cell for cell in cells if cell.printed not in LOST]
         kind = "own" if not held and not any(c.printed for c in cells) else ""
         kind = "quoted" if held and all(c.quoted for c in held) else kind
-        sizes = _sizes(cells) if mixed else set()
+        sizes = _sizes(cells) if table.is_mixed else set()
         of = f" <small>size {min(sizes)}</small>" if len(sizes) == 1 else ""
         line = [f"<th{_class(kind)}>{_told(escape(name), kind)}{of}</th>"]
         for i, (cell, sort) in enumerate(zip(cells, kinds)):

@@ -3,9 +3,9 @@
 T frames. Angles in degrees and lengths in CMU's unit (see posekit.data.cmu), y up, in the files as in
 what is returned. Against the Acclaim files of the same motions the conversion differs in two ways,
 both undone here: its first frame is a T-pose of its own, and it has lost the bone `thorax`, so that
-neck and shoulders sit some 12 cm too low. The bone that is put back goes on as the spine does, 1.5 `Spine1` - 0.5 `Spine` (Acclaim's upperback and
-lowerback), factors that fit the Acclaim skeletons of four performers; on cgspeed's files of 01, 02 and
-03 joints come to within 2 mm.
+neck and shoulders sit some 12 cm too low. The bone that is put back goes on as the spine does, 1.5
+`Spine1` - 0.5 `Spine` (Acclaim's upperback and lowerback), factors that fit the Acclaim skeletons of
+four performers; on cgspeed's files of 01, 02 and 03 joints come to within 2 mm.
 """
 
 from pathlib import Path

@@ -169,24 +169,22 @@ class EncoderDecoder(VolumeNet):
         its kernels. All its PReLUs then begin with slopes of 0, for those weights were taught with ReLU6.
         ValueError for another encoder or state.
         """
-        parts = [name.split(".", 1) for name in state]
-        given = {
-            f"features.{rest}": state[f"{part}.{rest}"]
-            for part, rest in parts
-            if part in LIGHT_PARTS
+        named = [(*name.partition("."), value) for name, value in state.items()]
+        taught = {f"features.{n}": value for part, _, n, value in named if part in LIGHT_PARTS}
+        slopes = {n: m for n, m in self.encoder.named_modules() if isinstance(m, nn.PReLU)}
+        last = f"features.{1 + sum(group[2] for group in PLAIN.groups)}."  # after the blocks
+        own = {
+            name: value.shape
+            for name, value in self.encoder.state_dict().items()
+            if not (name.startswith(last) or name.rpartition(".")[0] in slopes)
         }
-        slopes = {n for n, module in self.encoder.named_modules() if isinstance(module, nn.PReLU)}
-        own, last = self.encoder.state_dict(), f"features.{1 + sum(g[2] for g in PLAIN.groups)}."
-        for name, mine in own.items():
-            if name.rpartition(".")[0] in slopes:
-                given[name] = torch.zeros_like(mine)
-            elif name.startswith(last):  # from the blocks to `channels`
-                given[name] = mine
-        if {n: v.shape for n, v in given.items()} != {n: v.shape for n, v in own.items()}:
+        if {name: value.shape for name, value in taught.items()} != own:
             raise ValueError(
                 "not the weights of a LightPose, or not an encoder of the layout PLAIN"
             )
-        self.encoder.load_state_dict(given)
+        self.encoder.load_state_dict(taught, strict=False)
+        for prelu in slopes.values():
+            nn.init.zeros_(prelu.weight)
 
 
 def mobile_pose(

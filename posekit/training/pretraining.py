@@ -1,8 +1,8 @@
 """What trainings begin with: an encoder pretrained on joints, or posekit's own network.
 
-`of_seeds` trains posekit's own network further for every seed. `Pretraining` is for encoders of HMR: from
-random weights HMR's regressor finds the mean body and stays there for tens of thousands of
-pictures. An encoder that has first been trained to predict the joints of the same pictures, by
+`of_seeds` trains posekit's own network further for every seed. `Pretraining` is for encoders of
+HMR: from random weights HMR's regressor finds the mean body and stays there for tens of thousands
+of pictures. An encoder that has first been trained to predict the joints of the same pictures, by
 integral regression, tells them apart from the regressor's first steps on.
 """
 
