@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from posekit.models.encoders import feature_maps
 from posekit.models.mesh_encoders import Number, initialise_small, mesh_encoder
 
 FOCAL = 5000 / 224
@@ -134,7 +135,8 @@ def from_6d(columns: Float[Tensor, "B 24 3 2"]) -> Float[Tensor, "B 24 3 3"]:
 class HMR(nn.Module):
     """From RGB pictures in [0, 1] to bodies.
 
-    `encoder` makes features, `step` corrects the body `iterations` times from `start`.
+    `encoder` makes features, `step` corrects the body `iterations` times from `start`. In training
+    the batch normalisation of the encoder's first `steady` blocks, 0 by default, keeps its statistics.
     """
 
     def __init__(
@@ -150,7 +152,7 @@ class HMR(nn.Module):
             raise ValueError(f"{iterations} iterations; there must be 1 or more")
         super().__init__()
         self.encoder, self.step = encoder, step
-        self.iterations, self.frozen_shape = iterations, frozen_shape
+        self.iterations, self.frozen_shape, self.steady = iterations, frozen_shape, 0
         for name, part in start._asdict().items():
             self.register_buffer(f"start_{name}", part.clone())
 
@@ -163,6 +165,12 @@ class HMR(nn.Module):
             body = [pose, body[1] if self.frozen_shape else shape, camera]
         pose, shape, camera = (part.float() for part in body)  # bfloat16 is too coarse for angles
         return Estimate(from_6d(pose.view(-1, 24, 3, 2)), shape, camera)
+
+    def train(self, mode: bool = True) -> "HMR":
+        super().train(mode)
+        if self.steady:
+            feature_maps(self.encoder).features[: self.steady].eval()
+        return self
 
 
 def hmr(

@@ -23,6 +23,7 @@ from posekit.models.torchvision_compat import torchvision
 from posekit.system import file_digest
 
 FROZEN, SKIP, LAST = 4, 7, 14  # blocks of MobileNetV2: those that stay as they are, and two ends
+ENCODER = ("stem", "middle", "deep")  # of a LightPose: where these blocks are
 MULTIPLE = 16  # sides of pictures, px
 WIDE = 96  # channels behind the encoder
 WEIGHTS = ("random", "posekit")
@@ -102,6 +103,15 @@ class LightPose(VolumeNet):
         ends = pairwise((0, FROZEN, SKIP, LAST))
         for part, (first, last) in zip((self.stem, self.middle, self.deep), ends, strict=True):
             part.load_state_dict(whole.features[first:last].state_dict())
+
+
+def blocks(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """MobileNetV2's blocks in the state of a `LightPose`, by their names there, `features.0` and on.
+
+    Empty for states of other networks.
+    """
+    named = [(*name.partition("."), value) for name, value in state.items()]
+    return {f"features.{name}": value for part, _, name, value in named if part in ENCODER}
 
 
 def light_pose(

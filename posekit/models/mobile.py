@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from posekit.models.encoders import STRIDE, Encoder
 from posekit.models.integral import VolumeNet
+from posekit.models.light import blocks
 from posekit.models.mobilenet import (
     ACTIVATION,
     ACTIVATIONS,
@@ -40,7 +41,6 @@ from posekit.models.mobilenet import (
 CONCATENATIONS = ("none", "residual", "skip")  # Figure 3 (a), (b), (c)
 
 WIDE = 256  # output channels of every upsampling stage
-LIGHT_PARTS = ("stem", "middle", "deep")  # of a LightPose: its encoder
 
 SIZES = {
     "large": {"layout": MODIFIED, "width": 1.0, "channels": 2048, "depth": 64},
@@ -169,8 +169,7 @@ class EncoderDecoder(VolumeNet):
         its kernels. All its PReLUs then begin with slopes of 0, for those weights were taught with ReLU6.
         ValueError for another encoder or state.
         """
-        named = [(*name.partition("."), value) for name, value in state.items()]
-        taught = {f"features.{n}": value for part, _, n, value in named if part in LIGHT_PARTS}
+        taught = blocks(state)
         slopes = {n: m for n, m in self.encoder.named_modules() if isinstance(m, nn.PReLU)}
         last = f"features.{1 + sum(group[2] for group in PLAIN.groups)}."  # after the blocks
         own = {

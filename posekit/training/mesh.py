@@ -16,14 +16,13 @@ from posekit.data.albums import Album
 from posekit.data.batch import Batch, unit_range
 from posekit.metrics.protocol import Row
 from posekit.models import pruning
-from posekit.models.encoders import feature_maps
 from posekit.models.hmr import HMR, start_from
 from posekit.models.profile import macs, parameters
 from posekit.training.augment import Augmented
 from posekit.training.experiment import EVALUATED_TOGETHER, Session, Task, load_weights, predict
 from posekit.training.mesh_evaluation import BodyModel, quantities
 from posekit.training.mesh_loss import MeshWeights, mesh_loss
-from posekit.training.mesh_networks import Number, awaken, begin, changed, cover
+from posekit.training.mesh_networks import Number, awaken, begin, changed, cover, take
 
 SHARE = pruning.PAPER_ROUNDS[0][0]  # of each convolution's weights that the paper masks
 
@@ -55,9 +54,9 @@ class Mesh(Task):
     """Train a network that regresses bodies; prune it and train on where the config says so.
 
     `weights` are those of the loss (`MeshWeights`), `masked` the share of each convolution's
-    weights that stay 0 throughout, `start` the id of a run of `Pretraining` whose encoder is
-    taken. `then` lists trainings that go on from an earlier one (`stage`), with the recipe's
-    changes in `tune`.
+    weights that stay 0 throughout, `start` the id of a run of `pretraining` whose encoder is taken
+    (`mesh_networks.take`). `then` lists trainings that go on from an earlier one (`stage`), with the
+    recipe's changes in `tune`.
 
     With `picture` "whole" persons are cut out of their whole pictures after the augmentation
     (`training.whole_frames`), not "crop".
@@ -120,7 +119,7 @@ class Mesh(Task):
         known = train.batch.has_body
         begin(network, start_from(train.batch.rotations[known], train.batch.shape[known]))
         if config["start"]:
-            feature_maps(network.encoder).load_state_dict(load_weights(config["start"]))
+            take(network, load_weights(config["start"]))
         if config["shape"].get("weights", "random") == "random":
             step = -(-len(train) // EVALUATED_TOGETHER)
             awaken(network, unit_range(train.batch.images[::step]))

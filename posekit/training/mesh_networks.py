@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from posekit.models import pruning
+from posekit.models.encoders import feature_maps
 from posekit.models.hmr import HMR, Start, Step, hmr, rest_start
+from posekit.models.light import FROZEN, LAST, blocks
 
 Number = int | float
 PRUNED = ("", "mask", "shrink")
@@ -49,6 +51,25 @@ def begin(network: HMR, start: Start) -> None:
     """Let the network's corrections begin with another body."""
     for name, part in start._asdict().items():
         getattr(network, f"start_{name}").copy_(part)
+
+
+def take(network: HMR, state: Mapping[str, Tensor]) -> None:
+    """Give the encoder the weights that a run of `training.pretraining` saved.
+
+    Those of `Pretraining` are all layers up to the feature maps. Those of posekit's own network are
+    the first fourteen blocks of a MobileNetV2 of width 1; training then leaves them as that network's
+    does: all of them keep the statistics of their batch normalisation, and the first four their
+    weights. The other layers stay random. ValueError for weights of other layers.
+    """
+    maps, taught = feature_maps(network.encoder), blocks(state)
+    own = {name: value.shape for name, value in maps.state_dict().items()}
+    given = {name: value.shape for name, value in (taught or state).items()}
+    if not given.items() <= own.items() or not taught and given != own:
+        raise ValueError("the weights of the start are not those of this encoder's layers")
+    maps.load_state_dict(taught or state, strict=not taught)
+    if taught:
+        maps.features[:FROZEN].requires_grad_(False)
+        network.steady = LAST
 
 
 @torch.no_grad()

@@ -182,7 +182,8 @@ def test_no_scale_is_too_far_off_for_the_loss(scale):
     pred, batch = guess(), some()
     camera = torch.tensor([[scale, 0.0, 0.0]]).repeat(4, 1).requires_grad_()
     mesh_terms(pred._replace(camera=camera), batch, free()).camera.backward()
-    assert camera.grad.isfinite().all() and (camera.grad[:, 0] < 0).all()
+    # each picture's slope is that of a scale of 0: it finds back, and drowns nothing else
+    torch.testing.assert_close(camera.grad, torch.tensor([[-5.0, 0.0, 0.0]]).expand(4, 3))
 
 
 def test_a_network_learns_a_few_bodies_by_heart():

@@ -17,16 +17,18 @@ from posekit.data.batch import unit_range
 from posekit.geometry import body
 from posekit.geometry.skeleton import H36M17, SPIN24
 from posekit.models import pruning
+from posekit.models.encoders import feature_maps
 from posekit.models.hmr import Estimate, hmr, start_from
+from posekit.models.light import light_pose
 from posekit.models.mesh_encoders import mesh_encoder
 from posekit.studio.pictures import StudioPictures
 from posekit.studio.wild import Wild
 from posekit.training import experiment as experiment_module
 from posekit.training.experiment import experiment, predict
-from posekit.training.mesh import Mesh
+from posekit.training.mesh import Mesh, stage
 from posekit.training.mesh_evaluation import BodyModel, compare, quantities
 from posekit.training.mesh_loss import PAPER_WEIGHTS
-from posekit.training.mesh_networks import awaken, blind, changed, pruned
+from posekit.training.mesh_networks import awaken, blind, changed, pruned, take
 from posekit.training.pretraining import Pretraining
 from posekit.training.runs import job
 from posekit.training.study import Study
@@ -131,8 +133,8 @@ def test_masks_take_the_share_they_say_and_none_of_the_cost(run):
 
 
 def test_a_restored_network_has_the_recorded_errors(run, wild, model):
-    for stage, subject in (("", "plain"), ("twice", "twice")):
-        pred = predict(TASK.restore(run, stage), wild.batch.images)
+    for later, subject in (("", "plain"), ("twice", "twice")):
+        pred = predict(TASK.restore(run, later), wild.batch.images)
         for quantity, card, data, value in rows_of(subject, pred, wild, model):
             assert values(run)[quantity, card, data] == pytest.approx(value, rel=1e-4)
 
@@ -184,6 +186,38 @@ def test_an_awakened_encoder_tells_pictures_apart(lessons):
     assert before < 0.5
     assert features.std(0).mean() == pytest.approx(1, abs=0.2)  # dropout differs from time to time
     assert features.mean(0).abs().mean() < 0.3
+
+
+def test_blocks_of_posekits_own_network_are_taken_and_train_as_they_do_there():
+    state = light_pose(side=SIDE, weights="posekit").state_dict()
+    network = hmr("my-mobilenetv2", size=SIDE)
+    features = network.encoder.features
+    last = features[14].conv[0][0].weight.clone()
+    take(network, state)
+    for part, rows in {"stem": range(4), "middle": range(4, 7), "deep": range(7, 14)}.items():
+        for row in rows:
+            for name, value in features[row].state_dict().items():
+                assert torch.equal(value, state[f"{part}.{row}.{name}"])
+    assert torch.equal(features[14].conv[0][0].weight, last)
+    for each in (network, changed(network, stage("masked", "", 1, "mask", 0.2), SIDE)):
+        features = each.encoder.features
+        before = {name: value.clone() for name, value in features.state_dict().items()}
+        each.train()(torch.rand(4, 3, SIDE, SIDE)).camera.sum().backward()
+        taught = {n.split(".")[0] for n, p in features.named_parameters() if p.grad is not None}
+        assert taught == {str(row) for row in range(4, 19)}
+        after = features.state_dict()
+        moved = {n.split(".")[0] for n, v in after.items() if not torch.equal(v, before[n])}
+        assert moved == {str(row) for row in range(14, 19)}
+
+
+def test_weights_of_other_layers_are_no_start():
+    own = hmr("mobilenetv2", width=0.35, size=SIDE)
+    light = light_pose(side=SIDE).state_dict()
+    maps = feature_maps(hmr("mobilenetv2", size=SIDE).encoder).state_dict()
+    short = dict(list(feature_maps(own.encoder).state_dict().items())[:-1])
+    for state in (light, maps, short, {}):
+        with pytest.raises(ValueError, match="not those of this encoder"):
+            take(own, state)
 
 
 def test_there_is_nothing_to_awaken_where_features_are_pooled_maps():
