@@ -4,8 +4,8 @@ Read from papers/<slug>/: `printed.csv` (quantities, each with the place where i
 empty value for one without a number), `claims.csv` (claims about these quantities; several
 comparisons in one claim are separated by `;`) and `aliases.csv` (which measured subject stands in
 for a printed one, and which others could), `floors.csv` (what a network must beat to have learnt) and
-`configurations.csv` (from which size on a configuration is trained, where that is not every size; with
-a card, its training for that protocol). Quantities called recipe_* are settings of the paper's
+`configurations.csv` (the sizes at which a configuration is trained, where these are not all; with a
+card, its training for that protocol). Quantities called recipe_* are settings of the paper's
 training. Margins for accuracy are in papers/metrics.csv. Every folder with a claims.csv is a paper.
 """
 
@@ -33,7 +33,7 @@ _CLAIMS = ("id", "where", "statement", "kind", "left", "relation", "right")
 _CLAIMS += ("by", "tolerance", "bare", "card", "needs", "note")
 _ALIASES = ("printed", "measured", "other", "why")
 _FLOORS = ("card", "floor", "metric", "by", "perfect")
-_CONFIGURATIONS = ("configuration", "card", "size")
+_CONFIGURATIONS = ("configuration", "card", "sizes")
 _METRICS = ("metric", "slice", "better", "margin", "unit", "reason")
 _LEARNT = "recipe_trained_on"  # /test set or all/training set; its value is 1 or 0
 
@@ -144,7 +144,7 @@ class Floor:
 class Paper:
     """All of one paper: quantities by (name, card), claims, stand-ins by subject, floors by card.
 
-    `sizes` has the smallest size at which a configuration is trained, by its name and card.
+    `sizes` has the sizes at which a configuration is trained, by its name and card.
     """
 
     slug: str
@@ -152,7 +152,7 @@ class Paper:
     claims: tuple[Claim, ...]
     aliases: Mapping[str, Alias]
     floors: Mapping[str, Floor]
-    sizes: Mapping[tuple[str, str], str]
+    sizes: Mapping[tuple[str, str], list[str]]
     folder: Path
 
     def find(self, name: str, card: str) -> Printed | None:
@@ -171,10 +171,10 @@ class Paper:
             subject = self.aliases[subject].measured
         return "/".join([metric, subject, *rest])
 
-    def trained_from(self, configuration: str, card: str = "") -> str:
-        """The smallest size at which a configuration is trained, for a protocol if it has one."""
-        known = self.sizes.get((configuration, card)), self.sizes.get((configuration, ""))
-        return max((size for size in known if size), key=WITH_SMOKE.index, default=WITH_SMOKE[0])
+    def trained_at(self, configuration: str, card: str = "") -> list[str]:
+        """The sizes, smallest first, at which a configuration is trained, for a protocol if it has one."""
+        known = [self.sizes.get((configuration, of), WITH_SMOKE) for of in {card, ""}]
+        return [size for size in WITH_SMOKE if all(size in sizes for sizes in known)]
 
     def training_sets(self, test: str) -> dict[str, bool]:
         """Data sets that its networks for a test set learn from, True, or do not, False.
@@ -302,9 +302,10 @@ def _floor(row: dict[str, str]) -> tuple[str, Floor]:
     return row["card"], Floor(**row | {"perfect": float(row["perfect"])})
 
 
-def _configuration(row: dict[str, str]) -> tuple[tuple[str, str], str]:
-    check(row["size"], WITH_SMOKE, "size")
-    return (row["configuration"], row["card"]), row["size"]
+def _configuration(row: dict[str, str]) -> tuple[tuple[str, str], list[str]]:
+    for size in (sizes := row["sizes"].split(" ")):
+        check(size, WITH_SMOKE, "size")
+    return (row["configuration"], row["card"]), sizes
 
 
 def _printed(row: dict[str, str]) -> tuple[tuple[str, str], Printed]:

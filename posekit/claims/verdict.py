@@ -197,7 +197,8 @@ def unmeasured_rule(case: Case, smaller: list[Note]) -> Finding:
     for name, quantities in part.expanded.items():
         absent = [q for q in map(paper.measured_name, quantities) if q not in known]
         for subject in (split(q)[1] for q in absent if metric_of(q)):
-            sizes.setdefault(paper.trained_from(subject, part.card), {})[subject] = None
+            for size in paper.trained_at(subject, part.card)[:1]:
+                sizes.setdefault(size, {})[subject] = None
         if claim.kind == "ordering" and "*" in name:  # one competitor is enough
             absent = [name] if len(absent) == len(quantities) else []
         lacking += absent

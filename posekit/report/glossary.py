@@ -61,6 +61,8 @@ GLOSSARY = {
     "studio": "the generated data that is part of posekit: motion (`studio`, see "
     "[studio.md](studio.md)), its pictures (`studio-pictures`) and single pictures of strangers "
     "(`studio-wild`)",
+    "cmu-folds": "CMU's motion capture, each performer tested by networks that were trained on performers "
+    "of other folds",
     "X-on-cmu": "network X trained on the CMU motion capture and tested on performers that it has not "
     "seen, by cross-validation",
 }

@@ -95,10 +95,10 @@ class Study:
     def configurations(self, named: Mapping[str, T], card: str = "") -> dict[str, T]:
         """Those of all configurations, by name, that are trained at this size.
 
-        The paper's configurations.csv says which are not, all of them or those for a protocol.
+        The paper's configurations.csv says which are not, at all or for a protocol.
         """
-        place, first = SIZES.index(self.size), self.paper.trained_from
-        return {k: own for k, own in named.items() if SIZES.index(first(k, card)) <= place}
+        at = self.paper.trained_at
+        return {name: own for name, own in named.items() if self.size in at(name, card)}
 
     def pick(self, *names: str) -> dict:
         """Some of this study's settings, by name."""

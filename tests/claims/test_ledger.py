@@ -312,13 +312,13 @@ def test_runs_of_different_sizes_are_never_paired(judge):
 def test_networks_that_a_size_does_not_train_are_named_with_the_one_that_does(judge, tmp_path):
     judge(BETTER)  # makes the paper's folder
     path = tmp_path / "papers" / "toy" / "configurations.csv"
-    path.write_text(f"configuration,card,size\ncascade-3,,large\nours,{CARD},paper\n")
+    path.write_text(f"configuration,card,sizes\ncascade-3,,large paper\nours,{CARD},paper\n")
     note = judge(BETTER, *seeds("studio", fang=(60, 70, 80))).note
     assert "needs size large, the smallest with cascade-3" in note
     assert "needs size paper, the smallest with ours" in note
     run = seeds("studio", ours=(59, 68.9, 78.8))  # what there is, is not asked for again
     assert "size paper" not in judge(BETTER, *run).note
-    path.write_text("configuration,card,size\nours,,gpu\n")
+    path.write_text("configuration,card,sizes\nours,,gpu\n")
     with pytest.raises(ValueError, match="configurations.csv, line 2: unknown size 'gpu'; one of"):
         judge(BETTER)
 

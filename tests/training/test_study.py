@@ -106,12 +106,13 @@ def test_the_settings_mark_the_size_in_use():
     assert "small (used here)" in repr(study.settings) and "paper (used" not in repr(study.settings)
 
 
-def test_a_size_trains_its_configurations_and_those_of_smaller_sizes():
+def test_a_size_trains_those_configurations_that_the_paper_has_for_it():
     named = {"r50": 1, "r50-zoom": 2, "final": 3}
     chosen = [[*Study("bouchiat", size=size).configurations(named)] for size in SIZES]
     assert chosen == [["r50"], ["r50"], ["r50"], ["r50", "r50-zoom"], [*named]]
     mobile, named = Study("choi2021", size="medium"), {"large": 1, "small": 2, "w1.0-c512": 3}
-    assert mobile.configurations(named) == {"large": 1, "small": 2}
+    assert mobile.configurations(named) == {"large": 1}
+    assert Study("choi2021", size="small").configurations(named) == {"large": 1, "small": 2}
     assert mobile.configurations(named, "h36m-moon-p1") == {}
 
 
