@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
 from posekit.claims.contrasts import Contrast
@@ -71,6 +72,12 @@ def photograph_section(records: Sequence[Record]) -> Iterator[str]:
     columns = [name for name in PHOTOGRAPH_PROTOCOLS if name in shown]
     shown = shown.loc[rows, columns].fillna("")
     yield table(shown.rename(columns=">{}".format).rename_axis("Network").reset_index())
+    means = of_seeds.map(np.mean).unstack(sort=False)
+    more = [name for name in columns if PHOTOGRAPH_PROTOCOLS[name].metric == "pck"]
+    means[more] = -means[more]
+    best = means.drop(index="mean-pose", errors="ignore").min()
+    if behind := [name for name in columns if best[name] >= means[name].get("mean-pose", np.inf)]:
+        yield f"By {' and '.join(behind)} none of the networks beats the mean pose."
 
 
 def contrast_section(page: Page) -> Iterator[str]:
@@ -117,16 +124,25 @@ def _rule(card: str, data: str, records: list[Record]) -> str:
 
 
 def changes_in_short(page: Page) -> str:
-    """Which of the changes that the paper tries help, by their first measure, and which are open."""
-    if not page.changes:
+    """Which of the changes that the paper tries help, by their first measure, and which are open.
+
+    A comparison with the floor is no change that a paper tries.
+    """
+    floors = {floor.floor for floor in page.paper.floors.values()}
+    changes = []
+    for each in page.changes:
+        names = [c.name for c in each.tried if floors.isdisjoint((c.one, c.another))]
+        if len(own := each.table[each.table.index.isin(names)]):
+            changes.append((each, own))
+    if not changes:
         return ""
-    first = page.changes[0].tried[0].measure
-    found = [each for each in page.changes if each.tried[0].measure == first]
+    first = changes[0][0].tried[0].measure
+    found = [(each, own) for each, own in changes if each.tried[0].measure == first]
     told = []
-    for each in found:
+    for each, own in found:
         place = f"on {each.data} ({each.evidence}), " if len(found) > 1 else ""
-        told.append(place + _answers(each.table))
-    others = [each.table[ANSWER] for each in page.changes if each.tried[0].measure != first]
+        told.append(place + _answers(own))
+    others = [own[ANSWER] for each, own in changes if each.tried[0].measure != first]
     if others:
         decided = sum(int(answers.str.startswith("yes").sum()) for answers in others)
         told.append(f"by other measures {decided or 'none'} of {sum(map(len, others))} decided")

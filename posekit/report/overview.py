@@ -195,7 +195,8 @@ def _commands(pages: list[Page]) -> Iterator[str]:
     for page in pages:
         for size in dict.fromkeys(record.size for record in page.records):
             here = [record for record in page.records if record.size == size]
-            real = {on for r in here for _, _, on in r.values if on and not is_generated(on)}
+            on = {on.removesuffix("-folds") for r in here for _, _, on in r.values}
+            real = {name for name in on - {"", "reference"} if not is_generated(name)}
             words = ["posekit reproduce", page.slug, "--size", size]
             words += ["--seeds", str(len({record.seed for record in here}))]
             words += [f"--data {name}=FOLDER" for name in sorted(real)]

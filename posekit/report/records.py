@@ -19,7 +19,7 @@ def settings(records: list[Record]) -> Iterator[tuple[str, str]]:
         configs = [json.loads(record.config) for record in records if record.size == size]
         trained = [config for config in configs if "recipe" in config]
         common = [
-            f"{name.replace('_', ' ')} {value}"
+            f"{'side' if name == 'size' else name.replace('_', ' ')} {value}"
             for part in ("shape", "recipe")
             for name, value in (trained[0].get(part, {}) if trained else {}).items()
             if value and all(c.get(part, {}).get(name) == value for c in trained)

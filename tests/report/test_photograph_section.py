@@ -6,8 +6,11 @@ from posekit.claims.measurements import Record
 from posekit.report.comparisons import photograph_section
 
 
-def record(seed: int, size: str, values: dict[str, float]) -> Record:
-    found = {(f"pck/{name}", "lsp-pck-0.2", "lspet"): value for name, value in values.items()}
+def record(
+    seed: int, size: str, values: dict[str, float], measure=("pck", "lsp-pck-0.2", "lspet")
+) -> Record:
+    metric, *where = measure
+    found = {(f"{metric}/{name}", *where): value for name, value in values.items()}
     about = (f"{seed:016x}", "bouchiat", "photographs, lsp-pck-0.2", size, seed, "{}", "", "", "")
     return Record(Path(f"{size}-{seed}.json"), *about, found)
 
@@ -25,6 +28,19 @@ def test_networks_on_photographs_are_shown_beside_the_mean_pose_which_comes_last
     # 21 and 1.0 * t(0.975, 2) / sqrt(3)
     assert rows[0] == ["Network", "lsp-pck-0.2"]
     assert rows[2:] == [["r50", "21.00 ± 2.48"], ["r50-voc", "17"], ["mean-pose", "8"]]
+
+
+def test_the_page_says_where_no_network_beats_the_mean_pose():
+    space = "mpjpe", "pose2sim-mpjpe", "pose2sim"
+    values = {"mean-pose": 347.0, "r50": 420.0, "r50-voc": 350.0}
+    parts = [record(0, "medium", {"mean-pose": 8.0, "r50": 7.0, "r50-voc": 17.0})]
+    parts.append(record(1, "medium", values, space))
+    *_, behind = photograph_section(parts)
+    assert behind == "By pose2sim-mpjpe none of the networks beats the mean pose."
+    parts[1] = record(1, "medium", values | {"r50-voc": 346.0}, space)
+    assert len([*photograph_section(parts)]) == 3
+    parts[0] = record(0, "medium", {"mean-pose": 8.0, "r50": 7.0, "r50-voc": 8.0})
+    assert "By lsp-pck-0.2 none" in [*photograph_section(parts)][-1]
 
 
 def test_a_paper_without_photographs_has_no_such_section():
