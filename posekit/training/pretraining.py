@@ -1,12 +1,12 @@
 """What trainings begin with: an encoder pretrained on joints, or posekit's own network.
 
 `of_seeds` trains posekit's own network further for every seed. `Pretraining` is for encoders of
-HMR: from random weights HMR's regressor finds the mean body and stays there for tens of thousands
+HMR (`of_encoders`): from random weights HMR's regressor finds the mean body and stays there for tens of thousands
 of pictures. An encoder that has first been trained to predict the joints of the same pictures, by
 integral regression, tells them apart from the regressor's first steps on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,8 +16,11 @@ from posekit.data.albums import Album
 from posekit.metrics.protocol import Row
 from posekit.models.encoders import feature_maps
 from posekit.models.integral import IntegralNet
+from posekit.models.light import light_pose
+from posekit.models.mesh_encoders import NETS, mesh_encoder
 from posekit.training.experiment import Session, Task
 from posekit.training.integral import Integral, fit
+from posekit.training.tables import Runs
 
 if TYPE_CHECKING:
     from posekit.training.study import Study
@@ -65,3 +68,30 @@ def of_seeds(
     own["recipe"] = {"epochs": study.setting["start epochs"]}
     how = common | {"title": "start on {}"}
     return {"starts": study.train(task, {START: own}, train, tests, **how), "start": START}
+
+
+def of_encoders(
+    study: "Study", encoders: Mapping[str, Mapping], train: Album, tests: Sequence[tuple]
+) -> Runs:
+    """Runs that the encoders of HMR begin with (`start_of`), arguments of `mesh_encoder` by name.
+
+    Where the size has `start strangers`, posekit's own network, trained further for every seed and
+    tested by `tests` as in `Study.train`; else a `Pretraining` of each on `train`.
+    """
+    side = study.setting["side"]
+    recipe = {"drops": [], "average": 0, "schedule": "one-cycle"}
+    if study.setting["start strangers"]:
+        how = {"shape": {"side": side}, "loss": "both", "outside": "ignored"}
+        how["recipe"] = recipe | {"rate": 1e-3, "clip": 5.0}
+        return of_seeds(study, Integral({"light": light_pose}), tests, None, **how)["starts"]
+    names = [name for name in NETS if name in encoders and start_of(name) == name]
+    own = {name: {"network": "encoder", "shape": encoders[name]} for name in names}
+    recipe |= {name: study.setting[f"first {name}"] for name in ("epochs", "batch")}
+    how = {"title": "pretraining {}", "shape": {"size": side}, "recipe": recipe | {"rate": 3e-3}}
+    return study.train(Pretraining({"encoder": mesh_encoder}), own, train, **how)
+
+
+def start_of(encoder: str, starts: Runs | None = None) -> str:
+    """The name of the run that an encoder begins with: its own, or of `starts` the one there is."""
+    name = encoder.removeprefix("my-")  # My MobileNetV2 has MobileNetV2's layers up to its maps
+    return START if starts and (START, 0) in starts else name

@@ -13,7 +13,7 @@ from posekit.models.zoo import NETWORKS
 from posekit.studio.pictures import StudioPictures
 from posekit.training.experiment import experiment, load_weights
 from posekit.training.integral import Integral
-from posekit.training.pretraining import Pretraining, of_seeds
+from posekit.training.pretraining import Pretraining, of_encoders, of_seeds, start_of
 from posekit.training.runs import job
 from posekit.training.study import Study
 
@@ -85,3 +85,21 @@ def test_every_seed_has_a_start_of_its_own(tmp_path, monkeypatch):
     torch.testing.assert_close(taken, start["deep.13.conv.0.0.weight"], rtol=0, atol=1e-6)
     study.setting["start strangers"] = 0
     assert of_seeds(study, task, [], None) == {}
+
+
+def test_encoders_of_hmr_begin_with_a_run_of_their_own_or_with_the_one_of_the_seed(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
+    study = Study("bae", device="cpu")
+    study.setting |= {"side": 32, "first epochs": 1, "first batch": 2}
+    learn = albums.read(StudioPictures(["S9"], frames=65, every=64, size=32), step=60, workers=0)
+    names = ("mobilenetv2", "my-mobilenetv2")
+    encoders = {name: {"encoder": name, "width": 0.35} for name in names}
+    own = of_encoders(study, encoders, learn, [])
+    assert set(own) == {("mobilenetv2", 0)}
+    assert [start_of(name, own) for name in names] == ["mobilenetv2"] * 2
+    study.setting |= {"start strangers": 2, "start epochs": 1}
+    one = of_encoders(study, encoders, learn, [(learn, ["h36m-moon-p2"])])
+    assert [start_of(name, one) for name in names] == ["strangers"] * 2
+    assert one["strangers", 0].record["config"]["recipe"]["rate"] == 1e-3
