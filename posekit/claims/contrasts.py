@@ -117,6 +117,12 @@ def load_contrasts(slug: str, folder: Path = FOLDER) -> list[Contrast]:
     return list(rows)
 
 
+def without_floors(contrasts: Iterable[Contrast], paper: Paper) -> list[Contrast]:
+    """The changes that the paper tries: a comparison with a floor is none."""
+    floors = paper.floor_networks
+    return [each for each in contrasts if floors.isdisjoint((each.one, each.another))]
+
+
 def changes(contrasts: Iterable[Contrast], values: pd.DataFrame, paper: Paper) -> list[Change]:
     """Each contrast whose two configurations were measured; `values` as `differences` takes them."""
     contrasts = list(contrasts)

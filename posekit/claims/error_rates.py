@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from posekit.claims.contrasts import differences, load_contrasts
+from posekit.claims.contrasts import differences, load_contrasts, without_floors
 from posekit.claims.expressions import evaluate
 from posekit.claims.finding import CONFIRMED, Finding
 from posekit.claims.ledger import Judged, judge_claims, tests
@@ -75,7 +75,7 @@ def spreads(paper: Paper, records: Sequence[Record]) -> Iterator[Spread]:
 
     Of a kind are the networks of one metric, slice, card, data set and size; floors stay as they are.
     """
-    floors = {floor.floor for floor in paper.floors.values()}
+    floors = paper.floor_networks
     values: dict[Place, dict[int, float]] = {}
     for i, record in enumerate(records):
         for key, value in record.values.items():
@@ -157,9 +157,7 @@ def _truth(paper: Paper, part: Part, finding: Finding, expected: Mapping[Place, 
 def _has_change(paper: Paper, records: list[Record], judged: list[Judged]) -> bool:
     """Whether a change of the page is called better or worse, but for those from a floor."""
     family = tests(paper, records, [part for each in judged for part in each.parts])
-    floors = {floor.floor for floor in paper.floors.values()}
-    contrasts = load_contrasts(paper.slug, paper.folder)
-    contrasts = [c for c in contrasts if not floors & {c.one, c.another}]
+    contrasts = without_floors(load_contrasts(paper.slug, paper.folder), paper)
     found = [
         differences(contrasts, values, paper, family) for values in values_by_data(records).values()
     ]

@@ -176,6 +176,11 @@ class Paper:
         known = [self.sizes.get((configuration, of), WITH_SMOKE) for of in {card, ""}]
         return [size for size in WITH_SMOKE if all(size in sizes for sizes in known)]
 
+    @property
+    def floor_networks(self) -> set[str]:
+        """The networks that say what there is without learning."""
+        return {floor.floor for floor in self.floors.values()}
+
     def training_sets(self, test: str) -> dict[str, bool]:
         """Data sets that its networks for a test set learn from, True, or do not, False.
 

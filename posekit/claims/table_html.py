@@ -135,11 +135,12 @@ def _html(table: PaperTable, link: Link | None) -> Iterator[str]:
     if two:
         yield f"<tr>{''.join(lower)}</tr>"
     yield "</thead><tbody>"
+    mixed = table.is_mixed
     for name, cells in table.rows:
         held = [cell for cell in cells if cell.printed not in LOST]
         kind = "own" if not held and not any(c.printed for c in cells) else ""
         kind = "quoted" if held and all(c.quoted for c in held) else kind
-        sizes = _sizes(cells) if table.is_mixed else set()
+        sizes = _sizes(cells) if mixed else set()
         of = f" <small>size {min(sizes)}</small>" if len(sizes) == 1 else ""
         line = [f"<th{_class(kind)}>{_told(escape(name), kind)}{of}</th>"]
         for i, (cell, sort) in enumerate(zip(cells, kinds)):

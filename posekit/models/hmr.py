@@ -167,6 +167,7 @@ class HMR(nn.Module):
         return Estimate(from_6d(pose.view(-1, 24, 3, 2)), shape, camera)
 
     def train(self, mode: bool = True) -> "HMR":
+        """As in torch, but for the first `steady` blocks."""
         super().train(mode)
         if self.steady:
             feature_maps(self.encoder).features[: self.steady].eval()

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from posekit.claims.contrasts import Contrast
+from posekit.claims.contrasts import Contrast, without_floors
 from posekit.claims.learning import percent
 from posekit.claims.measurements import Record, values_by_data
 from posekit.claims.numbers import number
-from posekit.claims.paper import split
+from posekit.claims.paper import load_metrics, split
 from posekit.claims.paper_tables import mean_text
 from posekit.claims.selection import Question, choose, counted
 from posekit.metrics.photographs import PHOTOGRAPH_PROTOCOLS
@@ -72,11 +72,11 @@ def photograph_section(records: Sequence[Record]) -> Iterator[str]:
     columns = [name for name in PHOTOGRAPH_PROTOCOLS if name in shown]
     shown = shown.loc[rows, columns].fillna("")
     yield table(shown.rename(columns=">{}".format).rename_axis("Network").reset_index())
-    means = of_seeds.map(np.mean).unstack(sort=False)
-    more = [name for name in columns if PHOTOGRAPH_PROTOCOLS[name].metric == "pck"]
-    means[more] = -means[more]
-    best = means.drop(index="mean-pose", errors="ignore").min()
-    if behind := [name for name in columns if best[name] >= means[name].get("mean-pose", np.inf)]:
+    metrics = load_metrics()
+    signs = {n: metrics[PHOTOGRAPH_PROTOCOLS[n].metric, False].sign for n in columns}
+    errors = of_seeds.map(np.mean).unstack(sort=False)[columns] * signs  # less is better
+    best = errors.drop(index="mean-pose", errors="ignore").min()
+    if behind := [name for name in columns if best[name] >= errors[name].get("mean-pose", np.inf)]:
         yield f"By {' and '.join(behind)} none of the networks beats the mean pose."
 
 
@@ -128,21 +128,20 @@ def changes_in_short(page: Page) -> str:
 
     A comparison with the floor is no change that a paper tries.
     """
-    floors = {floor.floor for floor in page.paper.floors.values()}
     changes = []
     for each in page.changes:
-        names = [c.name for c in each.tried if floors.isdisjoint((c.one, c.another))]
+        names = [contrast.name for contrast in without_floors(each.tried, page.paper)]
         if len(own := each.table[each.table.index.isin(names)]):
-            changes.append((each, own))
+            changes.append(each._replace(table=own))
     if not changes:
         return ""
-    first = changes[0][0].tried[0].measure
-    found = [(each, own) for each, own in changes if each.tried[0].measure == first]
+    first = changes[0].tried[0].measure
+    found = [each for each in changes if each.tried[0].measure == first]
     told = []
-    for each, own in found:
+    for each in found:
         place = f"on {each.data} ({each.evidence}), " if len(found) > 1 else ""
-        told.append(place + _answers(own))
-    others = [own[ANSWER] for each, own in changes if each.tried[0].measure != first]
+        told.append(place + _answers(each.table))
+    others = [each.table[ANSWER] for each in changes if each.tried[0].measure != first]
     if others:
         decided = sum(int(answers.str.startswith("yes").sum()) for answers in others)
         told.append(f"by other measures {decided or 'none'} of {sum(map(len, others))} decided")

@@ -64,8 +64,8 @@ def mesh_terms(pred: Estimate, batch: Batch, body: Body) -> MeshTerms:
     """Mean squares, over all joints (those nobody knows count as right) and axes, of pictures (2D),
     of persons with 3D joints and hips (3D), or of persons with body parameters (rotations, shape); and
     exp(-10 scale)^2, which keeps the person before the camera; below a scale of 0, where the
-    published loss goes on to rise as steeply, its tangent there. At -1 the published slope is a
-    billion times that of all other terms: one such picture undid an epoch.
+    published loss goes on to rise as steeply, its tangent there. At -1 the published slope is 20
+    exp(20), some 10^10: one such picture drowns all others of an epoch.
 
     ValueError when the batch's skeleton has no hips, or the body knows not all of its joints.
     """

@@ -1,9 +1,9 @@
 """What trainings begin with: an encoder pretrained on joints, or posekit's own network.
 
 `of_seeds` trains posekit's own network further for every seed. `Pretraining` is for encoders of
-HMR (`of_encoders`): from random weights HMR's regressor finds the mean body and stays there for tens of thousands
-of pictures. An encoder that has first been trained to predict the joints of the same pictures, by
-integral regression, tells them apart from the regressor's first steps on.
+HMR (`of_encoders`): from random weights HMR's regressor finds the mean body and stays there for
+tens of thousands of pictures. An encoder that has first been trained to predict the joints of the
+same pictures, by integral regression, tells them apart from the regressor's first steps on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,10 +80,10 @@ def of_encoders(
     """
     side = study.setting["side"]
     recipe = {"drops": [], "average": 0, "schedule": "one-cycle"}
-    if study.setting["start strangers"]:
-        how = {"shape": {"side": side}, "loss": "both", "outside": "ignored"}
-        how["recipe"] = recipe | {"rate": 1e-3, "clip": 5.0}
-        return of_seeds(study, Integral({"light": light_pose}), tests, None, **how)["starts"]
+    how = {"shape": {"side": side}, "loss": "both", "outside": "ignored"}
+    how["recipe"] = recipe | {"rate": 1e-3, "clip": 5.0}
+    if begun := of_seeds(study, Integral({"light": light_pose}), tests, None, **how):
+        return begun["starts"]
     names = [name for name in NETS if name in encoders and start_of(name) == name]
     own = {name: {"network": "encoder", "shape": encoders[name]} for name in names}
     recipe |= {name: study.setting[f"first {name}"] for name in ("epochs", "batch")}
