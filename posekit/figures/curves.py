@@ -92,7 +92,8 @@ def forest(
     `found` has the columns mean, low, high (NaN for one seed) and n, by name; `marks` maps names to
     the other numbers.
     """
-    axes = _axes(title, unit, 1.4 + 0.36 * len(found))
+    axes = _axes("", unit, 1.4 + 0.36 * len(found))
+    axes.figure.suptitle(title, fontsize=11)  # long names of rows leave too little above the axes
     axes.axvline(0, color=BLACK, lw=0.8)
     count = int(found["n"].max())
     label = f"measured, 95 % interval over {count} seeds" if count > 1 else "measured, one seed"

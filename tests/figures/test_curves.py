@@ -43,6 +43,14 @@ def test_a_forest_plot_leaves_out_a_row_that_reaches_too_far():
     assert {text.get_text() for text in axes.texts if text.get_text()} == {"0.0"}
 
 
+def test_a_forest_plot_of_long_names_has_its_whole_title():
+    found = pd.DataFrame({"mean": [1.0], "low": [0.0], "high": [2.0], "n": 3}, index=["n" * 62])
+    drawing = forest(found, title="Error on the studio's S9 and S11 with each change", unit="mm")
+    drawing.draw_without_rendering()
+    box = drawing._suptitle.get_window_extent()
+    assert 0 <= box.x0 and box.x1 <= drawing.bbox.width
+
+
 def front(costs, errors) -> list[tuple]:
     """The corners of the line that is drawn through the Pareto front."""
     found = pd.DataFrame({"cost": costs, "mean": errors, "low": np.nan, "high": np.nan})
