@@ -39,14 +39,10 @@ def bullet(judged: Judged) -> str:
 
 
 def _restrictions(judged: Judged) -> list[str]:
-    """What keeps a verdict from being the whole truth: caveats, size, and other readings."""
+    """What keeps a verdict from being the whole truth: caveats, and other readings."""
     caveats = list(dict.fromkeys(note.text for note in judged.notes if note.caveat))
     if any(text.startswith("depends on the reading") for text in caveats):
         return caveats
-    if {"E5", "E6"} & set(judged.evidence):  # the paper's data, but perhaps not its recipe
-        samples = [part.sample for part in judged.parts if part.sample]
-        sizes = dict.fromkeys(s.size for s in samples if s.data and s.size != "paper")
-        caveats += [f"size {size}" for size in sizes]
     holds = judged.verdict in HOLDS
     others = [
         note.text
@@ -63,11 +59,14 @@ def printed_cell(judged: Judged) -> str:
 
 
 def measured_cell(judged: Judged) -> str:
-    """Mean, interval, margin, seeds and data of what was measured, part by part."""
+    """Mean, interval, margin, seeds, data and size of what was measured, part by part."""
     text = _labelled(judged, map(_measured, judged.claim.parts, judged.parts))
     margins = [part.margin for part in judged.parts]
     text += f", margin {'; '.join(margins)}" if any(margins) else ""
     data = "; ".join(dict.fromkeys(part.data for part in judged.parts if part.data))
+    samples = [part.sample for part in judged.parts if part.sample]
+    sizes = dict.fromkeys(s.size for s in samples if s.data not in ("", "reference"))
+    data += f", size {' or '.join(sizes)}" * bool(data and sizes)
     if data and not any(part.card for part in judged.claim.parts):
         return f"{text}, counted on {data}"
     counts = " or ".join(dict.fromkeys(part.n for part in judged.parts if part.n))

@@ -93,6 +93,7 @@ def test_a_difference_is_shown_without_a_threshold_of_ours_on_both_sides():
     printed, here = printed_cell(row), measured_cell(row)
     assert float(printed.split()[-1]) == pytest.approx(0.00114283 - 0.00113494, abs=5e-8)
     assert float(re.search(r"(-?[\d.]+) \[", here)[1]) == pytest.approx(-1, abs=0.3)
+    assert re.search(r"n = \d+ on studio-wild, size (small|medium)$", here)
 
 
 def test_a_count_has_no_seeds_to_be_told():
