@@ -63,6 +63,7 @@ GLOSSARY = {
     "(`studio-wild`)",
     "cmu-folds": "CMU's motion capture, each performer tested by networks that were trained on performers "
     "of other folds",
+    "X-truth": "poses of which true 2D joints are lifted, not those of the noisy detector: `cmu-truth-folds`",
     "X-on-cmu": "network X trained on the CMU motion capture and tested on performers that it has not "
     "seen, by cross-validation",
 }

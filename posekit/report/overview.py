@@ -195,7 +195,7 @@ def _commands(pages: list[Page]) -> Iterator[str]:
     for page in pages:
         for size in dict.fromkeys(record.size for record in page.records):
             here = [record for record in page.records if record.size == size]
-            on = {on.removesuffix("-folds") for r in here for _, _, on in r.values}
+            on = {on.partition("-")[0] for r in here for _, _, on in r.values}  # cmu of cmu-folds
             real = {name for name in on - {"", "reference"} if not is_generated(name)}
             words = ["posekit reproduce", page.slug, "--size", size]
             words += ["--seeds", str(len({record.seed for record in here}))]

@@ -71,11 +71,15 @@ class DataSets:
 
     # ---- 2D and 3D poses
     def poses(self, *, frames: int, every: int, detector: str, detections: str = "gt") -> PoseSet:
-        """Human3.6M with these 2D `detections`, else the studio's takes with this `detector`."""
+        """Human3.6M with these 2D `detections`, else the studio's takes with this `detector`.
+
+        What has true 2D joints in place of the noisy detector's is a data set with a name of its own.
+        """
         if "human36m" in self:
             poses = human36m.load(self.folders["human36m"], detections=detections, every=every)
         else:
             poses = studio.load(frames=frames, every=every, detector=detector)
+            poses = replace(poses, name=poses.name + _seen(detector))
         return rehearsal.thinned(poses)
 
     def cmu(self, *, every: int, detector: str) -> PoseSet | None:
@@ -85,12 +89,13 @@ class DataSets:
         motions = studio.place(cmu.load(self.folders["cmu"], hips=True))
         detect = studio.noisy_detector() if detector == "noisy" else None
         cameras = studio.cameras("S9")
-        return project_motions(motions, lambda _: cameras, name="cmu", every=every, detect=detect)
+        how = {"name": f"cmu{_seen(detector)}", "every": every, "detect": detect}
+        return project_motions(motions, lambda _: cameras, **how)
 
     def others(self, people: int, *, frames: int, every: int, detector: str) -> PoseSet:
         """The first of the studio's actors S12 to S31, whom no network is trained on."""
         poses = studio.load(frames, every, detector, subjects=OTHERS[:people])
-        return rehearsal.thinned(replace(poses, name="studio-others"))
+        return rehearsal.thinned(replace(poses, name=f"studio-others{_seen(detector)}"))
 
     # ---- pictures
     def read(self, pictures: Pictures, label: str = "pictures", *, step: int = 1, **masks) -> Album:
@@ -264,3 +269,8 @@ class DataSets:
         """The test sets of body regression that are there, with their pose protocols."""
         read = partial(self.read, keep=range)
         return spin_evaluation.tests(self.folders, size=size, step=step, read=read)
+
+
+def _seen(detector: str) -> str:
+    """What the name of poses ends with where not a noisy detector's 2D joints are lifted, but true ones."""
+    return "" if detector == "noisy" else "-truth"

@@ -35,10 +35,21 @@ def test_without_folders_everything_is_generated():
     assert HERE.cmu(every=1, detector="truth") is None
     assert HERE.spin_mixture(size=32) is None and HERE.body_tests(size=32, step=1) == []
     assert HERE.muco(people, size=32, step=1) is None and HERE.mupots(size=32, step=1) is None
-    assert HERE.poses(frames=2, every=1, detector="truth").name == "studio"
-    others = HERE.others(2, frames=2, every=1, detector="truth")
+    others = HERE.others(2, frames=2, every=1, detector="noisy")
     assert (others.name, {*others.frames["subject"]}) == ("studio-others", {"S12", "S13"})
     assert HERE.body().name.startswith("body-")
+
+
+def test_true_2d_joints_make_another_data_set(shared, tmp_path):
+    """Else the records of both would be of one data set, and stand for each other."""
+    walks = shared / "cmu_mocap" / "asfamc" / "02"
+    (tmp_path / "02").symlink_to(walks, target_is_directory=True)
+    data = DataSets({"cmu": tmp_path})
+    for detector, ending in (("noisy", ""), ("truth", "-truth")):
+        how = {"frames": 2, "every": 1, "detector": detector}
+        assert data.poses(**how).name == f"studio{ending}"
+        assert data.others(1, **how).name == f"studio-others{ending}"
+        assert data.cmu(every=200, detector=detector).name == f"cmu{ending}"
 
 
 def test_people_of_no_split_are_there_where_a_size_wants_them_and_human36m_is_not(tmp_path):
