@@ -27,10 +27,12 @@ def loss_curves(
 ) -> Picture:
     """Loss by epoch, one line a name: the mean over its seeds in the band from least to most.
 
-    `series` maps a name to a list of losses a seed. Dashes alternate, so that a line that lies on
+    Where all trainings have one epoch, a row a name: a dot a seed. `series` maps a name to a list of losses a seed. Dashes alternate, so that a line that lies on
     another is still seen; `yardstick` is a loss to compare with, and its name. ValueError for a
     name without losses.
     """
+    if series and max(len(run) for runs in series.values() for run in runs or [[]]) == 1:
+        return _losses_of_one_epoch(series, title, yardstick)
     axes = _axes(f"{title}\nline: mean over seeds, band: least to most", xlabel="epoch")
     for name, runs in series.items():
         length, number = min(map(len, runs), default=0), place(name)
@@ -49,9 +51,22 @@ def loss_curves(
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    if axes.dataLim.width == 0:  # a single epoch
-        axes.set_xlim(0.5, 1.5)
     return _with_legend(axes)
+
+
+def _losses_of_one_epoch(series: dict[str, list], title: str, yardstick: tuple | None) -> Picture:
+    axes = _axes(f"{title}\ndot: a seed, line: mean over seeds", "loss", 1.5 + 0.3 * len(series))
+    for row, (name, runs) in enumerate(series.items()):
+        number = place(name)
+        colour, marker = CYCLE[number % len(CYCLE)], MARKERS[number % len(MARKERS)]
+        losses = np.array([loss for run in runs for loss in run], dtype=float)
+        axes.plot(losses, np.full(len(losses), row), marker, color=colour, ms=4, alpha=0.7)
+        axes.plot(2 * [losses.mean()], [row - 0.3, row + 0.3], color=colour)
+    _name_rows(axes, [_seeds(name, len(runs)) for name, runs in series.items()])
+    if yardstick:
+        axes.axvline(yardstick[1], color=GREY, lw=1, linestyle=":", label=yardstick[0])
+        return _with_legend(axes)
+    return axes.figure
 
 
 def error_per_joint(

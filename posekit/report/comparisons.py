@@ -194,9 +194,9 @@ def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
     reach = ((changes["high"] - changes["low"]) / 2)[changes[ANSWER] == "no"].dropna()
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
-        which = " of the others" if found else ""
-        text += f" Smallest detectable difference{which}, over seeds and before correction: "
-        text += f"{' to '.join(ends)} {unit}."
+        text += " Of the others, differences" if found else " Differences"
+        text += f" below {' to '.join(ends)} {unit} could not be told from 0 (half of the interval "
+        text += "over seeds, before correction)."
     return text
 
 

@@ -91,7 +91,8 @@ def _network_rows(page: Page) -> Iterator[Row]:
     for (network, size, trained_on, data, card, metric), group in own.groupby(keys, sort=False):
         mean = t_interval(group["value"].to_numpy())
         about = {"paper": page.slug, "network": network, "size": size, "trained on": trained_on}
-        about |= {name: counts.get((name, network), "") for name in ("params", "macs")}
+        # Counted of the paper's network, which a smaller size does not train.
+        about |= {f"{c} of the paper's": counts.get((c, network), "") for c in ("params", "macs")}
         about |= {"protocol": card, "data": data, "metric": metric}
         about |= {"unit": load_metrics()[metric, False].unit, "mean": mean.mean}
         about |= {"low": mean.low, "high": mean.high, "n": mean.n}

@@ -32,6 +32,7 @@ class Figure(NamedTuple):
     target: str
     title: str
     caption: str
+    plays: bool  # whether the page that it leads to shows a motion
 
 
 class Changes(NamedTuple):
@@ -188,7 +189,8 @@ def _load_figures(results: Path, slug: str, captions: Path) -> list[Figure]:
         picture, name = f"figures/{path.name}", path.stem.removeprefix(f"{slug}-")
         target = _first(results, picture.replace(".png", ".html"), picture)
         title = name.replace("-", " ").capitalize()
-        figures.append(Figure(picture, target, title, texts.get(name, "")))
+        plays = target != picture and "addFrames" in (results / target).read_text("utf-8")
+        figures.append(Figure(picture, target, title, texts.get(name, ""), plays))
     return sorted(figures, key=lambda figure: not figure.target.endswith(".html"))
 
 

@@ -202,7 +202,8 @@ def _figures(page: Page) -> Iterator[str]:
         yield "## Figures"
     for figure in page.figures:
         yield f"[![{figure.title}]({figure.picture})]({figure.target})"
-        turn = " To turn and play it, open the file it links to, from a copy on disk, in a browser."
+        do = f"turn{' and play' * figure.plays} it"
+        turn = f" To {do}, open the file it links to, from a copy on disk, in a browser."
         caption = escape(figure.caption or f"{figure.title}.")
         yield f"*{caption}{turn if figure.target.endswith('.html') else ''}*"
 

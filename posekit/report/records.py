@@ -50,7 +50,7 @@ def cost(every: list[Record]) -> str:
         devices = " and ".join(sorted({record.device for record in records if record.device}))
         if records:
             runs = counted(len(records), "run")
-            texts.append(f"{runs} of size {size}, {hours:.1f} hours on {devices}")
+            texts.append(f"{runs} of size {size}, {hours:.1f} hours of computing on {devices}")
     return "; ".join(texts) + "." if texts else ""
 
 

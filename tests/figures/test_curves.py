@@ -16,6 +16,16 @@ def test_loss_curves_show_the_mean_and_the_range_over_seeds():
         loss_curves({"ours": []})
 
 
+def test_losses_of_a_single_epoch_are_dots_in_a_row_a_name():
+    [axes] = loss_curves({"ours": [[4.0], [2.0]], "theirs": [[5.0]]}, yardstick=("none", 6.0)).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "ours (2 seeds)",
+        "theirs (1 seed)",
+    ]
+    dots, mean, *_ = axes.lines
+    assert dots.get_xydata().tolist() == [[4, 0], [2, 0]] and mean.get_xdata().tolist() == [3, 3]
+
+
 def test_bars_are_the_95_percent_interval_over_seeds():
     errors = {"ours": np.array([[10.0, 40.0], [12.0, 40.0], [14.0, 40.0]])}
     [axes] = error_per_joint(errors, ("hip", "left_knee"), title="").axes

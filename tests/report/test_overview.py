@@ -123,7 +123,7 @@ def test_a_row_of_networks_gives_mean_and_t_interval_over_seeds(written):
     low, high = stats.t.interval(0.95, 2, np.mean(ERRORS["ours"]), stats.sem(ERRORS["ours"]))
     assert (ours["mean"], ours["n"]) == (pytest.approx(np.mean(ERRORS["ours"])), 3)
     assert (ours["low"], ours["high"]) == (pytest.approx(low), pytest.approx(high))
-    assert (ours["params"], ours["unit"]) == (4293680, "mm")
+    assert (ours["params of the paper's"], ours["unit"]) == (4293680, "mm")
 
 
 def test_studio_numbers_never_stand_in_a_column_of_printed_ones(page):
@@ -320,7 +320,8 @@ def test_a_page_says_of_an_order_what_size_it_is_of_and_which_reading_does_not_s
     sides = "adam-original 0.0012 against 0.00122 MSE, difference -0.0000200"
     assert f"**reproduced**, E6, {sides}" in line
     ours = r"the threshold is ours: at most 0.05 \* adam-original"
-    assert f"{ours}, size small, but adam-original: with never" in line
+    assert ", n = 3 on mpii, size small, " in line
+    assert f"{ours}, but adam-original: with never" in line
     rows = {row["Id"].split("`")[1]: row for row in table_under(page, "## Claims")}
     assert (rows["kim-037"]["Verdict"], rows["kim-037"]["Measured"]) == ("not run", "")
     assert rows["kim-037"]["Printed"] == "0.00126786"
@@ -385,12 +386,12 @@ def test_a_page_says_which_changes_exceed_seed_noise():
     }
     found = pd.DataFrame.from_dict(rows, "index", columns=["mean", "low", "high", NOISE])
     assert noise_sentence(found, "mm") == (
-        "1 of 3 decided: less light (better). Not decided: 2 not beyond chance. Smallest detectable "
-        "difference of the others, over seeds and before correction: 2.00 to 8.00 mm."
+        "1 of 3 decided: less light (better). Not decided: 2 not beyond chance. Of the others, differences "
+        "below 2.00 to 8.00 mm could not be told from 0 (half of the interval over seeds, before correction)."
     )
     assert noise_sentence(found.iloc[1:2], "%") == (
-        "None of 1 decided. Not decided: 1 not beyond chance. Smallest detectable difference, "
-        "over seeds and before correction: 2.00 %."
+        "None of 1 decided. Not decided: 1 not beyond chance. Differences below 2.00 % could not be told "
+        "from 0 (half of the interval over seeds, before correction)."
     )
 
 
