@@ -38,7 +38,10 @@ HEADLINE = (
     "A *count* is a number of parameters or operations, counted again in the network built here. It is "
     "confirmed where it rounds to the printed digits; what the paper does not print, but its published "
     "code or another document has, stands in a column of its own. An *order* is a statement that one "
-    "network or setting is better, faster, smaller or cheaper than another. A *result* is an error, a "
+    "network or setting is better, faster, smaller or cheaper than another; counts, times and trainings "
+    "decide it, also where a change is claimed to cost little and is shown to cost less than a margin. A "
+    "*change* that was compared, below, is decided where trained networks differ beyond chance. A "
+    "*result* is an error, a "
     "loss, a score or the best epoch; it counts as *tested* only on the data that the paper tested on."
 )
 
