@@ -13,7 +13,7 @@ import pandas as pd
 from posekit.claims.audit import findings
 from posekit.claims.finding import HOLDS
 from posekit.claims.ledger import Judged
-from posekit.claims.paper import Claim, split
+from posekit.claims.paper import split
 from posekit.claims.statistics import FEWEST
 from posekit.claims.table_html import MARKS
 from posekit.claims.verdict import WORDS
@@ -266,20 +266,21 @@ def _untested_reasons(page: Page) -> Iterator[str]:
             notes = [*(note.text for note in judged.notes), judged.claim.note]
             first = next(filter(None, notes), "").split("; ")[0]
             named = first.startswith(judged.verdict)
-            reasons[first if named else judged.verdict].append(judged.claim)
+            reasons[first if named else judged.verdict].append(judged)
     if reasons:
         yield "### What was not tested"
-        lines = (line for reason, claims in reasons.items() for line in _untested(reason, claims))
+        lines = (line for reason, every in reasons.items() for line in _untested(reason, every))
         yield "\n".join(lines)
 
 
-def _untested(reason: str, claims: list[Claim]) -> Iterator[str]:
+def _untested(reason: str, every: list[Judged]) -> Iterator[str]:
     """Claims with one reason for not being tested: orders in words, numbers by id."""
-    orders = [claim for claim in claims if claim.kind == "ordering"]
-    others = [f"`{claim.id}`" for claim in claims if claim.kind != "ordering"]
+    others = [f"`{each.claim.id}`" for each in every if each.claim.kind != "ordering"]
     named = f" ({', '.join(others)})" if others and len(others) <= NAMED else ""
-    yield f"- {escape(reason)}: {counted(len(claims), 'claim')}{named}"
-    yield from (f"  - {escape(claim.statement)} (`{claim.id}`)" for claim in orders)
+    yield f"- {escape(reason)}: {counted(len(every), 'claim')}{named}"
+    for claim, parts in ((j.claim, j.parts) for j in every if j.claim.kind == "ordering"):
+        some = ", measured in part" * any(part.measured for part in parts)
+        yield f"  - {escape(claim.statement)} (`{claim.id}`{some})"
 
 
 def _units(page: Page) -> str:

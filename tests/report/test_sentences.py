@@ -9,6 +9,7 @@ from builders.evidence import PaperUnderTest
 from posekit.claims.finding import Finding
 from posekit.claims.ledger import Judged, judge_claims, labels
 from posekit.claims.paper import Claim, load_paper, slugs
+from posekit.report.paper_page import _untested
 from posekit.report.sentences import measured_cell, printed_cell
 
 
@@ -99,3 +100,15 @@ def test_a_difference_is_shown_without_a_threshold_of_ours_on_both_sides():
 def test_a_count_has_no_seeds_to_be_told():
     row = judged("kim-011", measured="-1.4", n="1", data="mpii")
     assert measured_cell(row) == "-1.4, counted on mpii"
+
+
+def test_an_order_that_was_measured_in_part_is_not_called_untested_without_that_word():
+    row = judged("bouchiat-028")
+    lines = [
+        *_untested("not run", [row]),
+        *_untested("not run", [replace(row, parts=row.parts * 2)]),
+    ]
+    assert not any("in part" in line for line in lines)
+    found = Finding("contradicted", measured="1.34", low="0.4", high="2.3", n="5")
+    [count, order] = _untested("not run", [replace(row, parts=[*row.parts, found])])
+    assert count == "- not run: 1 claim" and order.endswith("(`bouchiat-028`, measured in part)")
