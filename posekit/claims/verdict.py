@@ -134,7 +134,8 @@ def _by_sample(case: Case, sample: Sample) -> Finding:
     else:
         people = () if sample.shares_starts else sample.subjects.values()
         mean = interval(sample.units, people)
-        ruling = ordering_rule(mean, -1 if part.relation[0] == "<" else 1, level)
+        limit = "the threshold" if sample.bare else "zero"
+        ruling = ordering_rule(mean, -1 if part.relation[0] == "<" else 1, level, limit)
         finding = order_finding(*ruling, part, mean, sample)
     if level == "E2" and not sample.data:
         what = "network" if is_count(sample.used) else "loss"
@@ -223,8 +224,8 @@ def count_rule(claim: Claim, part: Part, sample: Sample) -> str:
     return "supported" if sample.evidence in ("E3", "E4") else "reproduced"
 
 
-def ordering_rule(mean: Estimate, side: int, evidence: str) -> Ruling:
-    """Whether left - right lies on the claimed `side` (-1 lower, +1 higher).
+def ordering_rule(mean: Estimate, side: int, evidence: str, limit: str = "zero") -> Ruling:
+    """Whether left - right lies on the claimed `side` (-1 lower, +1 higher) of a `limit`.
 
     The interval on that side: reproduced at E6, supported below; on the other side:
     contradicted; across zero, or fewer than 3 seeds: inconclusive.
@@ -234,10 +235,10 @@ def ordering_rule(mean: Estimate, side: int, evidence: str) -> Ruling:
     low, high = sorted((side * mean.low, side * mean.high))
     if low > 0:
         word = "reproduced" if evidence == "E6" else "supported"
-        return word, f"{mean.rule}: on the claimed side of zero"
+        return word, f"{mean.rule}: on the claimed side of {limit}"
     if high < 0:
-        return "contradicted", f"{mean.rule}: on the other side of zero"
-    return "inconclusive", f"{mean.rule}: across zero"
+        return "contradicted", f"{mean.rule}: on the other side of {limit}"
+    return "inconclusive", f"{mean.rule}: across {limit}"
 
 
 def equivalence_rule(mean: Estimate, target: float, margin: float, evidence: str) -> Ruling:

@@ -106,8 +106,9 @@ def _measured(part: Part, found: Finding) -> str:
     unit = next((entry.unit for entry in part.printed.values() if entry.unit), "")
     right = compared and _plain(part, found) or sample.bare or sample.right
     if compared:
-        pair = (fmean(each.value for each in side) for side in (sample.left, right))
-        text = " ".join(filter(None, (" against ".join(map(number, pair)), unit)))
+        pair = [fmean(each.value for each in side) for side in (sample.left, right)]
+        shown = [number(value, max(map(abs, pair))) for value in pair]
+        text = " ".join(filter(None, (" against ".join(shown), unit)))
     if not found.low:
         return text
     if right is sample.right:
