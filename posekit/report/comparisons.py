@@ -158,7 +158,8 @@ def _answers(changes: pd.DataFrame) -> str:
     )
     if len(decided):
         named = "; ".join(f"{name} ({word})" for name, word in decided.items())
-        text += f" {len(decided)} {'is' if len(decided) == 1 else 'are'} decided: {named}"
+        count = f" {len(decided)}" * (len(changes) > 1)
+        text += f"{count} {'is' if len(decided) == 1 else 'are'} decided: {named}"
     else:
         text += f" {'is not' if len(changes) == 1 else 'none is'} decided"
     if len(others):

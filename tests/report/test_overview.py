@@ -19,7 +19,7 @@ from posekit.claims.paper import FOLDER, slugs
 from posekit.claims.verdict import WORDS
 from posekit.metrics.masks import MASK_PROTOCOLS
 from posekit.metrics.mesh import SPIN_PROTOCOLS
-from posekit.report.comparisons import noise_sentence
+from posekit.report.comparisons import _answers, noise_sentence
 from posekit.report.glossary import EVIDENCE, MEANING
 from posekit.report.overview import render, write
 from posekit.report.records import cost_table, made_before
@@ -392,6 +392,9 @@ def test_a_page_says_which_changes_exceed_seed_noise():
     assert noise_sentence(found.iloc[1:2], "%") == (
         "None of 1 decided. Not decided: 1 not beyond chance. Differences below 2.00 % could not be told "
         "from 0 (half of the interval over seeds, before correction)."
+    )
+    assert _answers(found.iloc[:1]) == (
+        "the one change that was compared here is decided: less light (better)"
     )
 
 
