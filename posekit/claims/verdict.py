@@ -118,6 +118,7 @@ def _by_measurement(case: Case) -> Finding:
 def _by_sample(case: Case, sample: Sample) -> Finding:
     """The verdict by one sample: the rule of step 4 that fits, then the rule about rivals."""
     claim, part, level = case.claim, case.part, sample.evidence
+    limit = "the threshold" if sample.bare else "zero"
     same = len(sample.seeds) > 1 and len(set(sample.differences)) == 1  # no time is twice the same
     trained = bool(part.card and sample.data)
     if claim.kind == "structure" or not part.card and (claim.kind == "ordering" or same):
@@ -134,7 +135,6 @@ def _by_sample(case: Case, sample: Sample) -> Finding:
     else:
         people = () if sample.shares_starts else sample.subjects.values()
         mean = interval(sample.units, people)
-        limit = "the threshold" if sample.bare else "zero"
         ruling = ordering_rule(mean, -1 if part.relation[0] == "<" else 1, level, limit)
         finding = order_finding(*ruling, part, mean, sample)
     if level == "E2" and not sample.data:
@@ -143,7 +143,7 @@ def _by_sample(case: Case, sample: Sample) -> Finding:
     finding.evidence, finding.data, finding.sample = level, sample.data, sample
     finding.n = str(finding.estimate.n) if finding.estimate else "1"  # a count is one count
     if finding.verdict == "inconclusive":
-        finding.reason = "across zero" if finding.estimate.n >= FEWEST else "too few seeds"
+        finding.reason = f"across {limit}" if finding.estimate.n >= FEWEST else "too few seeds"
     if sample.data:
         finding.note(f"size {sample.size}")
     if finding.estimate and claim.kind != "accuracy":  # trained, or timed
@@ -228,7 +228,7 @@ def ordering_rule(mean: Estimate, side: int, evidence: str, limit: str = "zero")
     """Whether left - right lies on the claimed `side` (-1 lower, +1 higher) of a `limit`.
 
     The interval on that side: reproduced at E6, supported below; on the other side:
-    contradicted; across zero, or fewer than 3 seeds: inconclusive.
+    contradicted; across the limit, or fewer than 3 seeds: inconclusive.
     """
     if mean.n < FEWEST:
         return "inconclusive", f"{mean.n} of {FEWEST} seeds: too few to decide"

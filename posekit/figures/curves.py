@@ -27,17 +27,20 @@ def loss_curves(
 ) -> Picture:
     """Loss by epoch, one line a name: the mean over its seeds in the band from least to most.
 
-    Where all trainings have one epoch, a row a name: a dot a seed. `series` maps a name to a list of losses a seed. Dashes alternate, so that a line that lies on
+    Where all trainings have one epoch, one row a name: a dot a seed, a line at their mean.
+
+    `series` maps a name to a list of losses a seed. Dashes alternate, so that a line that lies on
     another is still seen; `yardstick` is a loss to compare with, and its name. ValueError for a
     name without losses.
     """
-    if series and max(len(run) for runs in series.values() for run in runs or [[]]) == 1:
+    for name, runs in series.items():
+        if not all(map(len, runs or [[]])):
+            raise ValueError(f"no loss to draw for {name!r}: give one list of numbers a seed")
+    if all(len(run) == 1 for runs in series.values() for run in runs):
         return _losses_of_one_epoch(series, title, yardstick)
     axes = _axes(f"{title}\nline: mean over seeds, band: least to most", xlabel="epoch")
     for name, runs in series.items():
-        length, number = min(map(len, runs), default=0), place(name)
-        if length == 0:
-            raise ValueError(f"no loss to draw for {name!r}: give one list of numbers a seed")
+        length, number = min(map(len, runs)), place(name)
         values = np.array([run[:length] for run in runs], dtype=float)
         epochs, colour = np.arange(1, length + 1), CYCLE[number % len(CYCLE)]
         style = {"linestyle": ("-", (0, (4, 3)))[number % 2]}
@@ -111,7 +114,8 @@ def forest(
     axes.figure.suptitle(title, fontsize=11)  # long names of rows leave too little above the axes
     axes.axvline(0, color=BLACK, lw=0.8)
     count = int(found["n"].max())
-    label = f"measured, 95 % interval over {count} seeds" if count > 1 else "measured, one seed"
+    counts = " to ".join(dict.fromkeys(map(str, (int(found["n"].min()), count))))
+    label = f"measured, 95 % interval over {counts} seeds" if count > 1 else "measured, one seed"
     _bars(axes, found["mean"], np.arange(len(found)), found, "x", 0, label=label, capsize=3, lw=1.5)
     marked_rows = pd.Series(marks or {}, dtype=float).reindex(found.index)
     if marks:

@@ -195,9 +195,10 @@ def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
     reach = ((changes["high"] - changes["low"]) / 2)[changes[ANSWER] == "no"].dropna()
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
-        text += " Of the others, differences" if found else " Differences"
-        text += f" below {' to '.join(ends)} {unit} could not be told from 0 (half of the interval "
-        text += "over seeds, before correction)."
+        text += (
+            f" The intervals of those not beyond chance reach {' to '.join(ends)} {unit} to either "
+        )
+        text += "side of the mean; after the correction a difference has to be larger still."
     return text
 
 

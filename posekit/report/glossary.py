@@ -9,7 +9,7 @@ MEANING = {
     "is as claimed, with 3 seeds or more and the whole interval on the claimed side",
     "as specified": "posekit was built or set as the paper states it; shows that the text can be "
     "built, not that the statement is true",
-    "inconclusive": "the interval reaches across zero or the margin, also after the correction for "
+    "inconclusive": "the interval reaches across zero, the margin or a threshold, also after the correction for "
     "the number of comparisons; there are under 3 seeds; the networks have not closed half of the "
     "gap between the floor and a perfect result (undertrained); the claim fails by a threshold of "
     "ours alone; only some of the methods that the claim is about were measured; or another "

@@ -198,7 +198,9 @@ def _commands(pages: list[Page]) -> Iterator[str]:
     for page in pages:
         for size in dict.fromkeys(record.size for record in page.records):
             here = [record for record in page.records if record.size == size]
-            on = {on.partition("-")[0] for r in here for _, _, on in r.values}  # cmu of cmu-folds
+            on = {
+                on.partition("-")[0] for r in here for _, _, on in r.values
+            }  # cmu, of cmu-folds; no folder has a hyphen
             real = {name for name in on - {"", "reference"} if not is_generated(name)}
             words = ["posekit reproduce", page.slug, "--size", size]
             words += ["--seeds", str(len({record.seed for record in here}))]

@@ -107,7 +107,8 @@ def _measured(part: Part, found: Finding) -> str:
     right = compared and _plain(part, found) or sample.bare or sample.right
     if compared:
         pair = [fmean(each.value for each in side) for side in (sample.left, right)]
-        shown = [number(value, max(map(abs, pair))) for value in pair]
+        counts = all(value == round(value) for value in pair)
+        shown = [number(value, None if counts else max(map(abs, pair))) for value in pair]
         text = " ".join(filter(None, (" against ".join(shown), unit)))
     if not found.low:
         return text

@@ -79,7 +79,7 @@ class DataSets:
             poses = human36m.load(self.folders["human36m"], detections=detections, every=every)
         else:
             poses = studio.load(frames=frames, every=every, detector=detector)
-            poses = replace(poses, name=poses.name + _seen(detector))
+            poses = replace(poses, name=poses.name + _suffix(detector))
         return rehearsal.thinned(poses)
 
     def cmu(self, *, every: int, detector: str) -> PoseSet | None:
@@ -89,13 +89,13 @@ class DataSets:
         motions = studio.place(cmu.load(self.folders["cmu"], hips=True))
         detect = studio.noisy_detector() if detector == "noisy" else None
         cameras = studio.cameras("S9")
-        how = {"name": f"cmu{_seen(detector)}", "every": every, "detect": detect}
+        how = {"name": f"cmu{_suffix(detector)}", "every": every, "detect": detect}
         return project_motions(motions, lambda _: cameras, **how)
 
     def others(self, people: int, *, frames: int, every: int, detector: str) -> PoseSet:
         """The first of the studio's actors S12 to S31, whom no network is trained on."""
         poses = studio.load(frames, every, detector, subjects=OTHERS[:people])
-        return rehearsal.thinned(replace(poses, name=f"studio-others{_seen(detector)}"))
+        return rehearsal.thinned(replace(poses, name=f"studio-others{_suffix(detector)}"))
 
     # ---- pictures
     def read(self, pictures: Pictures, label: str = "pictures", *, step: int = 1, **masks) -> Album:
@@ -271,6 +271,6 @@ class DataSets:
         return spin_evaluation.tests(self.folders, size=size, step=step, read=read)
 
 
-def _seen(detector: str) -> str:
-    """What the name of poses ends with where not a noisy detector's 2D joints are lifted, but true ones."""
+def _suffix(detector: str) -> str:
+    """The end of the name of poses of which true 2D joints are lifted, not a noisy detector's."""
     return "" if detector == "noisy" else "-truth"

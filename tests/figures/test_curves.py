@@ -22,6 +22,9 @@ def test_losses_of_a_single_epoch_are_dots_in_a_row_a_name():
         "ours (2 seeds)",
         "theirs (1 seed)",
     ]
+    for short in ({"ours": [[4.0]], "theirs": []}, {"ours": [[4.0]], "theirs": [[]]}):
+        with pytest.raises(ValueError, match="'theirs'"):
+            loss_curves(short)
     dots, mean, *_ = axes.lines
     assert dots.get_xydata().tolist() == [[4, 0], [2, 0]] and mean.get_xdata().tolist() == [3, 3]
 
@@ -47,6 +50,8 @@ def test_a_forest_plot_leaves_out_a_row_that_reaches_too_far():
     assert "90.0 [80.0, 100.0]" in [text.get_text() for text in axes.texts]
     [axes] = forest(found, {"a": 60.0, "b": float("nan")}, title="", unit="%").axes
     assert axes.get_xlim()[1] > 100
+    [legend] = forest(found.assign(n=[4, 5, 5]), title="", unit="%").legends
+    assert legend.get_texts()[0].get_text() == "measured, 95 % interval over 4 to 5 seeds"
     [axes] = forest(found.assign(low=np.nan, high=np.nan, n=1), title="", unit="%").axes
     assert "90.0" in [text.get_text() for text in axes.texts]
     [axes] = forest(found.assign(mean=-0.01, low=np.nan, n=1), title="", unit="%").axes

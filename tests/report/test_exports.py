@@ -47,8 +47,9 @@ def test_a_claim_has_a_row_for_each_comparison(page):
 def test_a_change_is_a_row_with_its_p_and_gains(page):
     found = {(r["change"], r["slice"], r["metric"]): r for r in rows(comparisons_csv([page]))}
     row = found["RAdam instead of RMSprop", "", "loss"]
-    assert (row["n"], row["unit"], row["beyond seed noise"]) == ("5", "%", "undertrained")
-    assert 0 < float(row["one gain"]) < 0.5 < float(row["another gain"]) < 1
+    assert (row["n"], row["unit"], row["beyond seed noise"]) == ("5", "%", "no")
+    assert 0.5 < float(row["one gain"]) < float(row["another gain"]) < 1
+    assert 0 < float(row["p"]) < 0.05 < float(row["corrected p"]) < 1
     assert float(row["low"]) < float(row["mean"]) < float(row["high"])
 
 

@@ -42,6 +42,7 @@ def test_without_folders_everything_is_generated():
 
 def test_true_2d_joints_make_another_data_set(shared, tmp_path):
     """Else the records of both would be of one data set, and stand for each other."""
+    assert not any("-" in name for name in NAMES)  # what a hyphen parts is the folder's name
     walks = shared / "cmu_mocap" / "asfamc" / "02"
     (tmp_path / "02").symlink_to(walks, target_is_directory=True)
     data = DataSets({"cmu": tmp_path})
