@@ -60,12 +60,14 @@ GLOSSARY = {
     "one group of joints, such as the wrists, or one epoch of a training",
     "studio": "the generated data that is part of posekit: motion (`studio`, see "
     "[studio.md](studio.md)), its pictures (`studio-pictures`) and single pictures of strangers "
-    "(`studio-wild`)",
+    "(`studio-wild`); `studio-others` are its actors S12 to S31, in no split of a paper",
+    "cmu": "CMU's motion capture of real people, before the studio's cameras; networks that the studio taught "
+    "are tested on it",
     "cmu-folds": "CMU's motion capture, each performer tested by networks that were trained on performers "
-    "of other folds",
+    "of other folds, by five seeds at most",
     "X-truth": "poses of which true 2D joints are lifted, not those of the noisy detector: `cmu-truth-folds`",
-    "X-on-cmu": "network X trained on the CMU motion capture and tested on performers that it has not "
-    "seen, by cross-validation",
+    "X-on-cmu": "network X trained and tested on `cmu` by another cross-validation, longer: the yardstick of "
+    "[studio.md](studio.md), not comparable with `cmu-folds`",
 }
 
 STUDIO = (

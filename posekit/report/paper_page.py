@@ -136,9 +136,9 @@ def _decided(page: Page) -> Iterator[str]:
         text = f"Counts of the networks as printed, or in the order claimed ({names})"
         lines.append(f"- {text}: **reproduced**")
     yield "### What holds"
-    yield "\n".join(lines) or "Nothing so far."
+    yield "\n".join(lines) or "No claim so far."
     yield "### What does not hold"
-    yield "\n".join(map(bullet, page.with_verdict(*FAILS))) or "Nothing so far."
+    yield "\n".join(map(bullet, page.with_verdict(*FAILS))) or "No claim so far."
 
 
 def summary(page: Page) -> str:
@@ -374,7 +374,7 @@ def _evidence(page: Page) -> Iterator[str]:
     if seeds:
         few, many = min(seeds), max(seeds)
         text = (
-            f"Verdicts from training rest on {few if few == many else f'{few} to {many}'} seeds "
+            f"Verdicts of claims from training rest on {few if few == many else f'{few} to {many}'} seeds "
             f"each; fewer than {FEWEST} never decide. Intervals are of 95 %."
         )
         if page.paper.aliases:
