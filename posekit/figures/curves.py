@@ -34,7 +34,7 @@ def loss_curves(
     name without losses.
     """
     for name, runs in series.items():
-        if not all(map(len, runs or [[]])):
+        if not (runs and all(runs)):
             raise ValueError(f"no loss to draw for {name!r}: give one list of numbers a seed")
     if all(len(run) == 1 for runs in series.values() for run in runs):
         return _losses_of_one_epoch(series, title, yardstick)

@@ -195,10 +195,10 @@ def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
     reach = ((changes["high"] - changes["low"]) / 2)[changes[ANSWER] == "no"].dropna()
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
+        text += f" The intervals of those not beyond chance reach {' to '.join(ends)} {unit}"
         text += (
-            f" The intervals of those not beyond chance reach {' to '.join(ends)} {unit} to either "
+            " to either side of the mean; after the correction a difference has to be larger still."
         )
-        text += "side of the mean; after the correction a difference has to be larger still."
     return text
 
 

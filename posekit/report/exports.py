@@ -92,9 +92,8 @@ def _network_rows(page: Page) -> Iterator[Row]:
         mean = t_interval(group["value"].to_numpy())
         about = {"paper": page.slug, "network": network, "size": size, "trained on": trained_on}
         # Counted of the paper's network, which a smaller size does not train.
-        about |= {
-            f"{c} of the paper's network": counts.get((c, network), "") for c in ("params", "macs")
-        }
+        for name in ("params", "macs"):
+            about[f"{name} of the paper's network"] = counts.get((name, network), "")
         about |= {"protocol": card, "data": data, "metric": metric}
         about |= {"unit": load_metrics()[metric, False].unit, "mean": mean.mean}
         about |= {"low": mean.low, "high": mean.high, "n": mean.n}

@@ -41,8 +41,8 @@ HEADLINE = (
     "network or setting is better, faster, smaller or cheaper than another; counts, times and trainings "
     "decide it, also where a change is claimed to cost little and is shown to cost less than a margin. A "
     "*change* that was compared, below, is decided where trained networks differ beyond chance. A "
-    "*result* is an error, a "
-    "loss, a score or the best epoch; it counts as *tested* only on the data that the paper tested on."
+    "*result* is an error, a loss, a score or the best epoch; it counts as *tested* only on the data "
+    "that the paper tested on."
 )
 
 
@@ -198,9 +198,8 @@ def _commands(pages: list[Page]) -> Iterator[str]:
     for page in pages:
         for size in dict.fromkeys(record.size for record in page.records):
             here = [record for record in page.records if record.size == size]
-            on = {
-                on.partition("-")[0] for r in here for _, _, on in r.values
-            }  # cmu, of cmu-folds; no folder has a hyphen
+            # cmu, of cmu-folds; no name of a folder has a hyphen
+            on = {on.partition("-")[0] for r in here for _, _, on in r.values}
             real = {name for name in on - {"", "reference"} if not is_generated(name)}
             words = ["posekit reproduce", page.slug, "--size", size]
             words += ["--seeds", str(len({record.seed for record in here}))]

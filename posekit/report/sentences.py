@@ -66,7 +66,7 @@ def measured_cell(judged: Judged) -> str:
     data = "; ".join(dict.fromkeys(part.data for part in judged.parts if part.data))
     samples = [part.sample for part in judged.parts if part.sample]
     sizes = dict.fromkeys(s.size for s in samples if s.data not in ("", "reference"))
-    data += f", size {' or '.join(sizes)}" * bool(data and sizes)
+    data += f", size {' or '.join(sizes)}" * bool(sizes)
     if data and not any(part.card for part in judged.claim.parts):
         return f"{text}, counted on {data}"
     counts = " or ".join(dict.fromkeys(part.n for part in judged.parts if part.n))

@@ -40,17 +40,21 @@ def test_without_folders_everything_is_generated():
     assert HERE.body().name.startswith("body-")
 
 
-def test_true_2d_joints_make_another_data_set(shared, tmp_path):
+def test_true_2d_joints_make_another_data_set():
     """Else the records of both would be of one data set, and stand for each other."""
     assert not any("-" in name for name in NAMES)  # what a hyphen parts is the folder's name
+    for detector, ending in (("noisy", ""), ("truth", "-truth")):
+        how = {"frames": 2, "every": 1, "detector": detector}
+        assert HERE.poses(**how).name == f"studio{ending}"
+        assert HERE.others(1, **how).name == f"studio-others{ending}"
+
+
+def test_true_2d_joints_of_real_motion_do_too(shared, tmp_path):
     walks = shared / "cmu_mocap" / "asfamc" / "02"
     (tmp_path / "02").symlink_to(walks, target_is_directory=True)
     data = DataSets({"cmu": tmp_path})
-    for detector, ending in (("noisy", ""), ("truth", "-truth")):
-        how = {"frames": 2, "every": 1, "detector": detector}
-        assert data.poses(**how).name == f"studio{ending}"
-        assert data.others(1, **how).name == f"studio-others{ending}"
-        assert data.cmu(every=200, detector=detector).name == f"cmu{ending}"
+    for detector, name in (("noisy", "cmu"), ("truth", "cmu-truth")):
+        assert data.cmu(every=200, detector=detector).name == name
 
 
 def test_people_of_no_split_are_there_where_a_size_wants_them_and_human36m_is_not(tmp_path):
