@@ -64,7 +64,8 @@ class Finding:
     def result(self) -> str:
         """Verdict and value; of trained networks the verdict before any correction."""
         alone = self.verdict != "inconclusive" and not np.isnan(self.p)
-        return f"{self.verdict}{' before correction' * alone}, {self.value}"
+        why = f" ({self.reason})" * (self.reason == "undertrained")  # the interval says the others
+        return f"{self.verdict}{' before correction' * alone}{why}, {self.value}"
 
     def note(self, text: str, *, caveat: bool = False) -> None:
         """Add a remark."""

@@ -217,6 +217,12 @@ class Sample:
         return tuple(a.value - b.value for a, b in zip(self.left, self.right))
 
     @property
+    def is_from_studio(self) -> bool:
+        """Whether it tests on other data what the studio has taught."""
+        taught = any(record.trained_on.startswith("studio") for record in self.records)
+        return taught and not self.data.startswith("studio")
+
+    @property
     def shares_starts(self) -> bool:
         """Whether several seeds began with the same pretrained weights."""
         return any(start and self.starts.count(start) > 1 for start in self.starts)

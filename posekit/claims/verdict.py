@@ -98,21 +98,28 @@ def _by_measurement(case: Case) -> Finding:
         smaller = [_undecided(case, s) for s in own if s.size != "paper"]
     if not samples or case.is_printed_time:
         return unmeasured_rule(case, smaller)
-    # better evidence first, then enough seeds, then the larger size
-    samples.sort(
-        key=lambda s: (s.evidence, len(s.seeds) >= FEWEST, SIZES.index(s.size)), reverse=True
-    )
-    finding = _by_sample(case, samples[0])
+    findings = [_by_sample(case, sample) for sample in samples]
+    findings.sort(key=_weight, reverse=True)
+    finding, *others = findings
     finding.notes += smaller
     if case.part.is_setting:
         used = any(record.size == "paper" for record in case.measurements.records)
         finding.note(STATED + ("" if used else ", which no recorded run used"), caveat=True)
-    best = {sample.data: sample for sample in reversed(samples)}
-    for data in list(dict.fromkeys(s.data for s in samples))[1:]:
-        other = _by_sample(case, best[data])
-        finding.note(f"on {data} ({other.evidence}, n = {other.n}): {other.result}")
+    told = {finding.data}
+    for other in others:
+        if other.data not in told:
+            told.add(other.data)
+            finding.note(f"on {other.data} ({other.evidence}, n = {other.n}): {other.result}")
     reading_rule(case, finding)
     return finding
+
+
+def _weight(finding: Finding) -> tuple[str, bool, bool, bool, int]:
+    """The largest decides: evidence, enough seeds, learnt enough, taught by real people, size."""
+    sample, learning = finding.sample, finding.learning
+    learnt = not (learning and learning.reason)
+    real = not sample.is_from_studio
+    return sample.evidence, len(sample.seeds) >= FEWEST, learnt, real, SIZES.index(sample.size)
 
 
 def _by_sample(case: Case, sample: Sample) -> Finding:

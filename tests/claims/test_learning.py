@@ -11,6 +11,7 @@ from builders.evidence import PaperUnderTest
 from posekit.claims.contrasts import Contrast, changes
 from posekit.claims.family import Family
 from posekit.claims.learning import learning
+from posekit.claims.ledger import verdicts
 from posekit.claims.measurements import Measurements
 from posekit.claims.paper import Floor, load_paper
 from posekit.claims.statistics import ALPHA, holm, t_interval
@@ -117,3 +118,22 @@ def test_an_interval_of_a_claim_is_over_starts(starts, n, half):
     found = t_interval(np.array(sample.units))
     assert (found.n, found.mean) == (n, pytest.approx(-3.2))
     assert found.half == pytest.approx(half, abs=1e-3, nan_ok=True)
+
+
+@pytest.mark.parametrize("by_studio", [120.0, 80.0])  # 40 % of the way from the floor, and 60 %
+def test_on_real_people_those_decide_who_have_learnt_and_from_real_people(by_studio):
+    """tran2022-020, ours before the cascade: of two tests on CMU one is of the studio's networks."""
+    tran, ahead = PaperUnderTest("tran2022"), {"ours": -2.0}
+    records = []
+    for data, teacher, error in (("cmu", "studio", by_studio), ("cmu-folds", "cmu-folds", 70.0)):
+        values = {
+            f"mpjpe/{name}": error + ahead.get(name, 0.0) for name in ("ours", "evoskeleton-3x3")
+        }
+        values["mpjpe/mean-pose"] = 200.0
+        made = tran.records(values, "h36m-martinez-p1", data, "medium")
+        about = [{"id": f"{r.id}-{data}", "file": Path(f"{r.id}-{data}.json")} for r in made]
+        records += [replace(r, trained_on=teacher, **a) for r, a in zip(made, about)]
+    row = verdicts(replace(tran.paper, claims=(tran.claim(20),)), records).iloc[0]
+    assert row["data"] == "cmu-folds" and row["evidence"] == "E4"
+    assert "on cmu (E4, n = 3): " in row["note"]
+    assert ("undertrained" in row["note"]) == (by_studio == 120.0)
