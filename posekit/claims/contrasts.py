@@ -18,7 +18,7 @@ from posekit.claims.family import Family
 from posekit.claims.learning import Learning, learning
 from posekit.claims.measurements import SUBJECT, Record, over_people, values_by_data
 from posekit.claims.paper import FOLDER, Paper, check_metric, load_metrics, read_table, split
-from posekit.claims.statistics import ALPHA, FEWEST, Estimate, t_interval
+from posekit.claims.statistics import ACROSS_PEOPLE, ALPHA, FEWEST, Estimate, t_interval
 
 _COLUMNS = ("name", "one", "another", "metric", "slice", "card", "unit")
 
@@ -103,7 +103,7 @@ class Change:
             return self.learning.reason
         over, sure = self.people, self.change.low > 0 or self.change.high < 0
         if sure and over and over.low <= 0 <= over.high:
-            return "test persons differ"
+            return ACROSS_PEOPLE
         return self.contrast.beyond_noise(self.change, corrected)
 
 

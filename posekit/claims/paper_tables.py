@@ -21,7 +21,7 @@ import numpy as np
 from posekit.claims.audit import Erratum
 from posekit.claims.expressions import Number, Quantity
 from posekit.claims.finding import Finding
-from posekit.claims.learning import learning, percent
+from posekit.claims.learning import ENOUGH, learning
 from posekit.claims.ledger import Judged
 from posekit.claims.measurements import SIZES, Measurements, Record
 from posekit.claims.numbers import Interval, compare, number, number_within, printed_interval
@@ -117,21 +117,25 @@ def _places(
     """(column, data set, whether in a column of its own), in order.
 
     Columns under one protocol are of one data set, that of most of their cells, so that they can be
-    averaged, the first by name where several have as many; numbers of better evidence on another
-    stand in a column behind.
+    averaged; of several with as many that on which more networks have learnt enough, or else the
+    first by name. Numbers of better evidence on another stand in a column behind.
     """
     filled: dict[str, Counter] = defaultdict(Counter)
+    learnt: dict[str, Counter] = defaultdict(Counter)
     best: dict[tuple[int, str], str] = {}
     for line in known:
         for i, (column, found) in enumerate(zip(columns, line)):
             filled[column.card].update({m.data for m in found})
+            learnt[column.card].update({m.data for m in found if (m.gain or 0) >= ENOUGH})
             for m in found:
                 best[i, m.data] = max(m.evidence, best.get((i, m.data), ""))
     places = []
     for i, column in enumerate(columns):
-        counts = filled[column.card]
-        rank = lambda data, i=i, counts=counts: (counts[data], best.get((i, data), ""))
-        main = max(sorted(counts), key=rank, default="")
+        counts, enough = filled[column.card], learnt[column.card]
+        ranked = {
+            data: (counts[data], enough[data], best.get((i, data), "")) for data in sorted(counts)
+        }
+        main = max(ranked, key=ranked.__getitem__, default="")
         better = [d for d in sorted(counts) if best.get((i, d), "") > best.get((i, main), "")]
         places += [(i, main, False), *((i, data, True) for data in better)]
     return places
@@ -232,18 +236,18 @@ class _Filler:
             found.append(Measured(text, len(values), level, data, size, unit, values, gain))
         return found
 
-    def _gain(self, name: str, card: str, data: str, size: str) -> str:
-        """The gain of a network by this very number; '' for slices, counts, floors and numbers that
+    def _gain(self, name: str, card: str, data: str, size: str) -> float | None:
+        """The gain of a network by this very number; None for slices, counts, floors and numbers that
         floors are not of, such as errors in training."""
         metric, subject, piece = split(name)
         floors = self.measurements.paper.floors.values()
         floor = next((f for f in floors if (f.by, f.metric) == (card, metric)), None)
         if floor is None or piece:
-            return ""
+            return None
 
         def find(quantity: str, by: str) -> dict[str, float]:
             _, seeds = self.measurements.find(quantity, by, data, size)
             return {str(trial): value for trial, (value, _) in seeds.items()}
 
         learnt = learning(floor, [subject], find)
-        return f"{percent(learnt.means[subject])} %" if learnt.is_known else ""
+        return learnt.means[subject] if learnt.is_known else None

@@ -18,6 +18,7 @@ ALPHA = 0.05  # of each one-sided test of equivalence, and of the decided compar
 FEWEST = 3  # seeds that may decide
 MANY = 20  # seeds from which the bootstrap is used
 DRAWS = 4000
+ACROSS_PEOPLE = "across zero over people"  # why a difference is open that all seeds agree on
 TINY = 1e-9  # relative; seeds nearer than this have no spread to speak of
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from html import escape
 from itertools import chain
 
+from posekit.claims.learning import percent
 from posekit.claims.numbers import cut
 
 MARKS = {
@@ -34,7 +35,7 @@ class Measured:
     size: str
     unit: str
     values: tuple[float, ...]
-    gain: str = ""
+    gain: float | None = None
 
     @property
     def basis(self) -> str:
@@ -181,7 +182,10 @@ def _here(table: PaperTable, i: int, here: Measured | None, *, sized: bool) -> s
     """
     if not here:
         return '<td class="here"></td>'
-    told = [here.basis if not _basis(table, i) else "", here.gain and f"gain {here.gain}"]
+    told = [
+        here.basis if not _basis(table, i) else "",
+        "" if here.gain is None else f"gain {percent(here.gain)} %",
+    ]
     told.append(f"size {here.size}" if sized and here.data else "")
     more = f" <small>{', '.join(filter(None, told))}</small>" if any(told) else ""
     return f'<td class="here">{here.text}{more}</td>'

@@ -44,6 +44,7 @@ from posekit.claims.numbers import compare, short
 from posekit.claims.paper import Claim, Part, metric_of, split
 from posekit.claims.published import is_count
 from posekit.claims.statistics import (
+    ACROSS_PEOPLE,
     ALPHA,
     FEWEST,
     Estimate,
@@ -302,7 +303,7 @@ def people_rule(finding: Finding) -> None:
     finding.p = max(finding.p, over.p)
     text = f"over {over.n} test persons {short(over.mean)} [{short(over.low)}, {short(over.high)}]"
     if finding.verdict != "inconclusive" and over.low <= 0 <= over.high:
-        finding.hold_back("test persons differ", f"{text}: across zero")
+        finding.hold_back(ACROSS_PEOPLE, f"{text}: across zero")
     else:
         finding.note(text)
 

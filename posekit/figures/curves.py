@@ -151,9 +151,15 @@ def pareto(found: pd.DataFrame, *, title: str, cost: str, unit: str = "mm") -> P
     says what the cost is, and in what unit.
     """
     axes = _axes(title, cost, 4.6, width=8.5)
-    for name, row in found[found["cost"].isna()].iterrows():
-        axes.axhline(row["mean"], color=GREY, lw=1, linestyle=":", label=name)
-    found = found.dropna(subset="cost")
+    floors, found = found[found["cost"].isna()], found.dropna(subset="cost")
+    ends = found[["mean", "low", "high"]].to_numpy(float)
+    least, most = np.nanmin(ends), np.nanmax(ends)
+    for name, level in floors["mean"].items():
+        off = len(found) > 1 and level - most > FAR * (most - least)
+        label = f"{name}, {level:.4g} {unit}: far above" if off else name
+        axes.axhline(
+            most if off else level, color=GREY, lw=0 if off else 1, linestyle=":", label=label
+        )
     ordered = found.sort_values(["cost", "mean"], kind="stable")
     best = ordered[ordered["mean"] < ordered["mean"].cummin().shift().fillna(np.inf)]
     axes.step(best["cost"], best["mean"], where="post", color=BLACK, lw=1, zorder=1)

@@ -109,13 +109,15 @@ def true(batch: Batch, row: int, body: Body) -> Placed:
 
 
 def turned(placed: Placed) -> Placed:
-    """The body seen from its right, as far away, in the middle of the drawing."""
+    """The body seen from its right, in the middle of the drawing: as far away, or smaller to fit in."""
     quarter = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
     around = (placed.vertices - placed.root) @ quarter.mT
     middle = (around.amax(0) + around.amin(0)) / 2
     away = torch.stack([-middle[0], -middle[1], placed.root[2]])
     K = placed.intrinsics.clone()
     K[:2, 2] = (SIDE - 1) / 2
+    reach = (project((around + away)[None], K[None])[..., :2] - K[:2, 2]).abs().max()
+    K[:2, :2] *= min(1.0, 0.48 * SIDE / float(reach))
     return Placed(around + away, away, K)
 
 

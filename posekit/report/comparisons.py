@@ -31,7 +31,7 @@ ANSWER = "beyond seed noise"  # the column of `differences` that says what is de
 DIFFERENCES = (
     "What each change does to a number, the two networks of a pair from the same random start; in "
     "brackets the 95 % interval of the mean over seeds. p is of the null hypothesis of no "
-    "difference; *corrected* is after Holm's correction over all comparisons of trained or timed networks of this paper, and decides below 0.05. "
+    "difference; *corrected* is after Holm's correction over all comparisons of this paper whose networks were timed, or have closed half of the gap, and decides below 0.05. "
     "*Gain* is the share of the gap between the floor and 0, or 100 %, that the two networks "
     "have closed{}: below 50 % they are undertrained, and decide nothing, "
     "whatever their interval (of networks tested on other data than they learnt from: too far from it, which longer "
@@ -50,6 +50,10 @@ PHOTOGRAPHS = (
     "cameras, whose truth is good to 20 to 40 mm (pa: aligned). mean-pose draws the mean training pose into "
     "the person's box: what any network has to beat. Mean ± half of the 95 % t interval over {} seeds."
 )
+LEARNT = (
+    " These networks have learnt from other photographs of that set, with 2D joints: their lsp-pck and that of "
+    "networks that have not can't be compared."
+)
 
 
 def photograph_section(records: Sequence[Record]) -> Iterator[str]:
@@ -65,7 +69,8 @@ def photograph_section(records: Sequence[Record]) -> Iterator[str]:
     sizes = dict.fromkeys(f"`{size}`" for _, size in found)
     values = pd.concat(found.values())
     yield "## Real photographs"
-    yield PHOTOGRAPHS.format(" and ".join(sizes), values["seed"].nunique())
+    text = PHOTOGRAPHS.format(" and ".join(sizes), values["seed"].nunique())
+    yield text + LEARNT * bool(values["trained_on"].str.contains("lspet").any())
     of_seeds = values.groupby(["network", "card"], sort=False)["value"].agg(list)
     shown = of_seeds.map(mean_text).unstack(sort=False)
     rows = sorted(shown.index, key="mean-pose".__eq__)  # it comes last
@@ -128,9 +133,11 @@ def changes_in_short(page: Page) -> str:
 
     A comparison with the floor is no change that a paper tries.
     """
-    changes = []
+    changes, aside = [], ""
     for each in page.changes:
         names = [contrast.name for contrast in without_floors(each.tried, page.paper)]
+        if len(names) < len(each.tried):
+            aside = " (comparisons with the floor not counted)"
         if len(own := each.table[each.table.index.isin(names)]):
             changes.append(each._replace(table=own))
     if not changes:
@@ -140,7 +147,7 @@ def changes_in_short(page: Page) -> str:
     told = []
     for each in found:
         place = f"on {each.data} ({each.evidence}), " if len(found) > 1 else ""
-        told.append(place + _answers(each.table))
+        told.append(place + _answers(each.table, aside))
     others = [each.table[ANSWER] for each in changes if each.tried[0].measure != first]
     if others:
         decided = sum(int(answers.str.startswith("yes").sum()) for answers in others)
@@ -148,7 +155,7 @@ def changes_in_short(page: Page) -> str:
     return "; ".join(told)
 
 
-def _answers(changes: pd.DataFrame) -> str:
+def _answers(changes: pd.DataFrame, aside: str) -> str:
     """Which of some changes help or hurt, how many are open, and how far the networks had learnt."""
     decided, others = _sorted(changes[ANSWER], "not decided")
     text = (
@@ -156,8 +163,12 @@ def _answers(changes: pd.DataFrame) -> str:
         if len(changes) == 1
         else (f"of the {len(changes)} changes that were compared here")
     )
+    text += aside
     if len(decided):
-        named = "; ".join(f"{name} ({word})" for name, word in decided.items())
+        ps = changes["corrected p"].map("{:.2g}".format)
+        named = "; ".join(
+            f"{name} ({word}, corrected p {ps[name]})" for name, word in decided.items()
+        )
         count = f" {len(decided)}" * (len(changes) > 1)
         text += f"{count} {'is' if len(decided) == 1 else 'are'} decided: {named}"
     else:

@@ -20,9 +20,12 @@ def way_tables(records: list[Record], paper: Paper) -> Iterator[tuple[str, str, 
     values = value_table(records)
     values = values[(values["card"] == "") & (values["data"] == "")]
     params = values[(values["metric"] == "params") & (values["slice"] == "")]
-    params = params.groupby("network")["value"].last()
+    params = params.groupby("network")["value"].last()  # where the paper prints none
+    params = _printed(paper, "params").reindex(["printed"]).iloc[0].combine_first(params)
     for metric, title in TITLES.items():
         own = values[(values["metric"] == metric) & values["slice"].str.contains("-")]
+        if not own.empty:  # of one size, that has most of them: days differ more than networks do
+            own = own[own["size"] == own["size"].value_counts().idxmax()]
         grid = own.pivot_table("value", "slice", "network", sort=False)
         if len(grid) < 2:
             continue
@@ -82,7 +85,10 @@ def _nearest(grid: pd.DataFrame, printed: pd.DataFrame) -> str:
         return ""
     parts = []
     for model, size in printed.loc["printed"].dropna().items():
-        ratios = (grid[model] / size).map(lambda ratio: max(ratio, 1 / ratio))
-        off = 100 * (ratios.min() - 1)
-        parts.append(f"{model} {_words(ratios.idxmin())}, off by {off:.0f} %")
+        ratios = grid[model] / size
+        way = ratios.map(lambda ratio: max(ratio, 1 / ratio)).idxmin()
+        more = 100 * (ratios[way] - 1)
+        parts.append(
+            f"{model} {_words(way)}, {abs(more):.0f} % {'larger' if more > 0 else 'smaller'}"
+        )
     return f"Nearest to what is printed: {'; '.join(parts)}."

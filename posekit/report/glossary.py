@@ -29,8 +29,8 @@ EVIDENCE = {
     "E0": "the paper's own arithmetic",
     "E1": "counted in the model built here, read back from its settings, or timed here",
     "E2": "held against an independent reference: a formula, a library, published code",
-    "E3": "trained and tested on the studio, which is generated data",
-    "E4": "tests on real data, but not the paper's; networks may be trained on the studio",
+    "E3": "tested on the studio, which is generated data, and trained on it, by some with photographs beside it",
+    "E4": "tests on real data, but not the paper's; networks that real people taught decide before the studio's",
     "E5": "the paper's data, fewer than 3 seeds, or counted in that data",
     "E6": "the paper's data, 3 seeds or more; the note names the size, which may be below paper",
 }
@@ -39,8 +39,8 @@ GLOSSARY = {
     "floor": "what a network reaches that makes no use of its input: the mean pose, a network that sees "
     "no picture, or heatmaps with nothing in them. The gain is the share of the gap between it and "
     "a perfect result that was closed; networks below 50 % decide nothing",
-    "corrected p": "p of no difference after Holm's correction over all comparisons of trained or "
-    "timed networks of a paper; below 0.05 it decides",
+    "corrected p": "p of no difference after Holm's correction over all comparisons of a "
+    "paper whose networks were timed, or have closed half of the gap; below 0.05 it decides",
     "audit": "a paper's printed numbers held against each other and against its claims",
     "card": "one published rule of evaluation, under a name of its own; [protocols.md](protocols.md) "
     "has those used",

@@ -55,7 +55,7 @@ def _restrictions(judged: Judged) -> list[str]:
 
 def printed_cell(judged: Judged) -> str:
     """What the paper prints of a claim, part by part."""
-    return _labelled(judged, map(_printed, judged.parts))
+    return _labelled(judged, map(_printed, judged.claim.parts, judged.parts))
 
 
 def measured_cell(judged: Judged) -> str:
@@ -89,9 +89,11 @@ def _under(label: str, text: str, mark: str) -> str:
     return f"{label}{mark}{text}" if label else text
 
 
-def _printed(found: Finding) -> str:
+def _printed(part: Part, found: Finding) -> str:
     """What is printed, or the difference of it; without a threshold of ours, as in `_measured`."""
     audit = found.audit
+    if part.relation == "=" and "." in found.printed and len(found.printed) <= LONG:
+        return found.printed  # to its last digit
     if found.printed and audit and audit.bare:
         return _shown(short(audit.left.value - audit.bare.value))
     return _shown(found.printed)

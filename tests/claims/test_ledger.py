@@ -268,7 +268,7 @@ def test_what_hangs_on_one_of_four_test_persons_is_open(judge, differences, verd
     row = judge(BETTER, *runs)
     assert (row.verdict, row.evidence) == (verdict, "E4")
     assert "over 4 test persons" in row.note
-    assert row.reason == ("" if verdict == "supported" else "test persons differ")
+    assert row.reason == ("" if verdict == "supported" else "across zero over people")
 
 
 def test_being_ahead_of_those_measured_leaves_best_of_the_table_open(judge):

@@ -110,6 +110,14 @@ def test_the_floor_is_a_line_below_which_networks_have_learnt():
     assert set(line.get_ydata()) == {90} and axes.get_ylim()[1] >= 90
 
 
+def test_a_floor_far_above_is_named_and_leaves_room_for_the_intervals():
+    rows = {"a": (10, 97, 96, 98), "b": (20, 96, 95, 97), "mean-pose": (np.nan, 215, 215, 215)}
+    table = pd.DataFrame.from_dict(rows, "index", columns=["cost", "mean", "low", "high"])
+    [axes] = pareto(table, title="t", cost="MACs").axes
+    assert "mean-pose, 215 mm: far above" in axes.get_legend_handles_labels()[1]
+    assert 94 < axes.get_ylim()[0] < 95 and 98 < axes.get_ylim()[1] < 99
+
+
 def test_a_network_keeps_its_colour_in_all_figures_and_no_two_of_a_page_share_one():
     first = loss_curves({f"net-{i}": [[2.0, 1.0, 0.5, 0.4]] for i in range(9)}).axes[0]
     colours = {line.get_label(): line.get_color() for line in first.get_lines()}

@@ -1,5 +1,7 @@
 """Figures of bodies: over the picture where the camera has them, from the side, and in 3D."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,15 @@ def test_from_the_side_a_body_is_as_high_and_in_the_middle(estimate, free):
     pixels = project(side.vertices[None], side.intrinsics[None])[0, :, :2]
     middle = (pixels.amax(0) + pixels.amin(0)) / 2
     torch.testing.assert_close(middle, torch.full((2,), (SIDE - 1) / 2), atol=1.0, rtol=0)
+
+
+def test_from_the_side_a_body_that_would_reach_beyond_the_drawing_is_made_smaller(estimate, free):
+    placed = predicted(estimate, 0, free)
+    near = replace(placed, intrinsics=placed.intrinsics * torch.tensor([3.0, 3.0, 1.0])[:, None])
+    side = turned(near)
+    pixels = project(side.vertices[None], side.intrinsics[None])[0, :, :2]
+    assert pixels.max() - pixels.min() > 0.9 * SIDE
+    assert 0 <= pixels.min() and pixels.max() <= SIDE - 1
 
 
 def test_seen_from_the_front_the_body_lies_over_its_person(scene, estimate, free):
