@@ -55,7 +55,8 @@ def correct(findings: Iterable[Finding], family: Family) -> None:
     """Make inconclusive what was decided by a p that the correction raises too far."""
     for finding in filter(is_tested, findings):
         finding.corrected = family.corrected(finding.sample.units)
-        text = f"p = {finding.p:.2g}, {finding.corrected:.2g} after Holm's correction for "
+        text = "p of the distance to the threshold" if finding.sample.bare else "p"
+        text += f" = {finding.p:.2g}, {finding.corrected:.2g} after Holm's correction for "
         text += f"{len(family)} comparison{'s' * (len(family) != 1)} of this paper"
         if finding.corrected >= ALPHA and finding.verdict in (
             "supported",

@@ -360,6 +360,7 @@ def reading_rule(case: Case, finding: Finding) -> None:
         for measured in alias.other
         for sample in case.measurements.samples(case.claim, case.part, (subject, measured))
         if (sample.data, sample.size) == place
+        and measured in {split(quantity)[1] for quantity in sample.used}
     }
     finding.readings += [Note(f"measured with {name}") for name in first]
     for name, other in others.items():

@@ -165,9 +165,8 @@ def _answers(changes: pd.DataFrame, aside: str) -> str:
     )
     text += aside
     if len(decided):
-        ps = changes["corrected p"].map("{:.2g}".format)
         named = "; ".join(
-            f"{name} ({word}, corrected p {ps[name]})" for name, word in decided.items()
+            f"{name} ({word}, {_sure(changes, name)})" for name, word in decided.items()
         )
         count = f" {len(decided)}" * (len(changes) > 1)
         text += f"{count} {'is' if len(decided) == 1 else 'are'} decided: {named}"
@@ -186,6 +185,14 @@ def _answers(changes: pd.DataFrame, aside: str) -> str:
             text += ", and below 50 % decide nothing" * ("undertrained" in others)
         text += ")"
     return text
+
+
+def _sure(changes: pd.DataFrame, name: str) -> str:
+    """Corrected p of a change, and the smaller gain of its two networks."""
+    row = changes.loc[name]
+    gain = row[["one gain", "another gain"]].min()
+    text = f"corrected p {row['corrected p']:.2g}"
+    return text if pd.isna(gain) else f"{text}, gain {percent(gain)} % or more"
 
 
 def _sorted(answers: pd.Series, no: str) -> tuple[pd.Series, pd.Series]:

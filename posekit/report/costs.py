@@ -14,6 +14,9 @@ from posekit.models.costs import DEVICES, OPERATIONS, TRAFFIC, Cost
 from posekit.report.markdown import table
 
 FOLDER = "costs"
+RENTED = " and ".join(
+    f"{device.dollars:.2f} $ an hour of {name}" for name, device in DEVICES.items()
+)
 TEXT = f"""\
 What `posekit rehearse PAPER --size SIZE` found, with generated pictures and poses unless it says \
 otherwise: one seed of every training. Every training went through data, loss, backward pass, \
@@ -23,7 +26,7 @@ measured: the operations at {100 * OPERATIONS:.0f} % of the device's dense peak 
 pictures, TF32 else) and then the bytes at {100 * TRAFFIC:.0f} % of its bandwidth, no operations \
 fused; evaluation is not in them, nor is the time to launch operations, which binds batches as \
 small as Tran et al.'s 24 poses. Hours here are those of a few samples on one thread of a CPU, \
-times all samples. Memory is that of weights, gradients, two moments and activations. Rehearsals \
+times all samples. Prices are of {RENTED}, as assumed here. Memory is that of weights, gradients, two moments and activations. Rehearsals \
 took their time beside other work."""
 
 

@@ -7,7 +7,7 @@ import pytest
 from posekit.claims.measurements import load_records
 from posekit.claims.paper import FOLDER, load_paper, read_table, slugs
 from posekit.metrics.registry import ALL
-from posekit.report.guides import errata_page, protocols_page
+from posekit.report.guides import _source, errata_page, protocols_page
 from posekit.report.page import Page
 from posekit.report.site import site
 
@@ -54,3 +54,8 @@ def test_the_site_lists_every_own_claim_with_what_the_filter_asks_for(pages):
     rows = re.findall(r'<tr data-paper="(\w+)" data-kind="(\w+)" data-verdict="([^"]+)">', text)
     own = [judged for page in pages for judged in page.own]
     assert rows == [(j.claim.paper, j.claim.kind, j.verdict) for j in own]
+
+
+def test_an_aligned_rule_on_other_people_is_said_to_be_the_aligned_rule():
+    for name, rule in (("cmu-p1", "h36m-martinez-p1"), ("cmu-p2", "h36m-martinez-p2")):
+        assert f"the rule of {rule} on" in _source(ALL[name])

@@ -412,8 +412,10 @@ def test_a_page_says_which_changes_exceed_seed_noise():
         "None of 1 decided. Not decided: 1 not beyond chance. The intervals of those not beyond chance "
         "reach 2.00 % to either side of the mean"
     )
-    assert _answers(found.iloc[:1].assign(**{"corrected p": 0.0462}), " (but one)") == (
-        "the one change that was compared here (but one) is decided: less light (better, corrected p 0.046)"
+    learnt = {"corrected p": 0.0462, "one gain": 0.5013, "another gain": 0.52}
+    assert _answers(found.iloc[:1].assign(**learnt), " (but one)") == (
+        "the one change that was compared here (but one) is decided: less light (better, corrected p "
+        "0.046, gain 50 % or more)"
     )
 
 
