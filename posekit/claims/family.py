@@ -13,6 +13,11 @@ import numpy as np
 from posekit.claims.finding import Finding
 from posekit.claims.statistics import ALPHA, holm
 
+FAMILY = (
+    "all comparisons of a paper that could decide: of timed networks, of networks that have closed half "
+    "of the gap without a failed training, and with the floor itself"
+)
+
 Key = tuple[float, ...]
 
 

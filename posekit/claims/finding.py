@@ -62,9 +62,11 @@ class Finding:
 
     @property
     def result(self) -> str:
-        """Verdict and value; of trained networks the verdict before any correction."""
+        """Verdict, why it is open where the value doesn't say so, and value; of trained networks
+        the verdict before any correction."""
         alone = self.verdict != "inconclusive" and not np.isnan(self.p)
-        why = f" ({self.reason})" * (self.reason == "undertrained")  # the interval says the others
+        seen = "", "across zero", "across the threshold"
+        why = f" ({self.reason})" * (not alone and self.reason not in seen)
         return f"{self.verdict}{' before correction' * alone}{why}, {self.value}"
 
     def note(self, text: str, *, caveat: bool = False) -> None:

@@ -218,9 +218,10 @@ class Sample:
 
     @property
     def is_from_studio(self) -> bool:
-        """Whether it tests on other data what the studio has taught."""
-        taught = any(record.trained_on.startswith("studio") for record in self.records)
-        return taught and not self.data.startswith("studio")
+        """Whether it tests on other data what the studio alone has taught."""
+        sets = {each for record in self.records for each in record.trained_on.split("+") if each}
+        alone = bool(sets) and all(each.startswith("studio") for each in sets)
+        return alone and not self.data.startswith("studio")
 
     @property
     def shares_starts(self) -> bool:

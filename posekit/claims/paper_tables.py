@@ -117,8 +117,8 @@ def _places(
     """(column, data set, whether in a column of its own), in order.
 
     Columns under one protocol are of one data set, that of most of their cells, so that they can be
-    averaged; of several with as many that on which more networks have learnt enough, or else the
-    first by name. Numbers of better evidence on another stand in a column behind.
+    averaged; of several with as many that with more cells of networks that have learnt enough, or
+    else the first by name. Numbers of better evidence on another stand in a column behind.
     """
     filled: dict[str, Counter] = defaultdict(Counter)
     learnt: dict[str, Counter] = defaultdict(Counter)
@@ -132,10 +132,8 @@ def _places(
     places = []
     for i, column in enumerate(columns):
         counts, enough = filled[column.card], learnt[column.card]
-        ranked = {
-            data: (counts[data], enough[data], best.get((i, data), "")) for data in sorted(counts)
-        }
-        main = max(ranked, key=ranked.__getitem__, default="")
+        rank = {data: (counts[data], enough[data]) for data in sorted(counts)}
+        main = max(rank, key=rank.__getitem__, default="")
         better = [d for d in sorted(counts) if best.get((i, d), "") > best.get((i, main), "")]
         places += [(i, main, False), *((i, data, True) for data in better)]
     return places

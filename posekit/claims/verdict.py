@@ -3,8 +3,8 @@
 1. quoted: another paper's number is not judged.
 2. `arithmetic_rule`: a calculation of the paper is judged by its printed numbers alone.
 3. `unmeasured_rule`: without a measurement fit to decide: needs data, needs hardware or not run.
-4. The best sample there is decides, by the one rule that fits the comparison:
-   `count_rule`, `ordering_rule`, `equivalence_rule` or `accuracy_rule`.
+4. Of each data set the best sample is judged by the one rule that fits the comparison, `count_rule`,
+   `ordering_rule`, `equivalence_rule` or `accuracy_rule`; after step 7 the best of these decides.
 5. Trained networks decide only where `learning_rule` finds that they have learnt, and
    `people_rule` that it does not hang on the test persons.
 6. `threshold_rule`: what fails by a threshold of ours alone is inconclusive.
@@ -91,7 +91,7 @@ def conclude(claim: Claim, finding: Finding) -> None:
 
 
 def _by_measurement(case: Case) -> Finding:
-    """The verdict of the best evidence there is; the rest is named in the notes."""
+    """The verdict of the best evidence there is; that on other data sets is named in the notes."""
     samples, smaller = case.measurements.samples(case.claim, case.part), []
     if case.claim.kind == "accuracy":  # judged by runs of size `paper` on the paper's data alone
         own = [s for s in samples if s.evidence in ("E5", "E6")]
@@ -99,28 +99,32 @@ def _by_measurement(case: Case) -> Finding:
         smaller = [_undecided(case, s) for s in own if s.size != "paper"]
     if not samples or case.is_printed_time:
         return unmeasured_rule(case, smaller)
-    findings = [_by_sample(case, sample) for sample in samples]
-    findings.sort(key=_weight, reverse=True)
-    finding, *others = findings
+    best: dict[str, Sample] = {}
+    for sample in samples:
+        best[sample.data] = max(best.get(sample.data, sample), sample, key=_rank)
+    findings = [_by_sample(case, sample) for sample in best.values()]
+    finding, *others = sorted(findings, key=_weight, reverse=True)
     finding.notes += smaller
     if case.part.is_setting:
         used = any(record.size == "paper" for record in case.measurements.records)
         finding.note(STATED + ("" if used else ", which no recorded run used"), caveat=True)
-    told = {finding.data}
     for other in others:
-        if other.data not in told:
-            told.add(other.data)
-            finding.note(f"on {other.data} ({other.evidence}, n = {other.n}): {other.result}")
+        finding.note(f"on {other.data} ({other.evidence}, n = {other.n}): {other.result}")
     reading_rule(case, finding)
     return finding
 
 
-def _weight(finding: Finding) -> tuple[str, bool, bool, bool, int]:
-    """The largest decides: evidence, enough seeds, learnt enough, taught by real people, size."""
-    sample, learning = finding.sample, finding.learning
-    learnt = not (learning and learning.reason)
-    real = not sample.is_from_studio
-    return sample.evidence, len(sample.seeds) >= FEWEST, learnt, real, SIZES.index(sample.size)
+def _rank(sample: Sample) -> tuple[str, bool, int]:
+    """Of one data set the sample of the best evidence, of enough seeds, of the largest size."""
+    return sample.evidence, len(sample.seeds) >= FEWEST, SIZES.index(sample.size)
+
+
+def _weight(finding: Finding) -> tuple[bool | str, ...]:
+    """Of several data sets that of the best evidence; of enough seeds; of networks that have learnt,
+    that real people taught and not the studio, that were given detected 2D joints."""
+    sample, known = finding.sample, finding.learning
+    learnt = not known or known.reason != "undertrained"
+    return *_rank(sample)[:2], learnt, not sample.is_from_studio, "-truth" not in sample.data
 
 
 def _by_sample(case: Case, sample: Sample) -> Finding:

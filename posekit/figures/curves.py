@@ -147,15 +147,16 @@ def pareto(found: pd.DataFrame, *, title: str, cost: str, unit: str = "mm") -> P
     """One marker a network, its error over its cost, and a line through the Pareto front.
 
     `found` has the columns cost, mean, low and high, by name; low and high are the ends of an
-    interval, or NaN. A row without a cost is the floor, such as the mean pose: a dotted line. `cost`
+    interval, or NaN. A row without a cost is the floor, such as the mean pose: a dotted line, or a
+    name in the legend where it is so far above that no interval could be seen beside it. `cost`
     says what the cost is, and in what unit.
     """
     axes = _axes(title, cost, 4.6, width=8.5)
     floors, found = found[found["cost"].isna()], found.dropna(subset="cost")
-    ends = found[["mean", "low", "high"]].to_numpy(float)
-    least, most = np.nanmin(ends), np.nanmax(ends)
+    ends = found[["mean", "low", "high"]].stack()
+    least, most = ends.min(), ends.max()
     for name, level in floors["mean"].items():
-        off = len(found) > 1 and level - most > FAR * (most - least)
+        off = level > 1.5 * most and level - most > FAR * (most - least)
         label = f"{name}, {level:.4g} {unit}: far above" if off else name
         axes.axhline(
             most if off else level, color=GREY, lw=0 if off else 1, linestyle=":", label=label

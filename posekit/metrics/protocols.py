@@ -32,6 +32,12 @@ def _aligned(protocol: PoseProtocol, name: str, joints: str) -> PoseProtocol:
     return replace(protocol, name=name, rule=rule, alignment="similarity")
 
 
+def _as_p2(protocol: PoseProtocol) -> PoseProtocol:
+    """An aligned rule on other people, which is said to be that of h36m-martinez-p2."""
+    name = "h36m-martinez-p2"
+    return replace(protocol, source=protocol.source.replace(protocol.same_as, name), same_as=name)
+
+
 _MARTINEZ = PoseProtocol(
     name="h36m-martinez-p1",
     rule="S9 and S11, every frame of every camera: mean distance of 17 joints from the truth, "
@@ -206,9 +212,9 @@ PROTOCOLS = {
         _3DPCK,
         replace(_3DPCK, name="3dhp-auc", rule=AREA.format("3dhp-pck"), metric="auc"),
         _CMU,
-        replace(_aligned(_CMU, "cmu-p2", "all 17 joints"), same_as="h36m-martinez-p2"),
+        _as_p2(_aligned(_CMU, "cmu-p2", "all 17 joints")),
         _OTHERS,
-        replace(_aligned(_OTHERS, "studio-others-p2", "all 17 joints"), same_as="h36m-martinez-p2"),
+        _as_p2(_aligned(_OTHERS, "studio-others-p2", "all 17 joints")),
         _MOON_ON_OTHERS,
     )
 }

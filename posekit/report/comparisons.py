@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from posekit.claims.contrasts import Contrast, without_floors
+from posekit.claims.family import FAMILY
 from posekit.claims.learning import percent
 from posekit.claims.measurements import Record, values_by_data
 from posekit.claims.numbers import number
@@ -31,7 +32,7 @@ ANSWER = "beyond seed noise"  # the column of `differences` that says what is de
 DIFFERENCES = (
     "What each change does to a number, the two networks of a pair from the same random start; in "
     "brackets the 95 % interval of the mean over seeds. p is of the null hypothesis of no "
-    "difference; *corrected* is after Holm's correction over all comparisons of this paper whose networks were timed, or have closed half of the gap, and decides below 0.05. "
+    "difference; *corrected* is after Holm's correction over {}, and decides below 0.05. "
     "*Gain* is the share of the gap between the floor and 0, or 100 %, that the two networks "
     "have closed{}: below 50 % they are undertrained, and decide nothing, "
     "whatever their interval (of networks tested on other data than they learnt from: too far from it, which longer "
@@ -90,7 +91,7 @@ def contrast_section(page: Page) -> Iterator[str]:
     if page.changes:
         floors = page.paper.floors.items()
         apart = sorted({floor.by for card, floor in floors if floor.by != card})
-        yield DIFFERENCES.format(f", by {' and '.join(apart)}" * bool(apart))
+        yield DIFFERENCES.format(FAMILY, f", by {' and '.join(apart)}" * bool(apart))
     for i, (data, size, evidence, group, changes) in enumerate(page.changes):
         metric, part, card = group[0].measure
         after = f", {part.replace('-', ' ')}" if part else ""
@@ -133,22 +134,21 @@ def changes_in_short(page: Page) -> str:
 
     A comparison with the floor is no change that a paper tries.
     """
-    changes, aside = [], ""
+    changes = []
     for each in page.changes:
         names = [contrast.name for contrast in without_floors(each.tried, page.paper)]
-        if len(names) < len(each.tried):
-            aside = " (comparisons with the floor not counted)"
         if len(own := each.table[each.table.index.isin(names)]):
-            changes.append(each._replace(table=own))
+            changes.append((each._replace(table=own), len(own) < len(each.table)))
     if not changes:
         return ""
-    first = changes[0].tried[0].measure
-    found = [each for each in changes if each.tried[0].measure == first]
+    first = changes[0][0].tried[0].measure
+    found = [pair for pair in changes if pair[0].tried[0].measure == first]
     told = []
-    for each in found:
+    for each, fewer in found:
         place = f"on {each.data} ({each.evidence}), " if len(found) > 1 else ""
+        aside = " (comparisons with the floor not counted)" * fewer
         told.append(place + _answers(each.table, aside))
-    others = [each.table[ANSWER] for each in changes if each.tried[0].measure != first]
+    others = [each.table[ANSWER] for each, _ in changes if each.tried[0].measure != first]
     if others:
         decided = sum(int(answers.str.startswith("yes").sum()) for answers in others)
         told.append(f"by other measures {decided or 'none'} of {sum(map(len, others))} decided")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from posekit.claims.measurements import Record, value_table
+from posekit.claims.measurements import SIZES, Record, value_table
 from posekit.claims.numbers import number
 from posekit.claims.paper import Paper, split
 
@@ -24,8 +24,9 @@ def way_tables(records: list[Record], paper: Paper) -> Iterator[tuple[str, str, 
     params = _printed(paper, "params").reindex(["printed"]).iloc[0].combine_first(params)
     for metric, title in TITLES.items():
         own = values[(values["metric"] == metric) & values["slice"].str.contains("-")]
-        if not own.empty:  # of one size, that has most of them: days differ more than networks do
-            own = own[own["size"] == own["size"].value_counts().idxmax()]
+        if counts := own["size"].value_counts().to_dict():  # one size: it was timed on one day
+            most = max(counts, key=lambda size: (counts[size], SIZES.index(size)))
+            own = own[own["size"] == most]
         grid = own.pivot_table("value", "slice", "network", sort=False)
         if len(grid) < 2:
             continue

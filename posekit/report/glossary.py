@@ -1,5 +1,7 @@
 """The words of the pages: verdicts, levels of evidence, and what else needs explaining."""
 
+from posekit.claims.family import FAMILY
+
 MEANING = {
     "reproduced": "parameters and operations are counted as printed or in the order claimed, "
     "printed arithmetic holds, or, on the paper's own data with 3 seeds or more, the order is as "
@@ -39,8 +41,8 @@ GLOSSARY = {
     "floor": "what a network reaches that makes no use of its input: the mean pose, a network that sees "
     "no picture, or heatmaps with nothing in them. The gain is the share of the gap between it and "
     "a perfect result that was closed; networks below 50 % decide nothing",
-    "corrected p": "p of no difference after Holm's correction over all comparisons of a "
-    "paper whose networks were timed, or have closed half of the gap; below 0.05 it decides",
+    "corrected p": "p of no difference after Holm's correction over "
+    f"{FAMILY}; below 0.05 it decides",
     "audit": "a paper's printed numbers held against each other and against its claims",
     "card": "one published rule of evaluation, under a name of its own; [protocols.md](protocols.md) "
     "has those used",

@@ -1,6 +1,5 @@
 """Two pages about all papers: the mistakes found in them, and the protocols that they mean."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from posekit.claims.audit import SEVERITIES
 from posekit.claims.paper import FOLDER, read_table
 from posekit.claims.table_html import PaperTable
 from posekit.data.human36m.files import ACTIONS
-from posekit.metrics.protocol import PoseProtocol, Protocol
+from posekit.metrics.protocol import PoseProtocol
 from posekit.metrics.registry import ALL
 from posekit.report.markdown import Markdown, escape, link, table
 from posekit.report.page import Page, linked
@@ -94,18 +93,11 @@ def _rules(pages: list[Page]) -> pd.DataFrame:
     used = {card for page in pages for _, card in page.paper.printed}
     used |= {card for page in pages for record in page.records for _, card, _ in record.values}
     rows = [
-        (Markdown(f'<a id="{name}"></a>`{name}`'), rule.rule, _source(rule))
+        (Markdown(f'<a id="{name}"></a>`{name}`'), rule.rule, rule.source)
         for name, rule in ALL.items()
         if name in used
     ]
     return pd.DataFrame(rows, columns=["Rule", "In words", "Source"], dtype=object)
-
-
-def _source(rule: Protocol) -> str:
-    """Where a rule is from; of another's rule on other people, that one's name, aligned or not."""
-    return (
-        re.sub(r"(?<=the rule of )\S+", rule.same_as, rule.source) if rule.same_as else rule.source
-    )
 
 
 def _orders(pages: list[Page]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from posekit.claims.expressions import Quantity, names
+from posekit.claims.expressions import Number, Quantity, names
 from posekit.claims.finding import HOLDS, Finding
 from posekit.claims.ledger import Judged, labels
 from posekit.claims.numbers import Interval, number, number_within, short
@@ -92,7 +92,8 @@ def _under(label: str, text: str, mark: str) -> str:
 def _printed(part: Part, found: Finding) -> str:
     """What is printed, or the difference of it; without a threshold of ours, as in `_measured`."""
     audit = found.audit
-    if part.relation == "=" and "." in found.printed and len(found.printed) <= LONG:
+    stated = part.relation == "=" and isinstance(part.right, Number)
+    if stated and "." in found.printed and len(found.printed) <= LONG:
         return found.printed  # to its last digit
     if found.printed and audit and audit.bare:
         return _shown(short(audit.left.value - audit.bare.value))

@@ -120,20 +120,40 @@ def test_an_interval_of_a_claim_is_over_starts(starts, n, half):
     assert found.half == pytest.approx(half, abs=1e-3, nan_ok=True)
 
 
+def judged(*tests: tuple[str, str, str, float, float]) -> pd.Series:
+    """tran2022-020, ours before the cascade, after tests of (data, taught by, size, both errors)."""
+    tran, records = PaperUnderTest("tran2022"), []
+    for data, teacher, size, ours, cascade in tests:
+        errors = {"ours": ours, "evoskeleton-3x3": cascade, "mean-pose": 200.0}
+        values = {f"mpjpe/{name}": error for name, error in errors.items()}
+        for made in tran.records(values, "h36m-martinez-p1", data, size):
+            name = f"{made.id}-{data}-{size}"
+            records.append(replace(made, trained_on=teacher, id=name, file=Path(f"{name}.json")))
+    return verdicts(replace(tran.paper, claims=(tran.claim(20),)), records).iloc[0]
+
+
 @pytest.mark.parametrize("by_studio", [120.0, 80.0])  # 40 % of the way from the floor, and 60 %
 def test_on_real_people_those_decide_who_have_learnt_and_from_real_people(by_studio):
-    """tran2022-020, ours before the cascade: of two tests on CMU one is of the studio's networks."""
-    tran, ahead = PaperUnderTest("tran2022"), {"ours": -2.0}
-    records = []
-    for data, teacher, error in (("cmu", "studio", by_studio), ("cmu-folds", "cmu-folds", 70.0)):
-        values = {
-            f"mpjpe/{name}": error + ahead.get(name, 0.0) for name in ("ours", "evoskeleton-3x3")
-        }
-        values["mpjpe/mean-pose"] = 200.0
-        made = tran.records(values, "h36m-martinez-p1", data, "medium")
-        about = [{"id": f"{r.id}-{data}", "file": Path(f"{r.id}-{data}.json")} for r in made]
-        records += [replace(r, trained_on=teacher, **a) for r, a in zip(made, about)]
-    row = verdicts(replace(tran.paper, claims=(tran.claim(20),)), records).iloc[0]
+    row = judged(
+        ("cmu", "studio", "medium", by_studio - 2, by_studio),
+        ("cmu-folds", "cmu-folds", "medium", 68.0, 70.0),
+    )
     assert row["data"] == "cmu-folds" and row["evidence"] == "E4"
     assert "on cmu (E4, n = 3): " in row["note"]
     assert ("undertrained" in row["note"]) == (by_studio == 120.0)
+
+
+def test_of_two_inputs_the_detected_joints_decide_and_the_true_ones_are_told():
+    row = judged(
+        ("b", "b", "medium", 68.0, 70.0),
+        ("a-truth-b", "a-truth-b", "medium", 50.0, 40.0),
+    )
+    assert row["data"] == "b" and "on a-truth-b (E4, n = 3): contradicted" in row["note"]
+
+
+def test_a_smaller_size_takes_no_place_of_a_larger_one_that_has_not_learnt():
+    row = judged(
+        ("studio", "studio", "small", 68.0, 70.0), ("studio", "studio", "medium", 168.0, 170.0)
+    )
+    assert (row["verdict"], row["reason"]) == ("inconclusive", "undertrained")
+    assert "size medium" in row["note"]

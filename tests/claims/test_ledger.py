@@ -134,6 +134,14 @@ def test_readings_of_two_subjects_are_taken_one_at_a_time(judge):
     ]
 
 
+def test_a_reading_that_nobody_measured_is_not_told(judge):
+    claim = f"ordering,mpjpe/ours,<=,min(mpjpe/*),,,,{CARD},,"
+    values = {"ours": (59, 58.9, 58.8), "cascade_3": (60, 61, 60.3)}
+    assert judge(claim, *seeds("studio", **values)).readings == "measured with cascade-3 for li"
+    row = judge(claim, *seeds("studio", **values, cascade_1=(70, 71, 72)))
+    assert "with cascade-1 for li: " in row.readings
+
+
 def test_one_part_that_differs_decides_for_the_whole_claim(judge):
     claim = "structure,layers/ours; params/ours,=,8; 4.07e6,,,,,,"
     row = judge(claim, run(0, "", {"layers/ours": 9, "params/ours": 4_073_248}))

@@ -118,6 +118,25 @@ def test_a_floor_far_above_is_named_and_leaves_room_for_the_intervals():
     assert 94 < axes.get_ylim()[0] < 95 and 98 < axes.get_ylim()[1] < 99
 
 
+def test_a_floor_alone_is_drawn():
+    table = pd.DataFrame(
+        {"cost": [np.nan], "mean": 215.0, "low": 215.0, "high": 215.0}, ["mean-pose"]
+    )
+    [axes] = pareto(table, title="t", cost="MACs").axes
+    assert axes.get_legend_handles_labels()[1] == ["mean-pose"]
+
+
+@pytest.mark.parametrize(
+    ("level", "named"), [(90.0, "mean-pose"), (120.0, "mean-pose, 120 mm: far above")]
+)
+def test_a_floor_near_the_networks_is_a_line_however_alike_they_are(level, named):
+    rows = {"a": (10, 70, np.nan, np.nan), "b": (20, 70, np.nan, np.nan)}
+    rows["mean-pose"] = (np.nan, level, level, level)
+    table = pd.DataFrame.from_dict(rows, "index", columns=["cost", "mean", "low", "high"])
+    [axes] = pareto(table, title="t", cost="MACs").axes
+    assert named in axes.get_legend_handles_labels()[1]
+
+
 def test_a_network_keeps_its_colour_in_all_figures_and_no_two_of_a_page_share_one():
     first = loss_curves({f"net-{i}": [[2.0, 1.0, 0.5, 0.4]] for i in range(9)}).axes[0]
     colours = {line.get_label(): line.get_color() for line in first.get_lines()}

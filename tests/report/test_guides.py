@@ -7,7 +7,7 @@ import pytest
 from posekit.claims.measurements import load_records
 from posekit.claims.paper import FOLDER, load_paper, read_table, slugs
 from posekit.metrics.registry import ALL
-from posekit.report.guides import _source, errata_page, protocols_page
+from posekit.report.guides import errata_page, protocols_page
 from posekit.report.page import Page
 from posekit.report.site import site
 
@@ -56,6 +56,15 @@ def test_the_site_lists_every_own_claim_with_what_the_filter_asks_for(pages):
     assert rows == [(j.claim.paper, j.claim.kind, j.verdict) for j in own]
 
 
-def test_an_aligned_rule_on_other_people_is_said_to_be_the_aligned_rule():
-    for name, rule in (("cmu-p1", "h36m-martinez-p1"), ("cmu-p2", "h36m-martinez-p2")):
-        assert f"the rule of {rule} on" in _source(ALL[name])
+def test_a_rule_on_other_people_names_the_rule_that_it_is():
+    told = {name: rule for name, rule in ALL.items() if "the rule of" in rule.source}
+    assert {"cmu-p1", "cmu-p2", "studio-others-p2"} <= set(told)
+    assert all(f"the rule of {rule.same_as} " in rule.source for rule in told.values())
+
+
+@pytest.mark.parametrize("slug", slugs())
+def test_errata_that_texts_name_are_there(pages, slug):
+    [page] = [page for page in pages if page.slug == slug]
+    texts = [path.read_text(encoding="utf-8") for path in (FOLDER / slug).glob("*.csv")]
+    named = set(re.findall(rf"{slug}-e\d+\b", " ".join(texts)))
+    assert named == {e.id for e in page.errata}
