@@ -209,7 +209,10 @@ def _measures(tests: dict) -> pd.DataFrame:
     rows = []
     for name, test in tests.items():
         about = (name, f"{test['persons']:,}", f"{test['joints']:,}")
+        joined = [tests[part]["measures"] for part in name.split(" + ") if part in tests]
         for measure, values in test["measures"].items():
+            if not all(measure in part for part in joined):
+                continue  # of a part of the people alone, where it stands already
             shares = (_interval(*values[who]) for who in ("network", "mean pose", "gain"))
             rows.append((*about, measure, *shares))
             about = ("", "", "")

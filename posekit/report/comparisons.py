@@ -30,13 +30,13 @@ CHOICE = (
 
 ANSWER = "beyond seed noise"  # the column of `differences` that says what is decided, or why not
 DIFFERENCES = (
-    "What each change does to a number, the two networks of a pair from the same random start; in "
+    "What each change does to a number, the two networks of a pair from the same seed, and from the same start where their layers are the same; in "
     "brackets the 95 % interval of the mean over seeds. p is of the null hypothesis of no "
     "difference; *corrected* is after Holm's correction over {}, and decides below 0.05. "
     "*Gain* is the share of the gap between the floor and 0, or 100 %, that the two networks "
     "have closed{}: below 50 % they are undertrained, and decide nothing, "
     "whatever their interval (of networks tested on other data than they learnt from: too far from it, which longer "
-    "training need not mend); a comparison with the floor itself needs no gain. Printed is one run each, on "
+    "training need not mend); a comparison with the floor itself needs no gain. Printed is one number each, on "
     "the paper's data: beside numbers on other data its sign may be compared, not its size."
 )
 PEOPLE = (

@@ -68,13 +68,11 @@ GLOSSARY = {
     "cmu-folds": "CMU's motion capture, each performer tested by networks that were trained on performers "
     "of other folds, by five seeds at most",
     "X-truth": "poses of which true 2D joints are lifted, not those of the noisy detector: `cmu-truth-folds`",
-    "X-on-cmu": "network X trained and tested on `cmu` by another cross-validation, longer: the yardstick of "
-    "[studio.md](studio.md), not comparable with `cmu-folds`",
 }
 
 STUDIO = (
-    "Studio numbers are numbers on generated data, not on a paper's, and must not be put beside "
-    "printed ones: 30 mm, or 90 %, on the studio is not that on a paper's data. They compare "
+    "Studio numbers are numbers on generated data, not on a paper's, and must not be compared with "
+    "the printed ones that they stand beside: 30 mm, or 90 %, on the studio is not that on a paper's data. They compare "
     "models with each other: they can support or contradict an order that a paper claims, and no "
     "printed value is judged by them. Their intervals are over seeds, on the studio's test people: one "
     "or two actors, as a paper splits Human3.6M, or strangers in poses of their own; other people "

@@ -395,6 +395,6 @@ def _audit(page: Page) -> Iterator[str]:
         return
     yield (
         "The paper's own numbers, held against each other; a printed number stands for all that "
-        "round to it. Faults in quoted rows are faults of this paper's table, not of theirs."
+        "round to it. Faults in quoted rows are faults of this paper's table, not of the papers that it quotes."
     )
     yield table(faults.set_axis(["What", "Which", "Card", "Finding"], axis=1))
