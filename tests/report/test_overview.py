@@ -127,7 +127,7 @@ def test_a_row_of_networks_gives_mean_and_t_interval_over_seeds(written):
 
 
 def test_studio_numbers_never_stand_in_a_column_of_printed_ones(page):
-    assert "must not be put beside printed ones" in page
+    assert "must not be compared with the printed ones that they stand beside" in page
     for row in table_under(page, "## Claims"):
         if row["Printed"] == "50.6":
             assert row["Measured"] == ""
