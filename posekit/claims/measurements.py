@@ -170,11 +170,21 @@ def values_by_data(records: Iterable[Record]) -> dict[tuple[str, str], pd.DataFr
         iter(table[table["card"] != ""].replace({"card": SAME_RULE}).groupby(["data", "size"]))
     )
     rank = {
-        (data, size): (values["seed"].nunique() >= FEWEST, SIZES.index(size))
+        (data, size): rank_of("", values["seed"].nunique(), size)
         for (data, size), values in tables.items()
     }
     best = {data: max(rank[key] for key in rank if key[0] == data) for data, _ in rank}
     return {key: values for key, values in tables.items() if rank[key] == best[key[0]]}
+
+
+def rank_of(evidence: str, seeds: int, size: str) -> tuple[str, bool, int]:
+    """What of one data set is taken: the best evidence, enough seeds, the largest size."""
+    return evidence, seeds >= FEWEST, SIZES.index(size)
+
+
+def is_generated(data: str) -> bool:
+    """Whether it is the studio's data, or a variant of it."""
+    return data.startswith("studio")
 
 
 def over_people(subjects: Mapping[str, Sequence[float]]) -> Estimate | None:
@@ -217,11 +227,15 @@ class Sample:
         return tuple(a.value - b.value for a, b in zip(self.left, self.right))
 
     @property
+    def rank(self) -> tuple[str, bool, int]:
+        """Its place among the samples of one data set: `rank_of`."""
+        return rank_of(self.evidence, len(self.seeds), self.size)
+
+    @property
     def is_from_studio(self) -> bool:
         """Whether it tests on other data what the studio alone has taught."""
         sets = {each for record in self.records for each in record.trained_on.split("+") if each}
-        alone = bool(sets) and all(each.startswith("studio") for each in sets)
-        return alone and not self.data.startswith("studio")
+        return bool(sets) and all(map(is_generated, sets)) and not is_generated(self.data)
 
     @property
     def shares_starts(self) -> bool:
@@ -334,7 +348,7 @@ class Measurements:
         """The level of so many seeds of quantities `used` on `data`; the paper's is on `home`."""
         if data in ("", "reference"):
             return "E2" if data or equal_to_published(self.paper.slug, used) else "E1"
-        if data.startswith("studio"):
+        if is_generated(data):
             return "E3"
         said = self.paper.training_sets(home)
         learnt = {name for name, yes in said.items() if yes} or {home}

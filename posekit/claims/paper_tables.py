@@ -23,11 +23,11 @@ from posekit.claims.expressions import Number, Quantity
 from posekit.claims.finding import Finding
 from posekit.claims.learning import ENOUGH, learning
 from posekit.claims.ledger import Judged
-from posekit.claims.measurements import SIZES, Measurements, Record
+from posekit.claims.measurements import Measurements, Record, rank_of
 from posekit.claims.numbers import Interval, compare, number, number_within, printed_interval
 from posekit.claims.paper import FOLDER, Claim, Paper, Printed, metric_of, read_table, split
 from posekit.claims.published import COUNTS
-from posekit.claims.statistics import FEWEST, t_interval
+from posekit.claims.statistics import t_interval
 from posekit.claims.table_html import LOST, Cell, Column, Measured, PaperTable
 
 _INDEX = ("file", "table", "caption", "note")
@@ -107,7 +107,7 @@ def _table(path: Path, about: dict[str, str], filler: "_Filler") -> PaperTable:
 
 def _best(found: list[Measured], data: str) -> Measured | None:
     """The best that was measured on one data set: by evidence, enough seeds, and size."""
-    rank = lambda m: (m.evidence, m.n >= FEWEST, SIZES.index(m.size))
+    rank = lambda m: rank_of(m.evidence, m.n, m.size)
     return max((m for m in found if m.data == data), key=rank, default=None)
 
 

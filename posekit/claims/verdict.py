@@ -101,7 +101,7 @@ def _by_measurement(case: Case) -> Finding:
         return unmeasured_rule(case, smaller)
     best: dict[str, Sample] = {}
     for sample in samples:
-        best[sample.data] = max(best.get(sample.data, sample), sample, key=_rank)
+        best[sample.data] = max(best.get(sample.data, sample), sample, key=lambda s: s.rank)
     findings = [_by_sample(case, sample) for sample in best.values()]
     finding, *others = sorted(findings, key=_weight, reverse=True)
     finding.notes += smaller
@@ -114,17 +114,12 @@ def _by_measurement(case: Case) -> Finding:
     return finding
 
 
-def _rank(sample: Sample) -> tuple[str, bool, int]:
-    """Of one data set the sample of the best evidence, of enough seeds, of the largest size."""
-    return sample.evidence, len(sample.seeds) >= FEWEST, SIZES.index(sample.size)
-
-
 def _weight(finding: Finding) -> tuple[bool | str, ...]:
     """Of several data sets that of the best evidence; of enough seeds; of networks that have learnt,
     that real people taught and not the studio, that were given detected 2D joints."""
     sample, known = finding.sample, finding.learning
     learnt = not known or known.reason != "undertrained"
-    return *_rank(sample)[:2], learnt, not sample.is_from_studio, "-truth" not in sample.data
+    return *sample.rank[:2], learnt, not sample.is_from_studio, "-truth" not in sample.data
 
 
 def _by_sample(case: Case, sample: Sample) -> Finding:

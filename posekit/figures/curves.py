@@ -156,11 +156,10 @@ def pareto(found: pd.DataFrame, *, title: str, cost: str, unit: str = "mm") -> P
     ends = found[["mean", "low", "high"]].stack()
     least, most = ends.min(), ends.max()
     for name, level in floors["mean"].items():
-        off = level > 1.5 * most and level - most > FAR * (most - least)
-        label = f"{name}, {level:.4g} {unit}: far above" if off else name
-        axes.axhline(
-            most if off else level, color=GREY, lw=0 if off else 1, linestyle=":", label=label
-        )
+        if level > 1.5 * most and level - most > FAR * (most - least):
+            axes.plot([], [], " ", label=f"{name}, {level:.4g} {unit}: far above")
+        else:
+            axes.axhline(level, color=GREY, lw=1, linestyle=":", label=name)
     ordered = found.sort_values(["cost", "mean"], kind="stable")
     best = ordered[ordered["mean"] < ordered["mean"].cummin().shift().fillna(np.inf)]
     axes.step(best["cost"], best["mean"], where="post", color=BLACK, lw=1, zorder=1)

@@ -8,7 +8,7 @@ import pandas as pd
 from posekit.claims.contrasts import Contrast, without_floors
 from posekit.claims.family import FAMILY
 from posekit.claims.learning import percent
-from posekit.claims.measurements import Record, values_by_data
+from posekit.claims.measurements import Record, is_generated, values_by_data
 from posekit.claims.numbers import number
 from posekit.claims.paper import load_metrics, split
 from posekit.claims.paper_tables import mean_text
@@ -17,7 +17,7 @@ from posekit.metrics.photographs import PHOTOGRAPH_PROTOCOLS
 from posekit.metrics.registry import ALL as PROTOCOLS
 from posekit.report.markdown import folded, table
 from posekit.report.page import Page
-from posekit.report.records import generated, is_generated
+from posekit.report.records import generated
 
 CHOICE = (
     "The cheapest of those that are shown to be as good as the best: the 95 % interval of the "
@@ -30,8 +30,8 @@ CHOICE = (
 
 ANSWER = "beyond seed noise"  # the column of `differences` that says what is decided, or why not
 DIFFERENCES = (
-    "What each change does to a number, the two networks of a pair from the same seed, and from the same start where their layers are the same; in "
-    "brackets the 95 % interval of the mean over seeds. p is of the null hypothesis of no "
+    "What each change does to a number, the two networks of a pair from the same seed, and from the "
+    "same start where their layers are the same; in brackets the 95 % interval of the mean over seeds. p is of the null hypothesis of no "
     "difference; *corrected* is after Holm's correction over {}, and decides below 0.05. "
     "*Gain* is the share of the gap between the floor and 0, or 100 %, that the two networks "
     "have closed{}: below 50 % they are undertrained, and decide nothing, "

@@ -26,7 +26,8 @@ measured: the operations at {100 * OPERATIONS:.0f} % of the device's dense peak 
 pictures, TF32 else) and then the bytes at {100 * TRAFFIC:.0f} % of its bandwidth, no operations \
 fused; evaluation is not in them, nor is the time to launch operations, which binds batches as \
 small as Tran et al.'s 24 poses. Hours here are those of a few samples on one thread of a CPU, \
-times all samples. Prices are of {RENTED}, as assumed here. Memory is that of weights, gradients, two moments and activations. Rehearsals \
+times all samples. Prices are of {RENTED}, as assumed here. \
+Memory is that of weights, gradients, two moments and activations. Rehearsals \
 took their time beside other work."""
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from posekit.claims import published
 from posekit.claims.ledger import Judged
-from posekit.claims.measurements import load_records
+from posekit.claims.measurements import is_generated, load_records
 from posekit.claims.paper import FOLDER, slugs
 from posekit.report import exports
 from posekit.report.costs import cost_page
@@ -24,7 +24,6 @@ from posekit.report.markdown import Markdown, escape, link, table
 from posekit.report.page import Page, total
 from posekit.report.paper_page import found, paper_page
 from posekit.report.parity import parity_page
-from posekit.report.records import is_generated
 from posekit.report.site import site
 from posekit.report.studio_card import studio_card
 from posekit.system import write_text

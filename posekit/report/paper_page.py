@@ -13,6 +13,7 @@ import pandas as pd
 from posekit.claims.audit import findings
 from posekit.claims.finding import HOLDS
 from posekit.claims.ledger import Judged
+from posekit.claims.measurements import is_generated
 from posekit.claims.paper import split
 from posekit.claims.statistics import FEWEST
 from posekit.claims.table_html import MARKS
@@ -27,7 +28,7 @@ from posekit.report.deployment_table import way_tables
 from posekit.report.glossary import STUDIO
 from posekit.report.markdown import Markdown, counted, escape, folded, link, table
 from posekit.report.page import FAILS, OPEN, Page, anchor, linked
-from posekit.report.records import cost, cost_table, is_generated, made_before, run_links, settings
+from posekit.report.records import cost, cost_table, made_before, run_links, settings
 from posekit.report.sentences import bullet, measured_cell, printed_cell
 
 SECTION = re.compile(r"[A-Z\d.]+")  # 4.4, II.A.1; not Table 3, abstract
@@ -369,13 +370,12 @@ def _evidence(page: Page) -> Iterator[str]:
     if several := sum(len(claim.evidence) > 1 for claim in page.own):
         yield f"{counted(several, 'claim')} with several levels counted in the row of each."
     trained = [c for c in page.own if any(part.card for part in c.claim.parts)]
-    trained = [c for c in trained if any(part.data for part in c.parts)]
-    seeds = [int(part.n) for claim in trained for part in claim.parts if part.n]
+    seeds = [int(p.n) for c in trained if any(p.data for p in c.parts) for p in c.parts if p.n]
     if seeds:
-        few, many = min(seeds), max(seeds)
+        several = " to ".join(dict.fromkeys(map(str, (min(seeds), max(seeds)))))
         text = (
-            f"Verdicts of claims from training rest on {few if few == many else f'{few} to {many}'} seeds "
-            f"each; fewer than {FEWEST} never decide. Intervals are of 95 %."
+            f"Verdicts of claims from training rest on {several} seeds each; fewer "
+            f"than {FEWEST} never decide. Intervals are of 95 %."
         )
         if page.paper.aliases:
             text += (

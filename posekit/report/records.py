@@ -9,7 +9,7 @@ from statistics import fmean
 
 import pandas as pd
 
-from posekit.claims.measurements import COSTS, SIZES, Record
+from posekit.claims.measurements import COSTS, SIZES, Record, is_generated
 from posekit.report.markdown import Markdown, counted, link
 
 
@@ -107,11 +107,6 @@ def run_links(records: Iterable[Record], *, most: int | None = None, rest: str =
     if len(ordered) > len(links):
         links.append(link(f"and {len(ordered) - len(links)} more", rest))
     return Markdown(" ".join(links))
-
-
-def is_generated(data: str) -> bool:
-    """Whether it is the studio's data, or a variant of it."""
-    return data.startswith("studio")
 
 
 def generated(data: str) -> str:

@@ -17,7 +17,8 @@ people (CMU) filmed by the studio's cameras, and the same lifters taught by CMU 
 performer tested by lifters that have learnt from others (cmu-folds); beside them the mean pose of
 what they learnt from. cmu-p1 and cmu-p2 are the rules h36m-martinez-p1 and h36m-martinez-p2 on
 CMU's people. The *ratio* is a network's error on CMU when the studio has taught it over that when
-CMU has, cmu-p1 on the performers that both were tested on, each counting alike. Mean ± half of the 95 % t interval over seeds.
+CMU has, cmu-p1 on the performers that both were tested on, each counting alike. Mean ± half of the
+95 % t interval over seeds.
 
 Read both: what is lost between the studio and real people is the step from the column *Studio* to
 the columns *CMU*. A ratio near 1 would say that the few real performers at hand teach no more about
@@ -39,11 +40,11 @@ def studio_card(records: list[Record]) -> str:
 def _distance(records: list[Record]) -> pd.DataFrame:
     """Errors on the studio and on motion capture, one network of a size a row."""
     values = value_table(records)
-    values = values[values["slice"] == ""].assign(column=values["data"] + " " + values["card"])
-    grid = values.pivot_table("value", ["size", "network"], "column", aggfunc=list)
+    whole = values[values["slice"] == ""].assign(column=values["data"] + " " + values["card"])
+    grid = whole.pivot_table("value", ["size", "network"], "column", aggfunc=list)
     columns = ["studio h36m-martinez-p1", "cmu cmu-p1", "cmu cmu-p2", "cmu-folds cmu-p1"]
     grid = grid.reindex(columns=columns).dropna(subset=["cmu cmu-p1"]).map(_cell)
-    ratios = _ratios(value_table(records)).reindex(grid.index).map("{:.2f}".format)
+    ratios = _ratios(values).reindex(grid.index).map("{:.2f}".format)
     grid = grid.assign(ratio=ratios.replace("nan", "")).reset_index()
     head = ["Size", "Network", ">Studio, mm (h36m-martinez-p1)"]
     head += [">CMU, mm (cmu-p1)", ">CMU, mm (cmu-p2)", ">Taught by CMU, mm (cmu-p1)", ">Ratio"]
