@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,12 +78,14 @@ class Page:
     @cached_property
     def changes(self) -> list[Changes]:
         """The changes that the paper tries, a table for each data set and measure."""
-        groups = [list(group) for _, group in groupby(self.contrasts, key=lambda c: c.measure)]
+        groups: dict[tuple, list[Contrast]] = {}
+        for contrast in self.contrasts:  # in any order
+            groups.setdefault(contrast.measure, []).append(contrast)
         made, rule = [], Measurements((), self.paper)
         for (data, size), values in values_by_data(self.records).items():
             ids = set(values["record"])
             records = [record for record in self.records if record.id in ids]
-            for group in groups:
+            for group in groups.values():
                 table = differences(group, values, self.paper, self.family)
                 if not table.empty:
                     seeds, home = int(table["n"].max()), group[0].home(self.paper)

@@ -22,6 +22,7 @@ from posekit.metrics.mesh import SPIN_PROTOCOLS
 from posekit.report.comparisons import _answers, noise_sentence
 from posekit.report.glossary import EVIDENCE, MEANING
 from posekit.report.overview import render, write
+from posekit.report.page import Page
 from posekit.report.records import cost_table, made_before
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -260,6 +261,14 @@ def test_a_command_names_the_folder_of_what_was_tested_on_and_none_of_its_varian
     keep(results, record("ours", 0, id="e" * 16, job="on cmu", quantities=rows))
     overview = render(results, tran)[results / "README.md"]
     assert "posekit reproduce tran2022 --size small --seeds 3 --data cmu=FOLDER\n" in overview
+
+
+def test_changes_of_one_measure_are_one_table_in_whatever_order_they_are_listed(written):
+    page = Page("tran2022", load_records(written / "runs"), written, FOLDER)
+    first, aligned = (c for c in page.contrasts if (c.one, c.another) == ("ours", "martinez"))
+    page.contrasts = [first, aligned, replace(first, name="once more")]
+    tables = [(each.data, each.tried[0].measure) for each in page.changes]
+    assert len(tables) == len(set(tables)) == 2
 
 
 def test_a_caption_says_to_play_only_what_plays(results, tran):
