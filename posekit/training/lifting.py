@@ -3,6 +3,7 @@
 N poses, J joints. All networks work on standardised coordinates (`models.lifter.Lifter`).
 """
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -91,8 +92,8 @@ class Folds(Lifting):
 
 
 def longer(setting: Mapping, updates: int, poses: PoseSet) -> dict:
-    """The recipe of a setting, its schedule stretched so that about `updates` poses are seen."""
-    times = max(1, round(updates / setting["epochs"] / len(poses)))
+    """The recipe of a setting, its schedule stretched so that at least `updates` poses are seen."""
+    times = math.ceil(updates / setting["epochs"] / len(poses))
     drops = [times * epoch for epoch in setting["drops"]]
     stretched = {name: times * setting[name] for name in ("epochs", "average")}
     return stretched | {"drops": drops}
