@@ -131,7 +131,7 @@ def test_a_stretched_schedule_shows_as_many_poses():
     stretched = {"epochs": 8, "drops": [4], "average": 4}
     assert longer(setting, 4 * 2 * len(REAL), REAL) == stretched
     assert longer(setting, 1, REAL) == {"epochs": 2, "drops": [1], "average": 1}
-    assert longer(setting, 2 * len(REAL) + 1, REAL)["epochs"] == 4  # at least as many: not one round
+    assert longer(setting, 2 * len(REAL) + 1, REAL)["epochs"] == 4  # at least as many
 
 
 def test_weights_that_are_gone_are_named():
