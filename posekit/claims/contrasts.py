@@ -53,12 +53,12 @@ class Contrast:
         return 100 * (one / another - 1) if self.unit == "%" else one - another
 
     def printed(self, paper: Paper) -> float:
-        """The change by the paper's own numbers; NaN where it lacks one."""
+        """The change by the numbers that the paper prints; NaN where it lacks one."""
         stood_for = {alias.measured: subject for subject, alias in paper.aliases.items()}
         names = (stood_for.get(name, name) for name in (self.one, self.another))
         parts = [(self.metric, name, self.slice) for name in names]
         cells = [paper.find("/".join(filter(None, part)), self.card) for part in parts]
-        if not all(entry and entry.value for entry in cells):
+        if not all(e and e.value and e.source != "recovered" for e in cells):
             return np.nan
         return self.change(*(entry.value.value for entry in cells))
 

@@ -117,7 +117,7 @@ def count_finding(verdict: str, case: Case, sample: Sample) -> Finding:
 
 def order_finding(verdict: str, reason: str, part: Part, mean: Estimate, sample: Sample) -> Finding:
     """A difference with its interval, and how small a one these seeds could have shown."""
-    finding = Finding(verdict, **_cells(mean), estimate=mean)
+    finding = Finding(verdict, **cells(mean), estimate=mean)
     counted = "repeats" if sample.evidence == "E1" else "seeds"  # a time has no seed
     counted = "starts" if sample.shares_starts else counted
     finding.note(reason.replace("seeds", counted))
@@ -138,7 +138,7 @@ def order_finding(verdict: str, reason: str, part: Part, mean: Estimate, sample:
 
 def equality_finding(verdict: str, reason: str, mean: Estimate, margin: float) -> Finding:
     """A value, or a difference, said to be within a margin."""
-    finding = Finding(verdict, **_cells(mean), margin=short(margin), estimate=mean)
+    finding = Finding(verdict, **cells(mean), margin=short(margin), estimate=mean)
     finding.note(reason)
     if 1 < mean.n < FEWEST:
         finding.note(f"{mean.n} seeds could prove {_two_digits(smallest_margin(mean))}")
@@ -196,7 +196,7 @@ def _two_digits(value: float) -> str:
     return short(float(f"{value:.2g}"))
 
 
-def _cells(mean: Estimate) -> dict[str, str]:
+def cells(mean: Estimate) -> dict[str, str]:
     """Mean and interval as text, with as many digits as the interval has to say."""
     if np.isnan(mean.low):
         return {"measured": short(mean.mean)}

@@ -147,8 +147,8 @@ def judge_claims(paper: Paper, records: Iterable[Record]) -> list[Judged]:
     findings = [part for each in judged for part in each.parts]
     correct(findings, tests(paper, records, findings))
     for each in judged:
-        for finding in each.parts:
-            conclude(each.claim, finding)
+        for part, finding in zip(each.claim.parts, each.parts):
+            conclude(each.claim, part, finding)
     return judged
 
 

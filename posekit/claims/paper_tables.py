@@ -85,11 +85,18 @@ def _table(path: Path, about: dict[str, str], filler: "_Filler") -> PaperTable:
     places = _places(columns, known)
     columns[:] = [replace(columns[i], here="") if more else columns[i] for i, _, more in places]
     for (name, subject, texts), line in zip(rows, known):
-        cells = [
-            filler.cell(about["table"], c, subject, "" if more else texts[i], _best(line[i], data))
-            for c, (i, data, more) in zip(columns, places)
-        ]
-        table.rows.append((name, cells))
+        for size in filler.sizes(subject, table):
+            cells = [
+                filler.cell(
+                    about["table"],
+                    c,
+                    subject,
+                    "" if more else texts[i],
+                    _best(line[i], data, size),
+                )
+                for c, (i, data, more) in zip(columns, places)
+            ]
+            table.rows.append((name, cells))
     floors = [cells for _, cells in table.rows if not any(cell.printed for cell in cells)]
     for i in range(len(columns)):
         if not any(cells[i].here for _, cells in table.rows if cells not in floors):
@@ -105,10 +112,10 @@ def _table(path: Path, about: dict[str, str], filler: "_Filler") -> PaperTable:
     return table
 
 
-def _best(found: list[Measured], data: str) -> Measured | None:
-    """The best that was measured on one data set: by evidence, enough seeds, and size."""
-    rank = lambda m: rank_of(m.evidence, m.n, m.size)
-    return max((m for m in found if m.data == data), key=rank, default=None)
+def _best(found: list[Measured], data: str, size: str) -> Measured | None:
+    """The best that was measured on one data set, by evidence, enough seeds, and size; or at one size."""
+    own = (m for m in found if m.data == data and size in ("", m.size))
+    return max(own, key=lambda m: rank_of(m.evidence, m.n, m.size), default=None)
 
 
 def _places(
@@ -170,6 +177,13 @@ class _Filler:
         return self._measured(
             quantity, column.card, self.measurements.paper.find(quantity, column.card)
         )
+
+    def sizes(self, subject: str, table: PaperTable) -> list[str]:
+        """The sizes of which a row stands in a table: any; of a floor that of each network above it."""
+        if subject not in self.measurements.paper.floor_networks:
+            return [""]
+        above = [cell.here for _, cells in table.rows for cell in cells if cell.here]
+        return list(dict.fromkeys(here.size for here in above if here.gain is not None)) or [""]
 
     def cell(
         self, table: str, column: Column, subject: str, text: str, here: Measured | None

@@ -80,12 +80,12 @@ def weigh(measurements: Measurements, claim: Claim, part: Part) -> Finding:
     return finding
 
 
-def conclude(claim: Claim, finding: Finding) -> None:
+def conclude(claim: Claim, part: Part, finding: Finding) -> None:
     """Steps 9 and 10, once comparisons are corrected for their number."""
     if claim.needs[0] == "quoted":
         return
     if finding.audit.outcome == "fails":
-        inconsistent_rule(claim, finding)
+        inconsistent_rule(claim, part, finding)
     elif claim.needs[0] == "not derivable":
         finding.verdict, finding.reason = "not derivable", ""
 
@@ -111,6 +111,9 @@ def _by_measurement(case: Case) -> Finding:
     for other in others:
         finding.note(f"on {other.data} ({other.evidence}, n = {other.n}): {other.result}")
     reading_rule(case, finding)
+    if case.claim.needs[0] == "needs hardware":  # what is counted is not what that device shows
+        finding.note(f"counted without it: {finding.result}")
+        finding.verdict, finding.reason = "needs hardware", ""
     return finding
 
 
@@ -128,7 +131,8 @@ def _by_sample(case: Case, sample: Sample) -> Finding:
     limit = "the threshold" if sample.bare else "zero"
     same = len(sample.seeds) > 1 and len(set(sample.differences)) == 1  # no time is twice the same
     trained = bool(part.card and sample.data)
-    if claim.kind == "structure" or not part.card and (claim.kind == "ordering" or same):
+    counted = all(split(quantity)[0] in COUNTED for quantity in part.names)
+    if counted or claim.kind == "structure" or not part.card and (claim.kind == "ordering" or same):
         finding = count_finding(count_rule(claim, part, sample), case, sample)
     elif part.relation == "=":
         margin = _margin(part)
@@ -372,7 +376,7 @@ def reading_rule(case: Case, finding: Finding) -> None:
         finding.hold_back("depends on the reading", f"depends on the reading: {words}")
 
 
-def inconsistent_rule(claim: Claim, finding: Finding) -> None:
+def inconsistent_rule(claim: Claim, part: Part, finding: Finding) -> None:
     """The paper's own numbers contradict the claim, or published code does: E0 or E2.
 
     No measurement can save it. Where a threshold of ours alone decides that they do, a measurement
@@ -388,7 +392,7 @@ def inconsistent_rule(claim: Claim, finding: Finding) -> None:
         return
     if finding.audit.against_code:  # what is set here follows one of them, and shows nothing
         finding.notes = [note for note in finding.notes if note.caveat]
-    elif finding.sample:
+    elif finding.sample and not part.is_setting:
         finding.overruled = f"{finding.verdict} ({finding.evidence})"
         finding.notes.insert(0, Note(f"by measurement {finding.overruled}"))
     finding.verdict, finding.reason, finding.lacking = "inconsistent", "", []

@@ -5,11 +5,15 @@ No cell holds a list, and none that begins like a formula is left for a spreadsh
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
+from posekit.claims.finding import Finding, cells
 from posekit.claims.ledger import Judged, labels
 from posekit.claims.measurements import Record, value_table
+from posekit.claims.numbers import short
 from posekit.claims.paper import load_metrics
 from posekit.claims.statistics import t_interval
 from posekit.report.page import Page
@@ -58,13 +62,32 @@ def _claim_rows(judged: Judged) -> Iterator[Row]:
         zip(claim.parts, judged.parts, labels(claim)), start=1
     ):
         records = found.sample.records if found.sample else []
-        own = {"part": number, "label": label, "comparison": part.text, "printed": found.printed}
-        own |= {name: getattr(found, name) for name in ("measured", "low", "high", "n", "margin")}
-        own |= {"recovered": found.recovered, "p": found.p, "corrected p": found.corrected}
+        own = {"part": number, "label": label, "comparison": part.text, **_numbers(found)}
+        own |= {
+            "n": found.n,
+            "margin": found.margin,
+            "recovered": found.recovered,
+            "p": found.p,
+            "corrected p": found.corrected,
+        }
         own |= {"evidence": found.evidence, "verdict": found.verdict, "protocol": part.card}
         own |= {"data": found.data, "size": found.sample.size if found.sample else ""}
         own |= {"runs": len(records), "first run": _file(records[0]) if records else ""}
         yield about | own | rest
+
+
+def _numbers(found: Finding) -> dict[str, str]:
+    """What is printed and measured; a difference without the threshold of ours that it is held to."""
+    own = {name: getattr(found, name) for name in ("printed", "measured", "low", "high")}
+    audit, sample = found.audit, found.sample
+    if found.printed and audit.bare:
+        own["printed"] = short(audit.left.value - audit.bare.value)
+    if not (sample and sample.bare):
+        return own
+    plain = replace(sample, right=sample.bare)
+    if found.low:
+        return own | cells(t_interval(np.array(plain.units)))
+    return own | {"measured": short(plain.differences[0])} if audit.outcome else own
 
 
 def _change_rows(page: Page) -> Iterator[Row]:

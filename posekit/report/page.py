@@ -13,7 +13,7 @@ from posekit.claims.family import Family
 from posekit.claims.finding import CONFIRMED
 from posekit.claims.ledger import Judged, judge_claims, tests
 from posekit.claims.measurements import Measurements, Record, values_by_data
-from posekit.claims.paper import load_paper, read_table
+from posekit.claims.paper import load_paper, read_table, split
 from posekit.claims.paper_tables import paper_tables
 from posekit.claims.selection import load_questions
 from posekit.report.markdown import Markdown
@@ -108,20 +108,18 @@ class Page:
         """The numbers of the overview."""
         once = [claim for claim in self.own if claim.verdict != "repeated"]
         parts = [(c, part, found) for c in once for part, found in zip(c.claim.parts, c.parts)]
-        printed = [found for c, _, found in parts if c.claim.kind == "accuracy"]
+        results = [(part, f) for c, part, f in parts if c.claim.kind == "accuracy"]
+        printed = {(part.names[0], part.card): part.home for part, _ in results}  # each cell once
         counts = {(part.text, part.card): f for c, part, f in parts if _is_count(c, part)}.values()
         stated = [found for found in counts if found.printed]
         in_code = [found for found in counts if found.recovered and not found.printed]
-        orders = [c for c in once if c.claim.kind in ("ordering", "speed") and c.claim.parts]
-        orders = [c for c in orders if any(part.relation != "=" for part in c.claim.parts)]
+        orders = [c for c in once if _is_order(c)]
         return Score(
             printed=len(printed),
-            human36m=sum(
-                part.home.startswith("human36m")
-                for c, part, _ in parts
-                if c.claim.kind == "accuracy"
+            human36m=sum(home.startswith("human36m") for home in printed.values()),
+            tested=len(
+                {(part.names[0], part.card) for part, f in results if f.evidence in ("E5", "E6")}
             ),
-            tested=sum(found.evidence in ("E5", "E6") for found in printed),
             counts=len(stated),
             confirmed=sum(found.verdict == "reproduced" for found in stated),
             recovered=len(in_code),
@@ -178,8 +176,20 @@ def linked(names: Iterable[str], file: str = "") -> Markdown:
 
 def _is_count(judged: Judged, part) -> bool:
     """Whether a part states a count of parameters or operations as a number."""
-    names = [name.partition("/")[0] for name in part.names]
-    return judged.claim.kind == "structure" and part.relation == "=" and set(names) <= {*COUNTS}
+    return judged.claim.kind == "structure" and part.relation == "=" and _counts(part)
+
+
+def _counts(part) -> bool:
+    """Whether a part is about numbers of parameters or operations."""
+    return {split(name)[0] for name in part.names} <= {*COUNTS}
+
+
+def _is_order(judged: Judged) -> bool:
+    """Whether a claim puts one network or setting before another."""
+    parts = [part for part in judged.claim.parts if part.relation != "="]
+    if judged.claim.kind == "structure":
+        parts = [p for p in parts if _counts(p) and len({split(n)[1] for n in p.names}) > 1]
+    return bool(parts) and judged.claim.kind in ("ordering", "speed", "structure")
 
 
 def _load_figures(results: Path, slug: str, captions: Path) -> list[Figure]:

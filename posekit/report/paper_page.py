@@ -370,7 +370,7 @@ def _evidence(page: Page) -> Iterator[str]:
     if several := sum(len(claim.evidence) > 1 for claim in page.own):
         yield f"{counted(several, 'claim')} with several levels counted in the row of each."
     trained = [c for c in page.own if any(part.card for part in c.claim.parts)]
-    seeds = [int(p.n) for c in trained if any(p.data for p in c.parts) for p in c.parts if p.n]
+    seeds = [int(p.n) for c in trained for p in c.parts if p.data and p.estimate]
     if seeds:
         several = " to ".join(dict.fromkeys(map(str, (min(seeds), max(seeds)))))
         text = (

@@ -78,7 +78,7 @@ def measured_cell(judged: Judged) -> str:
 def _labelled(judged: Judged, texts: Iterable[str], mark: str = " ") -> str:
     """The texts there are, each under the label of its part."""
     pairs = zip(labels(judged.claim), texts)
-    return "; ".join(_under(label, text, mark) for label, text in pairs if text)
+    return "; ".join(dict.fromkeys(_under(label, text, mark) for label, text in pairs if text))
 
 
 def _under(label: str, text: str, mark: str) -> str:
@@ -117,8 +117,7 @@ def _measured(part: Part, found: Finding) -> str:
         return text
     if right is sample.right:
         return f"{text}, difference {_interval(found)}"
-    shown = replace(sample, right=tuple(right))  # without the threshold, which is no difference
-    mean = t_interval(np.array(shown.units))
+    mean = t_interval(np.array(replace(sample, right=tuple(right)).units))
     text += ", difference " * compared + _within(mean.mean, mean.low, mean.high)
     margins = [abs(a.value - b.value) for a, b in zip(sample.right, right)]
     same = np.ptp(margins) <= 1e-6 * max(margins)

@@ -58,6 +58,9 @@ def test_the_printed_change_is_that_of_the_paper():
     by_name = {c.name: c.printed(load_paper("kim")) for c in first}
     assert len(by_name) == 6
     assert by_name["reduced stem, RMSprop"] == pytest.approx(100 * (114283 / 113494 - 1))
+    li = {c.card[-2:]: c for c in load_contrasts("tran2022") if c.another == "evoskeleton-3x3"}
+    assert li["p1"].printed(load_paper("tran2022")) == pytest.approx(50.6 - 50.9)
+    assert np.isnan(li["p2"].printed(load_paper("tran2022")))  # 38.0 is recovered, not printed
     assert by_name["scheduler after epoch 3, Adam"] == pytest.approx(100 * (132553 / 126786 - 1))
     assert np.isnan(contrast("a", "b").printed(load_paper("kim")))
 

@@ -162,6 +162,17 @@ def test_a_column_of_nothing_is_left_out_and_long_numbers_are_cut():
     assert "0.00114283" in tables("kim")["Section V, the six models"].html()
 
 
+def test_a_floor_has_a_row_for_each_size_of_the_networks_above_it():
+    tran, runs = PaperUnderTest("tran2022"), []
+    for name, size, floor in (("ours", "medium", 200.0), ("martinez", "small", 220.0)):
+        values = {f"mpjpe/{name}": 70.0, "mpjpe/mean-pose": floor}
+        runs += tran.records(values, CARD, "studio", size=size)
+    runs = [replace(r, id=str(i), file=Path(f"{i}.json")) for i, r in enumerate(runs)]
+    rows = tables("tran2022", runs)["Table 1, protocol 1"].rows
+    floors = [cells[-1].here for name, cells in rows if name == "mean pose (floor)"]
+    assert {here.size: here.text[:3] for here in floors} == {"medium": "200", "small": "220"}
+
+
 def test_a_floor_stands_below_networks_only():
     tran = PaperUnderTest("tran2022")
     runs = tran.records({"mpjpe/mean-pose": 220.0}, CARD, "studio")

@@ -133,8 +133,7 @@ def test_without_runs_nothing_is_reproduced_and_nothing_measured():
         ("ordering", "not run"): 9,
         ("ordering", "needs data"): 2,
         ("ordering", "inconclusive"): 2,
-        ("speed", "needs hardware"): 1,
-        ("speed", "not run"): 1,
+        ("speed", "needs hardware"): 2,
     }
     assert not BAE.ledger["measured"].any()
 
@@ -209,7 +208,7 @@ def test_counts_follow_from_torchvision_and_the_regressor():
     headless = weights("ResNet50")["num_params"] - (2048 + 1) * 1000
     assert int(printed("params/resnet50")) == headless + regressor(2048)
     cut = weights("DenseNet169")["num_params"] + regressor(1000, second=False)
-    assert int(printed("params/densenet169-nofc2")) == cut == 15496197
+    assert cut == 15496197 and f"{cut:,}" in claim(12).note
     assert weights("DenseNet121")["num_params"] + regressor(1000) == 10375173
 
 
@@ -305,9 +304,13 @@ def test_what_the_notes_add_is_what_the_tables_have():
     encoders = [errors(s) for s in ("densenet169", "densenet201")]
     worst = max(e[card] / errors("resnet50")[card] for e in encoders for card in MPJPE)
     assert 1.03 < worst < 1.035 and "3 % more at most" in claim(28).note
-    shares = [float(printed(f"accuracy/{s}", "lsp-silhouette")) for s in ALIKE]
-    shares += [float(printed("accuracy/hmr", "lsp-silhouette"))]
-    assert f"{shares[-1] - shares[2]:.2f} apart" in claim(27).note
+    ahead = [
+        float(printed("accuracy/spin", card))
+        - max(float(printed(f"accuracy/{s}", card)) for s in ALIKE)
+        for card in ("lsp-silhouette", "lsp-parts")
+    ]
+    told = f"{ahead[0]:.1f} and {ahead[1]:.1f} points ahead of the best of them"
+    assert told in claim(27).note and max(ahead) == pytest.approx(2, abs=0.1)
     hp = sorted((errors(s)["3dhp-spin"], s) for s in SUBJECTS.values() if s not in ("hmr", "spin"))
     assert hp[0][1] == "densenet169"
 
@@ -321,9 +324,9 @@ def test_what_the_notes_add_is_what_the_tables_have():
         (6, {"params/mobilenetv2": 5901189}),
         (7, {"params/mobilenetv3": 7879349}),
         (8, {"params/shufflenetv2": 4674921}),
-        (9, {f"params/my-mobilenetv2{s}": 3131853 for s in ("", "-pruned", "-pruned-twice")}),
-        (12, {"params/densenet169-nofc2": 15496197, "params/densenet169": 16545797}),
-        (13, {"params/densenet169-nofc2-2it": 15496197}),
+        (9, {"params/my-mobilenetv2": 3131853}),
+        (12, {"iterations/densenet169-nofc2": 3}),
+        (13, {"iterations/densenet169-nofc2-2it": 2}),
         (16, {"trained_params/resnet50": 26977501, "params/resnet50": 26977501}),
     ],
 )
@@ -399,11 +402,11 @@ def test_printed_numbers_that_fail_by_a_threshold_of_ours_leave_it_to_measuremen
     assert (worse.verdict, worse.reason) == ("inconclusive", "threshold of ours")
 
 
-def test_masks_that_cost_memory_contradict_that_they_save_it():
-    memory = {"train_memory_mb/resnet50-pruned": 9100.0, "train_memory_mb/resnet50": 9000.0}
-    assert judged(19, measured(memory)).verdict == "contradicted"
-    memory["train_memory_mb/resnet50-pruned"] = 6000.0
-    assert judged(19, measured(memory)).verdict == "reproduced"
+@pytest.mark.parametrize(("masked", "word"), [(9100.0, "contradicted"), (6000.0, "reproduced")])
+def test_memory_that_autograd_counts_does_not_decide_what_a_gpu_takes(masked, word):
+    memory = {"train_memory_mb/resnet50-pruned": masked, "train_memory_mb/resnet50": 9000.0}
+    row = judged(19, measured(memory))
+    assert row.verdict == "needs hardware" and f"counted without it: {word}" in row.note
 
 
 def test_no_studio_error_decides_a_printed_number():

@@ -108,11 +108,13 @@ def test_the_counts_of_parameters_differ_by_what_the_text_differs_by():
 
 def test_the_audit_finds_the_reports_mistakes_by_itself():
     found = findings(BOUCHIAT.paper)
-    # two convolutions or one, depth 72 or 64, 8 objects or 7, 30 degrees or 60, the row of flip, two ResNet-50
-    names = [f"bouchiat-{n:03d}" for n in (8, 17, 24, 27, 55, 56, 70)]
+    # two convolutions or one, depth 72 or 64, 8 objects or 7, 30 degrees or 60
+    names = [f"bouchiat-{n:03d}" for n in (8, 17, 24, 27)]
     assert found["name"].tolist() == names and set(found["what"]) == {"claim"}
     assert BOUCHIAT.ledger.query("verdict == 'inconsistent'").index.tolist() == names
-    assert BOUCHIAT.ledger.loc["bouchiat-070", "audit"].endswith(", 53.29591 in Table 6")
+    # rows of one name in two tables, by the text of two depths of the heat maps, contradict nothing
+    for number in (55, 56, 70):
+        assert BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}", "verdict"] == "needs data"
 
 
 def test_the_audit_holds_text_and_code_against_each_other():
@@ -121,8 +123,6 @@ def test_the_audit_holds_text_and_code_against_each_other():
         17: "depth: 72 voxels in the text, 64 in the published configurations of Tables 1 and 7",
         24: "most: 8 objects in the text, 7 in the published code",
         27: "turn: 30 degrees in the text, 60 in the published code",
-        55: "mpjpe: 50.64 mm in Table 2, 50.64760 in Table 7",
-        56: "epoch: 37 epochs in Table 2, 55 in Table 7",
     }
     for number, words in told.items():
         row = BOUCHIAT.ledger.loc[f"bouchiat-{number:03d}"]

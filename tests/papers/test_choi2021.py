@@ -323,6 +323,7 @@ def test_the_large_model_beats_moons_in_all_four_sectors_only_if_all_are_measure
     assert judged(52, errors + measured(times)).verdict == "not run"
     row = judged(52, errors + measured(times | sizes))
     assert (row.verdict, row.evidence) == ("supported", "E1; E3"), row.note
+    assert "size mb: counted 16.3, claimed < 137" in row.note  # a count is one, whatever the seeds
     slower = times | sizes | {"latency_ms/large/cpu": 300}
     assert judged(52, errors + measured(slower)).verdict == "contradicted"
 

@@ -44,6 +44,17 @@ def test_a_claim_has_a_row_for_each_comparison(page):
     assert all(" " not in row["first run"] and ";" not in row["printed"] for row in found)
 
 
+def test_a_difference_is_that_of_what_is_printed_not_the_distance_to_a_threshold(page):
+    [row] = [row for row in rows(ledger_csv([page])) if row["id"] == "kim-021"]
+    assert "0.0455" in row["comparison"]
+    assert float(row["printed"]) == pytest.approx(0.00114283 - 0.00113494)
+    [claim] = [claim for claim in page.claims if claim.claim.id == "kim-021"]
+    sample = claim.parts[0].sample
+    plain = [a.value - b.value for a, b in zip(sample.left, sample.bare)]
+    assert float(row["measured"]) == pytest.approx(sum(plain) / len(plain), abs=1e-6)
+    assert float(row["low"]) < float(row["measured"]) < float(row["high"]) < 0
+
+
 def test_a_change_is_a_row_with_its_p_and_gains(page):
     found = {(r["change"], r["slice"], r["metric"]): r for r in rows(comparisons_csv([page]))}
     row = found["RAdam instead of RMSprop", "", "loss"]
@@ -90,3 +101,6 @@ def test_a_score_counts_what_is_printed_and_sums_over_papers(page):
         1,
     )  # all parameters: published code alone
     assert total([page.score, page.score]) == tuple(2 * number for number in page.score)
+    tran = Page("tran2022", [], RESULTS, FOLDER).score
+    assert tran.printed == 19  # 38.3 is one result, whatever its place among others
+    assert tran.orders == 15  # among them that of two numbers of parameters

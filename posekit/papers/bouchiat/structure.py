@@ -149,22 +149,20 @@ def augmentations() -> Counts:
     """Sections 3.2 and A.3, and the published code, where it differs: what each augmentation draws from."""
     names = ("flip", "colour", "rotation", "zoom", "VOC")
     flip, recolour, rotation, zoom, voc = (AUGMENTATIONS[f"bouchiat: {name}"] for name in names)
-    paste, paste_in_text = voc.paste, AUGMENTATIONS["bouchiat, report"].paste
-    turn_in_text = AUGMENTATIONS["bouchiat: rotation, report"].turn
     return {
         "recipe_flip/r50-flip": flip.flip,
         "recipe_colour_low/r50-colour": recolour.colour.low,
         "recipe_colour_high/r50-colour": recolour.colour.high,
         "recipe_colour_factors/r50-colour": len(recolour.draw(0, (64, 64), seed=0).colour),
-        "recipe_pasted/r50-voc": paste.probability,
-        "recipe_fewest/r50-voc": paste_in_text.count[0],
-        "recipe_most/r50-voc": paste_in_text.count[1],
-        "recipe_most/voc-code": paste.count[1],
-        "recipe_scale_low/r50-voc": paste.scale.low,
-        "recipe_scale_high/r50-voc": paste.scale.high,
+        "recipe_pasted/r50-voc": voc.paste.probability,
+        "recipe_fewest/r50-voc": voc.paste.count[0],
+        "recipe_most/r50-voc": voc.paste.count[1],
+        "recipe_most/voc-code": voc.paste.count[1],
+        "recipe_scale_low/r50-voc": voc.paste.scale.low,
+        "recipe_scale_high/r50-voc": voc.paste.scale.high,
         "recipe_zoom/r50-zoom": 100 * zoom.zoom.spread,
         "recipe_turned/r50-rotation": rotation.turned,
-        "recipe_turn/r50-rotation": turn_in_text.high,
+        "recipe_turn/r50-rotation": rotation.turn.spread * rotation.turn.clip,
         "recipe_turn/rotation-code": rotation.turn.spread * rotation.turn.clip,
     }
 
