@@ -109,7 +109,8 @@ def reproduce_papers(
     together.check(processes, str(system.pick_device(device)) if on == "processes" else "cpu")
     for paper, notebook in notebooks.items():
         if dry_run:
-            print(jobs.command(notebook, given[paper]))
+            how = {"on": on if on != "processes" else "", "together": processes, "hours": hours}
+            print(jobs.command(notebook, given[paper], **how))
             continue
         about = f"at size {size}, {seeds} seeds, into {out.name}"
         print(f"{paper}: running {notebook.name} {about}", flush=True)

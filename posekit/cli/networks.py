@@ -56,7 +56,13 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="The folder for the results; SOURCE-people if not given.")
     ] = None,
-    replace: Annotated[bool, typer.Option(help="Write into OUT whatever it has already.")] = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            help="Write into OUT whatever it has already, and begin a video anew; a webcam's "
+            "recording is never replaced."
+        ),
+    ] = False,
 ) -> None:
     """Where the people of a picture or video are, in pixels and in space.
 

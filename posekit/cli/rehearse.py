@@ -13,6 +13,8 @@ from unittest.mock import patch
 from tabulate import tabulate
 
 from posekit.cli import reproduce
+from posekit.data import split
+from posekit.data.check import CHECKS
 from posekit.models.costs import DEVICES, Cost
 from posekit.report import costs as report
 from posekit.system import pick_device, write_text
@@ -37,8 +39,7 @@ def rehearse(papers: Sequence[str], parameters: dict, out: Path | None = None) -
                 reproduce.reproduce(paper, given | {"out": str(folder / "out")}, folder / "out")
             costs = list(rehearsal.costs(folder))
         about = {"paper": paper, "size": parameters["size"]}
-        words = filter(None, given.get("data", "").split(","))
-        about["data"] = [word.partition("=")[0] for word in words]
+        about["data"] = [*split(given.get("data", ""), CHECKS)]
         about["seconds"] = round(time.perf_counter() - begun, 1)
         # of the largest kernel until now, in kB
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss

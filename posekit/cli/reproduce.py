@@ -20,10 +20,11 @@ from nbconvert import HTMLExporter
 from traitlets.config import Config
 
 from posekit.cli import RESULTS
-from posekit.data import folders, need_place
+from posekit.data import folders, split
 from posekit.data.check import CHECKS
 from posekit.data.published import kinds as published_kinds
-from posekit.system import ROOT, OutOfTime, pick_device, write_text
+from posekit.system import ROOT, UNTIL, OutOfTime, check_folder, pick_device, write_text
+from posekit.training import cluster, processes
 from posekit.training.runs import cache_folder
 from posekit.training.settings import SIZES
 
@@ -109,16 +110,16 @@ def shares(chosen: Mapping[str, Path], parameters: Mapping) -> dict[str, dict]:
         raise ValueError(
             f"{books}: there is no parameter {', '.join(unknown)}; there are {', '.join(every)}"
         )
-    words = [word for word in parameters.get("data", "").split(",") if word]
-    for place in (Path(word.partition("=")[2]) for word in words if word.startswith("published=")):
-        _keep_to_kinds(place, chosen, reads)
-    for name in (word.partition("=")[0] for word in words):
-        if name in CHECKS and not any(name in names for names in reads.values()):
+    places = split(parameters.get("data", ""), CHECKS)
+    if "published" in places:
+        _keep_to_kinds(Path(places["published"]), chosen, reads)
+    for name in places:
+        if not any(name in names for names in reads.values()):
             raise ValueError(f"{books}: nothing here reads {name}")
     given = {}
     for paper in chosen:
         own = {name: value for name, value in parameters.items() if name in known[paper]}
-        data = [w for w in words if w.partition("=")[0] in reads[paper]]
+        data = [f"{name}={place}" for name, place in places.items() if name in reads[paper]]
         given[paper] = own | ({"data": ",".join(data)} if "data" in own else {})
     return given
 
@@ -146,7 +147,7 @@ def check_inputs(parameters: Mapping) -> None:
     checked here, `posekit data check` does that: it may take minutes.
     """
     pick_device(parameters["device"])
-    for name, folder in folders(parameters["data"], tuple(CHECKS)).items():
+    for name, folder in folders(parameters["data"], CHECKS).items():
         trouble = []
         for what, state, detail in CHECKS[name](folder):
             if state == "ok":  # a part that is there: a notebook may need no other
@@ -159,13 +160,15 @@ def check_inputs(parameters: Mapping) -> None:
 def asked(papers: Sequence[str] | None, size: str, data: Sequence[str] | None) -> tuple:
     """The papers of these names (all without), and the parameters of a size and these data sets.
 
-    ValueError for a size or a paper that there is not, and for other words than NAME=FOLDER;
-    FileNotFoundError for a folder.
+    ValueError for a size or a paper that there is not; errors as `posekit.data.folders`.
     """
     if size not in SIZES:
         raise ValueError(f"no size {size!r}; there are {', '.join(SIZES)}")
     chosen = [paper_of(name) for name in papers or notebooks()]
-    return chosen, {"size": size, "seeds": 1, "data": ",".join(map(_absolute, data or []))}
+    # Word by word: a new --data begins a new name, known or not. Absolute: a notebook runs elsewhere.
+    named = [each for word in data or [] for each in folders(word, CHECKS).items()]
+    text = ",".join(f"{name}={folder.resolve()}" for name, folder in named)
+    return chosen, {"size": size, "seeds": 1, "data": text}
 
 
 def prepare(papers: Sequence[str], parameters: Mapping) -> Iterator[str]:
@@ -189,8 +192,17 @@ def prepare(papers: Sequence[str], parameters: Mapping) -> Iterator[str]:
         yield f"{paper}: its pictures are kept; {size:.2f} GB in {cache_folder() / 'pictures'}"
 
 
-def command(notebook: Path, parameters: Mapping) -> str:
-    """The papermill command that does the same by hand, from any folder and without activation."""
+def command(
+    notebook: Path, parameters: Mapping, *, on: str = "", together: int = 1, hours: float = 0
+) -> str:
+    """The papermill command that does the same by hand, from any folder and without activation.
+
+    Before it are the environment variables of what is done elsewhere (`on`), by several processes
+    `together`, or within some `hours`, which count from when the command begins.
+    """
+    before = [f"{cluster.ON}={shlex.quote(on)}"] if on else []
+    before += [f"{processes.PROCESSES}={together}"] if together > 1 else []
+    before += [f'{UNTIL}="$(($(date +%s) + {round(3600 * hours)}))"'] if hours else []
     words = [
         sys.executable,
         "-m",
@@ -202,7 +214,7 @@ def command(notebook: Path, parameters: Mapping) -> str:
     ]
     for name, value in parameters.items():
         words += ["-p", name, value]
-    return shlex.join(map(str, words))
+    return " ".join([*before, shlex.join(map(str, words))])
 
 
 def reproduce(paper: str, parameters: Mapping, out: Path) -> Path:
@@ -216,7 +228,7 @@ def reproduce(paper: str, parameters: Mapping, out: Path) -> Path:
     parameters = shares({paper: notebook}, parameters)[paper]
     executed = out / "executed" / f"{paper}.ipynb"
     part = executed.with_suffix(".part.ipynb")
-    _make_folder(part.parent)
+    check_folder(part.parent, "choose another --out")
     os.environ["POSEKIT_HEADLESS"] = "1"
     _run(notebook, part, parameters)
     book = nbformat.read(part, 4)
@@ -261,15 +273,6 @@ def _run(notebook: Path, part: Path, parameters: Mapping, folder: Path | None = 
         ) from error
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".probe").touch()
-        (folder / ".probe").unlink()
-    except OSError as error:
-        raise OSError(f"can't write results to {folder}: {error}; choose another --out") from error
-
-
 def _check_whole(book: nbformat.NotebookNode, notebook: Path) -> None:
     """A notebook's own metadata calls a killed run completed; its cells don't lie."""
     for number, cell in enumerate(book.cells):
@@ -307,9 +310,9 @@ def _replace(part, pattern: re.Pattern, word: str):
 
 
 def _paths(parameters: Mapping) -> set[str]:
-    """Absolute paths among the parameters, `NAME=PATH` ones too."""
-    texts = [v for v in parameters.values() if isinstance(v, str)]
-    words = [word.split("=", 1)[-1] for text in texts for word in text.split(",")]
+    """Absolute paths among the parameters, those of data sets too."""
+    words = [v for name, v in parameters.items() if isinstance(v, str) and name != "data"]
+    words += split(parameters.get("data", ""), CHECKS).values()
     return {word for word in words if Path(word).is_absolute() and Path(word).name}
 
 
@@ -320,17 +323,9 @@ def _page(book: nbformat.NotebookNode) -> str:
     return exporter.from_notebook_node(book)[0]
 
 
-def _absolute(text: str) -> str:
-    """NAME=FOLDER with the folder made absolute: the notebook runs in another one."""
-    name, folder = pair(text, "NAME=FOLDER")
-    path = Path(folder).expanduser().resolve()
-    need_place(name, path, f"--data {text}: ")
-    return f"{name}={path}"
-
-
-def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
-    """The name and the value of an option; ValueError for another `form`."""
+def pair(text: str) -> tuple[str, str]:
+    """The name and the value of an option; ValueError where it is not NAME=VALUE."""
     name, separator, value = text.partition("=")
     if not (separator and name and value):
-        raise ValueError(f"{text!r} is not of the form {form}")
+        raise ValueError(f"{text!r} is not of the form NAME=VALUE")
     return name, value

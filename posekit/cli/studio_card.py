@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from posekit.cli import studio_card_page
 from posekit.data import albums, coco, mpii
 from posekit.data.albums import Album
-from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch, join
+from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch, join, within
 from posekit.data.mixture import as_skeleton
 from posekit.data.people import People, PeoplePictures
 from posekit.data.pictures import draw
@@ -141,9 +141,7 @@ def train_network(album: Album, epochs: int, seed: int) -> tuple[nn.Module, dict
 
 def labelled(batch: Batch) -> Bool[Tensor, "B J"]:
     """Which joints are known and lie within the crop."""
-    end = torch.tensor([batch.size[1] - 0.5, batch.size[0] - 0.5])
-    inside = ((batch.joints2d >= -0.5) & (batch.joints2d <= end)).all(-1)
-    return inside & (batch.visible != UNKNOWN)
+    return within(batch.joints2d, batch.size) & (batch.visible != UNKNOWN)
 
 
 def mean_pose(batch: Batch) -> Float[Tensor, "J 2"]:

@@ -1,7 +1,7 @@
 """Readers of data sets, one a module: 3D poses as a `PoseSet`, pictures as `Pictures` of `People`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from posekit.system import need_folder
@@ -10,21 +10,31 @@ FILES = ("published",)
 """Data sets that may be one file as well as a folder."""
 
 
-def folders(text: str, known: tuple[str, ...]) -> dict[str, Path]:
-    """The folders of "NAME=FOLDER,NAME=FOLDER", the form of a notebook's `data` parameter.
+def split(text: str, known: Collection[str]) -> dict[str, str]:
+    """What "NAME=FOLDER,NAME=FOLDER" says, the form of a notebook's `data` parameter.
 
     A comma is part of a folder's name unless the next NAME= follows it. Raises ValueError for another
-    form, a name that isn't `known` or is there twice, FileNotFoundError for a folder that isn't there.
+    form, a name that isn't `known` or is there twice.
     """
-    chosen = {}
+    said = {}
     for word in filter(None, re.split(rf",(?=(?:{'|'.join(map(re.escape, known))})=)", text)):
-        name, separator, folder = word.partition("=")
-        if not separator or name not in known:
+        name, _, folder = word.partition("=")
+        if not folder or name not in known:
             raise ValueError(f"data: {word!r} is not NAME=FOLDER with a name of {', '.join(known)}")
-        if name in chosen:
-            raise ValueError(f"data: {name} is there twice, {chosen[name]} and {folder}")
-        chosen[name] = Path(folder).expanduser()
-        need_place(name, chosen[name], "data: ", f" for {name}")
+        if name in said:
+            raise ValueError(f"data: {name} is there twice, {said[name]} and {folder}")
+        said[name] = folder
+    return said
+
+
+def folders(text: str, known: Collection[str]) -> dict[str, Path]:
+    """The folders that a text in the form of `split` says.
+
+    Errors as `split`; FileNotFoundError for a folder that isn't there.
+    """
+    chosen = {name: Path(folder).expanduser() for name, folder in split(text, known).items()}
+    for name, folder in chosen.items():
+        need_place(name, folder, "data: ", f" for {name}")
     return chosen
 
 

@@ -176,7 +176,11 @@ def single(count: int) -> pd.DataFrame:
 
 
 def inside(batch: Batch) -> Bool[Tensor, " B"]:
-    """Whether all joints of each picture lie within it."""
+    """Whether all joints of each picture lie within it, from 0 on and below its size.
+
+    So SPIN chooses test frames (preprocess/mpi_inf_3dhp.py), whose protocol this is for: half a pixel
+    to the lower right of `batch.within`.
+    """
     height, width = batch.size
     end = batch.joints2d.new_tensor([width, height])
     return ((batch.joints2d >= 0) & (batch.joints2d < end)).all(-1).all(-1)

@@ -89,6 +89,12 @@ def join(batches: Sequence[Batch]) -> Batch:
     )
 
 
+def within(points: Float[Tensor, "*N 2"], size: tuple[int, int]) -> Bool[Tensor, "*N"]:
+    """Whether points, px, lie in a picture of this height and width: on one of its pixels."""
+    (x, y), (height, width) = points.unbind(-1), size
+    return (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+
+
 def unit_range(images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
     """Convert uint8 images to float32 in [0, 1], channels last in memory."""
     return (images.float() / 255).contiguous(memory_format=torch.channels_last)

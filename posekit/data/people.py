@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float64, UInt8
 from torch import Tensor
 
-from posekit.data.batch import HIDDEN, IGNORE, SEEN, UNKNOWN, Batch
+from posekit.data.batch import HIDDEN, IGNORE, SEEN, UNKNOWN, Batch, within
 from posekit.data.pictures import Pictures, height_width
 from posekit.geometry.crop import (
     FITS,
@@ -263,7 +263,9 @@ class PeoplePictures(Pictures):
         linear, shift = matrix[:2, :2], matrix[:2, 2]
         joints, visible = people.joints2d[index], people.visible[index]
         placed = joints @ linear.T + shift
-        inside = _within(joints, window) & _within(placed, (0, 0, *self.size[::-1]))
+        left, top, right, bottom = window
+        inside = within(joints - torch.tensor([left, top]), (bottom - top, right - left))
+        inside &= within(placed, self.size)
         known = visible != UNKNOWN
         corner, extent = box.split(2)
         camera = matrix if people.intrinsics is None else matrix @ people.intrinsics[index]
@@ -308,12 +310,6 @@ def uncrop(
     made here; SPIN's own, cut at whole pixels, lie up to a pixel and a half beside them.
     """
     return take_labels(labels.numpy(), torch.linalg.inv(matrix), size)
-
-
-def _within(points: Float64[Tensor, "J 2"], edges: tuple[int, int, int, int]) -> Bool[Tensor, " J"]:
-    """Whether points lie on pixels left, top to right, bottom (which are beyond the last)."""
-    low, high = torch.tensor(edges).split(2)
-    return ((points >= low - 0.5) & (points <= high - 0.5)).all(1)
 
 
 def inside(path: Any, who: str) -> str:

@@ -157,8 +157,11 @@ def read_log(path: Path) -> list[dict]:
 
 
 @contextlib.contextmanager
-def open_log(path: Path, head: dict) -> Iterator[tuple[BinaryIO, int]]:
-    """The log to append to, and how many frames it has; ValueError when its head is another."""
+def open_log(path: Path, head: dict, *, replace: bool = False) -> Iterator[tuple[BinaryIO, int]]:
+    """The log to append to, and how many frames it has; ValueError when its head is another.
+
+    With `replace` it stays as it is, whatever it is, until `begin` is called.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as log:
         try:
@@ -167,6 +170,9 @@ def open_log(path: Path, head: dict) -> Iterator[tuple[BinaryIO, int]]:
             raise ValueError(
                 f"another process is writing {path}: wait, or choose another --out"
             ) from None
+        if replace:
+            yield log, 0
+            return
         log.seek(0)
         rows = list(_rows(log))
         head = json.loads(json.dumps(head))
@@ -174,16 +180,24 @@ def open_log(path: Path, head: dict) -> Iterator[tuple[BinaryIO, int]]:
             other = [key for key in head if rows[0][0].get(key) != head[key]]
             raise ValueError(
                 f"{path} was made with another {' and '.join(other) or 'posekit'}: choose another "
-                "--out, or delete it to begin anew"
+                "--out, or say --replace to begin anew"
             )
         log.seek(0)
         if not rows and b"\n" in log.read():
-            raise ValueError(f"{path} is no log of posekit's: choose another --out")
+            raise ValueError(
+                f"{path} is no log of posekit's: choose another --out, or say --replace"
+            )
         log.truncate(sum(length for _, length in rows))
         if not rows:
-            log.write(json.dumps(head).encode() + b"\n")
-            log.flush()
+            begin(log, head)
         yield log, max(len(rows) - 1, 0)
+
+
+def begin(log: BinaryIO, head: dict) -> None:
+    """Let a log that `open_log` opened have this first line and no other."""
+    log.truncate(0)
+    log.write(json.dumps(head).encode() + b"\n")
+    log.flush()
 
 
 def _rows(log: BinaryIO) -> Iterator[tuple[dict, int]]:

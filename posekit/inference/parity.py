@@ -239,22 +239,6 @@ def apart(made: Outputs, others: Outputs) -> float:
     return max(((a - b).abs().max() / b.square().mean().sqrt()).item() for a, b in pairs)
 
 
-def from_digest(made: Outputs, known: Mapping[str, Mapping]) -> float:
-    """How far outputs lie from a digest, in root mean squares of the output."""
-    own = digest(made)
-    if {n: d["shape"] for n, d in own.items()} != {n: d["shape"] for n, d in known.items()}:
-        raise ValueError(f"outputs {list(own)} here, {list(known)} in the digest, or other shapes")
-    return max(
-        abs(a - b) / known[name]["rms"]
-        for name in own
-        for a, b in zip(
-            [own[name]["rms"], *own[name]["values"]],
-            [known[name]["rms"], *known[name]["values"]],
-            strict=True,
-        )
-    )
-
-
 def measure(folder: Path | str, records: Path = RECORDS) -> list[str]:
     """Compare all whose project is in `folder`, rewrite its record; a line on each.
 

@@ -43,6 +43,7 @@ from posekit.inference.localise import Finder, Person, PoseNetwork, camera_of
 from posekit.inference.output import (
     about,
     about_joints,
+    begin,
     open_log,
     people_json,
     read_log,
@@ -125,11 +126,13 @@ def predict_source(source: str, options: Options) -> tuple[str, bool]:
         people = predict_picture(path, finder, out, replace=options.replace)
         return _report(f"people: {len(people)}", network.note, found, out), False
     video = Webcam(int(camera[1] or 0), out) if camera else Video(path)
-    done = predict_video(video, finder, out, most=options.most)
+    done = predict_video(video, finder, out, most=options.most, replace=options.replace)
     said = f"frames: {done.frames}, people in all of them: {done.people}"
     report = _report(said, network.note, found, out)
     if done.interrupted:
-        report += "\ninterrupted; the same command goes on from here"
+        begun = options.replace and done.frames  # the same would begin anew once more
+        how = "the same command without --replace" if begun else "the same command"
+        report += f"\ninterrupted; {how} goes on from here"
     elif done.promised and options.most is None and done.frames < done.promised:
         report += (
             f"\n{path} promises {done.promised} frames; the rest could not be read: is it whole?"
@@ -169,19 +172,21 @@ def _report(counts: str, note: str, detector: Detector | None, out: Path) -> str
 def check_free(out: Path, known: dict, *, replace: bool = False, going_on: str = "") -> None:
     """ValueError when `out` has files that are not of this source, network and settings.
 
-    A folder in which posekit wrote the same before may be written anew, one that has the file
-    `going_on` be gone on with.
+    A folder in which posekit wrote the same before (`known`; nothing is for a video) may be written
+    anew, one that has the file `going_on` be gone on with.
     """
-    if replace or not out.exists():
+    if not out.exists():
         return
     if not out.is_dir():
         raise NotADirectoryError(f"{out} is a file, not a folder: choose another --out")
     others = sorted(path.name for path in out.iterdir())
-    if not others or going_on in others or (PEOPLE in others and same_head(out / PEOPLE, known)):
+    if replace or not others or going_on in others:
+        return
+    if known and PEOPLE in others and same_head(out / PEOPLE, known):
         return
     raise ValueError(
         f"{out} has other content already ({', '.join(others[:3])}{', ...' * (len(others) > 3)}): "
-        "choose another --out" + ("" if going_on else ", or say --replace")
+        "choose another --out, or say --replace"
     )
 
 
@@ -252,17 +257,23 @@ def _write(
 
 
 def predict_video(
-    video: Video | Webcam, finder: Finder, out: Path, *, most: int | None = None
+    video: Video | Webcam,
+    finder: Finder,
+    out: Path,
+    *,
+    most: int | None = None,
+    replace: bool = False,
 ) -> Done:
     """Find everybody in every frame, or in the first `most`, and write the files.
 
     Ctrl-C and SIGTERM end it early: what is done is drawn then, too. ValueError, besides those of
-    `Video` and `Finder.people`, when `out` has a log that was made in another way.
+    `Video` and `Finder.people`, when `out` has a log that was made in another way; with `replace` a
+    log begins anew in its place, once the first frame is done.
     """
     camera = camera_of((video.height, video.width), finder.focal)
-    interrupted = False
-    check_free(out, {}, going_on=LOG)
-    with open_log(out / LOG, about(source_of_video(video), finder, camera)) as (log, done):
+    head, interrupted = about(source_of_video(video), finder, camera), False
+    check_free(out, {}, replace=replace, going_on=LOG)
+    with open_log(out / LOG, head, replace=replace) as (log, done):
         if video.live and done:
             raise ValueError(f"a webcam can't go on with {out / LOG}: choose another --out")
         left = None if most is None else max(most - done, 0)
@@ -275,11 +286,14 @@ def predict_video(
                     people = finder.people(frame.picture, frame.number, camera, where)
                     row = {"frame": frame.number, "time": round(frame.time, 4)}
                     row["people"] = [person.plain() for person in people]
+                    if replace:  # only now: what fails before its first frame leaves the old log
+                        begin(log, head)
+                        replace = False
                     log.write(json.dumps(row).encode() + b"\n")
                     log.flush()
             except KeyboardInterrupt:
                 interrupted = True
-    rows = read_log(out / LOG)
+    rows = [] if replace else read_log(out / LOG)  # the old log's are no rows of this video
     if rows:
         _draw_all(video, finder, rows, out)
     return Done(len(rows), sum(len(row["people"]) for row in rows), interrupted, video.count)

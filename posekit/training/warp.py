@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch
+from posekit.data.batch import HIDDEN, SEEN, UNKNOWN, Batch, within
 from posekit.geometry.skeleton import SMPL24
 
 PART_TWINS = (0, 2, 1, 3, 5, 4, 6)
@@ -76,8 +76,6 @@ def warp(
     joints3d = batch.joints3d.take_along_dim(order[..., None], dim=1).double() @ orthogonal.mT
     visible = batch.visible.take_along_dim(order, dim=1)
     joints2d = joints2d.where((visible != UNKNOWN)[..., None], 0.0)
-    end = joints2d.new_tensor([batch.size[1] - 0.5, batch.size[0] - 0.5])
-    inside = ((joints2d >= -0.5) & (joints2d <= end)).all(-1)
     turned = (orthogonal @ batch.translation.double()[..., None])[..., 0]
     pixels = _opencv if batch.images.device.type == "cpu" else _torch
     maps = {
@@ -94,7 +92,7 @@ def warp(
         batch,
         images=pixels(batch.images, back, smooth=True) if images is None else images,
         joints2d=joints2d.to(kind),
-        visible=visible.masked_fill((visible == SEEN) & ~inside, HIDDEN),
+        visible=visible.masked_fill((visible == SEEN) & ~within(joints2d, batch.size), HIDDEN),
         intrinsics=(matrices @ batch.intrinsics.double() @ orthogonal.mT).to(kind),
         joints3d=joints3d.to(kind),
         rotations=_turn_body(batch.rotations, orthogonal, flipped).to(kind),

@@ -63,10 +63,11 @@ def test_what_the_commands_are_is_said_without_torch():
             "reproduce tran2023",
             "no notebook for paper 'tran2023'; there are .*tran2022 .lifting., ",
         ),
-        ("reproduce --data cmu", "'cmu' is not of the form NAME=FOLDER"),
+        ("reproduce --data cmu", "'cmu' is not NAME=FOLDER with a name of human36m, cmu, "),
         ("reproduce --data cmu=/nowhere", "there is no folder /nowhere"),
         ("reproduce --dry-run --data mocap=/tmp", "'mocap=/tmp' is not NAME=FOLDER with a name of"),
         ("reproduce --dry-run --data cmu=/bin", "cmu=.*bin: skeletons missing"),
+        ("reproduce --dry-run --data lspet=/tmp,pose2sim=/bin", "data: lspet=/tmp: .* missing"),
         ("reproduce kim --dry-run --data cmu=/tmp", "hourglass.ipynb: nothing here reads cmu"),
         ("reproduce --dry-run --device tpu", "no device 'tpu'"),
         ("reproduce --param epochs=3", "no parameter epochs; there are size"),
@@ -155,6 +156,16 @@ def test_a_dry_run_prints_the_command_with_every_parameter(command, tmp_path):
     assert given["size"] == "small" and given["seeds"] == "4" and given["detector"] == "truth"
     assert given["data"] == f"cmu={folder}" and given["out"] == str(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_has_what_processes_and_hours_pass_on(command, monkeypatch):
+    for name in ("POSEKIT_PROCESSES", "POSEKIT_UNTIL"):  # a run sets them; not for other tests
+        monkeypatch.setenv(name, "")
+    words = ("reproduce", "kim", "--dry-run", "--processes", 2, "--hours", 1.5)
+    status, said, _ = command(*words)
+    assert status == 0
+    before = 'POSEKIT_PROCESSES=2 POSEKIT_UNTIL="$(($(date +%s) + 5400))" '
+    assert said.startswith(f"{before}{sys.executable} -m papermill ")
 
 
 def test_the_version_is_told(command):

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 
 import nbformat
 import pytest
@@ -58,12 +59,13 @@ def test_a_whole_run_leaves_the_executed_notebook_and_its_page(notebook, tmp_pat
 
 def test_places_on_this_machine_stay_out_of_the_executed_copy(notebook, tmp_path):
     notebook("print(f'read {data}, file://{out}/runs, {out}!')", "out, [data]")
-    mocap = tmp_path / "out" / "mocap"  # a folder within another that is named as well
-    executed = run(tmp_path / "out", data=f"cmu={mocap},human36m={tmp_path}")
+    out = tmp_path / "o=t,"
+    mocap = out / "mocap"  # a folder within another that is named as well
+    executed = run(out, data=f"cmu={mocap},human36m={tmp_path}")
     for path in (executed, executed.with_suffix(".html")):
         assert str(tmp_path) not in path.read_text()
     outputs = nbformat.read(executed, 4).cells[-2].outputs
-    assert outputs[0].text == f"read cmu=mocap,human36m={tmp_path.name}, file://out/runs, out!\n"
+    assert outputs[0].text == f"read cmu=mocap,human36m={tmp_path.name}, file://o=t,/runs, o=t,!\n"
 
 
 def test_a_short_path_takes_nothing_out_of_longer_words(notebook, tmp_path):
@@ -138,6 +140,31 @@ def test_the_command_to_do_it_by_hand_does_it(notebook, tmp_path):
     assert book.cells[-1].outputs[0].text == f"it's small ['{tmp_path}/two words', '']\n"
 
 
+def test_the_command_has_what_the_run_gets_by_its_environment(tmp_path):
+    how = {"on": "slurm:partition=a b,gpus=1", "together": 4, "hours": 0.5}
+    line, begun = reproduce.command(tmp_path / "tiny.ipynb", {}, **how), int(time.time())
+    before = line[: line.index(sys.executable)]
+    names = ("POSEKIT_ON", "POSEKIT_PROCESSES", "POSEKIT_UNTIL")
+    words = ["sh", "-c", f"{before}printenv {' '.join(names)}"]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    on, together, until = done.stdout.splitlines()
+    assert (on, together) == ("slurm:partition=a b,gpus=1", "4")
+    assert begun <= int(until) - 1800 <= time.time()
+
+
+def test_data_sets_are_split_as_the_notebooks_split_them(notebook, tmp_path):
+    """A comma begins the next data set or is part of a folder's name."""
+    notebook()
+    words = [f"cmu={tmp_path / 'a,b'}", f"human36m={tmp_path / 'c'}"]
+    for folder in ("a,b", "c"):
+        (tmp_path / folder).mkdir()
+    for given in (words, [",".join(words)]):
+        chosen, parameters = reproduce.asked(["tiny"], "small", given)
+        assert chosen == ["tiny"] and parameters["data"] == ",".join(words)
+    for data in (",".join(words), *words):
+        assert reproduce.shares(reproduce.notebooks(), {"data": data}) == {"tiny": {"data": data}}
+
+
 def test_an_unknown_parameter_is_refused_before_anything_runs(notebook, tmp_path):
     notebook("raise AssertionError('must not run')")
     with pytest.raises(ValueError, match="no parameter epochs; there are size, out, data"):
@@ -186,7 +213,7 @@ def test_an_unknown_paper_is_named(notebook, tmp_path):
 def test_a_results_folder_that_is_a_file_is_named(notebook, tmp_path):
     notebook("print(1)")
     (tmp_path / "out").write_text("not a folder")
-    with pytest.raises(OSError, match="can't write results to .*out.*choose another --out"):
+    with pytest.raises(OSError, match="can't write in .*out.*choose another --out"):
         run(tmp_path / "out")
 
 

@@ -146,7 +146,7 @@ def test_only_labelled_joints_inside_the_crop_count():
     persons = people()
     persons.visible[0, 3] = UNKNOWN
     persons.visible[0, 4] = HIDDEN
-    persons.joints2d[0, 5] = torch.tensor([SIDE - 0.4, 5.0])
+    persons.joints2d[0, 5] = torch.tensor([SIDE - 0.5, 5.0])
     persons.joints2d[0, 6] = torch.tensor([SIDE - 0.6, -0.4])
     hits = correct(persons, persons.joints2d + 1000, "PCK@0.2")
     assert np.isnan(hits[0, [3, 5]]).all() and (hits[0, [4, 6]] == 0).all()

@@ -37,6 +37,8 @@ def test_folders_may_have_any_name(tmp_path):
     assert names == {"cmu": "a, b", "mpii": "mpii=$x, 5%", "coco": "c=d"}
     with pytest.raises(ValueError, match="cmu is there twice, .*a, b and .*c=d"):
         folders(f"cmu={tmp_path}/a, b,cmu={tmp_path}/c=d", ("cmu",))
+    with pytest.raises(ValueError, match="'cmu=' is not NAME=FOLDER"):  # and not this very folder
+        folders("cmu=", ("cmu",))
 
 
 def test_the_real_motion_capture_is_complete(shared):

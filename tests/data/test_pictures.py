@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from posekit.data.batch import SEEN, Batch
+from posekit.data import pictures
+from posekit.data.batch import SEEN, Batch, within
 from posekit.data.pictures import Pictures, dice, draw, loader
 from posekit.geometry.skeleton import COCO17
 
@@ -58,6 +59,16 @@ def test_bytes_do_not_depend_on_workers(workers):
     assert draw(pictures, "noise", 0).masks is None
 
 
+def test_there_is_a_worker_for_each_core_that_may_be_used(monkeypatch):
+    asked = []
+    monkeypatch.setattr(pictures, "loader", lambda *_, workers: asked.append(workers) or [])
+    monkeypatch.setattr(pictures, "cores", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    for count in (40, 16):  # in batches of 16
+        list(pictures.drawn(Noise(count), "noise"))
+    assert asked == [2, 1]
+
+
 def test_pictures_are_asked_for_as_lists_slices_and_numbers():
     pictures = Noise()
     assert same(pictures[2:4], pictures[[2, 3]])
@@ -74,3 +85,11 @@ def test_fingerprints_tell_pictures_apart():
 def test_random_numbers_depend_on_their_key_alone():
     assert dice(1, 2).integers(2**31) == dice(1, 2).integers(2**31)
     assert dice(1, 2).integers(2**31) != dice(2, 1).integers(2**31)
+
+
+def test_a_point_is_within_a_picture_where_it_is_on_a_pixel():
+    """Centres are whole numbers: each pixel has its upper left edge, and the next one the other."""
+    points = [[-0.5, -0.5], [31.4, 23.4], [31.5, 5], [5, 23.5], [-0.6, 5], [5, -0.6], [np.nan, 5]]
+    for kind in (torch.float32, torch.float64):
+        found = within(torch.tensor(points, dtype=kind), (24, 32))
+        assert found.tolist() == [True, True, False, False, False, False, False]

@@ -1,17 +1,26 @@
-"""Videos: the times of their frames, names of every kind, kinds that are read, disks that are full."""
+"""Videos: the times of their frames, names of every kind, kinds that are read, disks that are full,
+and folders that have something else already."""
 
 import os
 import re
 import resource
 import signal
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from builders.networks import finished_run
+from test_predict import MIDDLE, SQUARES, bright
+from test_predict import movie as square
 
 from posekit.data.formats import video as by_number
+from posekit.inference import predict
+from posekit.inference.boxes import given_boxes
+from posekit.inference.localise import Finder
+from posekit.inference.predict import Done, predict_picture, predict_video
 from posekit.inference.video import Video, write_video
 from posekit.system import shown, write_whole
 
@@ -90,3 +99,61 @@ def test_a_video_that_the_disk_has_no_room_for_is_an_error(tmp_path, limit):
         signal.signal(signal.SIGXFSZ, ignored)
     assert [path.name for path in tmp_path.iterdir()] == ["drawn.mp4"]
     assert (tmp_path / "drawn.mp4").read_text() == "old"
+
+
+def test_the_folder_of_a_picture_of_the_same_name_is_not_written_into(tmp_path):
+    cv2.imwrite(str(tmp_path / "dance.png"), np.zeros((64, 96, 3), np.uint8))
+    out = tmp_path / "dance-people"  # of both, where no --out is given
+    predict_picture(tmp_path / "dance.png", Finder(MIDDLE, given_boxes([])), out)
+    before = (out / "people.json").read_bytes()
+    told = "dance-people has other content already .drawn.jpg, people.json.: choose another --out, "
+    with pytest.raises(ValueError, match=f"{told}or say --replace"):
+        predict_video(Video(square(tmp_path / "dance.avi", count=2)), SQUARES, out)
+    assert (out / "people.json").read_bytes() == before and len(list(out.iterdir())) == 2
+
+
+def test_replace_begins_anew_and_nothing_is_lost_before_the_first_frame_is_done(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(predict, "_draw_all", lambda *_: None)
+    path, out = square(tmp_path / "square.avi", count=3), tmp_path / "out"
+    log, video = out / "people.jsonl", Video(path)
+    whole = predict_video(video, SQUARES, tmp_path / "whole")
+    for other in ("another focal length", "my own notes"):
+        predict_video(video, replace(SQUARES, focal=50.0), out, replace=True)
+        if other == "my own notes":
+            log.write_text("my own notes\n")
+        before = log.read_bytes()
+        for error in (MemoryError, KeyboardInterrupt):
+
+            def fail(frame, error=error):
+                raise error
+
+            failing = replace(SQUARES, detector=bright(before=fail))
+            if error is MemoryError:
+                with pytest.raises(MemoryError):
+                    predict_video(video, failing, out, replace=True)
+            else:
+                assert predict_video(video, failing, out, replace=True) == (0, 0, True, 3)
+            assert log.read_bytes() == before
+        assert predict_video(video, SQUARES, out, most=2, replace=True).frames == 2
+        assert predict_video(video, SQUARES, out) == whole  # goes on with the new one
+        assert log.read_bytes() == (tmp_path / "whole" / "people.jsonl").read_bytes()
+    with pytest.raises(NotADirectoryError, match="square.avi is a file, not a folder"):
+        predict_video(video, SQUARES, path, replace=True)
+
+
+def test_the_command_replaces_and_says_how_to_go_on(tmp_path, monkeypatch, command):
+    finished_run(tmp_path / "run")
+    asked = []
+
+    def stopped(video, finder, out, **how):
+        asked.append(how["replace"])
+        return Done(2, 2, True, 3)
+
+    monkeypatch.setattr(predict, "predict_video", stopped)
+    words = ("predict", square(tmp_path / "square.avi", count=3), "--model", tmp_path / "run")
+    for more, says in (((), "command goes on"), (("--replace",), "command without --replace goes")):
+        status, said, _ = command(*words, "--detector", "whole", *more)
+        assert status == 130 and f"interrupted; the same {says}" in said
+    assert asked == [False, True]

@@ -181,7 +181,7 @@ def test_joints_that_leave_the_picture_are_hidden_and_unknown_ones_stay_unknown(
 def test_the_picture_ends_half_a_pixel_beyond_the_last_centres():
     batch = make_batch(count=1)
     joints = torch.full((17, 2), 20.0)
-    joints[:4] = torch.tensor([[127.4, 95.4], [127.6, 50], [50, 95.6], [-0.6, 50]])
+    joints[:4] = torch.tensor([[127.4, 95.4], [127.5, 50], [50, 95.5], [-0.6, 50]])
     batch = replace(batch, joints2d=joints[None], visible=torch.full((1, 17), SEEN).byte())
     still = warp(batch, matrices(batch.size, 1, flip=False, turn=0, scale=1))
     assert still.visible[0, :5].tolist() == [SEEN, HIDDEN, HIDDEN, HIDDEN, SEEN]
