@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, names of files, devices, progress bars."""
+"""Files that are written whole or not at all, names of files, devices, memory, progress bars."""
 
 import contextlib
 import ctypes
@@ -170,6 +170,31 @@ def keep_freed_memory() -> None:
     if hasattr(libc, "mallopt"):
         libc.mallopt(mmap_max, 0)
         libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def watch_memory(device: str) -> Callable[[], float]:
+    """A function that tells the most memory, MB, held since this call: on a GPU by torch, else by
+    this process. Where the system can't count anew (only Linux can), since the process began.
+    """
+    import resource  # here, for Windows has none
+
+    import torch  # here as in `pick_device`
+
+    if device.startswith("cuda") and torch.cuda.is_available():
+        if torch.cuda.is_initialized():  # else there is nothing yet, and cuda:1 is an error
+            torch.cuda.reset_peak_memory_stats(device)
+        return lambda: torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # VmHWM is now what is held now
+    except OSError:
+        return lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    status = Path("/proc/self/status")  # ru_maxrss is not set back by this
+    return lambda: int(re.search(r"VmHWM:\s*(\d+)", status.read_text())[1]) / 2**10
 
 
 class _Lines:

@@ -151,3 +151,32 @@ def test_every_reader_tells_a_folder_and_a_file_that_is_not_there(tmp_path, read
         read(tmp_path)
     with pytest.raises(FileNotFoundError, match=f"there is no [A-Za-z ]+ {tmp_path}/gone"):
         read(tmp_path / "gone")
+
+
+def test_cores_are_those_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5}, raising=False)
+    assert system.cores() == 2
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert system.cores() == 64
+
+
+def test_memory_is_that_of_the_device_since_it_is_watched(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", asked.append)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3 * 2**20)
+    assert system.watch_memory("cpu")() > 30 and not asked
+    for begun, resets in ((False, []), (True, ["cuda:1"])):
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda begun=begun: begun)
+        assert system.watch_memory("cuda:1")() == 3 and asked == resets
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert system.watch_memory("cuda")() > 30
+
+
+def test_memory_is_told_where_it_can_not_be_counted_anew(monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "write_text", refused)
+    assert system.watch_memory("cpu")() > 30

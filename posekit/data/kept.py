@@ -2,12 +2,14 @@
 
 A kept batch is a folder: `images`, the bytes of all pictures one after the other, which are mapped
 into memory and not read into it, and `labels`, everything else and the digest of `images`. Between
-processes its pictures travel as their path. The folders lie beside each other and are bounded
-together, to 50 GB or POSEKIT_PICTURES_GB: those that nobody read for longest go first.
+processes its pictures travel as their path, once this was deleted as pixels. The folders lie beside
+each other and are bounded together, to 50 GB or POSEKIT_PICTURES_GB: those that nobody read for
+longest go first, and none that is being made or read, or whose pictures this process still holds.
 
 B pictures, H x W pixels.
 """
 
+import contextlib
 import copyreg
 import hashlib
 import io
@@ -21,9 +23,10 @@ from dataclasses import fields
 from pathlib import Path
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from jaxtyping import UInt8
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from posekit.data.batch import Batch
 from posekit.geometry.skeleton import Skeleton
@@ -31,6 +34,7 @@ from posekit.system import file_digest, read_sealed, write_sealed
 
 LIMIT = "POSEKIT_PICTURES_GB"  # environment variable: how much all kept pictures may take
 DEFAULT_LIMIT = 50
+HELD = WeakTensorKeyDictionary()  # mapped pictures that this process holds -> their path
 
 
 def kept(folder: Path, key: str, skeleton: Skeleton, make: Callable[[], Iterable[Batch]]) -> Batch:
@@ -46,8 +50,8 @@ def kept(folder: Path, key: str, skeleton: Skeleton, make: Callable[[], Iterable
             place = folder / key
             if (batch := _whole(place, skeleton)) is None:
                 _make(place, make())
-                _make_room(folder, place)
                 batch = load(place, skeleton)
+                _make_room(folder, place)
             return batch
     except OSError as error:
         raise OSError(
@@ -66,7 +70,7 @@ def _whole(place: Path, skeleton: Skeleton) -> Batch | None:
         return batch
     except Exception as error:  # noqa: BLE001 (torch raises many kinds)
         print(f"{place} is damaged ({error}); it is made again", file=sys.stderr)
-        shutil.rmtree(place)
+        shutil.rmtree(place, ignore_errors=True)  # it may be gone
         return None
 
 
@@ -89,6 +93,7 @@ def _mapped(path: Path, *shape: int) -> UInt8[Tensor, "B 3 H W"]:
     count = math.prod(shape)
     images = torch.from_file(str(path), shared=False, size=count, dtype=torch.uint8).view(shape)
     images.kept = path  # of this very tensor: what is made of it has none
+    HELD[images] = path
     return images
 
 
@@ -124,19 +129,24 @@ def _write(part: Path, batches: Iterable[Batch]) -> None:
 
 def _make_room(folder: Path, newest: Path) -> None:
     """Delete kept pictures, the longest unread first, until the rest is within the limit."""
-    limit = float(os.environ.get(LIMIT, DEFAULT_LIMIT)) * 1e9
-    places = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
-    places.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for place in sorted(places, key=lambda path: path != newest):
-        limit -= sum(file.stat().st_size for file in place.iterdir())
-        if limit < 0 and place != newest:
-            shutil.rmtree(place)
+    limit, found = float(os.environ.get(LIMIT, DEFAULT_LIMIT)) * 1e9, []
+    for place in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process makes room, too
+            if place.is_dir() and place.name[0] != ".":
+                size = sum(file.stat().st_size for file in place.iterdir())
+                found.append((place != newest, -place.stat().st_mtime, place, size))
+    for *_, place, size in sorted(found):
+        limit -= size
+        if limit < 0 and place / "images" not in HELD.values():
+            # Whoever makes or reads it has its lock, and so has this process that of the newest.
+            with contextlib.suppress(Timeout), FileLock(f"{place}.lock", timeout=0):
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _reduced(batch: Batch) -> tuple:
-    """How a batch travels to another process: pictures that are kept go as their path."""
+    """How a batch travels to another process: pictures that are still kept go as their path."""
     values = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    if path := getattr(batch.images, "kept", None):
+    if (path := getattr(batch.images, "kept", None)) and path.exists():
         values["images"] = (path, *batch.images.shape)
     return _restored, (values,)
 

@@ -15,6 +15,7 @@ N pictures of all sets; J joints of the skeleton.
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -55,14 +56,22 @@ class Turns:
         return self.length
 
     def epoch(self, number: int) -> Int64[Tensor, " N"]:
-        """The rows of the album that this epoch, from 0, shows: first those of the first set."""
-        rows, start = [], 0
-        counts = _counts(list(self.sizes), self.shares, self.length)
-        for which, (size, count) in enumerate(zip(self.sizes, counts, strict=True)):
-            shown = _order(size, count * (number + 1), (17, which))[count * number :]
-            rows.append(shown + start)
-            start += size
-        return torch.from_numpy(np.concatenate(rows))
+        """The rows of the album that this epoch, from 0, shows: first those of the first set.
+
+        A further call gives the same tensor: not to be written to.
+        """
+        return _epoch(self, number)
+
+
+@lru_cache(maxsize=4)  # every batch asks for the rows of its epoch, drawn from epoch 0 on
+def _epoch(turns: Turns, number: int) -> Int64[Tensor, " N"]:
+    rows, start = [], 0
+    counts = _counts(list(turns.sizes), turns.shares, turns.length)
+    for which, (size, count) in enumerate(zip(turns.sizes, counts, strict=True)):
+        shown = _order(size, count * (number + 1), (17, which))[count * number :]
+        rows.append(shown + start)
+        start += size
+    return torch.from_numpy(np.concatenate(rows))
 
 
 class Mixed(Pictures):

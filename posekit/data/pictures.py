@@ -7,7 +7,6 @@ the index: batches, workers and order change no byte.
 import hashlib
 import io
 import multiprocessing
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from torch.utils.data import DataLoader, Subset
 
 from posekit.data.batch import Batch, join
 from posekit.geometry.skeleton import Skeleton
-from posekit.system import progress
+from posekit.system import cores, progress
 
 DRAWN_TOGETHER = 16  # pictures that a worker draws at a time
 
@@ -77,7 +76,7 @@ def drawn(
     """
     batches = torch.arange(len(pictures)).split(DRAWN_TOGETHER)
     if workers is None:
-        workers = min(os.cpu_count() or 1, len(batches))
+        workers = min(cores(), len(batches))
     parts = loader(pictures, [part.tolist() for part in batches], workers=workers)
     for batch in progress(parts, label, total=len(batches)):
         yield batch if masks else replace(batch, masks=None, parts=None)

@@ -159,8 +159,8 @@ def turns(sizes: Sequence[int]) -> Turns:
     """What an epoch shows of sets of these sizes, those of TRAIN: `SHARE_3D` of MPI-INF-3DHP, of the
     others shares by their sizes.
 
-    As in SPIN an epoch has as many pictures as the largest set; which throws dice for the set of
-    each picture.
+    As in SPIN an epoch has as many pictures as the largest set. SPIN itself draws the data set of
+    each picture at random.
     """
     shares = [SHARE_3D, *((1 - SHARE_3D) * each / sum(sizes[1:]) for each in sizes[1:])]
     return Turns(tuple(sizes), tuple(shares), max(sizes))

@@ -1,10 +1,11 @@
 """3DPW (von Marcard et al., ECCV 2018): people outdoors before a moving camera, with their bodies.
 
 sequenceFiles/{train,validation,test}/NAME.pkl, one a sequence, pickles of Python 2, are read without
-running them (`posekit.data.pickles`); pictures imageFiles/NAME/image_00000.jpg. For each person:
-poses (T, 72), rotation vectors, the root's to the world; betas (10 or more); genders, "m" or "f";
-jointPositions (T, 72), the 24 joints of SMPL's rig in the world, m; poses2d (T, 3, 18), detections,
-px; campose_valid (T). For the sequence: cam_poses (T, 4, 4), world to camera, m; cam_intrinsics.
+running them (`posekit.data.formats.pickles`); pictures imageFiles/NAME/image_00000.jpg. For each
+person: poses (T, 72), rotation vectors, the root's to the world; betas (10 or more); genders, "m" or
+"f"; jointPositions (T, 72), the 24 joints of SMPL's rig in the world, m; poses2d (T, 3, 18),
+detections, px; campose_valid (T). For the sequence: cam_poses (T, 4, 4), world to camera, m;
+cam_intrinsics.
 
 Only frames whose camera is valid count, as for SPIN, whose test set they are. Joints are `SMPL24`,
 in the picture where the camera sees those in space. Which are covered is not told: all in the

@@ -6,7 +6,6 @@
 Nothing in these files is executed. B samples, J joints, D x h x w voxels.
 """
 
-import os
 import re
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +21,7 @@ from posekit.inference.export import VOLUMES, package
 from posekit.inference.predictor import Predictor
 from posekit.models import checkpoint
 from posekit.models.lifter import JOINTS
-from posekit.system import need_file
+from posekit.system import cores, need_file
 from posekit.training.experiment import WEIGHTS
 from posekit.training.runs import cache_folder
 
@@ -75,11 +74,6 @@ def load(
             "runs` lists the last two"
         )
     return trained.of_run(cache_folder() / str(model), "", device)
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def files_of(path: Path) -> list[Path]:

@@ -36,7 +36,7 @@ class Augmented:
 
     `targets` makes the targets of a batch. With `only_3d`, pictures without 3D joints stay as they
     are, as Bouchiat et al. leave those of MPII. With `whole`, persons are cut out of their whole
-    pictures after the augmentation. An album with turns shows in every epoch what these say.
+    pictures after the augmentation. If the album has `turns`, they choose the rows of each epoch.
     """
 
     def __init__(

@@ -6,7 +6,6 @@ time limit is queued again and goes on from its checkpoint.
 """
 
 import contextlib
-import importlib
 import io
 import os
 import pickle
@@ -208,8 +207,6 @@ class Task:
         if other := [name for name, wanted in self.versions.items() if here.get(name) != wanted]:
             pairs = ", ".join(f"{n} {here.get(n)} instead of {self.versions[n]}" for n in other)
             raise RuntimeError(f"this node has {pairs}: give it the environment of the sender")
-        for name in self.sources:
-            importlib.import_module(name)
         now = sources(self.job.work, self.sources)
         if other := [name for name, digest in self.sources.items() if now[name] != digest]:
             raise RuntimeError(

@@ -19,6 +19,8 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from posekit.system import ROOT
+
 BOOKKEEPING = {
     "posekit",
     "posekit.system",
@@ -62,14 +64,15 @@ def reachable(modules: Iterable[str]) -> set[str]:
         if module in seen or module in BOOKKEEPING:
             continue
         seen.add(module)
-        todo += [name for name in _module(module)[1] if name in sys.modules]
+        # Not those in sys.modules: a function's own imports are there only once it was called.
+        todo += [name for name in _module(module)[1] if _file(name)]
     return seen
 
 
 @functools.cache
 def _module(name: str) -> tuple[str, list[str]]:
-    """The essence of a posekit module, and the names in posekit that it imports."""
-    source = Path(sys.modules[name].__file__).read_text(encoding="utf-8")
+    """The essence of a module, and the names in posekit that it imports."""
+    source = (_file(name) or Path(sys.modules[name].__file__)).read_text(encoding="utf-8")
     names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -77,6 +80,13 @@ def _module(name: str) -> tuple[str, list[str]]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return _essence(source), [name for name in names if name.startswith("posekit")]
+
+
+def _file(name: str) -> Path | None:
+    """The file of a posekit module, imported or not; None where no module has this name."""
+    place = ROOT.joinpath(*name.split("."))
+    files = place.with_suffix(".py"), place / "__init__.py"
+    return next((file for file in files if file.is_file()), None)
 
 
 class _Code:

@@ -78,11 +78,16 @@ class Folds(Lifting):
     """Test on each performer of a data set a lifter that was trained on performers of other folds.
 
     Performers go to the folds in turn, by name; with `FOLDS` of them or fewer, each is one. The only
-    test set is the training set.
+    test set is the training set. ValueError where it has fewer than two performers.
     """
 
     def run(self, session: Session, train: PoseSet, *tests: PoseSet) -> list[Row]:
         performers = sorted(train.frames["subject"].astype(str).unique())
+        if len(performers) < 2:
+            raise ValueError(
+                f"{train.name}: to test on each performer what has learnt from others takes two or "
+                f"more, and here is {len(performers)}; put files of more into the data set's folder"
+            )
         pred = torch.zeros_like(train.pose3d)
         for number in range(min(FOLDS, len(performers))):
             own = train.frames["subject"].isin(performers[number::FOLDS]).to_numpy(copy=True)
@@ -91,9 +96,9 @@ class Folds(Lifting):
         return session.measure(PROTOCOLS, train.name, pred, train.centred, train.frames)
 
 
-def longer(setting: Mapping, updates: int, poses: PoseSet) -> dict:
-    """The recipe of a setting, its schedule stretched so that at least `updates` poses are seen."""
-    times = math.ceil(updates / setting["epochs"] / len(poses))
+def longer(setting: Mapping, least_shown: int, poses: PoseSet) -> dict:
+    """The recipe of a setting, its schedule stretched so that `least_shown` poses or more are seen."""
+    times = math.ceil(least_shown / setting["epochs"] / len(poses))
     drops = [times * epoch for epoch in setting["drops"]]
     stretched = {name: times * setting[name] for name in ("epochs", "average")}
     return stretched | {"drops": drops}

@@ -53,7 +53,7 @@ class Recipe:
     precision: str = "auto"
     optimiser: str = "adam"  # of OPTIMISERS
     schedule: str = "drops"  # or "one-cycle": each step's rate, up to `rate` and down to near 0
-    average: int = 0  # last epochs; the network ends with the mean of its weights in their steps
+    average: int = 0  # number of final epochs over whose steps the weights are averaged
     clip: float = 0.0  # the largest norm of the gradient; 0: any
     accumulate: int = 1  # parts that a batch is computed in, where the whole needs too much memory
     # By torch.compile: minutes at the start. On a core of a CPU a step of a small hourglass then takes
@@ -133,7 +133,7 @@ def train(
         for name, part in parts.items():
             part.load_state_dict(state[name])
         if rank == 0:
-            _set_random_states(state["random"])
+            _set_random_states(state["random"], device)
         history = History(**state["history"])
         history.carried = history.seconds
         first_epoch, first_step = state["epoch"], state["step"]
@@ -144,7 +144,8 @@ def train(
         nonlocal saved
         history.seconds = time.perf_counter() - start
         state = {"recipe": repr(recipe), "seed": seed, "epoch": epoch, "step": step}
-        state |= {"total": total.item(), "history": asdict(history), "random": _random_states()}
+        state |= {"total": total.item(), "history": asdict(history)}
+        state["random"] = _random_states(device)
         state |= {name: part.state_dict() for name, part in parts.items()}
         content = io.BytesIO()
         torch.save(state, content)
@@ -311,15 +312,16 @@ def _batches(count: int, batch: int, seed: int, epoch: int) -> list[Tensor]:
     return batches
 
 
-def _random_states() -> dict[str, Tensor | list[Tensor]]:
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+def _random_states(device: torch.device) -> dict[str, Tensor | None]:
+    """Of the CPU and of the GPU that trains; of others not: where it goes on there may be fewer."""
+    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
-def _set_random_states(states: dict) -> None:
+def _set_random_states(states: dict, device: torch.device) -> None:
     torch.set_rng_state(states["cpu"])
-    if states["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])
+    if states["cuda"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def _load(checkpoint: Path, recipe: Recipe, seed: int, count: int) -> dict | None:

@@ -16,6 +16,7 @@ import pickle
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -102,10 +103,15 @@ def train_together(
         arguments = (train, network, data, recipe, str(device), loss, how)
         about = count, name, torch.get_num_threads(), arguments
         try:
-            _wait(spawn(_member, about, nprocs=count, join=False))
+            started = spawn(_member, about, nprocs=count, join=False)
+            _wait(started)
         except (ProcessExitedException, ProcessRaisedException) as error:
+            # The oldest error: later ones say that the connection to its process was closed. So do
+            # all where a process was killed; SIGTERM is what torch and `_wait` send to the others.
             told = sorted(Path(name).glob("error-*"))
-            if told:  # written by the processes above
+            codes = [process.exitcode or 0 for process in started.processes]
+            killed = any(code < 0 and code != -signal.SIGTERM for code in codes)
+            if told and not killed:
                 raise pickle.loads(told[0].read_bytes()) from None
             raise RuntimeError(
                 f"one of {count} processes was killed ({error}), perhaps for want of memory; start "
@@ -153,26 +159,27 @@ def _member(rank: int, count: int, folder: str, threads: int, arguments: tuple) 
             data = TensorDataset(*(each.to(device) for each in data.tensors))
         elif hasattr(data, "on"):
             data = data.on(device)
-        history = train(network, data, recipe, loss=_on(loss, device), device=device, **how)
+        history = train(network, data, recipe, loss=moved(loss, device), device=device, **how)
         if rank == 0:
             state = {name: value.cpu() for name, value in network.state_dict().items()}
             torch.save((history, state), Path(folder) / "result")
     except Exception as error:  # noqa: BLE001 (the process that started this one raises it)
         part = Path(folder) / f"part-{rank}"
+        name = f"error-{time.monotonic_ns():020}-{rank}"  # files' times are too coarse to compare
         part.write_bytes(pickle.dumps(error))
-        part.rename(part.with_name(f"error-{rank}"))
+        part.rename(part.with_name(name))
         sys.stderr.flush()
         os._exit(1)  # without waiting for the others, who wait for this one
     distributed.barrier()
     distributed.destroy_process_group()
 
 
-def _on(loss: Callable, device: str) -> Callable:
+def moved(loss: Callable, device: str) -> Callable:
     """A loss whose own arguments, such as a body, lie on the device."""
     if not isinstance(loss, partial):
         return loss
-    moved = {k: v.to(device) if hasattr(v, "to") else v for k, v in loss.keywords.items()}
-    return partial(loss.func, *loss.args, **moved)
+    given = {k: v.to(device) if hasattr(v, "to") else v for k, v in loss.keywords.items()}
+    return partial(loss.func, *loss.args, **given)
 
 
 def gpus_for(devices: Collection[str]) -> list[str]:

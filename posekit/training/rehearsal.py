@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -31,6 +30,7 @@ from posekit.data.poses import PoseSet
 from posekit.models.costs import Cost
 from posekit.models.profile import parameters, saved_storages
 from posekit.training.loop import BY_DEVICE, History, Recipe
+from posekit.training.processes import moved
 
 ON = "POSEKIT_REHEARSAL"
 PICTURES, POSES = 6, 5000  # of a data set, spread over it
@@ -164,7 +164,7 @@ def storageless(network: nn.Module, inputs: Tensor, targets, loss: Callable) -> 
         name: torch.empty_like(tensor, device="meta").requires_grad_(tensor.requires_grad)
         for name, tensor in own.items()
     }
-    inputs, targets, loss = inputs.to("meta"), targets.to("meta"), _moved(loss)
+    inputs, targets, loss = inputs.to("meta"), targets.to("meta"), moved(loss, "meta")
     training = network.training
     network.train()
     flops = FlopCounterMode(display=False)
@@ -175,14 +175,6 @@ def storageless(network: nn.Module, inputs: Tensor, targets, loss: Callable) -> 
         value.backward()
     network.train(training)
     return Step(flops.get_total_flops(), watch.traffic, kept)
-
-
-def _moved(loss: Callable) -> Callable:
-    """A loss with the tensors that it was given moved to the device "meta"."""
-    if not isinstance(loss, partial):
-        return loss
-    given = {k: v.to("meta") if hasattr(v, "to") else v for k, v in loss.keywords.items()}
-    return partial(loss.func, *loss.args, **given)
 
 
 class _Watch(TorchDispatchMode):

@@ -12,7 +12,6 @@ import json
 import multiprocessing
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -176,13 +175,13 @@ class Job:
         return Run(record, self.folder)
 
     def _record(self) -> dict:
-        started = time.perf_counter()
+        started, peak = time.perf_counter(), system.watch_memory(self.device)
         config, seed, name = (self.identity[key] for key in ("config", "seed", "job"))
         measured = self.work(config, seed, self.folder, self.data)
         fingerprints = self.identity["data"]
         record = {"id": self.id} | self.identity
         record |= {"data": next(iter(fingerprints), None), "tested_on": fingerprints[1:]}
-        record |= provenance(self.device) | _cost(measured, started)
+        record |= provenance(self.device) | _cost(measured, started, peak())
         files = {f.name: file_digest(f) for f in sorted(self.folder.glob(f"*{WEIGHTS}"))}
         return record | {"files": files} | _results(measured, name)
 
@@ -257,7 +256,7 @@ def _run_all(jobs: Mapping[Key, Job], workers: int, engine: Engine | None) -> di
         engine.run(todo)
         return {key: job.run() for key, job in jobs.items()}
     gpus = gpus_for({job.device for job in todo})
-    workers = workers or max(1, len(gpus) or (os.cpu_count() or 1) // processes())
+    workers = workers or max(1, len(gpus) or system.cores() // processes())
     workers = min(workers, len(todo))
     if workers < 2:
         return {key: job.run() for key, job in progress(jobs.items(), "runs", len(jobs))}
@@ -352,16 +351,13 @@ def _results(measured: Measured, job: str) -> dict:
     return {"quantities": rows, "series": series}
 
 
-def _cost(measured: Measured, started: float) -> dict:
+def _cost(measured: Measured, started: float, peak: float) -> dict:
     seconds = time.perf_counter() - started + measured.carried
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    if torch.cuda.is_available():
-        peak = torch.cuda.max_memory_allocated() / 2**20
     return {
         "seconds": round(seconds, 2),
         "samples_per_second": round(measured.samples / seconds, 1),
         "waited_for_data": round(measured.waited / seconds, 3),  # share of the seconds
-        "peak_memory_mb": round(peak),
+        "peak_memory_mb": round(peak),  # of the process, since the run began
         "finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 

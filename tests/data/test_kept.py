@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,11 +10,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 from builders.batch import make_batch
+from filelock import FileLock
 from PIL import Image
 
 from posekit.data import albums
@@ -207,6 +210,49 @@ def test_the_pictures_that_nobody_read_for_longest_go_first(tmp_path, monkeypatc
     monkeypatch.setenv(LIMIT, "0")
     kept(tmp_path, "e", PICTURES.skeleton, lambda: [PICTURES])
     assert [path.name for path in places(tmp_path)] == ["e"]
+
+
+def test_pictures_that_are_held_being_read_or_being_made_are_not_deleted(tmp_path, monkeypatch):
+    monkeypatch.setenv(LIMIT, "0")
+    held = kept(tmp_path, "a", PICTURES.skeleton, lambda: [PICTURES])
+    with FileLock(tmp_path / "b.lock"):  # by another process
+        shutil.copytree(tmp_path / "a", tmp_path / "b")
+        kept(tmp_path, "c", PICTURES.skeleton, lambda: [PICTURES])
+        assert [path.name for path in places(tmp_path)] == ["a", "b", "c"]
+    assert same(pickle.loads(pickle.dumps(held)), PICTURES)
+    del held
+    kept(tmp_path, "d", PICTURES.skeleton, lambda: [PICTURES])
+    assert [path.name for path in places(tmp_path)] == ["d"]
+
+
+def test_pictures_that_another_process_deleted_travel_as_they_are(tmp_path):
+    batch = read(tmp_path).batch
+    shutil.rmtree(places(tmp_path)[0])
+    assert same(pickle.loads(pickle.dumps(batch)), batch)
+
+
+@pytest.mark.parametrize("moment", ["measured", "deleted", "read"])
+def test_folders_that_another_process_deletes_meanwhile_are_no_error(moment, tmp_path, monkeypatch):
+    kept(tmp_path, "a", PICTURES.skeleton, lambda: [PICTURES])
+    monkeypatch.setenv(LIMIT, "0")
+    is_dir, rmtree = Path.is_dir, shutil.rmtree
+
+    def gone_after(path):
+        answer = is_dir(path)
+        if path.name == "a":
+            rmtree(path, ignore_errors=True)
+        return answer
+
+    def gone_before(path, **how):
+        rmtree(path, ignore_errors=True)
+        rmtree(path, **how)
+
+    if moment == "deleted":
+        monkeypatch.setattr(shutil, "rmtree", gone_before)
+    else:
+        monkeypatch.setattr(Path, "is_dir", gone_after)
+    key = "a" if moment == "read" else "b"
+    assert same(kept(tmp_path, key, PICTURES.skeleton, lambda: [PICTURES]), PICTURES)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

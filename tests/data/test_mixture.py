@@ -8,6 +8,7 @@ import torch
 from builders import batch as make_batch
 from builders import mpii as make_mpii
 
+from posekit.data import mixture
 from posekit.data.batch import HIDDEN, SEEN, UNKNOWN
 from posekit.data.mixture import BOUCHIAT_POINTS, Mixed, Turns, as_skeleton
 from posekit.data.mpii import read
@@ -276,3 +277,11 @@ def test_epochs_of_turns_show_all_pictures_of_a_set_before_any_again():
     assert torch.equal(turns.epoch(2), epochs[2]) and not torch.equal(epochs[0], epochs[1])
     with pytest.raises(ValueError, match=r"shares \[1, 0\] are not one positive number"):
         Turns((10, 4), (1, 0), 20)
+
+
+def test_the_rows_of_an_epoch_are_drawn_once_for_all_its_batches(monkeypatch):
+    drawn, dice = [], mixture.dice
+    monkeypatch.setattr(mixture, "dice", lambda *key: drawn.append(key) or dice(*key))
+    first = [Turns((11, 4), (1, 1), 22).epoch(2) for _ in range(5)]
+    assert len(drawn) == 3 + 9  # passes over 11 and over 4 pictures, three epochs of 11 each
+    assert all(torch.equal(rows, first[0]) for rows in first)

@@ -13,7 +13,7 @@ import posekit.training.study  # noqa: F401
 from posekit.models.hourglass import StackedHourglass
 from posekit.models.lifter import Cascade
 from posekit.models.zoo import NETWORKS
-from posekit.training.code_digest import code_digest, modules_of
+from posekit.training.code_digest import code_digest, modules_of, reachable
 from posekit.training.experiment import experiment
 from posekit.training.heatmaps import Heatmaps
 from posekit.training.integral import Integral
@@ -92,6 +92,15 @@ def test_no_run_depends_on_generated_data_or_on_what_keeps_books():
         assert not names(modules, "studio", "claims", "figures", "report", "cli", "inference")
         assert not modules & {"posekit.training.runs", "posekit.training.study", "posekit.system"}
         assert {"posekit.training.experiment", "posekit.training.loop"} <= modules
+
+
+def test_what_happens_to_be_imported_is_no_part_of_the_identity(monkeypatch):
+    assert "posekit.models.soft_argmax_cuda" in INTEGRAL  # which a GPU's first training imports
+    assert not {name for name in INTEGRAL if name.rpartition(".")[2] == "InKernels"}
+    for name in ("posekit.models.soft_argmax", "posekit.training.losses"):
+        monkeypatch.delitem(sys.modules, name)
+    assert reachable(["posekit.training.integral"]) <= INTEGRAL
+    assert {"posekit.training.losses"} < reachable(["posekit.training.heatmaps"]) <= HEATMAPS
 
 
 def test_the_modules_in_the_digest_of_a_lifting_run():

@@ -126,6 +126,13 @@ def test_folds_never_test_on_training_poses(monkeypatch):
     assert [set(people) - learnt for learnt in seen] == [{"01", "05"}, {"02", "06"}, {"03"}, {"04"}]
 
 
+def test_one_performer_can_not_be_tested_by_what_others_taught(monkeypatch):
+    monkeypatch.setattr(Folds, "trained", lambda *_: pytest.fail("it trains"))
+    one, alone = {"x": {"network": "mean-pose"}}, poses("cmu", ["01"], 2)
+    with pytest.raises(ValueError, match="cmu: .* two or more, and here is 1; put files of more"):
+        Study("tran2022").train(Folds(NETWORKS), one, alone, [(alone, ["cmu-p1"])])
+
+
 def test_a_stretched_schedule_shows_as_many_poses():
     setting = {"epochs": 2, "batch": 64, "drops": [1], "average": 1}
     stretched = {"epochs": 8, "drops": [4], "average": 4}

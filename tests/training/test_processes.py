@@ -1,5 +1,7 @@
 """Several processes train as one does: the same curve, each other's checkpoints, one clear error."""
 
+import os
+import signal
 from dataclasses import replace
 from functools import partial
 
@@ -8,9 +10,9 @@ import torch
 from test_loop import RECIPE, plain, problem, weights
 from torch import nn
 
-from posekit.training import processes
+from posekit.training import loop, processes
 from posekit.training.loop import train
-from posekit.training.processes import PROCESSES, share
+from posekit.training.processes import PROCESSES, member, share
 
 MSE = nn.functional.mse_loss
 LONG = replace(RECIPE, epochs=6, drops=(4,), accumulate=2, clip=1.0)  # of 8 steps, the last of 8
@@ -60,6 +62,53 @@ def test_a_checkpoint_goes_on_with_another_number_of_processes(first, then, tmp_
     assert resumed.carried > 0 and resumed.samples == 6 * 120
     assert resumed.losses == pytest.approx(expected.losses, rel=1e-6)
     assert all(torch.allclose(both[name], alone[name], rtol=1e-4, atol=1e-6) for name in alone)
+
+
+def second_fails(pred, true):
+    if member()[0] == 1:
+        raise KeyError("of the second")
+    return MSE(pred, true)
+
+
+def second_is_killed(pred, true):
+    if member()[0] == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return MSE(pred, true)
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "message"),
+    [
+        (second_fails, KeyError, "of the second"),
+        (second_is_killed, RuntimeError, "was killed .*perhaps for want of memory"),
+    ],
+)
+def test_the_cause_is_told_and_not_that_a_connection_was_closed(loss, error, message, monkeypatch):
+    wait = processes._wait
+
+    def late(started):  # when all have ended: the first tells, too, that it lost the second
+        for process in started.processes:
+            process.join()
+        assert started.processes[0].exitcode == 1
+        wait(started)
+
+    monkeypatch.setattr(processes, "_wait", late)
+    monkeypatch.setenv(PROCESSES, "2")
+    with pytest.raises(error, match=message):
+        curve(loss=loss)
+
+
+def test_a_checkpoint_has_the_random_state_of_the_gpu_that_trains_and_of_no_other(monkeypatch):
+    state, restored = torch.get_rng_state(), []
+    asked = {torch.device("cuda:3"): state}  # of four; where it goes on there is one
+    monkeypatch.setattr(torch.cuda, "get_rng_state", asked.__getitem__)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda *given: restored.append(given))
+    states = loop._random_states(torch.device("cuda:3"))
+    for name in ("cpu", "cuda:0"):
+        loop._set_random_states(states, torch.device(name))
+    assert restored == [(state, torch.device("cuda:0"))]
+    loop._set_random_states(loop._random_states(torch.device("cpu")), torch.device("cuda:0"))
+    assert len(restored) == 1
 
 
 def test_every_sample_of_a_part_counts_once():

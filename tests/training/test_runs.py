@@ -1,9 +1,11 @@
 """Runs: one identity for one piece of work, records that are whole or not there."""
 
 import json
+import mmap
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -261,6 +263,29 @@ def test_many_jobs_run_beside_each_other_on_one_thread_each(tmp_path):
     assert len(list((tmp_path / "runs").glob("*.json"))) == 3
     again = runs.run_all(jobs, workers=2)
     assert [values(r) for r in again.values()] == [values(r) for r in done.values()]
+
+
+def test_there_are_as_many_workers_as_cores_that_may_be_used(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5}, raising=False)
+    jobs = {seed: runs.job(where, seed=seed, **JOB) for seed in range(2)}
+    assert {values(each)["pid/x"] for each in runs.run_all(jobs).values()} == {os.getpid()}
+
+
+def holding(config, seed, folder, data):
+    with mmap.mmap(-1, config["megabytes"] << 20) as room:
+        for page in range(0, len(room), mmap.PAGESIZE):
+            room[page] = 1
+    return Measured([])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is that since the process began")
+def test_the_memory_of_a_run_is_not_that_of_an_earlier_one():
+    many, few = (
+        run(holding, seed=0, **JOB | {"config": {"megabytes": megabytes}}).record["peak_memory_mb"]
+        for megabytes in (200, 1)
+    )
+    assert 100 < many - few < 300
 
 
 def test_one_failing_job_of_many_is_told():
