@@ -210,7 +210,12 @@ def noise_sentence(changes: pd.DataFrame, unit: str) -> str:
     text += f": {found}." if found else "."
     if len(held):
         text += f" Not decided: {', '.join(f'{count} {why}' for why, count in held.items())}."
-    reach = ((changes["high"] - changes["low"]) / 2)[changes[ANSWER] == "no"].dropna()
+    spans = [
+        changes[f"{of}high"] - changes[f"{of}low"]
+        for of in ("", "people ")
+        if f"{of}low" in changes
+    ]  # over seeds, over persons: the wider one decides
+    reach = (pd.concat(spans, axis=1).max(axis=1) / 2)[changes[ANSWER] == "no"].dropna()
     if len(reach):
         ends = dict.fromkeys(number(value, 10.0) for value in (reach.min(), reach.max()))
         text += f" The intervals of those not beyond chance reach {' to '.join(ends)} {unit}"

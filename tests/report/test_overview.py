@@ -421,6 +421,8 @@ def test_a_page_says_which_changes_exceed_seed_noise():
         "None of 1 decided. Not decided: 1 not beyond chance. The intervals of those not beyond chance "
         "reach 2.00 % to either side of the mean"
     )
+    people = found.iloc[1:2].assign(**{"people low": -3.0, "people high": 7.0})
+    assert " reach 5.00 mm to either side" in noise_sentence(people, "mm")  # over persons: wider
     learnt = {"corrected p": 0.0462, "one gain": 0.5013, "another gain": 0.52}
     assert _answers(found.iloc[:1].assign(**learnt), " (but one)") == (
         "the one change that was compared here (but one) is decided: less light (better, corrected p "
