@@ -56,6 +56,12 @@ class Finding:
     sample: Sample | None = None
 
     @property
+    def plain_printed(self) -> str:
+        """What is printed, or the difference of it; without a threshold of ours, which is none."""
+        bare = self.printed and self.audit and self.audit.bare
+        return short(self.audit.left.value - bare.value) if bare else self.printed
+
+    @property
     def value(self) -> str:
         """The measured value with its interval."""
         return self.measured + (f" [{self.low}, {self.high}]" if self.low else "")

@@ -92,6 +92,10 @@ class Part:
         """The quantities as written, wildcards among them."""
         return list(self.expanded)
 
+    def is_of(self, metrics: Collection[str]) -> bool:
+        """Whether it compares nothing but quantities of these metrics."""
+        return all(split(name)[0] in metrics for name in self.names)
+
     @property
     def is_setting(self) -> bool:
         """Whether it is about a setting of the training, which code states and no network shows."""

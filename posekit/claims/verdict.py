@@ -131,7 +131,7 @@ def _by_sample(case: Case, sample: Sample) -> Finding:
     limit = "the threshold" if sample.bare else "zero"
     same = len(sample.seeds) > 1 and len(set(sample.differences)) == 1  # no time is twice the same
     trained = bool(part.card and sample.data)
-    counted = all(split(quantity)[0] in COUNTED for quantity in part.names)
+    counted = part.is_of(COUNTED)
     if counted or claim.kind == "structure" or not part.card and (claim.kind == "ordering" or same):
         finding = count_finding(count_rule(claim, part, sample), case, sample)
     elif part.relation == "=":
@@ -230,7 +230,7 @@ def count_rule(claim: Claim, part: Part, sample: Sample) -> str:
     pairs = zip(sample.left, sample.right)
     if any(compare(a, part.relation, b, part.tolerance) != "holds" for a, b in pairs):
         return "contradicted"
-    if claim.kind == "structure" and not all(split(q)[0] in COUNTED for q in part.names):
+    if claim.kind == "structure" and not part.is_of(COUNTED):
         return "as specified"
     return "supported" if sample.evidence in ("E3", "E4") else "reproduced"
 

@@ -18,21 +18,20 @@ from posekit.models.soft_argmax import soft_argmax
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 STEPS = 20  # on a GPU, started one after the other and waited for together
 
-# In a process of its own: the most memory it has held since clear_refs, above what it held with
-# the logits made, in logits. A small pass comes first, for what torch loads once.
+# In a process of its own: the most memory it has held, above what it held with the logits made, in
+# logits. A small pass comes first, for what torch loads once.
 MEMORY = """
 import sys, torch
 from posekit.cli import bench_soft_argmax as bench
-def held(name):
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if name in line)
+from posekit.system import watch_memory
 way, batch, joints, layout, threads = sys.argv[1:]
 torch.set_num_threads(int(threads))
 bench.step(bench.WAYS[way], bench.volumes(1, int(joints), layout))
 logits = bench.volumes(int(batch), int(joints), layout)
-before = held("VmRSS")
-open("/proc/self/clear_refs", "w").write("5")
+most = watch_memory("cpu")
+before = most()
 bench.step(bench.WAYS[way], logits)
-print((held("VmHWM") - before) * 1024 / (logits.numel() * 4))
+print((most() - before) * 2**20 / (logits.numel() * 4))
 """
 
 

@@ -20,7 +20,7 @@ from posekit.data.batch import unit_range
 from posekit.inference import export, runtimes
 from posekit.metrics.protocol import PoseProtocol
 from posekit.models.profile import median_seconds
-from posekit.system import keep_freed_memory
+from posekit.system import cores, keep_freed_memory
 from posekit.training import integral
 from posekit.training.experiment import predict
 from posekit.training.runs import Measured
@@ -188,7 +188,7 @@ def clock(
     """Median milliseconds by "WAY-1" and "WAY-all", for one thread and one for each core."""
     before, times = torch.get_num_threads(), {}
     try:
-        for label, threads in (("1", 1), ("all", runtimes.cores())):
+        for label, threads in (("1", 1), ("all", cores())):
             torch.set_num_threads(threads)
             calls = {}
             for way in ways:

@@ -78,16 +78,15 @@ def _claim_rows(judged: Judged) -> Iterator[Row]:
 
 def _numbers(found: Finding) -> dict[str, str]:
     """What is printed and measured; a difference without the threshold of ours that it is held to."""
-    own = {name: getattr(found, name) for name in ("printed", "measured", "low", "high")}
-    audit, sample = found.audit, found.sample
-    if found.printed and audit.bare:
-        own["printed"] = short(audit.left.value - audit.bare.value)
+    own = {"printed": found.plain_printed}
+    own |= {name: getattr(found, name) for name in ("measured", "low", "high")}
+    sample = found.sample
     if not (sample and sample.bare):
         return own
     plain = replace(sample, right=sample.bare)
     if found.low:
         return own | cells(t_interval(np.array(plain.units)))
-    return own | {"measured": short(plain.differences[0])} if audit.outcome else own
+    return own | {"measured": short(plain.differences[0])} if found.audit.outcome else own
 
 
 def _change_rows(page: Page) -> Iterator[Row]:

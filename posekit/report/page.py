@@ -176,19 +176,14 @@ def linked(names: Iterable[str], file: str = "") -> Markdown:
 
 def _is_count(judged: Judged, part) -> bool:
     """Whether a part states a count of parameters or operations as a number."""
-    return judged.claim.kind == "structure" and part.relation == "=" and _counts(part)
-
-
-def _counts(part) -> bool:
-    """Whether a part is about numbers of parameters or operations."""
-    return {split(name)[0] for name in part.names} <= {*COUNTS}
+    return judged.claim.kind == "structure" and part.relation == "=" and part.is_of(COUNTS)
 
 
 def _is_order(judged: Judged) -> bool:
     """Whether a claim puts one network or setting before another."""
     parts = [part for part in judged.claim.parts if part.relation != "="]
     if judged.claim.kind == "structure":
-        parts = [p for p in parts if _counts(p) and len({split(n)[1] for n in p.names}) > 1]
+        parts = [p for p in parts if p.is_of(COUNTS) and len({split(n)[1] for n in p.names}) > 1]
     return bool(parts) and judged.claim.kind in ("ordering", "speed", "structure")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from posekit.claims.expressions import Number, Quantity, names
 from posekit.claims.finding import HOLDS, Finding
 from posekit.claims.ledger import Judged, labels
-from posekit.claims.numbers import Interval, number, number_within, short
+from posekit.claims.numbers import Interval, number, number_within
 from posekit.claims.paper import Part
 from posekit.claims.statistics import t_interval
 from posekit.report.markdown import escape
@@ -90,14 +90,11 @@ def _under(label: str, text: str, mark: str) -> str:
 
 
 def _printed(part: Part, found: Finding) -> str:
-    """What is printed, or the difference of it; without a threshold of ours, as in `_measured`."""
-    audit = found.audit
+    """What is printed, to a length to read."""
     stated = part.relation == "=" and isinstance(part.right, Number)
     if stated and "." in found.printed and len(found.printed) <= LONG:
         return found.printed  # to its last digit
-    if found.printed and audit and audit.bare:
-        return _shown(short(audit.left.value - audit.bare.value))
-    return _shown(found.printed)
+    return _shown(found.plain_printed)
 
 
 def _measured(part: Part, found: Finding) -> str:
